@@ -1,0 +1,11 @@
+package cli
+
+import "github.com/spf13/cobra"
+
+// commands lists them in the order of the help: the experiment, then its parts
+// from the server to the picture.
+func commands(env *Env) []*cobra.Command {
+	return []*cobra.Command{
+		newServe(env),
+	}
+}

@@ -1,0 +1,188 @@
+package server
+
+import (
+	"context"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"time"
+
+	"example.org/comet/server/wire"
+)
+
+// maxMessage is the longest message that is taken, in bytes.
+const maxMessage = 1 << 20
+
+// admin is the listener for messages and questions.
+type admin struct {
+	server *Server
+	http   http.Server
+	// stop ends when no more messages are taken: before the engine drains.
+	stop context.Context
+	// intake is read-locked by each request that publishes, so that the engine
+	// can wait for what they still have to hand over.
+	intake sync.RWMutex
+}
+
+func newAdmin(ctx context.Context, s *Server) *admin {
+	a := &admin{server: s, stop: ctx}
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /send/{id}", a.sendOne)
+	mux.HandleFunc("POST /send", a.sendStream)
+	mux.HandleFunc("GET /stats", a.stats)
+	mux.HandleFunc("POST /gc", a.gc)
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	open := http.NewServeMux()
+	open.HandleFunc("GET /healthz", a.healthz)
+	open.HandleFunc("GET /readyz", a.readyz)
+	// A web page that someone on this machine looks at must not be able to send.
+	open.Handle("/", http.NewCrossOriginProtection().Handler(a.authorized(mux)))
+	a.http = http.Server{Handler: open, ReadHeaderTimeout: 10 * time.Second}
+	return a
+}
+
+func (a *admin) serve(ln net.Listener) error {
+	if err := a.http.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// intakeEnded returns a context that ends after ctx, when no request publishes
+// any more.
+func (a *admin) intakeEnded(ctx context.Context) context.Context {
+	ended, end := context.WithCancel(context.WithoutCancel(ctx))
+	go func() {
+		<-ctx.Done()
+		a.intake.Lock()
+		end()
+		a.intake.Unlock()
+	}()
+	return ended
+}
+
+func (a *admin) shutdown() error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if err := a.http.Shutdown(ctx); err != nil {
+		return a.http.Close() // a client that does not go, such as a running profile
+	}
+	return nil
+}
+
+func (a *admin) authorized(next http.Handler) http.Handler {
+	token := a.server.core.AdminToken
+	if token == "" {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		if !ok || subtle.ConstantTimeCompare([]byte(given), []byte(token)) != 1 {
+			w.Header().Set("WWW-Authenticate", "Bearer")
+			reply(w, http.StatusUnauthorized, problem{"this listener wants its token: Authorization: Bearer TOKEN"})
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// problem is the body of an answer that is not what was asked for.
+type problem struct {
+	Error string `json:"error"`
+}
+
+func reply(w http.ResponseWriter, code int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	// An error here is a client that is gone.
+	_ = json.NewEncoder(w).Encode(body)
+}
+
+func (a *admin) healthz(w http.ResponseWriter, _ *http.Request) {
+	_, _ = io.WriteString(w, "ok\n")
+}
+
+func (a *admin) readyz(w http.ResponseWriter, _ *http.Request) {
+	if a.server.core.draining.Load() {
+		http.Error(w, "draining", http.StatusServiceUnavailable)
+		return
+	}
+	_, _ = io.WriteString(w, "ready\n")
+}
+
+func (a *admin) stats(w http.ResponseWriter, _ *http.Request) {
+	reply(w, http.StatusOK, a.server.Stats())
+}
+
+// gc frees what can be freed, as the article did by hand with
+// erlang:garbage_collect. Sizes are null where the system does not tell them.
+func (a *admin) gc(w http.ResponseWriter, _ *http.Request) {
+	var body struct {
+		Before *int64 `json:"rss_before_bytes"`
+		After  *int64 `json:"rss_after_bytes"`
+	}
+	body.Before = residentBytes()
+	debug.FreeOSMemory()
+	body.After = residentBytes()
+	reply(w, http.StatusOK, body)
+}
+
+// sendOne takes one message to one user: the body.
+func (a *admin) sendOne(w http.ResponseWriter, r *http.Request) {
+	id, ok := wire.ParseID([]byte(r.PathValue("id")))
+	if !ok {
+		reply(w, http.StatusBadRequest, problem{"the id must be a whole number from 0 to 9223372036854775807, as in /send/123"})
+		return
+	}
+	end, ok := a.beginIntake(w)
+	if !ok {
+		return
+	}
+	defer end()
+	message, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxMessage))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		reply(w, http.StatusRequestEntityTooLarge, problem{"a message may have 1 MiB"})
+		return
+	case err != nil:
+		return // the client is gone
+	}
+	p := publisher{core: a.server.core}
+	reached := p.send(id, message)
+	if err := p.flush(r.Context()); err != nil {
+		return
+	}
+	reply(w, http.StatusOK, struct {
+		Reached int `json:"reached"`
+	}{reached})
+}
+
+// beginIntake counts a publishing request in, or refuses it while draining. A
+// shutdown does not wait for a client that has nothing to say.
+func (a *admin) beginIntake(w http.ResponseWriter) (end func(), ok bool) {
+	a.intake.RLock()
+	if a.stop.Err() != nil {
+		a.intake.RUnlock()
+		w.Header().Set("Connection", "close")
+		reply(w, http.StatusServiceUnavailable, problem{"the server is shutting down"})
+		return nil, false
+	}
+	control := http.NewResponseController(w)
+	forget := context.AfterFunc(a.stop, func() { _ = control.SetReadDeadline(time.Unix(1, 0)) })
+	return func() {
+		forget()
+		a.intake.RUnlock()
+	}, true
+}

@@ -1,0 +1,137 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"runtime"
+	"time"
+)
+
+// Config says how to serve. The zero value of each field is its default.
+type Config struct {
+	// Listen is the address of the streams. Empty means 127.0.0.1:8000; port 0
+	// lets the kernel choose.
+	Listen string
+	// Admin is the address of the admin listener. Empty means 127.0.0.1:8001.
+	// Off loopback it demands AdminToken.
+	Admin string
+	// AdminToken, if set, must come as a bearer token with every admin request
+	// but /healthz and /readyz.
+	AdminToken string
+	// Engine says how connections are held.
+	Engine Engine
+	// Loops is the number of event loops of the epoll engine; 0 is one per core.
+	Loops int
+	// MaxConnections limits the open streams; one more is answered 503. 0 means
+	// what the open-file limit allows.
+	MaxConnections int
+	// BacklogBytes limits what waits for one connection whose socket is full.
+	// 0 means 64 KiB.
+	BacklogBytes int
+	// SlowClient says what becomes of a connection that is over BacklogBytes.
+	SlowClient SlowPolicy
+	// HeadTimeout is how long a request head may take; 0 means 10 s.
+	HeadTimeout time.Duration
+	// PollTimeout is how long a long poll waits for a message; 0 means 30 s.
+	PollTimeout time.Duration
+	// DrainTimeout is how long Run may go on delivering after its context has
+	// ended; 0 means 10 s.
+	DrainTimeout time.Duration
+	// Logger takes diagnostics; nil discards them.
+	Logger *slog.Logger
+}
+
+// Engine is a way to hold connections.
+type Engine string
+
+// The engines. Their answers are the same to the byte.
+const (
+	// Auto is Epoll on Linux and Goroutine elsewhere.
+	Auto Engine = ""
+	// Epoll holds a connection at rest as one row of numbers in an event loop.
+	Epoll Engine = "epoll"
+	// Goroutine holds each connection in goroutines, as Go servers commonly do.
+	// It is there for comparison, and for systems without epoll.
+	Goroutine Engine = "goroutine"
+)
+
+// SlowPolicy is what to do with a client that does not read.
+type SlowPolicy string
+
+// The policies.
+const (
+	// Disconnect closes the connection; its messages count as dropped.
+	Disconnect SlowPolicy = "disconnect"
+	// Drop keeps the connection and drops messages until there is room.
+	Drop SlowPolicy = "drop"
+)
+
+// What a server needs files for besides connections: listeners, event loops,
+// the admin listener and its clients, and answers that are being half-closed.
+const reservedFiles = 64
+
+func (c Config) withDefaults() Config {
+	set(&c.Listen, "127.0.0.1:8000")
+	set(&c.Admin, "127.0.0.1:8001")
+	set(&c.Loops, runtime.GOMAXPROCS(0))
+	set(&c.BacklogBytes, 64<<10)
+	set(&c.SlowClient, Disconnect)
+	set(&c.HeadTimeout, 10*time.Second)
+	set(&c.PollTimeout, 30*time.Second)
+	set(&c.DrainTimeout, 10*time.Second)
+	if c.Engine == Auto {
+		c.Engine = defaultEngine
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+// set gives a zero field its default.
+func set[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// Validate names every field that cannot be.
+func (c Config) Validate() error {
+	c = c.withDefaults()
+	var errs []error
+	bad := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf("server: "+format, args...))
+		}
+	}
+	bad(c.Engine == Epoll || c.Engine == Goroutine, "engine %q is not known: use epoll or goroutine", c.Engine)
+	bad(c.Engine != Epoll || defaultEngine == Epoll, "the epoll engine needs Linux: use the goroutine engine on %s", runtime.GOOS)
+	bad(c.SlowClient == Disconnect || c.SlowClient == Drop, "slow-client policy %q is not known: use disconnect or drop", c.SlowClient)
+	bad(c.Loops >= 1 && c.Loops <= 1024, "%d event loops: use 1 to 1024", c.Loops)
+	bad(c.MaxConnections >= 0, "a limit of %d connections: use 0 (what the open-file limit allows) or more", c.MaxConnections)
+	bad(c.BacklogBytes >= 1024, "a backlog of %d bytes does not hold a message: use 1024 or more", c.BacklogBytes)
+	bad(c.HeadTimeout > 0 && c.PollTimeout > 0 && c.DrainTimeout > 0, "time-outs must be positive")
+	for _, address := range []string{c.Listen, c.Admin} {
+		_, _, err := net.SplitHostPort(address)
+		bad(err == nil, "address %q: %w; write host:port, such as 127.0.0.1:8000", address, err)
+	}
+	bad(c.AdminToken != "" || onLoopback(c.Admin), "the admin listener on %s can be reached from other machines: give it a token (--admin-token-file FILE, or COMET_ADMIN_TOKEN), or put it on 127.0.0.1", c.Admin)
+	return errors.Join(errs...)
+}
+
+// onLoopback reports whether address can be reached from this machine only. A
+// name that is not an address counts only as localhost.
+func onLoopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return true // reported as a bad address
+	}
+	if host == "localhost" {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}

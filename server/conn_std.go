@@ -1,0 +1,295 @@
+package server
+
+import (
+	"errors"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"example.org/comet/server/router"
+	"example.org/comet/server/wire"
+)
+
+// stdConn is one connection of the goroutine engine.
+type stdConn struct {
+	net.Conn
+	engine *stdEngine
+	name   router.Conn
+	kind   wire.Kind // set before it is logged in
+
+	// wake has room for one token: there is something in pending, or over.
+	wake chan struct{}
+
+	// mu guards what follows.
+	mu       sync.Mutex
+	pending  backlog
+	inFlight int // bytes that are being written now
+	n        uint64
+	stream   bool // logged in
+	over     bool // nothing more is to be queued
+}
+
+// serve reads, to the end of the connection.
+func (c *stdConn) serve() {
+	defer c.Close()
+	req, rest, ok := c.readHead()
+	if !ok {
+		return
+	}
+	counters := &c.engine.counters
+	switch {
+	case req.Kind == 0:
+		counters.refusedOther.Add(1)
+		c.answer(req.Answer)
+		return
+	case !c.engine.core.admit():
+		counters.refusedFull.Add(1)
+		c.answer(wire.Full.Bytes())
+		return
+	}
+	defer c.leave()
+	if !c.begin(req) {
+		return
+	}
+	counters.streams.Add(1)
+	var writer sync.WaitGroup
+	writer.Go(c.writeAll)
+	c.dropAll(rest)
+	c.stop()
+	writer.Wait()
+}
+
+// readHead reads and parses the request head. It reports false when there is
+// nobody to answer.
+func (c *stdConn) readHead() (req wire.Request, rest []byte, ok bool) {
+	c.mu.Lock()
+	if !c.over {
+		c.SetReadDeadline(time.Now().Add(c.engine.core.HeadTimeout))
+	}
+	c.mu.Unlock()
+	var head []byte
+	buf := make([]byte, 1024)
+	for {
+		n, err := c.Read(buf)
+		head = append(head, buf[:n]...)
+		if n > 0 {
+			if req, ok := wire.ParseRequest(head, nil); ok {
+				return req, head[req.Len:], true
+			}
+		}
+		if err != nil {
+			c.mu.Lock()
+			over := c.over
+			c.mu.Unlock()
+			late := errors.Is(err, os.ErrDeadlineExceeded) && !over
+			return wire.Request{Answer: wire.HeadTimeout.Bytes()}, nil, late
+		}
+	}
+}
+
+// begin makes the connection a stream: its head is the first thing that will
+// be written, and is written only after the login.
+func (c *stdConn) begin(req wire.Request) bool {
+	c.mu.Lock()
+	c.kind = req.Kind
+	c.push(func() { c.pending.addBytes(req.Answer) })
+	c.stream = true
+	c.mu.Unlock()
+	c.SetReadDeadline(time.Time{})
+	return c.engine.login(c, req.IDs)
+}
+
+// leave undoes admit and login, and counts what is lost with the connection.
+func (c *stdConn) leave() {
+	c.engine.logout(c)
+	c.engine.core.leave()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lose(&c.engine.counters.droppedClosed)
+}
+
+// answer sends an answer that is not a stream.
+func (c *stdConn) answer(answer []byte) {
+	c.SetWriteDeadline(time.Now().Add(lingerTime))
+	if _, err := c.Write(answer); err != nil {
+		return
+	}
+	c.halfClose()
+	c.dropAll(nil)
+}
+
+// halfClose says that nothing more will come, and gives the client a moment to
+// go by itself, so that no reset eats what it has not read.
+func (c *stdConn) halfClose() {
+	if tcp, ok := c.Conn.(*net.TCPConn); ok {
+		_ = tcp.CloseWrite() // fails when the client is gone, which the read finds
+	}
+	c.SetReadDeadline(time.Now().Add(lingerTime))
+}
+
+// dropAll reads until the connection ends. What comes is dropped, but for what
+// a WebSocket client must be answered.
+func (c *stdConn) dropAll(first []byte) {
+	var frames wire.FrameReader
+	c.receive(&frames, first)
+	buf := make([]byte, 512)
+	for {
+		n, err := c.Read(buf)
+		c.receive(&frames, buf[:n])
+		if err != nil {
+			return
+		}
+	}
+}
+
+func (c *stdConn) receive(frames *wire.FrameReader, b []byte) {
+	if !c.kind.IsWebSocket() || len(b) == 0 {
+		return
+	}
+	reply, closed := frames.Feed(b, nil)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.over {
+		return
+	}
+	if c.pending.waiting()+c.inFlight+len(reply) > c.engine.core.BacklogBytes {
+		c.engine.counters.disconnected.Add(1) // it pings and does not read
+		c.over = true
+		c.Close()
+		return
+	}
+	c.push(func() { c.pending.addBytes(reply) })
+	c.over = closed
+}
+
+// push lets add put something into pending, counts it and wakes the writer.
+func (c *stdConn) push(add func()) {
+	before := c.pending.waiting()
+	add()
+	c.engine.counters.backlogBytes.Add(int64(c.pending.waiting() - before))
+	c.signal()
+}
+
+// signal wakes the writer.
+func (c *stdConn) signal() {
+	select {
+	case c.wake <- struct{}{}:
+	default: // it will look anyway
+	}
+}
+
+// queue takes a message to be written. It never blocks.
+func (c *stdConn) queue(message []byte) {
+	counters := &c.engine.counters
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.over {
+		counters.droppedClosed.Add(1)
+		return
+	}
+	if waiting := c.pending.waiting() + c.inFlight; waiting > 0 && waiting+len(message) > c.engine.core.BacklogBytes {
+		counters.droppedSlow.Add(1)
+		if c.engine.core.SlowClient == Disconnect {
+			counters.disconnected.Add(1)
+			c.over = true
+			c.lose(&counters.droppedSlow)
+			c.Close()
+		}
+		return
+	}
+	c.n++
+	c.push(func() { c.pending.addMessage(c.kind, c.n, message) })
+	c.over = c.kind.OneMessage()
+}
+
+// end finishes the connection: a stream with what tells the client so, one
+// that is still asking without a word.
+func (c *stdConn) end() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.over:
+	case c.stream:
+		c.push(func() { c.pending.addBytes(c.kind.AppendEnd(nil)) })
+	default:
+		c.SetReadDeadline(time.Unix(1, 0))
+	}
+	c.over = true
+	c.signal()
+}
+
+// stop ends the writer, since the client is gone.
+func (c *stdConn) stop() {
+	c.Close()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.over = true
+	c.signal()
+}
+
+// lose counts the messages that will not be written, under reason.
+func (c *stdConn) lose(reason *atomic.Uint64) {
+	reason.Add(uint64(c.pending.messages()))
+	c.engine.counters.backlogBytes.Add(-int64(c.pending.waiting()))
+	c.pending = backlog{}
+}
+
+// writeAll writes what is queued, until there is no more to come.
+func (c *stdConn) writeAll() {
+	var pollTimeout <-chan time.Time
+	if c.kind.OneMessage() {
+		timer := time.NewTimer(c.engine.core.PollTimeout)
+		defer timer.Stop()
+		pollTimeout = timer.C
+	}
+	for {
+		select {
+		case <-c.wake:
+		case <-pollTimeout:
+			c.end()
+		}
+		over, err := c.writePending()
+		if err != nil {
+			c.Close() // the reader notices
+			return
+		}
+		if over {
+			c.engine.logout(c)
+			c.halfClose()
+			return
+		}
+	}
+}
+
+// writePending writes all that is queued now, and reports whether that was the
+// last.
+func (c *stdConn) writePending() (over bool, err error) {
+	var out backlog
+	for {
+		c.mu.Lock()
+		out, c.pending = c.pending, out
+		c.inFlight = out.waiting()
+		over = c.over
+		c.mu.Unlock()
+		if out.waiting() == 0 {
+			return over, nil
+		}
+		n, err := c.Write(out.unsent())
+		c.wrote(&out, n)
+		if err != nil {
+			return over, err
+		}
+	}
+}
+
+// wrote counts what became of out, of which n bytes were written.
+func (c *stdConn) wrote(out *backlog, n int) {
+	counters := &c.engine.counters
+	counters.backlogBytes.Add(-int64(out.waiting()))
+	counters.bytesWritten.Add(uint64(n))
+	counters.written.Add(uint64(out.advance(n)))
+	counters.droppedClosed.Add(uint64(out.messages()))
+	out.reset()
+}

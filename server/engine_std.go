@@ -1,0 +1,144 @@
+package server
+
+import (
+	"context"
+	"net"
+	"slices"
+	"sync"
+	"time"
+
+	"example.org/comet/server/epoll"
+	"example.org/comet/server/router"
+)
+
+// stdEngine holds each connection in two goroutines, one that reads and one
+// that writes, over the standard library's sockets. It works on every system.
+type stdEngine struct {
+	core     *core
+	listener net.Listener
+	counters counters
+	open     sync.WaitGroup // connections, whatever they do
+
+	// loginMu guards the member, and ended with it. It is taken before the
+	// router's locks; tableMu, after them.
+	loginMu sync.Mutex
+	member  *router.Member
+	ended   bool // draining: no connection becomes a stream any more
+
+	tableMu sync.RWMutex
+	table   epoll.Slots[*stdConn]
+}
+
+func newStdEngine(c *core) (engine, error) {
+	ln, err := (&net.ListenConfig{KeepAlive: -1}).Listen(context.Background(), "tcp", c.Listen)
+	if err != nil {
+		return nil, listenError("stream listener", c.Listen, err)
+	}
+	e := &stdEngine{core: c, listener: ln}
+	e.member = c.router.Join(e)
+	return e, nil
+}
+
+func (e *stdEngine) addr() net.Addr { return e.listener.Addr() }
+
+func (e *stdEngine) close() { e.listener.Close() }
+
+func (e *stdEngine) addStats(s *Stats) { e.counters.addTo(s) }
+
+func (e *stdEngine) serve(ctx context.Context) error {
+	defer context.AfterFunc(ctx, func() { e.listener.Close() })()
+	err := e.acceptAll(ctx)
+	e.listener.Close()
+	e.loginMu.Lock()
+	e.ended = true
+	e.loginMu.Unlock()
+	for _, c := range e.all() {
+		c.end()
+	}
+	giveUp := time.AfterFunc(e.core.DrainTimeout, func() {
+		for _, c := range e.all() {
+			c.Close()
+		}
+	})
+	defer giveUp.Stop()
+	e.open.Wait()
+	return err
+}
+
+func (e *stdEngine) acceptAll(ctx context.Context) error {
+	for {
+		nc, err := e.listener.Accept()
+		switch {
+		case err == nil:
+			e.counters.accepted.Add(1)
+			e.begin(nc)
+		case ctx.Err() != nil:
+			return nil
+		case outOfFiles(err):
+			e.counters.acceptPauses.Add(1)
+			e.core.reportPause(err)
+			select {
+			case <-ctx.Done():
+			case <-time.After(acceptPause):
+			}
+		default:
+			return err
+		}
+	}
+}
+
+func (e *stdEngine) begin(nc net.Conn) {
+	c := &stdConn{Conn: nc, engine: e, wake: make(chan struct{}, 1)}
+	e.tableMu.Lock()
+	slot, row := e.table.Alloc(0)
+	*row = c
+	c.name = router.Conn{Slot: slot, Gen: uint32(e.table.Token(slot) >> 32)}
+	e.tableMu.Unlock()
+	e.open.Go(func() {
+		c.serve()
+		e.tableMu.Lock()
+		e.table.Free(slot)
+		e.tableMu.Unlock()
+	})
+}
+
+// all lists the connections there are now.
+func (e *stdEngine) all() []*stdConn {
+	e.tableMu.RLock()
+	defer e.tableMu.RUnlock()
+	conns := make([]*stdConn, 0, e.table.Len())
+	for _, c := range e.table.All {
+		conns = append(conns, *c)
+	}
+	return slices.Clip(conns)
+}
+
+// login makes c a stream, unless the engine drains.
+func (e *stdEngine) login(c *stdConn, ids []int64) bool {
+	e.loginMu.Lock()
+	defer e.loginMu.Unlock()
+	if e.ended {
+		return false
+	}
+	for _, id := range ids {
+		e.member.Login(c.name, id)
+	}
+	return true
+}
+
+func (e *stdEngine) logout(c *stdConn) {
+	e.loginMu.Lock()
+	defer e.loginMu.Unlock()
+	e.member.Logout(c.name.Slot)
+}
+
+// Deliver implements router.Inbox.
+func (e *stdEngine) Deliver(name router.Conn, message []byte) {
+	e.tableMu.RLock()
+	c := *e.table.At(name.Slot) // it is logged in, so it is there
+	e.tableMu.RUnlock()
+	c.queue(message)
+}
+
+// Flush implements router.Inbox. What waits is bounded for each connection.
+func (*stdEngine) Flush(context.Context) error { return nil }

@@ -1,0 +1,17 @@
+// Package epoll is the only place where comet talks to epoll(7). The server and
+// the flood client each run one Poller per event loop:
+//
+//	p, err := epoll.New()
+//	err = p.Add(fd, epoll.Read, token)
+//	for {
+//		events, err := p.Wait(timeout)
+//		for _, e := range events { … e.Token … }
+//	}
+//
+// Registrations are edge triggered: an event is news, and its receiver reads
+// or writes until the kernel says EAGAIN. That saves taking write interest back
+// after each full socket, and reading the wake-up counter.
+//
+// [Slots] is the table of connections that goes with it: its rows are what the
+// tokens name. Slots works on every system, the Poller on Linux only.
+package epoll

@@ -1,0 +1,42 @@
+package epoll
+
+import "golang.org/x/sys/unix"
+
+// Accept takes a connection from a listening socket, non-blocking and closed on
+// exec. Unlike [unix.Accept4] it does not ask for the peer's address, which
+// would leave garbage for each connection. Errors are bare errnos.
+func Accept(listener int) (fd int, err error) {
+	n, _, errno := unix.Syscall6(unix.SYS_ACCEPT4, uintptr(listener), 0, 0, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
+	if errno != 0 {
+		return -1, errno
+	}
+	return int(n), nil
+}
+
+// ReadNow reads what is there. It answers EAGAIN when there is nothing yet, and
+// retries EINTR.
+func ReadNow(fd int, b []byte) (int, error) {
+	for {
+		n, err := unix.Read(fd, b)
+		if err != unix.EINTR { //nolint:errorlint // a bare errno, on the fast path
+			return n, err
+		}
+	}
+}
+
+// WriteNow writes what the socket takes, which may be nothing: then n is 0 and
+// there is no error. It retries EINTR.
+func WriteNow(fd int, b []byte) (n int, err error) {
+	for {
+		n, err = unix.Write(fd, b)
+		switch err { //nolint:errorlint // a bare errno, on the fast path
+		case nil:
+			return n, nil
+		case unix.EAGAIN:
+			return 0, nil
+		case unix.EINTR:
+		default:
+			return 0, err
+		}
+	}
+}

@@ -1,0 +1,110 @@
+package server
+
+import (
+	"context"
+	"sync"
+
+	"example.org/comet/server/router"
+)
+
+// inbox is what publishers have for the connections of one owner. They append
+// to it under a lock that is held for a copy of the message; the owner takes
+// everything at once. It implements router.Inbox.
+type inbox struct {
+	// wake gets the owner out of its wait.
+	wake func()
+
+	mu     sync.Mutex
+	filled batch
+	empty  batch // the batch that the owner had last, to be filled next
+	asleep bool  // the owner waits, or is about to, and needs wake
+	// room is closed when the owner takes the batch; it is nil while nobody
+	// waits for that.
+	room chan struct{}
+}
+
+// inboxBytes is how much an inbox holds before publishers have to wait: enough
+// for a loop to be busy for some 20 ms, little enough not to be a queue that
+// hides how late messages are.
+const inboxBytes = 256 << 10
+
+// batch is messages in the order in which they were sent. Their bytes lie in
+// one piece, so that a message costs no allocation.
+type batch struct {
+	items []item
+	bytes []byte
+}
+
+type item struct {
+	conn router.Conn
+	end  uint32 // where the message ends in bytes; it begins where the one before ends
+}
+
+// Deliver implements router.Inbox.
+func (in *inbox) Deliver(c router.Conn, message []byte) {
+	in.mu.Lock()
+	in.filled.bytes = append(in.filled.bytes, message...)
+	in.filled.items = append(in.filled.items, item{c, uint32(len(in.filled.bytes))})
+	in.mu.Unlock()
+}
+
+// Flush implements router.Inbox.
+func (in *inbox) Flush(ctx context.Context) error {
+	in.mu.Lock()
+	if in.asleep && len(in.filled.items) > 0 {
+		in.asleep = false
+		in.wake()
+	}
+	for len(in.filled.bytes) > inboxBytes {
+		if in.room == nil {
+			in.room = make(chan struct{})
+		}
+		room := in.room
+		in.mu.Unlock()
+		select {
+		case <-room:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		in.mu.Lock()
+	}
+	in.mu.Unlock()
+	return nil
+}
+
+// sleep is what the owner calls before it waits. It reports false when there
+// are messages to deliver instead.
+func (in *inbox) sleep() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.asleep = len(in.filled.items) == 0
+	return in.asleep
+}
+
+// take hands the owner all messages. The batch is good until the next take.
+func (in *inbox) take() batch {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.asleep = false
+	taken := in.filled
+	if len(taken.items) == 0 {
+		return batch{}
+	}
+	in.filled = in.empty.reset()
+	in.empty = taken
+	if in.room != nil {
+		close(in.room)
+		in.room = nil
+	}
+	return taken
+}
+
+// reset empties a batch and keeps its memory unless it was hardly used, so
+// that a burst does not hold memory for good.
+func (b batch) reset() batch {
+	const small = 16 << 10
+	if cap(b.bytes) > small && len(b.bytes) < cap(b.bytes)/4 {
+		return batch{}
+	}
+	return batch{items: b.items[:0], bytes: b.bytes[:0]}
+}

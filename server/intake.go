@@ -1,0 +1,158 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+
+	"example.org/comet/server/wire"
+)
+
+// publisher hands messages to the router and counts them.
+type publisher struct {
+	core *core
+	sendReceipt
+	told sendReceipt // what core has been told of it
+}
+
+func (p *publisher) send(id int64, message []byte) (reached int) {
+	reached = p.core.router.Send(id, message)
+	p.Sent++
+	p.Reached += uint64(reached)
+	if reached == 0 {
+		p.Unaddressed++
+	}
+	return reached
+}
+
+// flush lets the messages go, and waits for loops that are behind.
+func (p *publisher) flush(ctx context.Context) error {
+	p.core.sent.Add(p.Sent - p.told.Sent)
+	p.core.routed.Add(p.Reached - p.told.Reached)
+	p.core.unaddressed.Add(p.Unaddressed - p.told.Unaddressed)
+	p.told = p.sendReceipt
+	return p.core.router.Flush(ctx)
+}
+
+// sendReceipt answers POST /send.
+type sendReceipt struct {
+	Sent        uint64 `json:"sent"`        // lines accepted
+	Reached     uint64 `json:"reached"`     // connections they were queued to
+	Unaddressed uint64 `json:"unaddressed"` // lines to ids with nobody there
+	Error       string `json:"error,omitempty"`
+}
+
+// sendStream takes a line per message for as long as the client goes on, and
+// passes each on as it comes. It stops at a line that it cannot read; what came
+// before stands.
+func (a *admin) sendStream(w http.ResponseWriter, r *http.Request) {
+	end, ok := a.beginIntake(w)
+	if !ok {
+		return
+	}
+	defer end()
+	p := publisher{core: a.server.core}
+	err := p.readLines(r.Context(), r.Body)
+	receipt := p.sendReceipt
+	code := http.StatusOK
+	var bad *lineError
+	switch {
+	case errors.As(err, &bad):
+		code, receipt.Error = http.StatusBadRequest, bad.Error()
+	case err != nil && a.stop.Err() != nil:
+		code, receipt.Error = http.StatusServiceUnavailable, "the server is shutting down; the messages after these were not taken"
+	case err != nil:
+		return // the client is gone
+	}
+	if code != http.StatusOK {
+		w.Header().Set("Connection", "close")
+	}
+	reply(w, code, receipt)
+}
+
+// lineError says which line is wrong, and how.
+type lineError struct {
+	line uint64
+	msg  string
+}
+
+func (e *lineError) Error() string { return fmt.Sprintf("line %d: %s", e.line, e.msg) }
+
+// readLines publishes each line of r, and flushes whenever it has to wait for
+// more. A last line need not end.
+func (p *publisher) readLines(ctx context.Context, r io.Reader) error {
+	buf := make([]byte, 64<<10)
+	var have int
+	var line uint64
+	for {
+		n, err := r.Read(buf[have:])
+		have += n
+		rest := buf[:have]
+		for {
+			text, more, found := bytes.Cut(rest, []byte{'\n'})
+			if !found {
+				break
+			}
+			line++
+			rest = more
+			if e := p.sendLine(text); e != nil {
+				return errors.Join(&lineError{line, e.Error()}, p.flush(ctx))
+			}
+		}
+		if e := p.flush(ctx); e != nil {
+			return e
+		}
+		have = copy(buf, rest)
+		switch {
+		case errors.Is(err, io.EOF):
+			if e := p.sendLine(buf[:have]); e != nil {
+				return &lineError{line + 1, e.Error()}
+			}
+			return p.flush(ctx)
+		case err != nil:
+			return err
+		case have == len(buf) && have >= maxMessage:
+			return &lineError{line + 1, "a line may have 1 MiB"}
+		case have == len(buf):
+			buf = append(buf, make([]byte, len(buf))...)
+		}
+	}
+}
+
+// sendLine publishes `ID MESSAGE` or `{"id":1,"message":"…"}`. An empty line is
+// nothing.
+func (p *publisher) sendLine(text []byte) error {
+	text = bytes.TrimSuffix(text, []byte{'\r'})
+	if len(text) == 0 {
+		return nil
+	}
+	if text[0] == '{' {
+		return p.sendJSON(text)
+	}
+	digits, message, found := bytes.Cut(text, []byte{' '})
+	id, ok := wire.ParseID(digits)
+	if !found || !ok {
+		return fmt.Errorf(`%.60q is neither "ID MESSAGE" nor {"id":1,"message":"…"}, with an id from 0 to 9223372036854775807`, text)
+	}
+	p.send(id, message)
+	return nil
+}
+
+func (p *publisher) sendJSON(text []byte) error {
+	var m struct {
+		ID      *int64  `json:"id"`
+		Message *string `json:"message"`
+	}
+	if err := json.Unmarshal(text, &m); err != nil {
+		return fmt.Errorf(`this is not {"id":1,"message":"…"}: %w`, err)
+	}
+	if m.ID == nil || *m.ID < 0 || m.Message == nil {
+		return errors.New(`"id" must be a whole number from 0 and "message" a string`)
+	}
+	p.send(*m.ID, []byte(*m.Message))
+	return nil
+}

@@ -1,0 +1,208 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"example.org/comet/server/epoll"
+	"example.org/comet/server/router"
+)
+
+// loop is one event loop. It alone reads, writes and closes its connections, so
+// that a file descriptor that is used again can never get another's message.
+type loop struct {
+	core     *core
+	poll     *epoll.Poller
+	listener int // -1 once closed
+	member   *router.Member
+	inbox    inbox
+	counters counters
+
+	conns   epoll.Slots[conn]
+	extras  extras
+	readBuf []byte
+	out     backlog // what is being written now
+	ids     []int64 // of the head being read
+
+	heads, polls, lingers deadlines
+	now                   time.Time
+	acceptAgain           time.Time // while accepting pauses, when to go on
+}
+
+const (
+	listenerToken = 0 // no slot has it
+	// acceptBatch bounds how long newcomers keep a loop from its connections.
+	acceptBatch = 64
+)
+
+// run turns until ctx ends, then drains.
+func (l *loop) run(ctx context.Context) error {
+	defer l.free()
+	defer context.AfterFunc(ctx, l.poll.Wake)()
+	for ctx.Err() == nil {
+		if err := l.turn(-1); err != nil {
+			return err
+		}
+	}
+	l.now = time.Now()
+	giveUp := l.now.Add(l.core.DrainTimeout)
+	l.beginDrain()
+	for l.conns.Len() > 0 && l.now.Before(giveUp) {
+		if err := l.turn(time.Until(giveUp)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// turn waits for something to do, for at most atMost unless that is negative,
+// and does it.
+func (l *loop) turn(atMost time.Duration) error {
+	timeout := l.untilDeadline(atMost)
+	if !l.inbox.sleep() {
+		timeout = 0
+	}
+	events, err := l.poll.Wait(timeout)
+	if err != nil {
+		return fmt.Errorf("server: %w", err)
+	}
+	l.now = time.Now()
+	for _, e := range events {
+		if e.Token == listenerToken {
+			l.accept()
+			continue
+		}
+		slot, c, ok := l.conns.Lookup(e.Token)
+		if !ok {
+			continue // it was closed earlier in this turn
+		}
+		if e.Writable() && c.extra != 0 {
+			ok = l.flushBacklog(slot, c)
+		}
+		if ok && e.Readable() {
+			l.read(slot, c, e.Ended())
+		}
+	}
+	l.deliver()
+	l.expire()
+	return nil
+}
+
+// free closes everything that is left.
+func (l *loop) free() {
+	l.closeListener()
+	for slot := range l.conns.All {
+		l.close(slot)
+	}
+	l.poll.Close()
+}
+
+func (l *loop) closeListener() {
+	if l.listener >= 0 {
+		unix.Close(l.listener)
+		l.listener = -1
+	}
+}
+
+// accept takes newcomers. What they ask has usually come with them.
+func (l *loop) accept() {
+	if l.listener < 0 || !l.acceptAgain.IsZero() {
+		return
+	}
+	for range acceptBatch {
+		fd, err := epoll.Accept(l.listener)
+		switch {
+		case err == nil:
+			l.counters.accepted.Add(1)
+			l.open(fd)
+		case errors.Is(err, unix.EAGAIN):
+			return
+		case errors.Is(err, unix.EINTR), errors.Is(err, unix.ECONNABORTED):
+		default:
+			l.pauseAccepting(err)
+			return
+		}
+	}
+}
+
+// pauseAccepting silences the listening socket for a while, which would be
+// reported as ready all the time. Newcomers wait in the kernel's queue.
+func (l *loop) pauseAccepting(err error) {
+	l.counters.acceptPauses.Add(1)
+	l.acceptAgain = l.now.Add(acceptPause)
+	if err := l.poll.Set(l.listener, epoll.Level, listenerToken); err != nil {
+		l.core.Logger.Error("cannot silence the listening socket", "error", err)
+	}
+	l.core.reportPause(err)
+}
+
+func (l *loop) resumeAccepting() {
+	l.acceptAgain = time.Time{}
+	if l.listener < 0 {
+		return
+	}
+	if err := l.poll.Set(l.listener, epoll.Read|epoll.Level, listenerToken); err != nil {
+		l.core.Logger.Error("cannot listen again", "error", err)
+	}
+}
+
+// beginDrain delivers what was accepted and tells every client that this is
+// the end.
+func (l *loop) beginDrain() {
+	l.acceptAgain = time.Time{}
+	l.accept() // those who wait already get an answer, not a reset
+	l.closeListener()
+	l.deliver()
+	for slot, c := range l.conns.All {
+		switch c.state {
+		case streaming:
+			l.end(slot, c)
+		case readingHead:
+			l.close(slot)
+		}
+	}
+}
+
+// untilDeadline is how long there is nothing to do by the clock.
+func (l *loop) untilDeadline(atMost time.Duration) time.Duration {
+	next := time.Time{}
+	for _, due := range [...]time.Time{l.heads.next(), l.polls.next(), l.lingers.next(), l.acceptAgain} {
+		if next.IsZero() || !due.IsZero() && due.Before(next) {
+			next = due
+		}
+	}
+	if next.IsZero() {
+		return atMost
+	}
+	left := max(time.Until(next), 0)
+	if atMost >= 0 {
+		left = min(left, atMost)
+	}
+	return left
+}
+
+// expire deals with what has taken too long.
+func (l *loop) expire() {
+	if !l.acceptAgain.IsZero() && !l.now.Before(l.acceptAgain) {
+		l.resumeAccepting()
+	}
+	for token := range l.heads.expired(l.now) {
+		if slot, c, ok := l.conns.Lookup(token); ok && c.state == readingHead {
+			l.answer(slot, c, headTimeoutAnswer)
+		}
+	}
+	for token := range l.polls.expired(l.now) {
+		if slot, c, ok := l.conns.Lookup(token); ok && c.state == streaming {
+			l.end(slot, c)
+		}
+	}
+	for token := range l.lingers.expired(l.now) {
+		if slot, c, ok := l.conns.Lookup(token); ok && c.state == lingering {
+			l.close(slot)
+		}
+	}
+}

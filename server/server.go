@@ -1,0 +1,198 @@
+// Package server is comet's reference server: it holds streams open and hands
+// each the messages for its user. A connection at rest costs about a hundred
+// bytes of process memory.
+//
+//	s, err := server.New(server.Config{Listen: "127.0.0.1:8000"})
+//	if err != nil { … }
+//	err = s.Run(ctx) // until ctx ends, and then drains
+//
+// Clients come to Listen with GET /test/{id}, /events/{id}, /poll/{id} or
+// /ws/{id}; messages come to the admin listener with POST /send. What goes
+// over the socket is package wire; who gets what is package router.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"example.org/comet/server/router"
+)
+
+// Server is a comet server. Its methods are safe for concurrent use, but Run is
+// called once.
+type Server struct {
+	core   *core
+	engine engine
+	admin  net.Listener
+}
+
+// engine is a way to hold connections.
+type engine interface {
+	// addr is where streams are served.
+	addr() net.Addr
+	// serve holds connections until ctx ends, drains them for as long as
+	// Config.DrainTimeout allows, and closes what is left.
+	serve(ctx context.Context) error
+	// addStats adds the engine's counters.
+	addStats(*Stats)
+	// close frees an engine that was never run.
+	close()
+}
+
+// core is what an engine shares with the rest of the server.
+type core struct {
+	Config
+	started  time.Time
+	router   router.Local
+	streams  atomic.Int64 // open streams
+	limit    int64        // the most of them
+	draining atomic.Bool
+	// pauseReported is when reportPause last spoke, in ns since started.
+	pauseReported atomic.Int64
+	published
+}
+
+const (
+	// acceptPause is how long accepting rests when there are no files.
+	acceptPause = 100 * time.Millisecond
+	// lingerTime is how long an answered client has to go.
+	lingerTime = 500 * time.Millisecond
+)
+
+// admit counts a stream in, unless there are as many as there may be.
+func (c *core) admit() bool {
+	if c.streams.Add(1) <= c.limit {
+		return true
+	}
+	c.streams.Add(-1)
+	return false
+}
+
+// leave counts a stream out.
+func (c *core) leave() { c.streams.Add(-1) }
+
+// New opens both listeners. Connections wait in the kernel until Run.
+func New(cfg Config) (*Server, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	c := &core{Config: cfg, started: time.Now()}
+	files := openFileLimit()
+	c.limit = int64(cfg.MaxConnections)
+	if room := int64(files) - reservedFiles; files > 0 && (c.limit == 0 || c.limit > room) {
+		if c.limit > room {
+			return nil, fmt.Errorf("server: this process may open %d files and %d connections need %d: allow fewer connections, or raise the limit (ulimit -n %d)", files, c.limit, c.limit+reservedFiles, c.limit+reservedFiles)
+		}
+		c.limit = max(room, 1)
+	}
+	if c.limit == 0 {
+		c.limit = 1 << 62
+	}
+	admin, err := net.Listen("tcp", cfg.Admin)
+	if err != nil {
+		return nil, listenError("admin listener", cfg.Admin, err)
+	}
+	var e engine
+	if cfg.Engine == Epoll {
+		e, err = newEpollEngine(c)
+	} else {
+		e, err = newStdEngine(c)
+	}
+	if err != nil {
+		admin.Close()
+		return nil, err
+	}
+	return &Server{core: c, engine: e, admin: admin}, nil
+}
+
+// Close frees the listeners of a server that is not to be Run.
+func (s *Server) Close() error {
+	s.engine.close()
+	return s.admin.Close()
+}
+
+// Addr is where streams are served.
+func (s *Server) Addr() net.Addr { return s.engine.addr() }
+
+// AdminAddr is where messages and questions are taken.
+func (s *Server) AdminAddr() net.Addr { return s.admin.Addr() }
+
+// MaxConnections is how many streams the server holds at the most.
+func (s *Server) MaxConnections() int64 { return s.core.limit }
+
+// Run serves until ctx ends and then drains: no connection is accepted any
+// more, messages that were accepted are delivered, every stream gets its last
+// chunk. It returns nil once all that is done or DrainTimeout is over.
+func (s *Server) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	adminDone := make(chan error, 1)
+	admin := newAdmin(ctx, s)
+	go func() { adminDone <- admin.serve(s.admin) }()
+	go func() {
+		<-ctx.Done()
+		s.core.draining.Store(true)
+	}()
+	engineDone := make(chan error, 1)
+	go func() { engineDone <- s.engine.serve(admin.intakeEnded(ctx)) }()
+	var err error
+	select {
+	case err = <-engineDone:
+		cancel(err)
+		err = errors.Join(err, admin.shutdown(), <-adminDone)
+	case err = <-adminDone:
+		cancel(err)
+		err = errors.Join(err, <-engineDone)
+	}
+	return err
+}
+
+// Stats returns the state and the counters. It is cheap.
+func (s *Server) Stats() Stats {
+	c := s.core
+	st := Stats{
+		Engine:         c.Engine,
+		PID:            os.Getpid(),
+		UptimeSeconds:  time.Since(c.started).Seconds(),
+		Draining:       c.draining.Load(),
+		Connections:    c.streams.Load(),
+		MaxConnections: c.limit,
+		Logins:         c.router.Logins(),
+		Sent:           c.sent.Load(),
+		Routed:         c.routed.Load(),
+		Unaddressed:    c.unaddressed.Load(),
+	}
+	s.engine.addStats(&st)
+	return st
+}
+
+// listenError explains the failures that people meet.
+func listenError(what, address string, err error) error {
+	var hint string
+	switch {
+	case isAddrInUse(err):
+		hint = ": another program listens there (see `ss -ltnp`); choose another port, or 0 for a free one"
+	case isAddrNotAvail(err):
+		hint = ": this machine has no such address"
+	case errors.Is(err, os.ErrPermission):
+		hint = ": ports below 1024 need root or CAP_NET_BIND_SERVICE"
+	}
+	return fmt.Errorf("server: cannot open the %s on %s: %w%s", what, address, err, hint)
+}
+
+// reportPause says once a second at the most that accepting rests, and why.
+func (c *core) reportPause(err error) {
+	now := time.Since(c.started).Nanoseconds()
+	last := c.pauseReported.Load()
+	if last != 0 && now-last < int64(time.Second) || !c.pauseReported.CompareAndSwap(last, now) {
+		return
+	}
+	c.Logger.Warn("accepting pauses: no more files or memory for connections; raise the open-file limit (ulimit -n) or lower --max-connections",
+		"error", err, "open_files_limit", openFileLimit(), "connections", c.streams.Load())
+}

@@ -1,0 +1,59 @@
+package server
+
+import "sync/atomic"
+
+// Stats is a server's state and its counters since it started, as /stats gives
+// them.
+type Stats struct {
+	Engine         Engine  `json:"engine"`
+	Loops          int     `json:"loops,omitempty"`
+	PID            int     `json:"pid"`
+	UptimeSeconds  float64 `json:"uptime_seconds"`
+	Draining       bool    `json:"draining"`
+	Connections    int64   `json:"connections"` // open streams
+	MaxConnections int64   `json:"max_connections"`
+	Logins         int     `json:"logins"` // pairs of connection and id
+
+	Accepted      uint64 `json:"accepted"`       // connections taken from the kernel
+	Streams       uint64 `json:"streams"`        // of them, those that became streams
+	RefusedFull   uint64 `json:"refused_full"`   // answered 503 over the limit
+	RefusedOther  uint64 `json:"refused_other"`  // answered otherwise, and closed
+	AcceptPauses  uint64 `json:"accept_pauses"`  // times that accepting paused, out of files
+	BytesWritten  uint64 `json:"bytes_written"`  // to streams
+	BacklogBytes  int64  `json:"backlog_bytes"`  // waiting for full sockets now
+	DroppedClosed uint64 `json:"dropped_closed"` // messages whose connection had gone
+	DroppedSlow   uint64 `json:"dropped_slow"`   // messages over a connection's backlog
+	Disconnected  uint64 `json:"disconnected"`   // connections closed for being slow
+
+	Sent        uint64 `json:"sent"`        // messages accepted
+	Routed      uint64 `json:"routed"`      // messages queued, once per connection
+	Unaddressed uint64 `json:"unaddressed"` // messages to ids with nobody there
+	Written     uint64 `json:"written"`     // messages handed to the kernel whole
+}
+
+// counters are what one event loop, or the goroutine engine, counts. The pad
+// keeps two loops' counters off one cache line.
+type counters struct {
+	accepted, streams, refusedFull, refusedOther, acceptPauses atomic.Uint64
+	written, bytesWritten                                      atomic.Uint64
+	droppedClosed, droppedSlow, disconnected                   atomic.Uint64
+	backlogBytes                                               atomic.Int64
+	_                                                          [64]byte
+}
+
+func (c *counters) addTo(s *Stats) {
+	s.Accepted += c.accepted.Load()
+	s.Streams += c.streams.Load()
+	s.RefusedFull += c.refusedFull.Load()
+	s.RefusedOther += c.refusedOther.Load()
+	s.AcceptPauses += c.acceptPauses.Load()
+	s.Written += c.written.Load()
+	s.BytesWritten += c.bytesWritten.Load()
+	s.DroppedClosed += c.droppedClosed.Load()
+	s.DroppedSlow += c.droppedSlow.Load()
+	s.Disconnected += c.disconnected.Load()
+	s.BacklogBytes += c.backlogBytes.Load()
+}
+
+// published counts what came in through the admin listener.
+type published struct{ sent, routed, unaddressed atomic.Uint64 }

@@ -1,0 +1,16 @@
+package server
+
+import (
+	"errors"
+	"syscall"
+)
+
+// openFileLimit is unknown: Windows does not limit sockets by number.
+func openFileLimit() uint64 { return 0 }
+
+func isAddrInUse(err error) bool    { return errors.Is(err, syscall.Errno(10048)) } // WSAEADDRINUSE
+func isAddrNotAvail(err error) bool { return errors.Is(err, syscall.Errno(10049)) } // WSAEADDRNOTAVAIL
+
+func outOfFiles(err error) bool {
+	return errors.Is(err, syscall.Errno(10024)) || errors.Is(err, syscall.Errno(10055)) // WSAEMFILE, WSAENOBUFS
+}

@@ -1,0 +1,47 @@
+package wire
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// Answer is a whole HTTP answer that ends its connection, with a sentence for
+// the person who reads it.
+type Answer struct{ whole, head []byte }
+
+func (a *Answer) bytes(headOnly bool) []byte {
+	if headOnly {
+		return a.head
+	}
+	return a.whole
+}
+
+// Bytes is the answer as it goes over the socket. It must not be changed.
+func (a *Answer) Bytes() []byte { return a.whole }
+
+// The answers that are not streams.
+var (
+	BadID          = newAnswer(http.StatusBadRequest, "The id must be a whole number from 0 to 9223372036854775807, as in /test/123; several are separated by commas.")
+	NotHTTP        = newAnswer(http.StatusBadRequest, "This is not a request in HTTP/1.0 or HTTP/1.1.")
+	BadUpgrade     = newAnswer(http.StatusBadRequest, "This is not a valid WebSocket handshake (RFC 6455, section 4.2.1).")
+	NotFound       = newAnswer(http.StatusNotFound, "There is nothing here. Streams are at GET /test/{id}, /events/{id}, /poll/{id} and /ws/{id}.")
+	HeadTimeout    = newAnswer(http.StatusRequestTimeout, "No complete request head came in time.")
+	UpgradeNeeded  = newAnswer(http.StatusUpgradeRequired, "This path speaks WebSocket (RFC 6455, version 13) only.", "Upgrade: websocket", "Sec-WebSocket-Version: 13")
+	HeadTooLong    = newAnswer(http.StatusRequestHeaderFieldsTooLarge, "The request head is longer than 8 KiB.")
+	NotImplemented = newAnswer(http.StatusNotImplemented, "Only GET and HEAD are understood here.")
+	Full           = newAnswer(http.StatusServiceUnavailable, "The server holds as many connections as it may. Try again shortly.", "Retry-After: 1")
+	NoMessage      = &Answer{whole: []byte("HTTP/1.1 204 No Content\r\nServer: comet\r\nConnection: close\r\n\r\n")}
+)
+
+func newAnswer(code int, sentence string, fields ...string) *Answer {
+	var b strings.Builder
+	fmt.Fprintf(&b, "HTTP/1.1 %d %s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nServer: comet\r\nConnection: close\r\n",
+		code, http.StatusText(code), len(sentence)+1)
+	for _, f := range fields {
+		b.WriteString(f + "\r\n")
+	}
+	b.WriteString("\r\n")
+	head := b.String()
+	return &Answer{whole: []byte(head + sentence + "\n"), head: []byte(head)}
+}

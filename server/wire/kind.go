@@ -1,0 +1,200 @@
+package wire
+
+import (
+	"bytes"
+	"strconv"
+
+	"github.com/gobwas/ws"
+)
+
+// Kind is how messages are framed on a connection.
+type Kind uint8
+
+// The kinds of stream.
+const (
+	HTML      Kind = iota + 1 // GET /test/{id}: one chunk of HTML a message
+	Events                    // GET /events/{id}: server-sent events
+	Poll                      // GET /poll/{id}: one message is the whole answer
+	WebSocket                 // GET /ws/{id}: one text message each
+
+	// unchunked marks an HTTP/1.0 stream, which ends with its connection.
+	unchunked Kind = 0x80
+)
+
+var prefixes = [...]string{HTML: "/test/", Events: "/events/", Poll: "/poll/", WebSocket: "/ws/"}
+
+var (
+	htmlHead   = streamHead("text/html; charset=utf-8", "")
+	eventsHead = streamHead("text/event-stream", "Cache-Control: no-cache\r\n")
+)
+
+// streamHead makes the heads for HTTP/1.1, for HTTP/1.0, and for HEAD.
+func streamHead(contentType, fields string) [3][]byte {
+	start := "HTTP/1.1 200 OK\r\nContent-Type: " + contentType + "\r\n" + fields
+	return [3][]byte{
+		[]byte(start + "Transfer-Encoding: chunked\r\nServer: comet\r\n\r\n"),
+		[]byte(start + "Server: comet\r\nConnection: close\r\n\r\n"),
+		[]byte(start + "Transfer-Encoding: chunked\r\nServer: comet\r\nConnection: close\r\n\r\n"),
+	}
+}
+
+// base is the kind without its HTTP/1.0 mark.
+func (k Kind) base() Kind { return k &^ unchunked }
+
+// OneMessage reports whether the connection ends with its first message.
+func (k Kind) OneMessage() bool { return k.base() == Poll }
+
+// IsWebSocket reports whether the client speaks in frames too.
+func (k Kind) IsWebSocket() bool { return k == WebSocket }
+
+func (k Kind) headVariant(variant int) []byte {
+	switch k.base() {
+	case HTML:
+		return htmlHead[variant]
+	case Events:
+		return eventsHead[variant]
+	}
+	return nil // Poll: the head comes with the message
+}
+
+func (k Kind) streamHead() []byte {
+	if k&unchunked != 0 {
+		return k.headVariant(1)
+	}
+	return k.headVariant(0)
+}
+
+// headAnswer answers HEAD: the head of the stream, which is not opened.
+func (k Kind) headAnswer() []byte {
+	if k.base() == Poll {
+		return pollHeadAnswer
+	}
+	return k.headVariant(2)
+}
+
+var pollHeadAnswer = []byte("HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nServer: comet\r\nConnection: close\r\n\r\n")
+
+// AppendMessage appends message as the n-th one (from 1) of a connection.
+func (k Kind) AppendMessage(dst []byte, n uint64, message []byte) []byte {
+	switch k {
+	case HTML:
+		return appendHTMLChunk(dst, n, message)
+	case HTML | unchunked:
+		return appendHTML(dst, n, message)
+	case Events:
+		return appendChunk(dst, func(b []byte) []byte { return appendEvent(b, n, message) })
+	case Events | unchunked:
+		return appendEvent(dst, n, message)
+	case WebSocket:
+		return appendFrame(dst, ws.OpText, bytes.ToValidUTF8(message, []byte("\uFFFD")))
+	default: // Poll
+		return appendPollAnswer(dst, message)
+	}
+}
+
+// AppendEnd appends what tells the client that the stream ends here on
+// purpose: the last chunk, a close frame (1001: going away), or, for a poll
+// that had no message, the answer that says so.
+func (k Kind) AppendEnd(dst []byte) []byte {
+	switch {
+	case k == WebSocket:
+		return AppendClose(dst, ws.StatusGoingAway)
+	case k.base() == Poll:
+		return append(dst, NoMessage.whole...)
+	case k&unchunked != 0:
+		return dst
+	}
+	return append(dst, "0\r\n\r\n"...)
+}
+
+// appendHTMLChunk writes the chunk size in front without a second buffer: the
+// length of an escaped message is known before it is written.
+func appendHTMLChunk(dst []byte, n uint64, message []byte) []byte {
+	size := len("Recvd msg #: ''<br/>") + decimalLen(n) + escapedLen(message)
+	dst = strconv.AppendUint(dst, uint64(size), 16)
+	dst = append(dst, "\r\n"...)
+	dst = appendHTML(dst, n, message)
+	return append(dst, "\r\n"...)
+}
+
+func appendHTML(dst []byte, n uint64, message []byte) []byte {
+	dst = append(dst, "Recvd msg #"...)
+	dst = strconv.AppendUint(dst, n, 10)
+	dst = append(dst, ": '"...)
+	dst = appendEscaped(dst, message)
+	return append(dst, "'<br/>"...)
+}
+
+// appendEvent writes one server-sent event; every line of the message becomes
+// a data line, as the standard has it.
+func appendEvent(dst []byte, n uint64, message []byte) []byte {
+	dst = append(dst, "id: "...)
+	dst = strconv.AppendUint(dst, n, 10)
+	for {
+		i := bytes.IndexAny(message, "\r\n")
+		dst = append(dst, "\ndata: "...)
+		if i < 0 {
+			dst = append(dst, message...)
+			return append(dst, "\n\n"...)
+		}
+		dst = append(dst, message[:i]...)
+		if message[i] == '\r' && i+1 < len(message) && message[i+1] == '\n' {
+			i++
+		}
+		message = message[i+1:]
+	}
+}
+
+func appendPollAnswer(dst, message []byte) []byte {
+	dst = append(dst, "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: "...)
+	dst = strconv.AppendInt(dst, int64(len(message)), 10)
+	dst = append(dst, "\r\nServer: comet\r\nConnection: close\r\n\r\n"...)
+	return append(dst, message...)
+}
+
+// appendChunk wraps what body appends in one chunk. It moves the body to make
+// room for its size, so it suits the kinds that are not the fast path.
+func appendChunk(dst []byte, body func([]byte) []byte) []byte {
+	start := len(dst)
+	dst = body(dst)
+	var size [18]byte
+	head := append(strconv.AppendUint(size[:0], uint64(len(dst)-start), 16), "\r\n"...)
+	dst = append(dst, head...) // grow
+	copy(dst[start+len(head):], dst[start:len(dst)-len(head)])
+	copy(dst[start:], head)
+	return append(dst, "\r\n"...)
+}
+
+func decimalLen(n uint64) int {
+	digits := 1
+	for n >= 10 {
+		n /= 10
+		digits++
+	}
+	return digits
+}
+
+// escapes are those of html.EscapeString, which the contract names.
+var escapes = [256]string{'<': "&lt;", '>': "&gt;", '&': "&amp;", '\'': "&#39;", '"': "&#34;"}
+
+func escapedLen(message []byte) int {
+	n := len(message)
+	for _, c := range message {
+		if e := escapes[c]; e != "" {
+			n += len(e) - 1
+		}
+	}
+	return n
+}
+
+func appendEscaped(dst, message []byte) []byte {
+	from := 0
+	for i, c := range message {
+		if e := escapes[c]; e != "" {
+			dst = append(dst, message[from:i]...)
+			dst = append(dst, e...)
+			from = i + 1
+		}
+	}
+	return append(dst, message[from:]...)
+}

@@ -1,0 +1,141 @@
+package server
+
+import (
+	"example.org/comet/server/epoll"
+	"example.org/comet/server/wire"
+)
+
+var headTimeoutAnswer = wire.HeadTimeout.Bytes()
+
+// deliver writes what publishers have sent, in the order in which they did.
+func (l *loop) deliver() {
+	b := l.inbox.take()
+	start := uint32(0)
+	for i := 0; i < len(b.items); {
+		it := b.items[i]
+		token := uint64(it.conn.Gen)<<32 | uint64(it.conn.Slot)
+		slot, c, ok := l.conns.Lookup(token)
+		// Neighbours for the same connection leave in one write.
+		for ; i < len(b.items) && b.items[i].conn == it.conn; i++ {
+			message := b.bytes[start:b.items[i].end]
+			start = b.items[i].end
+			if !ok || c.state != streaming {
+				l.counters.droppedClosed.Add(1)
+				continue
+			}
+			ok = l.queue(slot, c, message)
+		}
+		if ok && l.out.waiting() > 0 {
+			if c.state == answered {
+				l.finish(slot, c, nil)
+			} else {
+				l.write(slot, c)
+			}
+		}
+	}
+}
+
+// queue puts one message where it will be written, unless the connection is too
+// far behind. It reports false when that closed it.
+func (l *loop) queue(slot uint32, c *conn, message []byte) bool {
+	if c.extra != 0 {
+		if waiting := l.extras.at(c.extra).out.waiting(); waiting > 0 && waiting+l.out.waiting()+len(message) > l.core.BacklogBytes {
+			return l.tooSlow(slot, c)
+		}
+	}
+	c.n++
+	l.out.addMessage(c.kind, c.n, message)
+	if c.kind.OneMessage() {
+		l.leave(slot, c)
+	}
+	return true
+}
+
+// tooSlow drops a message for a connection that is too far behind, or the
+// connection with all that waits for it. It reports false when it was closed.
+func (l *loop) tooSlow(slot uint32, c *conn) bool {
+	lost := 1
+	if l.core.SlowClient == Disconnect {
+		out := &l.extras.at(c.extra).out
+		lost += l.out.messages() + out.messages()
+		l.out.reset()
+		l.counters.backlogBytes.Add(-int64(out.waiting()))
+		*out = backlog{}
+		l.counters.disconnected.Add(1)
+		l.close(slot)
+	}
+	l.counters.droppedSlow.Add(uint64(lost))
+	return l.core.SlowClient == Drop
+}
+
+// write sends l.out, and keeps what the socket does not take. It reports false
+// when that closed the connection.
+func (l *loop) write(slot uint32, c *conn) bool {
+	if c.extra != 0 {
+		if x := l.extras.at(c.extra); x.out.waiting() > 0 {
+			l.counters.backlogBytes.Add(int64(l.out.waiting()))
+			x.out.take(&l.out)
+			return true
+		}
+	}
+	if l.out.waiting() == 0 {
+		return true
+	}
+	n, err := epoll.WriteNow(l.conns.FD(slot), l.out.unsent())
+	if err != nil {
+		l.counters.droppedClosed.Add(uint64(l.out.messages()))
+		l.out.reset()
+		l.close(slot)
+		return false
+	}
+	l.wrote(n, l.out.advance(n))
+	if left := l.out.waiting(); left > 0 {
+		l.counters.backlogBytes.Add(int64(left))
+		l.extraOf(c).out.take(&l.out)
+		return l.awaitRoom(slot, c)
+	}
+	return true
+}
+
+func (l *loop) wrote(bytes, messages int) {
+	l.counters.bytesWritten.Add(uint64(bytes))
+	if messages > 0 {
+		l.counters.written.Add(uint64(messages))
+	}
+}
+
+// awaitRoom asks to be told when the socket takes more. Once asked for, that
+// stays: edge triggered, it costs nothing.
+func (l *loop) awaitRoom(slot uint32, c *conn) bool {
+	if c.flags&wantsWrite != 0 {
+		return true
+	}
+	c.flags |= wantsWrite
+	if c.flags&registered == 0 {
+		return true // it will be, with this
+	}
+	return l.watch(slot, c)
+}
+
+// flushBacklog writes what waited for room. It reports false when that closed
+// the connection.
+func (l *loop) flushBacklog(slot uint32, c *conn) bool {
+	token := l.conns.Token(slot)
+	out := &l.extras.at(c.extra).out
+	for out.waiting() > 0 {
+		n, err := epoll.WriteNow(l.conns.FD(slot), out.unsent())
+		if err != nil {
+			l.close(slot)
+			return false
+		}
+		if n == 0 {
+			return true
+		}
+		l.counters.backlogBytes.Add(-int64(n))
+		l.wrote(n, out.advance(n))
+	}
+	l.rest(c)
+	l.lingerIfDone(slot, c)
+	_, _, ok := l.conns.Lookup(token)
+	return ok
+}
