@@ -106,7 +106,7 @@ func (l *loop) open(fd int) {
 	token := l.conns.Token(slot)
 	l.read(slot, c, false)
 	if _, _, ok := l.conns.Lookup(token); ok && l.watch(slot, c) && c.state == readingHead {
-		l.heads.add(token, l.now.Add(l.core.HeadTimeout))
+		l.heads.Add(token, l.now.Add(l.core.HeadTimeout))
 	}
 }
 
@@ -212,7 +212,7 @@ func (l *loop) stream(slot uint32, c *conn, req wire.Request, rest []byte) {
 		l.member.Login(router.Conn{Slot: slot, Gen: uint32(token >> 32)}, id)
 	}
 	if c.kind.OneMessage() {
-		l.polls.add(token, l.now.Add(l.core.PollTimeout))
+		l.polls.Add(token, l.now.Add(l.core.PollTimeout))
 	}
 	l.out.addBytes(req.Answer)
 	if l.write(slot, c) && len(rest) > 0 {
@@ -279,7 +279,7 @@ func (l *loop) lingerIfDone(slot uint32, c *conn) {
 		return
 	}
 	c.state = lingering
-	l.lingers.add(l.conns.Token(slot), l.now.Add(lingerTime))
+	l.lingers.Add(l.conns.Token(slot), l.now.Add(lingerTime))
 }
 
 // close ends a connection at once, whatever it was doing.

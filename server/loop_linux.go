@@ -28,7 +28,7 @@ type loop struct {
 	out     backlog // what is being written now
 	ids     []int64 // of the head being read
 
-	heads, polls, lingers deadlines
+	heads, polls, lingers epoll.Deadlines
 	now                   time.Time
 	acceptAgain           time.Time // while accepting pauses, when to go on
 }
@@ -170,7 +170,7 @@ func (l *loop) beginDrain() {
 // untilDeadline is how long there is nothing to do by the clock.
 func (l *loop) untilDeadline(atMost time.Duration) time.Duration {
 	next := time.Time{}
-	for _, due := range [...]time.Time{l.heads.next(), l.polls.next(), l.lingers.next(), l.acceptAgain} {
+	for _, due := range [...]time.Time{l.heads.Next(), l.polls.Next(), l.lingers.Next(), l.acceptAgain} {
 		if next.IsZero() || !due.IsZero() && due.Before(next) {
 			next = due
 		}
@@ -190,17 +190,17 @@ func (l *loop) expire() {
 	if !l.acceptAgain.IsZero() && !l.now.Before(l.acceptAgain) {
 		l.resumeAccepting()
 	}
-	for token := range l.heads.expired(l.now) {
+	for token := range l.heads.Expired(l.now) {
 		if slot, c, ok := l.conns.Lookup(token); ok && c.state == readingHead {
 			l.answer(slot, c, headTimeoutAnswer)
 		}
 	}
-	for token := range l.polls.expired(l.now) {
+	for token := range l.polls.Expired(l.now) {
 		if slot, c, ok := l.conns.Lookup(token); ok && c.state == streaming {
 			l.end(slot, c)
 		}
 	}
-	for token := range l.lingers.expired(l.now) {
+	for token := range l.lingers.Expired(l.now) {
 		if slot, c, ok := l.conns.Lookup(token); ok && c.state == lingering {
 			l.close(slot)
 		}

@@ -1,14 +1,15 @@
-package server
+package epoll
 
 import (
 	"iter"
 	"time"
 )
 
-// deadlines is a queue of connections that each have the same time left from
+// Deadlines is a queue of connections that each have the same time left from
 // when they joined, so that it is in order by itself. A connection that is gone
-// stays in it until then; its token finds nothing. The zero value is empty.
-type deadlines struct {
+// stays in it until then; its token finds nothing in [Slots]. The zero value is
+// empty. A Deadlines belongs to one goroutine.
+type Deadlines struct {
 	queue []deadline
 	gone  int // entries at the front that have passed
 }
@@ -18,20 +19,21 @@ type deadline struct {
 	at    time.Time
 }
 
-func (d *deadlines) add(token uint64, at time.Time) {
+// Add appends a connection, whose time is not before that of the last one.
+func (d *Deadlines) Add(token uint64, at time.Time) {
 	d.queue = append(d.queue, deadline{token, at})
 }
 
-// next is when the first one passes, or the zero time.
-func (d *deadlines) next() time.Time {
+// Next is when the first one passes, or the zero time.
+func (d *Deadlines) Next() time.Time {
 	if d.gone == len(d.queue) {
 		return time.Time{}
 	}
 	return d.queue[d.gone].at
 }
 
-// expired takes out what has passed by now.
-func (d *deadlines) expired(now time.Time) iter.Seq[uint64] {
+// Expired takes out what has passed by now.
+func (d *Deadlines) Expired(now time.Time) iter.Seq[uint64] {
 	return func(yield func(uint64) bool) {
 		for d.gone < len(d.queue) && !d.queue[d.gone].at.After(now) {
 			d.gone++
