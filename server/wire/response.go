@@ -30,7 +30,7 @@ const (
 // Limits of what a caller has to keep between two calls, in bytes.
 const (
 	maxAnswerHead = 64 << 10
-	maxWholeChunk = 16 << 10
+	maxWholeChunk = 8 << 20 // more than a message of 1 MiB, escaped
 	maxSizeLine   = 4 << 10
 )
 

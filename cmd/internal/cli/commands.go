@@ -7,5 +7,6 @@ import "github.com/spf13/cobra"
 func commands(env *Env) []*cobra.Command {
 	return []*cobra.Command{
 		newServe(env),
+		newFlood(env),
 	}
 }

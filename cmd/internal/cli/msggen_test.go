@@ -1,0 +1,194 @@
+package cli
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// execute runs one command and returns what it printed and its exit code.
+func execute(ctx context.Context, command func(*Env) *cobra.Command, stdin io.Reader, args ...string) (string, int, error) {
+	var out bytes.Buffer
+	env := &Env{Stdin: stdin, Stdout: &out, Stderr: io.Discard, Getenv: func(string) string { return "" }}
+	cmd := command(env)
+	cmd.SilenceUsage, cmd.SilenceErrors = true, true
+	cmd.SetArgs(args)
+	err := cmd.ExecuteContext(ctx)
+	return out.String(), exitCode(err), err
+}
+
+// admin stands for the admin listener of a server where ids up to 3 are
+// connected, twice each.
+func admin(t *testing.T) (url string, lines *atomic.Int64) {
+	t.Helper()
+	lines = new(atomic.Int64)
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /send", func(w http.ResponseWriter, r *http.Request) {
+		sent, reached := 0, 0
+		for scanner := bufio.NewScanner(r.Body); scanner.Scan(); {
+			sent++
+			lines.Add(1)
+			if id, _, _ := strings.Cut(scanner.Text(), " "); id <= "3" {
+				reached++
+			}
+		}
+		fmt.Fprintf(w, `{"sent":%d,"reached":%d,"unaddressed":%d}`, sent, 2*reached, sent-reached)
+	})
+	mux.HandleFunc("POST /send/{id}", func(w http.ResponseWriter, r *http.Request) {
+		message, _ := io.ReadAll(r.Body)
+		switch {
+		case string(message) != "Hello World":
+			http.Error(w, fmt.Sprintf("%q is another message", message), http.StatusBadRequest)
+		case r.PathValue("id") <= "2":
+			fmt.Fprintf(w, `{"reached":%s}`, r.PathValue("id"))
+		default:
+			fmt.Fprint(w, `{"reached":0}`)
+		}
+	})
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	return server.URL, lines
+}
+
+func TestSend(t *testing.T) {
+	url, _ := admin(t)
+	tests := []struct {
+		name, stdin string
+		args        []string
+		says        string
+		code        int
+	}{
+		{"one", "", []string{"1", "Hello World"}, "reached 1 connection\n", exitDone},
+		{"two", "", []string{"2", "Hello World"}, "reached 2 connections\n", exitDone},
+		{"into the void", "", []string{"456", "Hello World"}, "reached nobody: no connection is logged in as 456\n", exitDone},
+		{"json", "", []string{"2", "Hello World", "--json"}, `{"type":"result","reached":2}` + "\n", exitDone},
+		{"standard input", "Hello World\n", []string{"1", "-"}, "reached 1 connection\n", exitDone},
+		{"not accepted", "", []string{"1", "Bye"}, "", exitFailed},
+		{"no number", "", []string{"me", "Hello World"}, "", exitUsage},
+		{"too large a number", "", []string{"9223372036854775808", "Hello World"}, "", exitUsage},
+		{"no message", "", []string{"1"}, "", exitUsage},
+		{"no url", "", []string{"1", "Hello World", "--to", "nowhere"}, "", exitUsage},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			args := append([]string{"--to", url}, test.args...)
+			out, code, err := execute(t.Context(), newSend, strings.NewReader(test.stdin), args...)
+			if out != test.says || code != test.code {
+				t.Errorf("it printed %q and exited %d (%v), want %q and %d", out, code, err, test.says, test.code)
+			}
+		})
+	}
+}
+
+func TestMsggen(t *testing.T) {
+	url, lines := admin(t)
+	out, code, err := execute(t.Context(), newMsggen, nil,
+		"--to", url, "--count", "20", "--interval", "1ms", "--max-id", "5", "--senders", "10", "--json", "--seed", "7")
+	if code != exitDone {
+		t.Fatalf("it exited %d: %v", code, err)
+	}
+	var result struct {
+		Type                             string
+		Seed, Asked, Sent, Reached, Void int
+		Unaddressed                      int
+		Run                              string
+		Late                             *struct{ P50, P99, Max *float64 } `json:"late_ms"`
+	}
+	last := out[strings.LastIndexByte(strings.TrimSpace(out), '\n')+1:]
+	if err := json.Unmarshal([]byte(last), &result); err != nil {
+		t.Fatalf("%q: %v", last, err)
+	}
+	if result.Type != "result" || result.Seed != 7 || result.Asked != 200 || result.Sent != 200 || lines.Load() != 200 ||
+		result.Reached+2*result.Unaddressed != 400 || result.Unaddressed == 0 || len(result.Run) != 8 ||
+		result.Late == nil || result.Late.P99 == nil {
+		t.Errorf("with %d lines it printed %s", lines.Load(), last)
+	}
+
+	out, code, err = execute(t.Context(), newMsggen, nil, "--to", url, "--count", "10", "--rate", "max", "--max-id", "3")
+	if code != exitDone || !strings.Contains(out, "sent 10, reached 20, unaddressed 0\nseed ") || strings.Contains(out, "late") {
+		t.Errorf("it printed %q and exited %d: %v", out, code, err)
+	}
+}
+
+func TestMsggenUsage(t *testing.T) {
+	url, lines := admin(t)
+	for _, args := range []string{
+		"--rate 10 --interval 1s", "--rate fast", "--rate 0", "--rate -1", "--interval 0s", "--max-id 0",
+		"--first-id 9 --max-id 8", "--senders 0 --to nowhere", "--to nowhere",
+	} {
+		_, code, err := execute(t.Context(), newMsggen, nil, append([]string{"--to", url, "--count", "1"}, strings.Fields(args)...)...)
+		if code != exitUsage {
+			t.Errorf("%s: it exited %d (%v), want %d", args, code, err, exitUsage)
+		}
+	}
+	if n := lines.Load(); n != 0 {
+		t.Errorf("%d messages were sent", n)
+	}
+}
+
+func TestMsggenInterrupted(t *testing.T) {
+	url, lines := admin(t)
+	for _, test := range []struct {
+		args string
+		code int
+	}{
+		{"--rate 1000", exitDone}, // has no planned end
+		{"--rate 1000 -d 1h", 130},
+		{"--rate 1000 --count 1M", 130},
+	} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		lines.Store(0)
+		go func() {
+			for lines.Load() < 10 {
+				time.Sleep(time.Millisecond)
+			}
+			cancel(interrupted{syscall.SIGINT})
+		}()
+		out, code, err := execute(ctx, newMsggen, nil, append([]string{"--to", url, "--json"}, strings.Fields(test.args)...)...)
+		if code != test.code || !strings.Contains(out, `"type":"result"`) {
+			t.Errorf("%s: it printed %q and exited %d (%v), want a result and %d", test.args, out, code, err, test.code)
+		}
+	}
+}
+
+// TestMsggenFeedback keeps to the window until told of what was delivered, and
+// ends with its standard input.
+func TestMsggenFeedback(t *testing.T) {
+	url, lines := admin(t)
+	stdin, tell := io.Pipe()
+	go func() {
+		defer tell.Close()
+		for lines.Load() < 45 { // each line is queued twice: 100 are on their way
+			time.Sleep(time.Millisecond)
+		}
+		fmt.Fprintln(tell, 40)
+		for lines.Load() < 60 {
+			time.Sleep(time.Millisecond)
+		}
+	}()
+	out, code, err := execute(t.Context(), newMsggen, stdin, "--to", url, "--rate", "max", "--max-id", "3", "--window", "100", "--feedback", "--json")
+	if code != exitDone || !strings.Contains(out, `"type":"result"`) {
+		t.Errorf("it printed %q and exited %d: %v", out, code, err)
+	}
+}
+
+func TestMsggenServerAway(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	server.Close()
+	out, code, err := execute(t.Context(), newMsggen, nil, "--to", server.URL, "--count", "1")
+	if code != exitFailed || out != "" || !strings.Contains(err.Error(), "comet serve") {
+		t.Errorf("it printed %q and exited %d: %v, want an error that says how to start a server", out, code, err)
+	}
+}

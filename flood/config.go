@@ -1,0 +1,155 @@
+package flood
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"example.org/comet/flood/pace"
+)
+
+// Config says what to flood. The zero value of each field is its default.
+type Config struct {
+	// URL is the address of a stream; {id} in it is replaced by an id of IDs.
+	URL string
+	// URLs, if not empty, are the addresses instead, one connection each in
+	// turn.
+	URLs []string
+	// Connections is how many to open; 0 means one for each of URLs, or of IDs.
+	Connections int
+	// FirstID and LastID are the ids for URL; the connections take them in
+	// turn. Zero means 1 and Connections.
+	FirstID, LastID int64
+	// Header is further lines for the request head, "Name: value".
+	Header []string
+	// Sources are the addresses to connect from. Empty leaves it to the kernel,
+	// which finds at most some 28,000 ports for one server address.
+	Sources []netip.Addr
+	// Pace says when connections are begun; the zero value, as fast as they are
+	// answered.
+	Pace pace.Pacer
+	// InFlight limits the connections that wait for their first byte; 0 means
+	// 512. More of them overflow the server's accept queue, and then each waits
+	// a second.
+	InFlight int
+	// ConnectTimeout is how long a connection may wait for its first byte; 0
+	// means 30 s.
+	ConnectTimeout time.Duration
+	// Duration ends the run, counted from its start; 0 means when ctx ends.
+	Duration time.Duration
+	// SampleInterval is how often OnSample is called; 0 means a second.
+	SampleInterval time.Duration
+	// OnSample, if set, is given the figures so far, in a goroutine of its own;
+	// one that is slow misses some.
+	OnSample func(Sample)
+	// Logger takes diagnostics; nil discards them.
+	Logger *slog.Logger
+}
+
+const idHole = "{id}"
+
+func (c Config) withDefaults() Config {
+	if c.Connections == 0 {
+		c.Connections = max(len(c.URLs), int(max(c.LastID-c.FirstID+1, 0)))
+		if c.LastID == 0 {
+			c.Connections = max(len(c.URLs), 1)
+		}
+	}
+	if c.LastID == 0 {
+		c.FirstID = max(c.FirstID, 1)
+		c.LastID = c.FirstID + int64(c.Connections) - 1
+	}
+	if c.InFlight == 0 {
+		c.InFlight = 512
+	}
+	if c.ConnectTimeout == 0 {
+		c.ConnectTimeout = 30 * time.Second
+	}
+	if c.SampleInterval == 0 {
+		c.SampleInterval = time.Second
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+// Validate names every field that cannot be.
+func (c Config) Validate() error {
+	c = c.withDefaults()
+	var errs []error
+	bad := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf("flood: "+format, args...))
+		}
+	}
+	bad((c.URL == "") != (len(c.URLs) == 0), "give one URL with {id}, or a list of URLs")
+	bad(c.Connections > 0, "%d connections: use 1 or more", c.Connections)
+	bad(c.FirstID >= 0 && c.LastID >= c.FirstID, "ids %d-%d: use whole numbers from 0, the lower one first", c.FirstID, c.LastID)
+	bad(c.InFlight > 0, "%d connections in flight: use 1 or more", c.InFlight)
+	bad(c.ConnectTimeout > 0 && c.Duration >= 0 && c.SampleInterval > 0, "durations must not be negative")
+	for _, line := range c.Header {
+		name, _, found := strings.Cut(line, ":")
+		bad(found && name != "" && !strings.ContainsAny(line, "\r\n"), "header %q: write it as `Name: value`", line)
+	}
+	for _, u := range c.urls() {
+		_, err := parseURL(u)
+		bad(err == nil, "%w", err)
+	}
+	return errors.Join(errs...)
+}
+
+func (c Config) urls() []string {
+	if c.URL != "" {
+		return []string{c.URL}
+	}
+	return c.URLs
+}
+
+// Flood is a flood that is to be run once.
+type Flood struct {
+	cfg     Config
+	targets *targets
+	sources *sources
+}
+
+// New resolves the names in the URLs and opens nothing yet.
+func New(cfg Config) (*Flood, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	t, err := newTargets(cfg)
+	if err != nil {
+		return nil, err
+	}
+	s, err := newSources(cfg.Sources)
+	if err != nil {
+		return nil, err
+	}
+	return &Flood{cfg: cfg, targets: t, sources: s}, nil
+}
+
+// Run opens the connections and holds them until ctx ends or Duration is over,
+// then closes them all. Failed connections are figures, not errors: the error
+// is non-nil only when the client itself could not go on.
+func (f *Flood) Run(ctx context.Context) (Result, error) {
+	if f.cfg.Duration > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, f.cfg.Duration)
+		defer cancel()
+	}
+	return f.run(ctx)
+}
+
+// Destinations are the distinct server addresses, for working out how many
+// source ports there are.
+func (f *Flood) Destinations() []netip.AddrPort { return slices.Clone(f.targets.addrs) }
+
+// Connections is how many will be opened.
+func (f *Flood) Connections() int { return f.cfg.Connections }

@@ -1,0 +1,12 @@
+// Package flood opens many streaming connections and watches what comes: the
+// article's floodtest. It works against any server that streams over HTTP/1.
+//
+//	f, err := flood.New(flood.Config{URL: "http://127.0.0.1:8000/test/{id}", Connections: 10_000})
+//	if err != nil { … }
+//	result, err := f.Run(ctx) // holds them until ctx ends, then closes them
+//
+// One event loop opens and reads all connections on Linux; elsewhere each has a
+// goroutine. A connection at rest costs some eighty bytes. Messages that carry
+// a stamp (package wire) give latency, from when they were due, and exact
+// counts of what was duplicated, reordered or lost.
+package flood

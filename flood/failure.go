@@ -1,0 +1,123 @@
+package flood
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// Failure is why a connection was not established, or did not last.
+type Failure uint8
+
+// The failures.
+const (
+	Refused      Failure = iota // nobody listens
+	Timeout                     // no answer in time
+	Reset                       // cut off, by a reset or in the middle of an answer
+	NoFreePort                  // every port to connect from is taken
+	TooManyFiles                // the open-file limit of this process or machine
+	Unreachable                 // no route, or no such source address
+	Status                      // answered, but not with a stream
+	Malformed                   // the answer is not HTTP/1
+	Other
+	failureCount
+)
+
+var failureNames = [failureCount]string{
+	"refused", "timeout", "reset", "no_free_port", "too_many_files", "unreachable", "status", "malformed", "other",
+}
+
+func (f Failure) String() string { return failureNames[f] }
+
+// MarshalText implements encoding.TextMarshaler, for maps in JSON.
+func (f Failure) MarshalText() ([]byte, error) { return []byte(f.String()), nil }
+
+var errNotHTTP = errors.New("the stream is not HTTP/1")
+
+// failureOf sorts an error of a system call.
+func failureOf(err error) Failure {
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return Refused
+	case errors.Is(err, syscall.ETIMEDOUT), errors.Is(err, os.ErrDeadlineExceeded):
+		return Timeout
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		return Reset
+	case errors.Is(err, syscall.EADDRNOTAVAIL), errors.Is(err, syscall.EADDRINUSE):
+		return NoFreePort
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		return TooManyFiles
+	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
+		return Unreachable
+	}
+	return Other
+}
+
+// Failures counts them by kind.
+type Failures struct {
+	Count [failureCount]uint64
+	// Statuses counts answers that were not streams, by code.
+	Statuses map[int]uint64
+	// example is the first error of kind Other.
+	example error
+}
+
+// Total counts all.
+func (f *Failures) Total() (n uint64) {
+	for _, c := range f.Count {
+		n += c
+	}
+	return n
+}
+
+// ByName is the counts that are not zero, by the name of their kind.
+func (f *Failures) ByName() map[string]uint64 {
+	m := make(map[string]uint64)
+	for kind, n := range f.Count {
+		if n > 0 {
+			m[Failure(kind).String()] = n
+		}
+	}
+	return m
+}
+
+// Explain says in a sentence which failure was the commonest and what to do
+// about it. It is empty where nothing failed.
+func (f *Failures) Explain() string {
+	worst := Other
+	for kind, n := range f.Count {
+		if n > f.Count[worst] {
+			worst = Failure(kind)
+		}
+	}
+	n := f.Count[worst]
+	if n == 0 {
+		return ""
+	}
+	advice := map[Failure]string{
+		Refused:      "nobody listens at that address: is the server running, and is this its port?",
+		Timeout:      "no answer in time: the server's accept queue may overflow (lower --connect-rate or --in-flight, or raise net.core.somaxconn), or a firewall drops the packets",
+		Reset:        "the server, or something before it, cut the connection: see its log; it may be out of files or workers",
+		NoFreePort:   "every port to connect from is taken: add source addresses (--source-ip 127.0.0.2-127.0.0.18), or widen net.ipv4.ip_local_port_range",
+		TooManyFiles: "this process may not open more files: raise the limit (ulimit -n), or open fewer connections",
+		Unreachable:  "there is no way to that address from the source addresses given: see `ip route get`",
+		Status:       "the server answered with " + f.statusList() + " and no stream: see its log, and whether the URL is right",
+		Malformed:    "what came back is not HTTP/1: is this a TLS or HTTP/2 port?",
+	}[worst]
+	if worst == Other {
+		advice = fmt.Sprintf("the first was: %v", f.example)
+	}
+	return fmt.Sprintf("%d connections failed, most of them (%d) with %q: %s", f.Total(), n, worst, advice)
+}
+
+func (f *Failures) statusList() string {
+	var codes []string
+	for code := range f.Statuses {
+		codes = append(codes, strconv.Itoa(code))
+	}
+	return "status " + strings.Join(codes, ", ")
+}

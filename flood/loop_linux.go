@@ -1,0 +1,274 @@
+package flood
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"example.org/comet/server/epoll"
+	"example.org/comet/server/wire"
+)
+
+// loop is the one event loop of a flood: it opens, reads and closes every
+// connection. Two of them on as many cores as the server has halve what either
+// gets done.
+type loop struct {
+	*Flood
+	*observer
+	poll    *epoll.Poller
+	conns   epoll.Slots[conn]
+	partial partials
+	readBuf []byte
+	request []byte
+
+	begunCount int // connections begun, or failed at once
+	inFlight   int
+	deadlines  epoll.Deadlines // of those in flight
+	now        time.Time
+	connected  bool // every connection has been tried
+}
+
+// conn is a connection at rest: 72 bytes, and 8 more in its slot. No pointers.
+type conn struct {
+	track
+	parser    wire.ResponseParser
+	due       int64  // when the connect began, or was due: ns since the run began
+	connected int64  // when it was known to be established
+	partial   uint32 // its row in partials, or 0
+	index     uint32 // which target
+	state     state
+}
+
+type state uint8
+
+const (
+	connecting state = iota // the request has not been written
+	asking                  // waits for the first byte
+	streaming
+)
+
+// openBatch bounds how long opening keeps the loop from reading.
+const openBatch = 32
+
+func (f *Flood) run(ctx context.Context) (Result, error) {
+	poll, err := epoll.New()
+	if err != nil {
+		return Result{}, fmt.Errorf("flood: %w", err)
+	}
+	l := &loop{Flood: f, observer: newObserver(&f.cfg), poll: poll, readBuf: make([]byte, 64<<10)}
+	defer l.closeAll()
+	defer context.AfterFunc(ctx, poll.Wake)()
+	defer l.report()()
+	for ctx.Err() == nil {
+		if err := l.turn(); err != nil {
+			return Result{}, err
+		}
+	}
+	l.now = time.Now()
+	l.emit(l.sample(l.now, true))
+	return l.result(), nil
+}
+
+func (l *loop) turn() error {
+	l.now = time.Now()
+	timeout := l.open()
+	asleep := time.Now()
+	events, err := l.poll.Wait(timeout)
+	if err != nil {
+		return fmt.Errorf("flood: %w", err)
+	}
+	l.now = time.Now()
+	l.waited += l.now.Sub(asleep)
+	for _, e := range events {
+		slot, c, ok := l.conns.Lookup(e.Token)
+		if !ok {
+			continue
+		}
+		if c.state == connecting && e.Writable() {
+			ok = l.ask(slot, c)
+		}
+		if ok && e.Readable() {
+			l.read(slot, c, e.Ended())
+		}
+	}
+	for token := range l.deadlines.Expired(l.now) {
+		if slot, c, ok := l.conns.Lookup(token); ok && c.state != streaming {
+			l.drop(slot, c, Timeout, nil)
+		}
+	}
+	if l.now.Sub(l.lastSample) >= l.cfg.SampleInterval {
+		l.emit(l.sample(l.now, true))
+	}
+	return nil
+}
+
+// open begins the connections that are due and have room, and returns how long
+// there is nothing to do but read.
+func (l *loop) open() time.Duration {
+	total := l.cfg.Connections
+	due := min(total, int(min(l.cfg.Pace.Count(l.now.Sub(l.begun)), uint64(total))))
+	for range openBatch {
+		if l.begunCount >= due || l.inFlight >= l.cfg.InFlight {
+			break
+		}
+		l.begin(l.begunCount)
+		l.begunCount++
+	}
+	if l.begunCount == total && l.inFlight == 0 && !l.connected {
+		l.connected = true
+		l.allTried()
+		l.emit(l.sample(l.now, true))
+	}
+	wait := l.cfg.SampleInterval - l.now.Sub(l.lastSample)
+	switch {
+	case l.begunCount < due && l.inFlight < l.cfg.InFlight:
+		return 0
+	case l.begunCount == due && due < total:
+		wait = min(wait, l.cfg.Pace.Due(uint64(due))-l.now.Sub(l.begun))
+	}
+	if next := l.deadlines.Next(); !next.IsZero() {
+		wait = min(wait, next.Sub(l.now))
+	}
+	return max(wait, 0)
+}
+
+// begin opens connection i (from 0).
+func (l *loop) begin(i int) {
+	now := time.Now()
+	if l.firstConnect.IsZero() {
+		l.firstConnect = now
+	}
+	due := now
+	if !l.cfg.Pace.Unpaced() {
+		due = l.begun.Add(l.cfg.Pace.Due(uint64(i)))
+	}
+	var to netip.AddrPort
+	l.request, to = l.targets.append(l.request[:0], i)
+	fd, err := l.connect(to)
+	if err != nil {
+		l.failed(failureOf(err), err)
+		return
+	}
+	slot, c := l.conns.Alloc(fd)
+	c.due, c.index = int64(due.Sub(l.begun)), uint32(i)
+	l.inFlight++
+	l.deadlines.Add(l.conns.Token(slot), now.Add(l.cfg.ConnectTimeout))
+	if !l.ask(slot, c) {
+		return
+	}
+	interest := epoll.Read
+	if c.state == connecting {
+		interest |= epoll.Write
+	}
+	if err := l.poll.Add(fd, interest, l.conns.Token(slot)); err != nil {
+		l.drop(slot, c, failureOf(err), err)
+	}
+}
+
+// connect opens a socket and sends it on its way.
+func (l *loop) connect(to netip.AddrPort) (fd int, err error) {
+	family := unix.AF_INET
+	if to.Addr().Is6() {
+		family = unix.AF_INET6
+	}
+	for range l.sources.tries() {
+		fd, err = unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return -1, os.NewSyscallError("socket", err)
+		}
+		err = l.bindConnect(fd, to)
+		if err == nil {
+			return fd, nil
+		}
+		unix.Close(fd)
+		if failureOf(err) != NoFreePort {
+			return -1, err
+		}
+	}
+	return -1, err
+}
+
+// bindConnect binds to the next source address and port, if any were asked
+// for. SO_REUSEADDR lets one local port serve several server addresses, and a
+// port whose last connection is in TIME_WAIT (socket(7), ip(7)).
+func (l *loop) bindConnect(fd int, to netip.AddrPort) error {
+	if from, ok := l.sources.take(); ok {
+		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
+			return os.NewSyscallError("setsockopt", err)
+		}
+		if err := unix.Bind(fd, sockaddr(from)); err != nil {
+			return os.NewSyscallError("bind", err)
+		}
+	}
+	if err := unix.Connect(fd, sockaddr(to)); err != nil && err != unix.EINPROGRESS { //nolint:errorlint // a bare errno
+		return os.NewSyscallError("connect", err)
+	}
+	return nil
+}
+
+func sockaddr(a netip.AddrPort) unix.Sockaddr {
+	if a.Addr().Is4() {
+		return &unix.SockaddrInet4{Addr: a.Addr().As4(), Port: int(a.Port())}
+	}
+	return &unix.SockaddrInet6{Addr: a.Addr().As16(), Port: int(a.Port())}
+}
+
+// ask writes the request. On loopback the connection is usually established by
+// the time connect returns, so that this saves an event; elsewhere the kernel
+// says EAGAIN and reports when it is. It reports false when that closed the
+// connection.
+func (l *loop) ask(slot uint32, c *conn) bool {
+	l.request, _ = l.targets.append(l.request[:0], int(c.index))
+	n, err := epoll.WriteNow(l.conns.FD(slot), l.request)
+	switch {
+	case err != nil:
+		l.drop(slot, c, failureOf(err), os.NewSyscallError("connect", err))
+		return false
+	case n == 0:
+		return true
+	case n < len(l.request):
+		// A request is smaller than any send buffer.
+		l.drop(slot, c, Other, fmt.Errorf("the request of %d bytes was not taken whole", len(l.request)))
+		return false
+	}
+	c.state = asking
+	c.connected = int64(time.Since(l.begun))
+	return true
+}
+
+// drop gives a connection up that was not established.
+func (l *loop) drop(slot uint32, c *conn, kind Failure, err error) {
+	l.inFlight--
+	l.failed(kind, err)
+	l.free(slot, c)
+}
+
+// ended is the end of an established connection; kind is Failure's zero value
+// unless it was cut off.
+func (l *loop) ended(slot uint32, c *conn, cut bool, kind Failure, err error) {
+	l.counts.Connected--
+	l.counts.Closed++
+	if cut {
+		l.count(kind, err)
+	}
+	l.free(slot, c)
+}
+
+func (l *loop) free(slot uint32, c *conn) {
+	if c.partial != 0 {
+		l.partial.release(c.partial)
+	}
+	unix.Close(l.conns.FD(slot))
+	l.conns.Free(slot)
+}
+
+func (l *loop) closeAll() {
+	for slot, c := range l.conns.All {
+		l.free(slot, c)
+	}
+	l.poll.Close()
+}

@@ -1,0 +1,272 @@
+package flood
+
+import (
+	"fmt"
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"example.org/comet/server/wire"
+)
+
+// Counts are what a flood has seen so far.
+type Counts struct {
+	Asked     int    `json:"asked"`     // connections to open
+	Connected int    `json:"connected"` // open now
+	Closed    uint64 `json:"closed"`    // were established and ended since
+	Failed    uint64 `json:"failed"`    // were never established
+	InFlight  int    `json:"in_flight"` // wait for their first byte
+	Chunks    uint64 `json:"chunks"`    // chunks, or pieces of an unframed stream
+	Bytes     uint64 `json:"bytes"`
+
+	Stamped    uint64 `json:"stamped"`    // stamps that came, duplicates too
+	Delivered  uint64 `json:"delivered"`  // distinct ones
+	Duplicated uint64 `json:"duplicated"` // came again
+	Reordered  uint64 `json:"reordered"`  // came after a later one
+	Missing    int64  `json:"missing"`    // jumped over, and not come since
+}
+
+// Established is how many connections got their answer, whatever became of
+// them.
+func (c Counts) Established() int { return c.Connected + int(c.Closed) }
+
+// Quantiles of a distribution, in milliseconds.
+type Quantiles struct {
+	Count int64   `json:"count"`
+	P50   float64 `json:"p50"`
+	P90   float64 `json:"p90"`
+	P99   float64 `json:"p99"`
+	P999  float64 `json:"p999"`
+	Max   float64 `json:"max"`
+}
+
+// Sample is a flood's figures at one moment.
+type Sample struct {
+	Time    time.Time     `json:"time"`
+	Elapsed time.Duration `json:"elapsed_ns"`
+	Counts
+	// Latency is from when a message was due to when it was read, over the time
+	// since the last sample; nil where no stamp came.
+	Latency *Quantiles `json:"latency_ms,omitempty"`
+	// Busy is the share of the time since the last sample that the client did
+	// not wait for the network. Near 1 the client is the bottleneck, and its
+	// figures are its own limit. It is nil where it is not measured.
+	Busy *float64 `json:"busy,omitempty"`
+	// Connected is set once, in the first sample after every connection has
+	// been tried: the figures of connecting.
+	Connected *Result `json:"-"`
+}
+
+// Result is a flood's figures for a whole run.
+type Result struct {
+	Counts
+	// ConnectSeconds is from the first connect to the last first byte; 0 while
+	// there was none.
+	ConnectSeconds float64 `json:"connect_seconds"`
+	// Connect is from when a connect began, or was due, to the established
+	// connection; FirstByte, to the first byte of the answer.
+	Connect   *Quantiles `json:"connect_ms,omitempty"`
+	FirstByte *Quantiles `json:"first_byte_ms,omitempty"`
+	// Latency is from when a message was due to when it was read.
+	Latency *Quantiles `json:"latency_ms,omitempty"`
+	// MessageSeconds is from the first stamp to the last.
+	MessageSeconds float64 `json:"message_seconds"`
+	// Failures counts the connections that failed or were cut off, by Failure.
+	Failures map[string]uint64 `json:"failures,omitempty"`
+	Statuses map[int]uint64    `json:"statuses,omitempty"`
+	// Explanation says what the commonest failure means and what to do.
+	Explanation string `json:"explanation,omitempty"`
+	// Bottleneck says so when the client itself was the bottleneck.
+	Bottleneck string `json:"bottleneck,omitempty"`
+}
+
+// The histograms reach from a microsecond to ten minutes, in microseconds, with
+// three digits: 170 KB each, of which only the pages in use cost memory.
+func newHistogram() *hdrhistogram.Histogram {
+	return hdrhistogram.New(1, (10 * time.Minute).Microseconds(), 3)
+}
+
+func record(h *hdrhistogram.Histogram, d time.Duration) {
+	us := min(max(d.Microseconds(), 1), h.HighestTrackableValue())
+	_ = h.RecordValue(us) // in range by now
+}
+
+func quantiles(h *hdrhistogram.Histogram) *Quantiles {
+	if h.TotalCount() == 0 {
+		return nil
+	}
+	at := h.ValueAtPercentiles([]float64{50, 90, 99, 99.9})
+	ms := func(us int64) float64 { return float64(us) / 1000 }
+	return &Quantiles{h.TotalCount(), ms(at[50]), ms(at[90]), ms(at[99]), ms(at[99.9]), ms(h.Max())}
+}
+
+// observer gathers the figures. It belongs to one goroutine at a time.
+type observer struct {
+	config *Config
+	begun  time.Time
+	counts Counts
+	fail   Failures
+
+	connect, firstByte, latency *hdrhistogram.Histogram
+	recent                      *hdrhistogram.Histogram // latency since the last sample
+
+	firstConnect, lastFirstByte time.Time
+	firstStamp, lastStamp       time.Time
+
+	waited     time.Duration // of the time since the last sample, waiting for the network
+	lastSample time.Time
+	// busiest is the highest share of a sample in which there was work.
+	busiest float64
+
+	out  chan Sample
+	told *Result // of connecting; nil once a sample has carried it
+}
+
+func newObserver(cfg *Config) *observer {
+	now := time.Now()
+	return &observer{
+		config: cfg, begun: now, lastSample: now,
+		counts:  Counts{Asked: cfg.Connections},
+		fail:    Failures{Statuses: make(map[int]uint64)},
+		connect: newHistogram(), firstByte: newHistogram(), latency: newHistogram(), recent: newHistogram(),
+		out: make(chan Sample, 16),
+	}
+}
+
+func (o *observer) failed(kind Failure, err error) {
+	o.counts.Failed++
+	o.count(kind, err)
+}
+
+func (o *observer) count(kind Failure, err error) {
+	o.fail.Count[kind]++
+	if kind == Other && o.fail.example == nil {
+		o.fail.example = err
+	}
+}
+
+func (o *observer) established(due, connected, now time.Time) {
+	o.counts.Connected++
+	o.lastFirstByte = now
+	record(o.connect, connected.Sub(due))
+	record(o.firstByte, now.Sub(due))
+}
+
+// scan finds the stamps in a payload. Where the stream has no frames, the
+// payload may end within one: that end is returned, to come again in front of
+// what follows.
+func (o *observer) scan(t *track, p *wire.ResponseParser, part wire.Part, payload []byte, now time.Time) (rest []byte) {
+	if part == wire.Piece && p.Complete() {
+		if at, cut := wire.StampCut(payload); cut {
+			payload, rest = payload[:at], payload[at:]
+		}
+	}
+	o.scanStamps(t, payload, now)
+	return rest
+}
+
+// scanStamps finds the stamps in what a connection received.
+func (o *observer) scanStamps(t *track, payload []byte, now time.Time) {
+	for {
+		s, rest, ok := wire.FindStamp(payload)
+		if !ok {
+			return
+		}
+		o.stamped(s.Due, t.see(s), now)
+		payload = rest
+	}
+}
+
+// stamped takes one stamp off the wire.
+func (o *observer) stamped(due int64, a arrival, now time.Time) {
+	if o.counts.Stamped == 0 {
+		o.firstStamp = now
+	}
+	o.lastStamp = now
+	o.counts.Stamped++
+	o.counts.Missing += a.missing
+	if !a.fresh {
+		o.counts.Duplicated++
+		return
+	}
+	o.counts.Delivered++
+	if a.reordered {
+		o.counts.Reordered++
+	}
+	late := time.Duration(now.UnixNano() - due)
+	record(o.latency, late)
+	record(o.recent, late)
+}
+
+// sample takes the figures of this moment, and begins a new interval.
+func (o *observer) sample(now time.Time, measured bool) Sample {
+	s := Sample{Time: now, Elapsed: now.Sub(o.begun), Counts: o.counts}
+	s.Latency = quantiles(o.recent)
+	if s.Latency != nil {
+		o.recent.Reset()
+	}
+	if interval := now.Sub(o.lastSample); measured && interval > 0 {
+		s.Busy = new(1 - min(o.waited.Seconds()/interval.Seconds(), 1))
+		if interval > o.config.SampleInterval/2 {
+			o.busiest = max(o.busiest, *s.Busy)
+		}
+	}
+	o.waited, o.lastSample = 0, now
+	return s
+}
+
+// allTried notes the figures of connecting, for the next sample.
+func (o *observer) allTried() {
+	o.told = new(o.result())
+}
+
+// emit hands a sample to the reporter without ever waiting for it.
+func (o *observer) emit(s Sample) {
+	s.Connected = o.told
+	select {
+	case o.out <- s:
+		o.told = nil
+	default: // it has enough to read
+	}
+}
+
+// report starts to pass samples on to OnSample, in a goroutine that the
+// returned function ends.
+func (o *observer) report() (stop func()) {
+	var reporter sync.WaitGroup
+	reporter.Go(func() {
+		for s := range o.out {
+			if o.config.OnSample != nil {
+				o.config.OnSample(s)
+			}
+		}
+	})
+	return func() {
+		close(o.out)
+		reporter.Wait()
+	}
+}
+
+func (o *observer) result() Result {
+	r := Result{
+		Counts:      o.counts,
+		Connect:     quantiles(o.connect),
+		FirstByte:   quantiles(o.firstByte),
+		Latency:     quantiles(o.latency),
+		Failures:    o.fail.ByName(),
+		Statuses:    maps.Clone(o.fail.Statuses),
+		Explanation: o.fail.Explain(),
+	}
+	if !o.lastFirstByte.IsZero() {
+		r.ConnectSeconds = o.lastFirstByte.Sub(o.firstConnect).Seconds()
+	}
+	if o.counts.Stamped > 0 {
+		r.MessageSeconds = o.lastStamp.Sub(o.firstStamp).Seconds()
+	}
+	if o.busiest >= 0.95 {
+		r.Bottleneck = fmt.Sprintf("the flood itself: its event loop was busy for %.0f %% of a second, so that the figures may be its limit and not the server's", o.busiest*100)
+	}
+	return r
+}
