@@ -57,6 +57,9 @@ const (
 	Goroutine Engine = "goroutine"
 )
 
+// DefaultEngine is what Auto means on this system.
+const DefaultEngine = defaultEngine
+
 // SlowPolicy is what to do with a client that does not read.
 type SlowPolicy string
 

@@ -6,7 +6,12 @@ import "github.com/spf13/cobra"
 // from the server to the picture.
 func commands(env *Env) []*cobra.Command {
 	return []*cobra.Command{
+		newBench(env),
 		newServe(env),
+		newSend(env),
+		newMsggen(env),
 		newFlood(env),
+		newMemlog(env),
+		newPlot(env),
 	}
 }

@@ -120,7 +120,7 @@ func runFlood(cmd *cobra.Command, env *Env, cfg flood.Config, out *floodOutput, 
 	if err != nil {
 		return usageError{err}
 	}
-	if err := checkLimits(sysctl.Need{
+	if err := checkLimits(env, sysctl.Need{
 		Connections:     fl.Connections(),
 		Role:            sysctl.Client,
 		SourceAddresses: len(cfg.Sources),

@@ -1,0 +1,65 @@
+package bench
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"time"
+)
+
+// Config says what to do. Fields without a stated default must be set.
+type Config struct {
+	// Executable is the comet binary that the processes are made of.
+	Executable string
+	// Connections is how many to open, Engine and Loops how the server holds
+	// them, as `comet serve` names them.
+	Connections int
+	Engine      string
+	Loops       int
+	// ConnectRate is connections a second, or "max"; InFlight bounds how many
+	// wait for their first byte.
+	ConnectRate string
+	InFlight    int
+	// Rate is messages a second, "max", or "none" for no messages at all.
+	Rate string
+	// Duration is how long messages are sent, by so many Senders, each of at
+	// least Size bytes, from Seed (0 picks one). Window bounds what is on its
+	// way with Rate "max".
+	Duration time.Duration
+	Senders  int
+	Size     int
+	Seed     uint64
+	Window   int
+	// Interval is from one memory sample to the next, Idle from the last
+	// connect to when the memory is read.
+	Interval time.Duration
+	Idle     time.Duration
+	// Out is the folder for the results; "" makes one below comet-report.
+	// Unless Force is set it must be empty.
+	Out   string
+	Force bool
+	// Settings goes into the result: the flags by name.
+	Settings map[string]any
+	// Progress takes what happens, one line a time; with Terminal, a line that
+	// is redrawn.
+	Progress io.Writer
+	Terminal bool
+}
+
+// Validate names every field that cannot be. What a part would refuse, that
+// part does.
+func (c Config) Validate() error {
+	var errs []error
+	bad := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf("bench: "+format, args...))
+		}
+	}
+	bad(c.Connections > 0, "%d connections: use 1 or more", c.Connections)
+	bad(c.Duration > 0 || c.Rate == "none", "messages for %v: give a duration, or --rate none", c.Duration)
+	bad(c.Interval > 0, "a sample every %v: give a positive interval", c.Interval)
+	bad(c.Idle >= time.Second, "an idle phase of %v: give 1s or more, for the memory to settle", c.Idle)
+	bad(c.Senders > 0, "%d senders: use 1 or more", c.Senders)
+	bad(c.Window > 0 && c.InFlight > 0, "a window must be 1 or more")
+	return errors.Join(errs...)
+}

@@ -1,0 +1,59 @@
+package bench
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// reports is where folders are made that nobody named.
+const reports = "comet-report"
+
+// makeFolder makes the folder for the results and returns its path.
+func (c *Config) makeFolder(now time.Time) (string, error) {
+	path := c.Out
+	if path == "" {
+		name := fmt.Sprintf("%s-%s-%d", now.Format("20060102-150405"), c.Engine, c.Connections)
+		path = filepath.Join(reports, name)
+	}
+	entries, err := os.ReadDir(path)
+	switch {
+	case err == nil && len(entries) > 0 && !c.Force:
+		return "", fmt.Errorf("bench: %s is not empty: name another folder with --out, or --force to write into it", path)
+	case err == nil && c.Force:
+		// The logs are appended to; an older run's lines are not this one's.
+		err = errors.Join(removeFile(path, memLog), removeFile(path, floodLog))
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+	default:
+		err = os.MkdirAll(path, 0o755)
+	}
+	if err != nil {
+		return "", fmt.Errorf("bench: the results cannot be written: %w", err)
+	}
+	if c.Out == "" {
+		linkLatest(path)
+	}
+	return path, nil
+}
+
+func removeFile(folder, name string) error {
+	err := os.Remove(filepath.Join(folder, name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// linkLatest points comet-report/latest to the newest folder. It is a
+// convenience: where links are not allowed there is none.
+func linkLatest(path string) {
+	link := filepath.Join(reports, "latest")
+	if info, err := os.Lstat(link); err == nil && info.Mode()&fs.ModeSymlink == 0 {
+		return // somebody's own
+	}
+	_ = os.Remove(link)
+	_ = os.Symlink(filepath.Base(path), link)
+}

@@ -1,0 +1,153 @@
+package bench
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"encoding/json"
+)
+
+// warmUps is how many connections come and go before the memory at the start is
+// read, so that what a server needs once is not laid to its connections.
+const warmUps = 200
+
+// admin is the admin listener of the server under test.
+type admin struct{ url string }
+
+// serverStats is what bench reads of /stats.
+type serverStats struct {
+	Connections   int64  `json:"connections"`
+	Streams       uint64 `json:"streams"`
+	Routed        uint64 `json:"routed"`
+	Written       uint64 `json:"written"`
+	DroppedClosed uint64 `json:"dropped_closed"`
+	DroppedSlow   uint64 `json:"dropped_slow"`
+	AcceptPauses  uint64 `json:"accept_pauses"`
+	Loops         int    `json:"loops"`
+}
+
+func (a admin) call(ctx context.Context, method, path string, body io.Reader, v any) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, a.url+path, body)
+	if err != nil {
+		return fmt.Errorf("bench: %w", err)
+	}
+	answer, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return fmt.Errorf("bench: the server's admin listener: %w", err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err == nil && answer.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s", answer.Status, strings.TrimSpace(string(text)))
+	}
+	if err == nil {
+		err = json.Unmarshal(text, v)
+	}
+	if err != nil {
+		return fmt.Errorf("bench: %s %s: %w", method, path, err)
+	}
+	return nil
+}
+
+func (a admin) stats(ctx context.Context) (s serverStats, err error) {
+	err = a.call(ctx, http.MethodGet, "/stats", nil, &s)
+	return s, err
+}
+
+// collect has the server free what it can, and returns its memory after that.
+func (a admin) collect(ctx context.Context) (*int64, error) {
+	var answer struct {
+		After *int64 `json:"rss_after_bytes"`
+	}
+	err := a.call(ctx, http.MethodPost, "/gc", nil, &answer)
+	return answer.After, err
+}
+
+// warmUp opens connections, sends each a message, and waits until all have left.
+func warmUp(ctx context.Context, addr string, a admin) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, errors.New("bench: the server did not get through the warm-up"))
+	defer cancel()
+	transport := &http.Transport{}
+	defer transport.CloseIdleConnections()
+	client := &http.Client{Transport: transport}
+	streams := make([]*http.Response, warmUps)
+	defer func() {
+		for _, s := range streams {
+			if s != nil {
+				s.Body.Close()
+			}
+		}
+	}()
+	errs := make([]error, warmUps)
+	var open sync.WaitGroup
+	for i := range streams {
+		open.Go(func() { streams[i], errs[i] = openStream(ctx, client, fmt.Sprintf("http://%s/test/%d", addr, i+1)) })
+	}
+	open.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	var messages bytes.Buffer
+	for i := range streams {
+		fmt.Fprintf(&messages, "%d warm-up\n", i+1)
+	}
+	var sent struct{ Reached int }
+	if err := a.call(ctx, http.MethodPost, "/send", &messages, &sent); err != nil {
+		return err
+	}
+	if sent.Reached != warmUps {
+		return fmt.Errorf("bench: %d warm-up messages reached %d connections", warmUps, sent.Reached)
+	}
+	for i, s := range streams {
+		if _, err := s.Body.Read(make([]byte, 512)); err != nil {
+			return fmt.Errorf("bench: warm-up connection %d: %w", i+1, err)
+		}
+		s.Body.Close()
+	}
+	for {
+		s, err := a.stats(ctx)
+		if err != nil || s.Connections == 0 {
+			return err
+		}
+		if err := wait(ctx, 20*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
+func openStream(ctx context.Context, client *http.Client, url string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, fmt.Errorf("bench: %w", err)
+	}
+	answer, err := client.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("bench: warm-up: %w", err)
+	}
+	if answer.StatusCode != http.StatusOK {
+		answer.Body.Close()
+		return nil, fmt.Errorf("bench: warm-up: %s answers %s", url, answer.Status)
+	}
+	return answer, nil
+}
+
+// wait waits, unless ctx ends first.
+func wait(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

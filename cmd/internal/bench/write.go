@@ -1,0 +1,65 @@
+package bench
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"example.org/comet/cmd/internal/result"
+	"example.org/comet/plots"
+)
+
+// The files in the folder, besides result.json.
+const (
+	memLog    = "mem.log"
+	floodLog  = "flood.log"
+	picture   = "mem.png"
+	benchFile = "bench.txt"
+	report    = "report.html"
+)
+
+// write writes everything that is made of the result.
+func (e *experiment) write(r *result.Result) error {
+	var bench, page bytes.Buffer
+	err := errors.Join(r.Write(e.folder), e.drawMemory(), result.WriteBench(&bench, r))
+	png, _ := os.ReadFile(filepath.Join(e.folder, picture)) // there may be none
+	err = errors.Join(err, r.WriteHTML(&page, png))
+	for name, content := range map[string][]byte{benchFile: bench.Bytes(), report: page.Bytes()} {
+		err = errors.Join(err, os.WriteFile(filepath.Join(e.folder, name), content, 0o644))
+	}
+	if err != nil {
+		return fmt.Errorf("bench: the results are not complete: %w", err)
+	}
+	return nil
+}
+
+// drawMemory draws the article's picture from the memory log. A run that ended
+// before there were two samples has none.
+func (e *experiment) drawMemory() error {
+	log := plots.Log{Name: memLog}
+	for _, s := range e.memorySamples() {
+		log.Add(s)
+	}
+	err := plots.WriteFile(filepath.Join(e.folder, picture), plots.Config{
+		Title: e.title(),
+		Logs:  []plots.Log{log},
+	})
+	if errors.Is(err, plots.ErrNoData) {
+		return nil
+	}
+	return err
+}
+
+func (e *experiment) title() string {
+	title := fmt.Sprintf("Mem usage with %d active connections", e.cfg.Connections)
+	switch e.cfg.Rate {
+	case "none":
+	case "max":
+		title += ", as many messages as can be"
+	default:
+		title += ", " + e.cfg.Rate + " msg/sec"
+	}
+	return title
+}

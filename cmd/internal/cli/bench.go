@@ -1,0 +1,148 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"example.org/comet/cmd/internal/bench"
+	"example.org/comet/server"
+)
+
+func newBench(env *Env) *cobra.Command {
+	var (
+		cfg      = bench.Config{}
+		conns    = count(10_000)
+		inFlight = count(512)
+		senders  = count(100)
+		size     count
+		window   = count(50_000)
+		length   = duration(time.Minute)
+		interval = duration(time.Second)
+		idle     = duration(5 * time.Second)
+	)
+	cmd := &cobra.Command{
+		Use:   "bench",
+		Short: "The whole experiment: server, flood, messages, memory log, picture, report",
+		Long: `bench repeats the article's experiment on this machine, with real processes of
+this binary on loopback addresses of their own:
+
+  start      the server, warmed up
+  connect    the flood opens every connection
+  idle       5 s later the memory is read: what does a connection cost?
+  messages   random messages to random users, at a rate or as fast as can be
+  drain      until 2 s after the last arrival
+
+and leaves a folder: result.json, report.html, mem.png, mem.log, flood.log, and
+bench.txt for benchstat. comet-report/latest is the newest.
+
+Latency counts from when a message was due. What was not measured is null. If
+the generator was the bottleneck, limited_by says so.
+
+Ctrl-C ends all parts and leaves what was measured, marked as interrupted.`,
+		Example: `  comet bench
+  comet bench -c 15k --rate max -d 30s
+  comet bench -c 10k --engine goroutine       # the article's "before"
+  comet bench -c 10k -d 1d --interval 60s     # the article's 24 hours`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg.Connections, cfg.InFlight, cfg.Senders = int(conns), int(inFlight), int(senders)
+			cfg.Size, cfg.Window = int(size), int(window)
+			cfg.Duration, cfg.Interval, cfg.Idle = time.Duration(length), time.Duration(interval), time.Duration(idle)
+			cfg.Progress, cfg.Terminal = env.Stderr, env.Terminal
+			if err := checkBench(&cfg); err != nil {
+				return err
+			}
+			cfg.Settings = settings(cmd.Flags())
+			executable, err := os.Executable()
+			if err != nil {
+				return fmt.Errorf("bench starts copies of this program, whose file cannot be found: %w", err)
+			}
+			cfg.Executable = executable
+			return runBench(cmd, env, cfg)
+		},
+	}
+	f := cmd.Flags()
+	f.VarP(&conns, "connections", "c", "how many to open")
+	f.StringVarP(&cfg.Rate, "rate", "r", "1000", "messages a second, max, or none")
+	f.VarP(&length, "duration", "d", "how long to send messages")
+	f.StringVar(&cfg.ConnectRate, "connect-rate", "max", "connections a second, or max")
+	f.Var(&inFlight, "in-flight", "the most connections that wait for their first byte")
+	f.Var(&senders, "senders", "how many the messages come from")
+	f.Var(&size, "size", "least length of a message in bytes; 0 is that of its text")
+	f.Uint64Var(&cfg.Seed, "seed", 0, "`number` that all random numbers come from; 0 picks one")
+	f.Var(&window, "window", "with --rate max: how many messages may be on their way")
+	f.StringVar(&cfg.Engine, "engine", "auto", "how the server holds connections: epoll, goroutine or auto")
+	f.IntVar(&cfg.Loops, "loops", 0, "event loops of the epoll engine; 0 is one per core")
+	f.Var(&interval, "interval", "time between memory samples")
+	f.Var(&idle, "idle", "time from the last connect to reading the memory")
+	f.StringVarP(&cfg.Out, "out", "o", "", "`folder` for the results (default comet-report/<time>-<engine>-<N>)")
+	f.BoolVar(&cfg.Force, "force", false, "write into --out even if it is not empty")
+	return cmd
+}
+
+// checkBench refuses what the parts would refuse later, before anything starts.
+func checkBench(cfg *bench.Config) error {
+	if cfg.Engine == "auto" {
+		cfg.Engine = string(server.DefaultEngine)
+	}
+	if cfg.Engine != "epoll" && cfg.Engine != "goroutine" {
+		return usagef("--engine %q: use epoll, goroutine or auto", cfg.Engine)
+	}
+	var connect rateValue
+	if err := connect.Set(cfg.ConnectRate); err != nil {
+		return usagef("--connect-rate: %w", err)
+	}
+	if cfg.Rate != "max" && cfg.Rate != "none" {
+		rate, err := parseRate(cfg.Rate)
+		if err != nil {
+			return usagef("--rate: %w, or none", err)
+		}
+		cfg.Rate = fmt.Sprint(rate)
+	}
+	if err := cfg.Validate(); err != nil {
+		return usageError{err}
+	}
+	return nil
+}
+
+// settings are the flags by name, as they stand in the result.
+func settings(f *pflag.FlagSet) map[string]any {
+	m := make(map[string]any)
+	f.VisitAll(func(flag *pflag.Flag) {
+		switch v := flag.Value.(type) {
+		case *count:
+			m[flag.Name] = int64(*v)
+		default:
+			m[flag.Name] = flag.Value.String()
+		}
+	})
+	for _, not := range []string{"help", "quiet", "verbose", "force", "out"} {
+		delete(m, not)
+	}
+	return m
+}
+
+func runBench(cmd *cobra.Command, env *Env, cfg bench.Config) error {
+	outcome, err := bench.Run(cmd.Context(), cfg)
+	if outcome == nil {
+		if err != nil {
+			return usageError{err} // nothing was started
+		}
+		return nil
+	}
+	if tableErr := outcome.Result.Table(env.Stdout); err == nil {
+		err = tableErr
+	}
+	fmt.Fprintf(env.Stderr, "\n%s\n", strings.Join([]string{
+		"report   " + filepath.Join(outcome.Folder, "report.html"),
+		"picture  " + filepath.Join(outcome.Folder, "mem.png"),
+		"figures  " + filepath.Join(outcome.Folder, "result.json"),
+	}, "\n"))
+	return planned(cmd.Context(), err)
+}

@@ -1,0 +1,131 @@
+package cli
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const threeLines = "Mon Oct 20 16:57:24 BST 2008 1224518244 40388 1\n" +
+	"Mon Oct 20 16:58:25 BST 2008 1224518305 41120 263\n" +
+	"Mon Oct 20 16:59:27 BST 2008 1224518367 65252 5267\n"
+
+// plot runs the command in a folder with good.log, bad.log (its second line is
+// malformed, its last cut), empty.log and old.png.
+func plot(t *testing.T, stdin string, args ...string) (stdout, stderr string, err error) {
+	t.Helper()
+	t.Chdir(t.TempDir())
+	for name, text := range map[string]string{
+		"good.log":  threeLines,
+		"bad.log":   strings.Replace(threeLines, "41120", "4112O", 1) + "Mon Oct 20 17:00",
+		"empty.log": "",
+		"old.png":   "old",
+	} {
+		if err := os.WriteFile(name, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var out, errs bytes.Buffer
+	env := &Env{Stdin: strings.NewReader(stdin), Stdout: &out, Stderr: &errs}
+	cmd := newPlot(env)
+	cmd.SilenceErrors, cmd.SilenceUsage = true, true
+	cmd.SetArgs(args)
+	err = cmd.ExecuteContext(t.Context())
+	return out.String(), errs.String(), err
+}
+
+func TestPlotDraws(t *testing.T) {
+	tests := []struct {
+		name   string
+		stdin  string
+		args   []string
+		file   string // "" = standard output
+		begins string
+		holds  []string
+		stderr string
+	}{
+		{"png", "", []string{"-o", "mem.png", "good.log"}, "mem.png", "\x89PNG", nil, ""},
+		{"over an old one", "", []string{"--out", "old.png", "good.log"}, "old.png", "\x89PNG", nil, ""},
+		{"svg", "", []string{"-o", "mem.svg", "good.log"}, "mem.svg", "<?xml", []string{"Mem usage with up to 5,267 connections", `width="375pt"`}, ""},
+		{"pdf", "", []string{"-o", "mem.pdf", "good.log"}, "mem.pdf", "%PDF-", nil, ""},
+		{"title and size", "", []string{"-o", "mem.svg", "--title", "My title", "--size", "600x450", "good.log"}, "mem.svg", "<?xml", []string{">My title<", `width="450pt"`, ">Connections<"}, ""},
+		{"no title", "", []string{"-o", "mem.svg", "--title", "", "good.log"}, "mem.svg", "<?xml", []string{">Mem (KB)<"}, ""},
+		{"several", "", []string{"-o", "mem.svg", "--label", "before", "--label", "after", "--align", "clock", "good.log", "good.log"}, "mem.svg", "<?xml", []string{">before<", ">after<"}, ""},
+		{"from and to the streams", threeLines, []string{"-o", "-", "--format", "svg", "-"}, "", "<?xml", nil, ""},
+		{"malformed lines are skipped", "", []string{"-o", "mem.png", "bad.log"}, "mem.png", "\x89PNG", nil, "bad.log:2: "},
+		{"a cut line too", "", []string{"-o", "mem.png", "bad.log"}, "mem.png", "\x89PNG", nil, "bad.log: the last line does not end in a newline"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, stderr, err := plot(t, tt.stdin, tt.args...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if tt.file != "" {
+				if got != "" {
+					t.Errorf("standard output holds %q", got)
+				}
+				b, err := os.ReadFile(tt.file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				got = string(b)
+			}
+			if !strings.HasPrefix(got, tt.begins) {
+				t.Errorf("the picture begins with %.20q", got)
+			}
+			for _, part := range tt.holds {
+				if !strings.Contains(got, part) {
+					t.Errorf("the picture lacks %q", part)
+				}
+			}
+			if (stderr == "") != (tt.stderr == "") || !strings.Contains(stderr, tt.stderr) {
+				t.Errorf("standard error is %q, want %q", stderr, tt.stderr)
+			}
+		})
+	}
+}
+
+func TestPlotRefuses(t *testing.T) {
+	tests := []struct {
+		name string
+		args []string
+		code int
+		want string
+	}{
+		{"no log", []string{"-o", "old.png"}, exitUsage, "takes the logs to draw"},
+		{"no out", []string{"good.log"}, exitUsage, "write --out"},
+		{"ending", []string{"-o", "mem.gif", "good.log"}, exitUsage, ".png nor in .svg nor in .pdf"},
+		{"stdout without format", []string{"-o", "-", "good.log"}, exitUsage, "needs --format"},
+		{"unknown format", []string{"-o", "-", "--format", "gif", "good.log"}, exitUsage, `not "gif"`},
+		{"format of a file", []string{"-o", "old.png", "--format", "svg", "good.log"}, exitUsage, "--format is for --out -"},
+		{"size", []string{"-o", "old.png", "--size", "big", "good.log"}, exitUsage, "write 500x300"},
+		{"too small", []string{"-o", "old.png", "--size", "20x30", "good.log"}, exitUsage, "width of 20 pixels"},
+		{"alignment", []string{"-o", "old.png", "--align", "left", "good.log"}, exitUsage, "start or clock"},
+		{"labels", []string{"-o", "old.png", "--label", "a", "--label", "b", "good.log"}, exitUsage, "2 labels for 1 logs"},
+		{"stdin twice", []string{"-o", "old.png", "-", "-"}, exitUsage, "only once"},
+		{"no such log", []string{"-o", "old.png", "gone.log"}, exitFailed, "gone.log"},
+		{"empty log", []string{"-o", "old.png", "empty.log"}, exitFailed, "empty.log holds no sample"},
+		{"strict", []string{"-o", "old.png", "--strict", "bad.log"}, exitFailed, "bad.log:2: "},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			stdout, _, err := plot(t, "", tt.args...)
+			if err == nil || !strings.Contains(err.Error(), tt.want) || exitCode(err) != tt.code {
+				t.Errorf("error %v with code %d, want %q with %d", err, exitCode(err), tt.want, tt.code)
+			}
+			if stdout != "" {
+				t.Errorf("standard output holds %q", stdout)
+			}
+			if b, err := os.ReadFile("old.png"); err != nil || string(b) != "old" {
+				t.Errorf("the old picture is %.20q, %v", b, err)
+			}
+			if left, err := filepath.Glob(".old.png*"); err != nil || len(left) > 0 {
+				t.Error(errors.Join(err, errors.New("left over: "+strings.Join(left, " "))))
+			}
+		})
+	}
+}

@@ -1,0 +1,429 @@
+package result_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"example.org/comet/cmd/internal/result"
+)
+
+func Example() {
+	var r result.Result
+	r.Connections.Asked = result.Of(15_000)
+	r.Memory.BytesPerConnection = result.Of(123)
+	r.Settings = map[string]any{"engine": "epoll"}
+	text, _ := json.Marshal(r.Memory)
+	fmt.Println(string(text))
+	_ = result.WriteBench(os.Stdout, &r)
+	// Output:
+	// {"rss_start_bytes":null,"rss_idle_bytes":null,"rss_peak_bytes":null,"rss_end_bytes":null,"bytes_per_connection":123,"bytes_per_connection_after_gc":null,"kernel_bytes_per_connection":null}
+	// Unit B/conn better=lower
+	// BenchmarkComet/engine=epoll/conns=15000 1 123 B/conn
+}
+
+// contract lists the keys that must exist, from the design, by hand: it is what
+// other people's programs read.
+var contract = strings.Fields(`
+	connections.asked connections.established connections.failed connections.closed
+	connect.seconds connect.per_second
+	connect.latency_ms.p50 connect.latency_ms.p90 connect.latency_ms.p99 connect.latency_ms.max
+	connect.server_cpu_seconds connect.flood_cpu_seconds
+	memory.rss_start_bytes memory.rss_idle_bytes memory.rss_peak_bytes memory.rss_end_bytes
+	memory.bytes_per_connection memory.bytes_per_connection_after_gc memory.kernel_bytes_per_connection
+	messages.asked_per_second messages.sent messages.routed messages.dropped messages.delivered
+	messages.duplicated messages.reordered messages.missing messages.unaddressed messages.delivered_per_second
+	latency_ms.p50 latency_ms.p90 latency_ms.p99 latency_ms.p999 latency_ms.max latency_ms.clock_error_ms
+	cpu.server_seconds cpu.flood_seconds cpu.router_seconds cpu.msggen_seconds
+	flood.bytes_per_connection
+	memlog.cpu_seconds_per_sample
+	processes.servers processes.floods
+	environment settings`)
+
+func TestContract(t *testing.T) {
+	folder := t.TempDir()
+	var empty result.Result
+	if err := empty.Write(folder); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(folder, "result.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got map[string]any
+	if err := json.Unmarshal(text, &got); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range contract {
+		value, ok := lookup(got, path)
+		if !ok {
+			t.Errorf("%s is not in the file", path)
+		} else if value != nil {
+			t.Errorf("%s is %v in an empty result, want null", path, value)
+		}
+	}
+	for path, want := range map[string]any{"schema": 1.0, "limited_by": []any{}, "interrupted": false} {
+		if value, ok := lookup(got, path); !ok || !reflect.DeepEqual(value, want) {
+			t.Errorf("%s is %v, want %v", path, value, want)
+		}
+	}
+	// And nothing else, as long as it is not measured.
+	known := map[string]bool{"schema": true, "limited_by": true, "interrupted": true}
+	for _, path := range contract {
+		known[path] = true
+	}
+	for _, path := range leaves("", got) {
+		if !known[path] {
+			t.Errorf("%s is in the file and not in the contract", path)
+		}
+	}
+}
+
+func lookup(tree map[string]any, path string) (any, bool) {
+	key, rest, more := strings.Cut(path, ".")
+	value, ok := tree[key]
+	if !ok || !more {
+		return value, ok
+	}
+	branch, ok := value.(map[string]any)
+	if !ok {
+		return nil, false
+	}
+	return lookup(branch, rest)
+}
+
+func leaves(prefix string, tree map[string]any) []string {
+	var paths []string
+	for key, value := range tree {
+		if branch, ok := value.(map[string]any); ok {
+			paths = append(paths, leaves(prefix+key+".", branch)...)
+		} else {
+			paths = append(paths, prefix+key)
+		}
+	}
+	return paths
+}
+
+// full has every figure measured, each with a value of its own.
+func full() result.Result {
+	r := result.Result{
+		LimitedBy:   result.Limits{{Part: "flood", Evidence: "its <loop> was busy 99 % of the time"}},
+		Interrupted: true,
+		Environment: &result.Environment{
+			Time: "2025-01-02T03:04:05Z", Comet: "v1", Go: "go1.26", OS: "linux", Arch: "amd64",
+			Kernel: "6.1", CPU: "A & B (R)", CPUs: 2, Memory: result.Of(uint64(8 << 30)),
+		},
+		Settings: map[string]any{"engine": "epoll", "rate": "1000", "connections": 15000.0, "url": "<script>alert(1)</script>"},
+		Service:  new(result.Quantiles),
+	}
+	r.Messages.DroppedBy = map[string]result.Figure{"backlog": result.Of(3)}
+	n := 0
+	fill(reflect.ValueOf(&r).Elem(), &n)
+	return r
+}
+
+func fill(v reflect.Value, n *int) {
+	switch {
+	case v.Type() == reflect.TypeFor[result.Figure]():
+		*n++
+		v.Set(reflect.ValueOf(result.Of(float64(*n) * 1234.5)))
+	case v.Kind() == reflect.Pointer && v.Type() != reflect.TypeFor[*result.Environment]():
+		fill(v.Elem(), n)
+	case v.Kind() == reflect.Struct:
+		for _, field := range v.Fields() {
+			fill(field, n)
+		}
+	}
+}
+
+func TestRoundTrip(t *testing.T) {
+	folder := t.TempDir()
+	want := full()
+	if err := want.Write(folder); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{folder, filepath.Join(folder, "result.json")} {
+		got, err := result.Read(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("wrote %+v\nread %+v", want, got)
+		}
+	}
+	if files, _ := os.ReadDir(folder); len(files) != 1 {
+		t.Errorf("the folder has %v, want the result alone", files)
+	}
+	if err := want.Write(filepath.Join(folder, "none")); err == nil {
+		t.Error("a folder that does not exist was written to")
+	}
+}
+
+func TestRead(t *testing.T) {
+	for name, test := range map[string]struct{ text, says string }{
+		"not JSON":      {"BenchmarkComet 1", "is not a result"},
+		"no result":     {"{}", "no schema"},
+		"a newer one":   {`{"schema":2}`, "schema 2"},
+		"a bad figure":  {`{"schema":1,"memory":{"rss_idle_bytes":"5"}}`, "must be a number or null"},
+		"another shape": {`{"schema":1,"memory":5}`, "is not a result"},
+	} {
+		path := filepath.Join(t.TempDir(), "result.json")
+		if err := os.WriteFile(path, []byte(test.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := result.Read(path); err == nil || !strings.Contains(err.Error(), test.says) || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: %v, want an error that names the file and says %q", name, err, test.says)
+		}
+	}
+	if _, err := result.Read(t.TempDir()); err == nil || !strings.Contains(err.Error(), "no result") {
+		t.Errorf("a folder without a result: %v", err)
+	}
+	r, err := result.Read(write(t, `{"schema":1,"memory":{"rss_idle_bytes":0},"later":true}`))
+	if value, ok := r.Memory.RSSIdle.Value(); err != nil || !ok || value != 0 {
+		t.Errorf("a measured zero was read as %v, %v, %v", value, ok, err)
+	}
+	if _, ok := r.Memory.RSSEnd.Value(); ok {
+		t.Error("a key that is not there was read as measured")
+	}
+}
+
+func write(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "result.json")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestFigure(t *testing.T) {
+	for _, f := range []result.Figure{
+		{},
+		result.Of(math.NaN()),
+		result.Of(math.Inf(1)),
+		result.Of(1).Per(result.Of(0)),
+		result.Of(0).Per(result.Of(0)),
+		result.Of(1).Per(result.Figure{}),
+		result.Figure{}.Per(result.Of(1)),
+		result.Figure{}.Times(2),
+		result.Of(1).Minus(result.Figure{}),
+		result.Figure{}.Minus(result.Of(1)),
+	} {
+		if value, ok := f.Value(); ok {
+			t.Errorf("%v is measured", value)
+		}
+		if text, err := json.Marshal(f); err != nil || string(text) != "null" {
+			t.Errorf("it is written as %s, %v", text, err)
+		}
+	}
+	for want, f := range map[string]result.Figure{
+		"0":                result.Of(0),
+		"9007199254740992": result.Of(uint64(1 << 53)),
+		"0.00000015":       result.Of(1.5e-7),
+		"1.5":              result.Seconds(1500 * time.Millisecond),
+		"0.25":             result.Millis(250 * time.Microsecond),
+		"2.5":              result.Of(5).Per(result.Of(2)),
+		"-3":               result.Of(2).Minus(result.Of(5)),
+		"30":               result.Of(3).Times(10),
+	} {
+		if text, err := json.Marshal(f); err != nil || string(text) != want {
+			t.Errorf("%s is written as %s, %v", want, text, err)
+		}
+	}
+}
+
+func TestFormat(t *testing.T) {
+	tests := []struct {
+		figure result.Figure
+		unit   result.Unit
+		want   string
+	}{
+		{result.Figure{}, result.UnitBytes, "- "},
+		{result.Of(0), result.UnitCount, "0 "},
+		{result.Of(999), result.UnitCount, "999 "},
+		{result.Of(15000), result.UnitCount, "15,000 "},
+		{result.Of(1234567), result.UnitCount, "1,234,567 "},
+		{result.Of(-1500), result.UnitCount, "-1,500 "},
+		{result.Of(-0.2), result.UnitCount, "0 "},
+		{result.Of(21345.6), result.UnitPerSecond, "21,346 /s"},
+		{result.Of(0.5), result.UnitPerSecond, "0.500 /s"},
+		{result.Of(123.4), result.UnitBytes, "123 B"},
+		{result.Of(9999), result.UnitBytes, "9,999 B"},
+		{result.Of(24965), result.UnitBytes, "24.4 KiB"},
+		{result.Of(12 << 20), result.UnitBytes, "12.0 MiB"},
+		{result.Of(24 << 30), result.UnitBytes, "24.0 GiB"},
+		{result.Of(0), result.UnitSeconds, "0 s"},
+		{result.Of(0.3), result.UnitSeconds, "0.300 s"},
+		{result.Of(60.04), result.UnitSeconds, "60.0 s"},
+		{result.Of(1234.5), result.UnitMillis, "1,234 ms"},
+		{result.Of(1.234), result.UnitMillis, "1.23 ms"},
+		{result.Of(0.00012), result.UnitMillis, "0.00012 ms"},
+	}
+	for _, test := range tests {
+		number, unit := test.figure.Format(test.unit)
+		if got := number + " " + unit; got != test.want {
+			value, _ := test.figure.Value()
+			t.Errorf("%v is formatted %q, want %q", value, got, test.want)
+		}
+	}
+}
+
+// figureCount is how many figures a result has.
+func figureCount() int {
+	var r result.Result
+	r.Service = new(result.Quantiles)
+	n := 0
+	fill(reflect.ValueOf(&r).Elem(), &n)
+	return n
+}
+
+func TestTable(t *testing.T) {
+	var b bytes.Buffer
+	r := full()
+	if err := r.Table(&b); err != nil {
+		t.Fatal(err)
+	}
+	table := b.String()
+	for _, want := range []string{
+		"asked", "dropped: backlog", "service time p99", "p99.9",
+		"Interrupted before its planned end", "Limited by flood: its <loop> was busy 99 % of the time",
+	} {
+		if !strings.Contains(table, want) {
+			t.Errorf("the table lacks %q:\n%s", want, table)
+		}
+	}
+	// Each figure has its line; three more are derived, one is a reason.
+	rows := regexp.MustCompile(`(?m)^  \S.*  +[-\d.,]+( \S+)?$`).FindAllString(table, -1)
+	if want := figureCount() + 3 + 1; len(rows) != want {
+		t.Errorf("the table has %d lines with a figure, want %d:\n%s", len(rows), want, table)
+	}
+	ends := map[int]bool{}
+	for _, row := range rows {
+		ends[len(regexp.MustCompile(`^  \S.*  +[-\d.,]+`).FindString(row))] = true
+	}
+	if len(ends) != 1 {
+		t.Errorf("the numbers are not aligned:\n%s", table)
+	}
+
+	b.Reset()
+	if err := new(result.Result).Table(&b); err != nil {
+		t.Fatal(err)
+	}
+	if regexp.MustCompile(`\d\s*$`).MatchString(strings.ReplaceAll(b.String(), "10,000 ", "")) || strings.Contains(b.String(), " 0") {
+		t.Errorf("a figure that was not measured has a number:\n%s", b.String())
+	}
+}
+
+// TestBenchFormat reads bench.txt by the rules of the format's documentation:
+// key: value lines, Unit lines, and Benchmark lines of a name, a number of
+// iterations, and pairs of a value and a unit.
+func TestBenchFormat(t *testing.T) {
+	first, second, bare := full(), full(), result.Result{}
+	second.Memory.BytesPerConnection = result.Figure{}
+	first.Settings["engine"] = "my own/server"
+	var b bytes.Buffer
+	if err := result.WriteBench(&b, &first, &second, &bare); err != nil {
+		t.Fatal(err)
+	}
+	config := regexp.MustCompile(`^([a-z][^\sA-Z:]*):[ \t]+(.+)$`)
+	unit := regexp.MustCompile(`^Unit (\S+) better=(higher|lower)$`)
+	configs, units, names := map[string]string{}, map[string]bool{}, []string{}
+	var values []map[string]float64
+	for line := range strings.Lines(b.String()) {
+		line = strings.TrimSuffix(line, "\n")
+		if m := config.FindStringSubmatch(line); m != nil {
+			configs[m[1]] = m[2]
+			continue
+		}
+		if m := unit.FindStringSubmatch(line); m != nil {
+			units[m[1]] = true
+			continue
+		}
+		fields := strings.Fields(line)
+		if len(fields) < 4 || len(fields)%2 != 0 || !strings.HasPrefix(fields[0], "Benchmark") {
+			t.Fatalf("%q is no line of the format", line)
+		}
+		if _, err := strconv.Atoi(fields[1]); err != nil {
+			t.Errorf("%q has no number of iterations", line)
+		}
+		row := map[string]float64{}
+		for i := 2; i < len(fields); i += 2 {
+			value, err := strconv.ParseFloat(fields[i], 64)
+			if _, twice := row[fields[i+1]]; err != nil || twice || !units[fields[i+1]] {
+				t.Errorf("%q: %s %s: %v", line, fields[i], fields[i+1], err)
+			}
+			row[fields[i+1]] = value
+		}
+		names, values = append(names, fields[0]), append(values, row)
+	}
+	if configs["goos"] != "linux" || configs["goarch"] != "amd64" || configs["cpu"] != "A & B (R)" {
+		t.Errorf("the machine is %v", configs)
+	}
+	asked, _ := first.Connections.Asked.Value()
+	conns := strconv.FormatFloat(asked, 'f', 0, 64)
+	want := []string{"BenchmarkComet/engine=my_own_server/conns=" + conns, "BenchmarkComet/engine=epoll/conns=" + conns}
+	if !reflect.DeepEqual(names, want) {
+		t.Fatalf("the benchmarks are %q, want %q", names, want)
+	}
+	if len(values[0]) != len(units) || len(values[1]) != len(units)-1 {
+		t.Errorf("of %d units the lines have %d and %d", len(units), len(values[0]), len(values[1]))
+	}
+	perConnection, _ := first.Memory.BytesPerConnection.Value()
+	if _, ok := values[1]["B/conn"]; ok || values[0]["B/conn"] != perConnection {
+		t.Errorf("B/conn is %v and %v, want %v and none", values[0], values[1], perConnection)
+	}
+}
+
+func TestHTML(t *testing.T) {
+	r := full()
+	var b bytes.Buffer
+	if err := r.WriteHTML(&b, []byte("\x89PNG not really")); err != nil {
+		t.Fatal(err)
+	}
+	page := b.String()
+	for _, want := range []string{
+		`src="data:image/png;base64,iVBORyBub3QgcmVhbGx5"`,
+		"Limited by flood: its &lt;loop&gt; was busy", "Interrupted before",
+		"&lt;script&gt;alert(1)&lt;/script&gt;", "A &amp; B (R)", "8.0 GiB", "<td class=\"text\">15000</td>",
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %s", want)
+		}
+	}
+	for _, unwanted := range []string{"<script", "http://", "https://", "ZgotmplZ"} {
+		if strings.Contains(page, unwanted) {
+			t.Errorf("the page has %s", unwanted)
+		}
+	}
+	if got, want := strings.Count(page, `class="number"`), figureCount()+3+1; got != want {
+		t.Errorf("the page has %d figures, want %d", got, want)
+	}
+
+	b.Reset()
+	if err := new(result.Result).WriteHTML(&b, nil); err != nil {
+		t.Fatal(err)
+	}
+	if page := b.String(); strings.Contains(page, "<img") || strings.Contains(page, `<div class="verdict"`) || !strings.Contains(page, `<td class="number">-</td>`) {
+		t.Errorf("the page of an empty result:\n%s", page)
+	}
+}
+
+func TestReadEnvironment(t *testing.T) {
+	e := result.ReadEnvironment(time.Unix(0, 0).UTC())
+	if e.Time != "1970-01-01T00:00:00Z" || e.OS == "" || e.Arch == "" || e.Go == "" || e.CPUs < 1 {
+		t.Errorf("the environment is %+v", e)
+	}
+	memory, known := e.Memory.Value()
+	if _, err := os.Stat("/proc/meminfo"); err == nil && (!known || memory < 1<<24 || e.Kernel == "") {
+		t.Errorf("on Linux the environment is %+v", e)
+	}
+}

@@ -1,0 +1,183 @@
+package msggen
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"math/rand/v2"
+	"time"
+
+	"example.org/comet/flood/pace"
+)
+
+const (
+	// DefaultInterval is between two messages of one sender, as in the article.
+	DefaultInterval = 100 * time.Millisecond
+	// DefaultWindow is how many messages may be in flight without a pace.
+	DefaultWindow = 50_000
+
+	// maxIDs bounds the table of counts: 8 bytes for each id.
+	maxIDs = 1 << 30
+	// maxSenders bounds the table of random streams: 16 bytes for each.
+	maxSenders = 1 << 26
+	// maxSize bounds one message.
+	maxSize = 1 << 20
+)
+
+// Config says what is generated. Only MaxID and one of To and Sender must be
+// set.
+type Config struct {
+	// To is where messages are posted: http://host:port/send of a comet
+	// server's admin listener. A URL without a path means /send.
+	To string
+	// Token is sent to To as a bearer token unless empty.
+	Token string
+	// Sender takes the messages instead of To. Run closes it.
+	Sender Sender
+
+	// Senders is how many the messages come from, each with random numbers and
+	// a count of its own. 0 means 1.
+	Senders int
+	// Interval is between two messages of one sender; the senders start evenly
+	// spread over the first one. 0 means DefaultInterval.
+	Interval time.Duration
+	// Rate, if set, is messages a second of all senders together, and Interval
+	// must be 0.
+	Rate float64
+	// Max sends as fast as the Window allows; Interval and Rate must be 0. The
+	// stamps then say when a message was generated, and there is no lateness.
+	Max bool
+	// Window is how many messages may be in flight with Max: with Delivered,
+	// those that were queued to a connection and not delivered; without it,
+	// those that the server has not answered for. 0 means DefaultWindow.
+	Window int
+	// Delivered reports how many messages of this generator need no longer be
+	// waited for, because they were delivered or dropped; it must be safe and
+	// cheap to call at any time. It is only used with Max. When the window is
+	// full and this has not moved for two seconds, what is in flight is given
+	// up as lost (Stats.WrittenOff), so that a loss cannot end the load.
+	Delivered func() uint64
+
+	// FirstID and MaxID bound the ids, both inclusive; each is as likely as any
+	// other. FirstID 0 means 1. Each id costs 8 bytes of memory.
+	FirstID, MaxID int64
+	// Size is the least length of a message in bytes: shorter ones are filled
+	// up after their stamp. 0 fills nothing.
+	Size int
+	// Seed starts all random streams: the same seed, Senders and ids give the
+	// same sequence of ids. 0 picks one; Result.Seed says which.
+	Seed uint64
+
+	// Count ends the run after so many messages of each sender. 0 means no end.
+	Count uint64
+	// Duration ends the run before the first message that is due then or later.
+	// 0 means no end.
+	Duration time.Duration
+
+	// Logger is told when the server goes and comes back. nil discards that.
+	Logger *slog.Logger
+}
+
+// Validate reports everything that is wrong with c, in one error.
+func (c Config) Validate() error {
+	var wrong []error
+	refuse := func(format string, args ...any) { wrong = append(wrong, fmt.Errorf(format, args...)) }
+	c = c.withDefaults()
+	switch {
+	case c.Sender == nil && c.To == "":
+		refuse("To is empty: name a server's /send")
+	case c.Sender == nil:
+		if _, err := parseURL(c.To); err != nil {
+			refuse("To: %w", err)
+		}
+	}
+	if c.Senders < 1 || c.Senders > maxSenders {
+		refuse("Senders is %d: it must be from 1 to %d", c.Senders, maxSenders)
+	}
+	switch {
+	case c.Interval < 0:
+		refuse("Interval is %v: it must be above 0", c.Interval)
+	case c.Interval > 0 && (c.Rate != 0 || c.Max):
+		refuse("Interval is %v, and Rate or Max is set too: choose one", c.Interval)
+	}
+	if _, err := c.pacer(); err != nil {
+		refuse("Rate is %v: it must be above 0, in messages a second", c.Rate)
+	}
+	if c.Max && c.Rate != 0 {
+		refuse("Rate is %v and Max is set: choose one", c.Rate)
+	}
+	if c.Window < 1 {
+		refuse("Window is %d: it must be above 0", c.Window)
+	}
+	if c.FirstID < 0 {
+		refuse("FirstID is %d: an id is a whole number from 0", c.FirstID)
+	}
+	switch {
+	case c.MaxID < 1:
+		refuse("MaxID is %d: it must be above 0", c.MaxID)
+	case c.FirstID > c.MaxID:
+		refuse("FirstID is %d, above MaxID, which is %d", c.FirstID, c.MaxID)
+	case c.FirstID >= 0 && c.MaxID-c.FirstID >= maxIDs:
+		refuse("MaxID is %d: more than %d ids would cost over %d GiB for their counts", c.MaxID, maxIDs, maxIDs*8>>30)
+	}
+	if c.Size < 0 || c.Size > maxSize {
+		refuse("Size is %d: it must be from 0 to %d bytes", c.Size, maxSize)
+	}
+	if c.Duration < 0 {
+		refuse("Duration is %v: it must not be negative", c.Duration)
+	}
+	if len(wrong) > 0 {
+		return fmt.Errorf("msggen: %w", errors.Join(wrong...))
+	}
+	return nil
+}
+
+// withDefaults replaces zero values by what they stand for.
+func (c Config) withDefaults() Config {
+	if c.Senders == 0 {
+		c.Senders = 1
+	}
+	if c.Window == 0 {
+		c.Window = DefaultWindow
+	}
+	if c.FirstID == 0 {
+		c.FirstID = 1
+	}
+	if c.Seed == 0 {
+		// Below 2^53, so that a seed survives readers who hold every JSON number
+		// as a float64.
+		c.Seed = 1 + rand.Uint64N(1<<53-1)
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+// pacer paces all senders together: message k of sender i of S is due at
+// (k + i/S) * Interval, which is event k*S+i of S events in each Interval.
+func (c Config) pacer() (pace.Pacer, error) {
+	switch {
+	case c.Max:
+		return pace.Max, nil
+	case c.Rate != 0:
+		return pace.PerSecond(c.Rate)
+	case c.Interval > 0:
+		return pace.Pacer{Events: uint64(c.Senders), Per: c.Interval}, nil
+	}
+	return pace.Pacer{Events: uint64(c.Senders), Per: DefaultInterval}, nil
+}
+
+// total is how many messages all senders generate until the planned end, the
+// highest uint64 if there is none or the clock decides.
+func (c Config) total(pacer pace.Pacer) uint64 {
+	total := uint64(math.MaxUint64)
+	if c.Count > 0 && c.Count <= math.MaxUint64/uint64(c.Senders) {
+		total = c.Count * uint64(c.Senders)
+	}
+	if c.Duration > 0 && !pacer.Unpaced() {
+		total = min(total, pacer.Count(c.Duration-1))
+	}
+	return total
+}

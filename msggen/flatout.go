@@ -1,0 +1,95 @@
+package msggen
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"example.org/comet/flood/pace"
+)
+
+// window bounds what is in flight when there is no pace.
+type window struct {
+	size      int64
+	delivered func() uint64
+	// last is what delivered said when it last moved, at moved.
+	last  uint64
+	moved time.Time
+	// lost is how many were given up as lost.
+	lost int64
+}
+
+// stallLimit is how long a full window may stand still: as long as a bench
+// waits after the last arrival before it calls the rest missing.
+const stallLimit = 2 * time.Second
+
+// room is how many messages may be sent now, given what is known of those that
+// were. It may be negative.
+func (w *window) room(receipt Receipt, now time.Time) int64 {
+	if w.delivered == nil {
+		return w.size - int64(receipt.Unanswered)
+	}
+	delivered := w.delivered()
+	if delivered != w.last || w.moved.IsZero() {
+		w.last, w.moved = delivered, now
+	}
+	flying := int64(receipt.Reached+receipt.Unanswered) - int64(delivered) - w.lost
+	if flying < 0 {
+		// Some that were given up have arrived after all.
+		w.lost = max(0, w.lost+flying)
+		flying = max(0, int64(receipt.Reached+receipt.Unanswered)-int64(delivered)-w.lost)
+	}
+	if flying >= w.size && receipt.Unanswered == 0 && now.Sub(w.moved) >= stallLimit {
+		w.lost += flying
+		w.moved = now
+		flying = 0
+	}
+	return w.size - flying
+}
+
+// flatOut sends as fast as the window lets it.
+func (r *run) flatOut(ctx context.Context) error {
+	if r.config.Duration > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, r.start.Add(r.config.Duration))
+		defer cancel()
+	}
+	for r.next < r.total && ctx.Err() == nil {
+		err := r.round(ctx)
+		if errors.Is(err, ErrAway) && ctx.Err() == nil {
+			r.lose(err)
+			if err = reopen(ctx, r.sender); err == nil {
+				r.regain()
+			}
+		}
+		if err != nil {
+			return unlessEnded(ctx, err)
+		}
+	}
+	return nil
+}
+
+// round sends a batch, or settles, or waits a millisecond for the window.
+func (r *run) round(ctx context.Context) error {
+	now := time.Now()
+	receipt := r.sender.Receipt()
+	room := r.window.room(receipt, now)
+	r.meter.writtenOff(uint64(r.window.lost))
+
+	// A settlement makes room: it tells what reached nobody, so that nobody will
+	// deliver it. With a full window of the other kind it is not asked for more
+	// than a hundred times a second.
+	unsettled := uint64(min(maxUnsettled, r.window.size))
+	since := now.Sub(r.settled)
+	enough := min(maxRound, (r.window.size+3)/4)
+	full := room < enough
+	mayHelp := full && (r.window.delivered == nil || since >= 10*time.Millisecond)
+	switch {
+	case receipt.Unanswered >= unsettled, receipt.Unanswered > 0 && (since >= settleEvery || mayHelp):
+		return r.settle(ctx)
+	case full:
+		return pace.SleepUntil(ctx, now.Add(time.Millisecond))
+	}
+	batch := min(maxRound, uint64(room), unsettled-receipt.Unanswered, r.total-r.next)
+	return r.send(ctx, r.next+batch)
+}

@@ -1,0 +1,428 @@
+package msggen
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const (
+	// DefaultAnswerTimeout is how long a server may take to answer.
+	DefaultAnswerTimeout = 10 * time.Second
+
+	// maxAnswer bounds what is read of an answer.
+	maxAnswer = 4 << 10
+)
+
+// HTTPConfig says where an [HTTPSender] posts to.
+type HTTPConfig struct {
+	// URL is http://host:port/send of a comet server's admin listener; without
+	// a path, /send is meant.
+	URL string
+	// Token is sent as a bearer token unless empty.
+	Token string
+	// NDJSON sends lines {"id":1,"message":"…"} instead of `1 …` as text/plain,
+	// which is quicker but cannot carry a message with a line break in it. JSON
+	// carries text only: bytes that are not UTF-8 arrive as U+FFFD.
+	NDJSON bool
+	// AnswerTimeout is how long the server may take to answer a request that
+	// has ended; then it counts as gone. 0 means DefaultAnswerTimeout.
+	AnswerTimeout time.Duration
+}
+
+// Validate reports what is wrong with c.
+func (c HTTPConfig) Validate() error {
+	if _, err := parseURL(c.URL); err != nil {
+		return fmt.Errorf("msggen: %w", err)
+	}
+	if c.AnswerTimeout < 0 {
+		return fmt.Errorf("msggen: AnswerTimeout is %v: it must not be negative", c.AnswerTimeout)
+	}
+	return nil
+}
+
+// HTTPSender posts messages as lines of a request that lasts, `POST /send`. The
+// server delivers each line as it arrives, and says what became of them when
+// the request ends, so each Settle ends one. All requests share one connection,
+// one after the other: that keeps the messages of an id in order.
+type HTTPSender struct {
+	config    HTTPConfig
+	url       string
+	transport *http.Transport
+	client    *http.Client
+
+	// lines are those that no request has taken yet, buffered of them.
+	lines    []byte
+	buffered uint64
+	// current is the request that is open, nil between two.
+	current *request
+	receipt Receipt
+}
+
+// request is a `POST /send` under way.
+type request struct {
+	body   *body
+	cancel context.CancelFunc
+	answer chan answer
+	// taken is how many lines it was given, and ended that it gets no more.
+	taken uint64
+	ended bool
+}
+
+// answer is how a request ended: what the server said, or err.
+type answer struct {
+	sent, reached, unaddressed uint64
+	err                        error
+}
+
+// NewHTTPSender makes a sender; it connects to nothing before Open.
+func NewHTTPSender(config HTTPConfig) (*HTTPSender, error) {
+	if err := config.Validate(); err != nil {
+		return nil, err
+	}
+	target, err := parseURL(config.URL)
+	if err != nil {
+		return nil, fmt.Errorf("msggen: %w", err)
+	}
+	if config.AnswerTimeout == 0 {
+		config.AnswerTimeout = DefaultAnswerTimeout
+	}
+	s := &HTTPSender{config: config, url: target.String()}
+	s.transport, s.client = newClient()
+	return s, nil
+}
+
+// newClient makes a client without what would get between a generator and its
+// server: a proxy, compression, redirects (a body that was read is gone),
+// HTTP/2 (whose frames would be flushed at other moments).
+func newClient() (*http.Transport, *http.Client) {
+	dialer := net.Dialer{Timeout: 5 * time.Second}
+	transport := &http.Transport{
+		DialContext:         dialer.DialContext,
+		TLSHandshakeTimeout: 5 * time.Second,
+		DisableCompression:  true,
+		MaxIdleConns:        1,
+		WriteBufferSize:     64 << 10, // holds a chunk of 32 KiB, what net/http copies at a time
+		Protocols:           new(http.Protocols),
+	}
+	transport.Protocols.SetHTTP1(true)
+	client := &http.Client{
+		Transport:     transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	return transport, client
+}
+
+// parseURL checks where to post. A URL without a path means /send.
+func parseURL(to string) (*url.URL, error) {
+	target, err := url.Parse(to)
+	if err != nil || (target.Scheme != "http" && target.Scheme != "https") || target.Host == "" {
+		return nil, fmt.Errorf("%q is not a URL to post to: write http://127.0.0.1:8001/send", to)
+	}
+	if target.Path = strings.TrimRight(target.Path, "/"); target.Path == "" {
+		target.Path = "/send"
+	}
+	return target, nil
+}
+
+// Open posts no message at all. That opens the connection, and shows whether
+// something is there, takes the token and answers as a comet server does. The
+// sender can be opened again after an error.
+func (s *HTTPSender) Open(ctx context.Context) error {
+	_ = s.abandon() // only after an error, which has been told
+	ctx, cancel := context.WithTimeout(ctx, s.config.AnswerTimeout)
+	defer cancel()
+	return s.do(ctx, http.NoBody).err
+}
+
+// Send buffers one line.
+func (s *HTTPSender) Send(id int64, message []byte) error {
+	if s.config.NDJSON {
+		line, err := json.Marshal(struct {
+			ID      int64  `json:"id"`
+			Message string `json:"message"`
+		}{id, string(message)})
+		if err != nil {
+			return fmt.Errorf("msggen: cannot write a message for id %d as JSON: %w", id, err)
+		}
+		s.lines = append(s.lines, line...)
+	} else {
+		if bytes.IndexByte(message, '\n') >= 0 || bytes.IndexByte(message, '\r') >= 0 {
+			return fmt.Errorf("msggen: a message for id %d has a line break, which a line of text cannot carry: send it as NDJSON", id)
+		}
+		s.lines = strconv.AppendInt(s.lines, id, 10)
+		s.lines = append(s.lines, ' ')
+		s.lines = append(s.lines, message...)
+	}
+	s.lines = append(s.lines, '\n')
+	s.buffered++
+	s.receipt.Unanswered++
+	return nil
+}
+
+// Flush returns when all lines are on the wire.
+func (s *HTTPSender) Flush(ctx context.Context) error {
+	if err := s.stillOpen(ctx); err != nil || s.buffered == 0 {
+		return err
+	}
+	if s.current == nil {
+		s.begin()
+	}
+	taken, err := s.current.body.write(ctx, s.lines)
+	if taken {
+		s.current.taken += s.buffered
+		s.buffered = 0
+	}
+	switch {
+	case err == nil:
+		s.lines = s.lines[:0]
+		return nil
+	case errors.Is(err, errBodyClosed):
+		return s.conclude(<-s.current.answer)
+	}
+	return fmt.Errorf("msggen: %s takes no messages: %w", s.url, err)
+}
+
+// Settle ends the request, and returns when it was answered. If ctx ends first,
+// Close goes on waiting for the answer.
+func (s *HTTPSender) Settle(ctx context.Context) error {
+	if s.current == nil || !s.current.ended {
+		if err := s.Flush(ctx); err != nil || s.current == nil {
+			return err
+		}
+		s.current.ended = true
+		s.current.body.end()
+	}
+	timeout := time.NewTimer(s.config.AnswerTimeout)
+	defer timeout.Stop()
+	select {
+	case a := <-s.current.answer:
+		return s.conclude(a)
+	case <-timeout.C:
+		s.current.cancel()
+		a := <-s.current.answer
+		if a.err != nil {
+			a.err = &unreachableError{url: s.url, cause: fmt.Errorf("no answer after %v", s.config.AnswerTimeout)}
+		}
+		return s.conclude(a)
+	case <-ctx.Done():
+		return fmt.Errorf("msggen: %s has not answered: %w", s.url, ctx.Err())
+	}
+}
+
+// Receipt is what is known so far.
+func (s *HTTPSender) Receipt() Receipt { return s.receipt }
+
+// Close settles, or gives up the request when ctx ends, and closes the
+// connection.
+func (s *HTTPSender) Close(ctx context.Context) error {
+	err := s.Settle(ctx)
+	if lost := s.abandon(); lost != nil {
+		err = lost // says how many messages that leaves unknown
+	}
+	s.transport.CloseIdleConnections()
+	return err
+}
+
+// begin opens a request.
+func (s *HTTPSender) begin() {
+	ctx, cancel := context.WithCancel(context.Background())
+	r := &request{body: newBody(), cancel: cancel, answer: make(chan answer, 1)}
+	s.current = r
+	go func() { r.answer <- s.do(ctx, r.body) }()
+}
+
+// stillOpen sees to what happened since the last call: a Flush that its ctx cut
+// short, a request that the server ended.
+func (s *HTTPSender) stillOpen(ctx context.Context) error {
+	if s.current == nil {
+		return nil
+	}
+	if s.current.body.pending {
+		err := s.current.body.settled(ctx)
+		if s.current.body.pending {
+			return fmt.Errorf("msggen: %s takes no messages: %w", s.url, err)
+		}
+		s.lines = s.lines[:0]
+	}
+	select {
+	case a := <-s.current.answer:
+		return s.conclude(a)
+	default:
+		return nil
+	}
+}
+
+// conclude books what the end of the current request says about its lines.
+func (s *HTTPSender) conclude(a answer) error {
+	taken, ended := s.current.taken, s.current.ended
+	s.current.cancel()
+	s.current.body.Close() // a transport that was answered early still reads it
+	s.current = nil
+
+	sent := min(a.sent, taken)
+	s.receipt.Sent += sent
+	s.receipt.Reached += a.reached
+	s.receipt.Unaddressed += min(a.unaddressed, sent)
+	s.receipt.Unanswered -= taken
+	if a.err == nil && ended {
+		s.receipt.Refused += taken - sent
+		return nil
+	}
+	s.receipt.Unknown += taken - sent
+	s.refuseBuffered()
+	cause := a.err
+	if gone, ok := errors.AsType[*unreachableError](a.err); ok {
+		cause = gone.cause
+	}
+	switch {
+	case a.err == nil:
+		cause = errors.New("it answered before the request ended, as a server does that shuts down")
+	case !errors.Is(a.err, ErrAway):
+		return a.err
+	}
+	return &lostError{url: s.url, unknown: taken - sent, cause: cause}
+}
+
+// refuseBuffered drops what no request has taken.
+func (s *HTTPSender) refuseBuffered() {
+	s.receipt.Unanswered -= s.buffered
+	s.receipt.Refused += s.buffered
+	s.lines, s.buffered = s.lines[:0], 0
+}
+
+// abandon gives up what is under way: after an error, or when Close ran out of
+// time.
+func (s *HTTPSender) abandon() error {
+	var err error
+	if s.current != nil {
+		s.current.cancel()
+		err = s.conclude(<-s.current.answer)
+	}
+	s.refuseBuffered()
+	return err
+}
+
+// do posts body and reads the answer.
+func (s *HTTPSender) do(ctx context.Context, body io.Reader) answer {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url, body)
+	if err != nil {
+		return answer{err: fmt.Errorf("msggen: cannot post to %s: %w", s.url, err)}
+	}
+	contentType := "text/plain; charset=utf-8"
+	if s.config.NDJSON {
+		contentType = "application/x-ndjson"
+	}
+	var counts struct {
+		Sent        *uint64 `json:"sent"`
+		Reached     uint64  `json:"reached"`
+		Unaddressed uint64  `json:"unaddressed"`
+	}
+	if err := post(s.client, req, contentType, s.config.Token, &counts); err != nil {
+		return answer{err: err}
+	}
+	if counts.Sent == nil {
+		return answer{err: notComet(req, `its answer has no "sent"`)}
+	}
+	return answer{sent: *counts.Sent, reached: counts.Reached, unaddressed: counts.Unaddressed}
+}
+
+// post sends req and decodes its answer into counts. Its errors are addressed
+// to a person; they wrap [ErrAway] if it may help to try again.
+func post(client *http.Client, req *http.Request, contentType, token string, counts any) error {
+	req.Header.Set("Content-Type", contentType)
+	req.Header.Set("User-Agent", "comet")
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return unreachable(req, err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return unreachable(req, err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		return refused(req, resp, text)
+	}
+	if err := json.Unmarshal(text, counts); err != nil {
+		return notComet(req, "its answer is not JSON")
+	}
+	return nil
+}
+
+// lostError tells that the server went in the middle of a request.
+type lostError struct {
+	url     string
+	unknown uint64
+	cause   error
+}
+
+func (e *lostError) Error() string {
+	return fmt.Sprintf("msggen: lost %s in the middle of a request (%v): what became of %d messages is unknown, each may or may not have been delivered; see that the server runs, its log should say why it went", e.url, e.cause, e.unknown)
+}
+
+func (e *lostError) Unwrap() []error { return []error{ErrAway, e.cause} }
+
+// unreachableError is a request that got no answer.
+type unreachableError struct {
+	url   string
+	cause error
+}
+
+func (e *unreachableError) Error() string {
+	advice := "see that the server runs there"
+	if errors.Is(e.cause, syscall.ECONNREFUSED) {
+		advice = "nothing listens there: start a server with `comet serve`, or name the admin address of one that runs"
+	}
+	return fmt.Sprintf("msggen: cannot post to %s: %v; %s", e.url, e.cause, advice)
+}
+
+func (e *unreachableError) Unwrap() []error { return []error{ErrAway, e.cause} }
+
+func unreachable(req *http.Request, err error) error {
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
+		err = wrapped.Err // without the method and the URL again
+	}
+	return &unreachableError{url: req.URL.String(), cause: err}
+}
+
+// refused explains an answer other than 200. It wraps [ErrAway] if another time
+// may be better.
+func refused(req *http.Request, resp *http.Response, text []byte) error {
+	said := strings.TrimSpace(string(text))
+	if line, _, more := strings.Cut(said, "\n"); more {
+		said = line
+	}
+	if said != "" {
+		said = " (" + said + ")"
+	}
+	err := fmt.Errorf("msggen: POST %s was answered %s%s", req.URL, resp.Status, said)
+	switch code := resp.StatusCode; {
+	case code == http.StatusUnauthorized, code == http.StatusForbidden:
+		return fmt.Errorf("%w: give the server's admin token, in COMET_ADMIN_TOKEN", err)
+	case code == http.StatusNotFound, code == http.StatusMethodNotAllowed, code == http.StatusNotImplemented:
+		return fmt.Errorf("%w: that is not the admin listener of a comet server, which is on port 8001 unless told otherwise", err)
+	case code >= 300 && code < 400:
+		return fmt.Errorf("%w: messages are not sent after a redirect; name %s itself", err, resp.Header.Get("Location"))
+	case code < 500 && code != http.StatusRequestTimeout && code != http.StatusTooManyRequests:
+		return err
+	}
+	return fmt.Errorf("%w: %w", err, ErrAway)
+}
+
+func notComet(req *http.Request, why string) error {
+	return fmt.Errorf("msggen: what answers POST %s is not a comet server: %s", req.URL, why)
+}

@@ -1,0 +1,42 @@
+package msggen
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+)
+
+// Post sends one message to id, `POST /send/{id}`, and returns how many
+// connections it was queued to. Unlike an [HTTPSender] it carries any bytes.
+// The URL may be written with or without /send.
+func Post(ctx context.Context, config HTTPConfig, id int64, message []byte) (reached uint64, err error) {
+	target, err := parseURL(config.URL)
+	if err != nil {
+		return 0, fmt.Errorf("msggen: %w", err)
+	}
+	timeout := config.AnswerTimeout
+	if timeout == 0 {
+		timeout = DefaultAnswerTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	target = target.JoinPath(strconv.FormatInt(id, 10))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target.String(), bytes.NewReader(message))
+	if err != nil {
+		return 0, fmt.Errorf("msggen: cannot post to %s: %w", target, err)
+	}
+	transport, client := newClient()
+	defer transport.CloseIdleConnections()
+	var counts struct {
+		Reached *uint64 `json:"reached"`
+	}
+	if err := post(client, req, "text/plain; charset=utf-8", config.Token, &counts); err != nil {
+		return 0, err
+	}
+	if counts.Reached == nil {
+		return 0, notComet(req, `its answer has no "reached"`)
+	}
+	return *counts.Reached, nil
+}

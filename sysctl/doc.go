@@ -1,0 +1,17 @@
+// Package sysctl answers one question: which limit of the kernel or of the
+// process stops N connections before they are all open?
+//
+// The system is read once, thinly ([Read]); the judgement ([Check]) is a pure
+// function of what was read and of what is needed, and [Refusal] makes of it
+// the one sentence that a person needs who was woken at night:
+//
+//	need := sysctl.Need{Connections: 10000, Role: sysctl.Both}
+//	system, err := sysctl.Read()
+//	// errors.Is(err, errors.ErrUnsupported): nothing to check here
+//	if err := sysctl.Refusal(need, sysctl.Check(need, system)); err != nil {
+//		return err // this shell allows 4,096 open files and 10,000 connections need 10,064: run with …
+//	}
+//
+// Linux is read in full, from /proc, /sys and getrlimit(2); macOS as far as it
+// has such limits; elsewhere Read says that there is nothing to read.
+package sysctl

@@ -1,0 +1,219 @@
+package sysctl
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"path"
+	"strconv"
+	"strings"
+)
+
+// proc reads the files of a Linux root directory. A file that is not there
+// leaves its values Unknown; other faults are collected.
+type proc struct {
+	root fs.FS
+	errs []error
+}
+
+// text returns the trimmed content of a file, "" where there is none.
+func (p *proc) text(name string) string {
+	b, err := fs.ReadFile(p.root, name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return ""
+	case err != nil:
+		p.errs = append(p.errs, fmt.Errorf("sysctl: %w", err))
+		return ""
+	}
+	return strings.TrimSpace(string(b))
+}
+
+// number returns field i of a file, Unknown where there is none.
+func (p *proc) number(name string, i int) Value {
+	fields := strings.Fields(p.text(name))
+	if i >= len(fields) {
+		return Unknown
+	}
+	v, err := parseValue(fields[i])
+	if err != nil {
+		p.errs = append(p.errs, fmt.Errorf("sysctl: /%s: %w", name, err))
+	}
+	return v
+}
+
+// parseValue reads a kernel number. "max" and anything beyond an int64 (such
+// as an unlimited fs.file-max of 2^64-1) are Unlimited.
+func parseValue(s string) (Value, error) {
+	if s == "max" {
+		return Unlimited, nil
+	}
+	n, err := strconv.ParseUint(s, 10, 64)
+	switch {
+	case errors.Is(err, strconv.ErrRange), err == nil && n > math.MaxInt64:
+		return Unlimited, nil
+	case err != nil:
+		return Unknown, fmt.Errorf("%q is not a number", s)
+	}
+	return Value(n), nil
+}
+
+// fill reads everything that files tell.
+func (p *proc) fill(s *System) {
+	s.NrOpen = p.number("proc/sys/fs/nr_open", 0)
+	s.FileMax = p.number("proc/sys/fs/file-max", 0)
+	s.FilesInUse = p.number("proc/sys/fs/file-nr", 0)
+	s.PortLow = p.number("proc/sys/net/ipv4/ip_local_port_range", 0)
+	s.PortHigh = p.number("proc/sys/net/ipv4/ip_local_port_range", 1)
+	p.reserved(s)
+	s.Backlog = p.number("proc/sys/net/core/somaxconn", 0)
+	s.SynBacklog = p.number("proc/sys/net/ipv4/tcp_max_syn_backlog", 0)
+	s.TCPMemPages = p.number("proc/sys/net/ipv4/tcp_mem", 2)
+	s.ConntrackMax = p.number("proc/sys/net/netfilter/nf_conntrack_max", 0)
+	s.ConntrackCount = p.number("proc/sys/net/netfilter/nf_conntrack_count", 0)
+	p.meminfo(s)
+	p.cgroup(s)
+}
+
+func (p *proc) reserved(s *System) {
+	const name = "proc/sys/net/ipv4/ip_local_reserved_ports"
+	if !s.PortLow.Known() || !s.PortHigh.Known() {
+		return
+	}
+	n, err := countPorts(p.text(name), s.PortLow, s.PortHigh)
+	if err != nil {
+		p.errs = append(p.errs, fmt.Errorf("sysctl: /%s: %w", name, err))
+	}
+	s.PortsReserved = n
+}
+
+// countPorts counts the ports of a list like "8080,9000-9010" that lie from
+// low to high. The kernel writes such lists ordered and without overlap
+// (lib/vsprintf.c, bitmap_list_string).
+func countPorts(list string, low, high Value) (Value, error) {
+	var n Value
+	for item := range strings.SplitSeq(list, ",") {
+		if item = strings.TrimSpace(item); item == "" {
+			continue
+		}
+		from, to, isRange := strings.Cut(item, "-")
+		if !isRange {
+			to = from
+		}
+		first, err1 := strconv.ParseUint(from, 10, 16)
+		last, err2 := strconv.ParseUint(to, 10, 16)
+		if err1 != nil || err2 != nil {
+			return Unknown, fmt.Errorf("%q is not a port or a range of ports", item)
+		}
+		n += max(0, min(Value(last), high)-max(Value(first), low)+1)
+	}
+	return n, nil
+}
+
+// meminfo reads proc_meminfo(5), whose kB are 1,024 bytes.
+func (p *proc) meminfo(s *System) {
+	wanted := map[string]*Value{
+		"MemTotal": &s.MemTotal, "MemAvailable": &s.MemAvailable,
+		"MemFree": &s.MemFree, "Slab": &s.Slab,
+	}
+	for line := range strings.Lines(p.text("proc/meminfo")) {
+		key, rest, _ := strings.Cut(line, ":")
+		target, fields := wanted[key], strings.Fields(rest)
+		if target == nil || len(fields) == 0 {
+			continue
+		}
+		kb, err := parseValue(fields[0])
+		if err != nil {
+			p.errs = append(p.errs, fmt.Errorf("sysctl: /proc/meminfo: %s: %w", key, err))
+			continue
+		}
+		*target = saturating(kb, 1024)
+	}
+}
+
+// cgroup finds the tightest memory limit between this process's control group
+// and the root of what is mounted, in version 2 or in a version 1 memory
+// hierarchy (cgroups(7)).
+func (p *proc) cgroup(s *System) {
+	for line := range strings.Lines(p.text("proc/self/cgroup")) {
+		// hierarchy-ID:controller-list:cgroup-path
+		parts := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		if len(parts) != 3 {
+			continue
+		}
+		switch {
+		case parts[0] == "0" && parts[1] == "":
+			p.tightest(s, "sys/fs/cgroup", parts[2], "memory.max", "memory.current", "inactive_file")
+		case parts[1] == "memory":
+			p.tightest(s, "sys/fs/cgroup/memory", parts[2],
+				"memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+		}
+	}
+}
+
+func (p *proc) tightest(s *System, mount, group, limitFile, usageFile, cacheKey string) {
+	// Version 1 writes "no limit" as the largest int64 in whole pages.
+	const noLimit = math.MaxInt64 - 1<<16
+	for dir := path.Join("/", group); ; dir = path.Dir(dir) {
+		at := path.Join(mount, dir)
+		limit := p.number(path.Join(at, limitFile), 0)
+		if limit >= noLimit {
+			limit = Unlimited
+		}
+		if limit.Known() && (!s.CgroupMax.Known() || limit < s.CgroupMax) {
+			s.CgroupMax = limit
+			s.CgroupCurrent = p.number(path.Join(at, usageFile), 0)
+			if cache := p.stat(path.Join(at, "memory.stat"), cacheKey); cache.Known() && s.CgroupCurrent.Known() {
+				s.CgroupCurrent = max(0, s.CgroupCurrent-cache)
+			}
+		}
+		if dir == "/" {
+			return
+		}
+	}
+}
+
+// stat returns the number after key in a file of "key number" lines.
+func (p *proc) stat(name, key string) Value {
+	for line := range strings.Lines(p.text(name)) {
+		fields := strings.Fields(line)
+		if len(fields) == 2 && fields[0] == key {
+			v, err := parseValue(fields[1])
+			if err != nil {
+				p.errs = append(p.errs, fmt.Errorf("sysctl: /%s: %s: %w", name, key, err))
+			}
+			return v
+		}
+	}
+	return Unknown
+}
+
+// cpuModel is the first model name of /proc/cpuinfo (x86), or the board's
+// model where the kernel gives none (many arm64 machines); "" if neither.
+func (p *proc) cpuModel() string {
+	b, err := fs.ReadFile(p.root, "proc/cpuinfo")
+	if err != nil {
+		return ""
+	}
+	model := ""
+	for scan := bufio.NewScanner(bytes.NewReader(b)); scan.Scan(); {
+		key, value, _ := strings.Cut(scan.Text(), ":")
+		switch strings.TrimSpace(key) {
+		case "model name":
+			return strings.TrimSpace(value)
+		case "Model", "Hardware":
+			model = strings.TrimSpace(value)
+		}
+	}
+	return model
+}
+
+// hugePages is the chosen word of "always [madvise] never".
+func (p *proc) hugePages() string {
+	_, rest, _ := strings.Cut(p.text("sys/kernel/mm/transparent_hugepage/enabled"), "[")
+	word, _, _ := strings.Cut(rest, "]")
+	return word
+}
