@@ -177,7 +177,7 @@ func (c *stdConn) over(err error) {
 	}
 	s.counts.Connected--
 	s.counts.Closed++
-	if err != nil && !(errors.Is(err, io.EOF) && c.parser.Complete()) {
+	if err != nil && (!errors.Is(err, io.EOF) || !c.parser.Complete()) {
 		s.count(kind, err)
 	}
 }

@@ -81,9 +81,9 @@ func (l *loop) over(slot uint32, c *conn, err error) {
 // received takes the next bytes of a connection apart.
 func (l *loop) received(slot uint32, c *conn, b []byte) {
 	if c.partial != 0 {
-		whole := append(l.partial.rows[c.partial], b...)
-		l.partial.rows[c.partial] = whole
-		b = whole
+		row := &l.partial.rows[c.partial]
+		*row = append(*row, b...)
+		b = *row
 	}
 	now := time.Now()
 	for {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/pprof"
@@ -48,7 +49,11 @@ func newAdmin(ctx context.Context, s *Server) *admin {
 	open.HandleFunc("GET /readyz", a.readyz)
 	// A web page that someone on this machine looks at must not be able to send.
 	open.Handle("/", http.NewCrossOriginProtection().Handler(a.authorized(mux)))
-	a.http = http.Server{Handler: open, ReadHeaderTimeout: 10 * time.Second}
+	a.http = http.Server{
+		Handler:           open,
+		ReadHeaderTimeout: 10 * time.Second,
+		ErrorLog:          slog.NewLogLogger(s.core.Logger.Handler(), slog.LevelWarn),
+	}
 	return a
 }
 
@@ -156,14 +161,18 @@ func (a *admin) sendOne(w http.ResponseWriter, r *http.Request) {
 	case errors.As(err, &tooLarge):
 		reply(w, http.StatusRequestEntityTooLarge, problem{"a message may have 1 MiB"})
 		return
+	case err != nil && a.stop.Err() != nil:
+		w.Header().Set("Connection", "close")
+		reply(w, http.StatusServiceUnavailable, problem{"the server is shutting down; the message was not taken"})
+		return
 	case err != nil:
-		return // the client is gone
+		reply(w, http.StatusBadRequest, problem{"the message did not come whole: " + err.Error()})
+		return
 	}
 	p := publisher{core: a.server.core}
 	reached := p.send(id, message)
-	if err := p.flush(r.Context()); err != nil {
-		return
-	}
+	// It fails when the client is gone; the message is on its way all the same.
+	_ = p.flush(r.Context())
 	reply(w, http.StatusOK, struct {
 		Reached int `json:"reached"`
 	}{reached})

@@ -261,13 +261,19 @@ func (l *loop) leave(slot uint32, c *conn) {
 }
 
 // finish sends the last bytes of a connection, then half-closes it, so that no
-// reset eats them.
+// reset eats them. A client that does not take them keeps its file for
+// lastBytesTime.
 func (l *loop) finish(slot uint32, c *conn, last []byte) {
 	c.state = answered
 	l.out.addBytes(last)
-	if l.write(slot, c) {
-		l.lingerIfDone(slot, c)
+	if !l.write(slot, c) {
+		return
 	}
+	if c.extra != 0 && l.extras.at(c.extra).out.waiting() > 0 {
+		l.lasts.Add(l.conns.Token(slot), l.now.Add(l.core.lastBytesTime))
+		return
+	}
+	l.lingerIfDone(slot, c)
 }
 
 func (l *loop) lingerIfDone(slot uint32, c *conn) {

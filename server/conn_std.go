@@ -29,6 +29,7 @@ type stdConn struct {
 	n        uint64
 	stream   bool // logged in
 	over     bool // nothing more is to be queued
+	left     bool // no longer counted as a stream
 }
 
 // serve reads, to the end of the connection.
@@ -53,7 +54,6 @@ func (c *stdConn) serve() {
 	if !c.begin(req) {
 		return
 	}
-	counters.streams.Add(1)
 	var writer sync.WaitGroup
 	writer.Go(c.writeAll)
 	c.dropAll(rest)
@@ -89,25 +89,35 @@ func (c *stdConn) readHead() (req wire.Request, rest []byte, ok bool) {
 	}
 }
 
-// begin makes the connection a stream: its head is the first thing that will
-// be written, and is written only after the login.
+// begin makes the connection a stream. Its head is written after the login and
+// before the writer starts: even a client that has said all it will gets it.
 func (c *stdConn) begin(req wire.Request) bool {
 	c.mu.Lock()
 	c.kind = req.Kind
-	c.push(func() { c.pending.addBytes(req.Answer) })
 	c.stream = true
 	c.mu.Unlock()
 	c.SetReadDeadline(time.Time{})
-	return c.engine.login(c, req.IDs)
+	if !c.engine.login(c, req.IDs) {
+		return false
+	}
+	c.engine.counters.streams.Add(1)
+	n, err := c.Write(req.Answer)
+	c.engine.counters.bytesWritten.Add(uint64(n))
+	return err == nil
 }
 
 // leave undoes admit and login, and counts what is lost with the connection.
+// It may be called twice.
 func (c *stdConn) leave() {
 	c.engine.logout(c)
-	c.engine.core.leave()
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.over = true
 	c.lose(&c.engine.counters.droppedClosed)
+	if !c.left {
+		c.left = true
+		c.engine.core.leave()
+	}
 }
 
 // answer sends an answer that is not a stream.
@@ -161,7 +171,9 @@ func (c *stdConn) receive(frames *wire.FrameReader, b []byte) {
 		return
 	}
 	c.push(func() { c.pending.addBytes(reply) })
-	c.over = closed
+	if closed {
+		c.last()
+	}
 }
 
 // push lets add put something into pending, counts it and wakes the writer.
@@ -189,7 +201,8 @@ func (c *stdConn) queue(message []byte) {
 		counters.droppedClosed.Add(1)
 		return
 	}
-	if waiting := c.pending.waiting() + c.inFlight; waiting > 0 && waiting+len(message) > c.engine.core.BacklogBytes {
+	// A writer that has not had its turn yet is no sign of a slow client.
+	if waiting := c.pending.waiting() + c.inFlight; c.inFlight > 0 && waiting+len(message) > c.engine.core.BacklogBytes {
 		counters.droppedSlow.Add(1)
 		if c.engine.core.SlowClient == Disconnect {
 			counters.disconnected.Add(1)
@@ -201,7 +214,17 @@ func (c *stdConn) queue(message []byte) {
 	}
 	c.n++
 	c.push(func() { c.pending.addMessage(c.kind, c.n, message) })
-	c.over = c.kind.OneMessage()
+	if c.kind.OneMessage() {
+		c.last()
+	}
+}
+
+// last says that what is queued now is the last, which the client has a while
+// to take.
+func (c *stdConn) last() {
+	c.over = true
+	c.SetWriteDeadline(time.Now().Add(c.engine.core.lastBytesTime))
+	c.signal()
 }
 
 // end finishes the connection: a stream with what tells the client so, one
@@ -213,18 +236,23 @@ func (c *stdConn) end() {
 	case c.over:
 	case c.stream:
 		c.push(func() { c.pending.addBytes(c.kind.AppendEnd(nil)) })
+		c.last()
 	default:
+		c.over = true
 		c.SetReadDeadline(time.Unix(1, 0))
 	}
-	c.over = true
-	c.signal()
 }
 
-// stop ends the writer, since the client is gone.
+// stop ends the writer, since the client is gone, or will send no more: the
+// same to us. Last bytes that are on their way already may still go.
 func (c *stdConn) stop() {
-	c.Close()
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.over {
+		c.SetWriteDeadline(time.Now().Add(lingerTime))
+	} else {
+		c.Close()
+	}
 	c.over = true
 	c.signal()
 }
@@ -256,7 +284,7 @@ func (c *stdConn) writeAll() {
 			return
 		}
 		if over {
-			c.engine.logout(c)
+			c.leave()
 			c.halfClose()
 			return
 		}

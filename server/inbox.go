@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"sync"
 
@@ -23,10 +24,13 @@ type inbox struct {
 	room chan struct{}
 }
 
-// inboxBytes is how much an inbox holds before publishers have to wait: enough
-// for a loop to be busy for some 20 ms, little enough not to be a queue that
-// hides how late messages are.
-const inboxBytes = 256 << 10
+// How much an inbox holds before publishers have to wait: enough for a loop to
+// be busy for some 20 ms, little enough not to be a queue that hides how late
+// messages are.
+const (
+	inboxBytes = 256 << 10
+	inboxItems = 16 << 10
+)
 
 // batch is messages in the order in which they were sent. Their bytes lie in
 // one piece, so that a message costs no allocation.
@@ -36,15 +40,32 @@ type batch struct {
 }
 
 type item struct {
-	conn router.Conn
-	end  uint32 // where the message ends in bytes; it begins where the one before ends
+	conn       router.Conn
+	start, end uint32 // where the message lies in bytes
 }
+
+// add appends a message. One that is the same as the last is not copied again:
+// many connections may be logged in as one id.
+func (b *batch) add(c router.Conn, message []byte) {
+	it := item{conn: c}
+	if n := len(b.items); n > 0 {
+		it.start, it.end = b.items[n-1].start, b.items[n-1].end
+	}
+	if !bytes.Equal(b.bytes[it.start:it.end], message) {
+		it.start = uint32(len(b.bytes))
+		b.bytes = append(b.bytes, message...)
+		it.end = uint32(len(b.bytes))
+	}
+	b.items = append(b.items, it)
+}
+
+// full reports that publishers have to wait.
+func (b *batch) full() bool { return len(b.bytes) > inboxBytes || len(b.items) > inboxItems }
 
 // Deliver implements router.Inbox.
 func (in *inbox) Deliver(c router.Conn, message []byte) {
 	in.mu.Lock()
-	in.filled.bytes = append(in.filled.bytes, message...)
-	in.filled.items = append(in.filled.items, item{c, uint32(len(in.filled.bytes))})
+	in.filled.add(c, message)
 	in.mu.Unlock()
 }
 
@@ -55,7 +76,7 @@ func (in *inbox) Flush(ctx context.Context) error {
 		in.asleep = false
 		in.wake()
 	}
-	for len(in.filled.bytes) > inboxBytes {
+	for in.filled.full() {
 		if in.room == nil {
 			in.room = make(chan struct{})
 		}
@@ -103,7 +124,7 @@ func (in *inbox) take() batch {
 // that a burst does not hold memory for good.
 func (b batch) reset() batch {
 	const small = 16 << 10
-	if cap(b.bytes) > small && len(b.bytes) < cap(b.bytes)/4 {
+	if cap(b.bytes) > small && len(b.bytes) < cap(b.bytes)/4 || cap(b.items) > inboxItems {
 		return batch{}
 	}
 	return batch{items: b.items[:0], bytes: b.bytes[:0]}

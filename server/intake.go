@@ -66,7 +66,8 @@ func (a *admin) sendStream(w http.ResponseWriter, r *http.Request) {
 	case err != nil && a.stop.Err() != nil:
 		code, receipt.Error = http.StatusServiceUnavailable, "the server is shutting down; the messages after these were not taken"
 	case err != nil:
-		return // the client is gone
+		// Most often the client is gone. If not, it must not take silence for 200.
+		code, receipt.Error = http.StatusBadRequest, "the messages after these did not come whole: "+err.Error()
 	}
 	if code != http.StatusOK {
 		w.Header().Set("Connection", "close")
@@ -81,6 +82,9 @@ type lineError struct {
 }
 
 func (e *lineError) Error() string { return fmt.Sprintf("line %d: %s", e.line, e.msg) }
+
+// flushAfter bounds what lines to ids with many connections can queue at once.
+const flushAfter = 4096
 
 // readLines publishes each line of r, and flushes whenever it has to wait for
 // more. A last line need not end.
@@ -101,6 +105,11 @@ func (p *publisher) readLines(ctx context.Context, r io.Reader) error {
 			rest = more
 			if e := p.sendLine(text); e != nil {
 				return errors.Join(&lineError{line, e.Error()}, p.flush(ctx))
+			}
+			if p.Reached-p.told.Reached > flushAfter {
+				if e := p.flush(ctx); e != nil {
+					return e
+				}
 			}
 		}
 		if e := p.flush(ctx); e != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -28,9 +29,10 @@ type loop struct {
 	out     backlog // what is being written now
 	ids     []int64 // of the head being read
 
-	heads, polls, lingers epoll.Deadlines
-	now                   time.Time
-	acceptAgain           time.Time // while accepting pauses, when to go on
+	heads, polls, lasts, lingers epoll.Deadlines
+
+	now         time.Time
+	acceptAgain time.Time // while accepting pauses, when to go on
 }
 
 const (
@@ -52,7 +54,7 @@ func (l *loop) run(ctx context.Context) error {
 	giveUp := l.now.Add(l.core.DrainTimeout)
 	l.beginDrain()
 	for l.conns.Len() > 0 && l.now.Before(giveUp) {
-		if err := l.turn(time.Until(giveUp)); err != nil {
+		if err := l.turn(max(time.Until(giveUp), 0)); err != nil {
 			return err
 		}
 	}
@@ -73,7 +75,7 @@ func (l *loop) turn(atMost time.Duration) error {
 	l.now = time.Now()
 	for _, e := range events {
 		if e.Token == listenerToken {
-			l.accept()
+			l.accept(acceptBatch)
 			continue
 		}
 		slot, c, ok := l.conns.Lookup(e.Token)
@@ -108,12 +110,13 @@ func (l *loop) closeListener() {
 	}
 }
 
-// accept takes newcomers. What they ask has usually come with them.
-func (l *loop) accept() {
+// accept takes newcomers, as many as atMost. What they ask has usually come
+// with them.
+func (l *loop) accept(atMost int) {
 	if l.listener < 0 || !l.acceptAgain.IsZero() {
 		return
 	}
-	for range acceptBatch {
+	for range atMost {
 		fd, err := epoll.Accept(l.listener)
 		switch {
 		case err == nil:
@@ -154,7 +157,7 @@ func (l *loop) resumeAccepting() {
 // the end.
 func (l *loop) beginDrain() {
 	l.acceptAgain = time.Time{}
-	l.accept() // those who wait already get an answer, not a reset
+	l.accept(math.MaxInt) // those who wait already get an answer, not a reset
 	l.closeListener()
 	l.deliver()
 	for slot, c := range l.conns.All {
@@ -170,7 +173,7 @@ func (l *loop) beginDrain() {
 // untilDeadline is how long there is nothing to do by the clock.
 func (l *loop) untilDeadline(atMost time.Duration) time.Duration {
 	next := time.Time{}
-	for _, due := range [...]time.Time{l.heads.Next(), l.polls.Next(), l.lingers.Next(), l.acceptAgain} {
+	for _, due := range [...]time.Time{l.heads.Next(), l.polls.Next(), l.lasts.Next(), l.lingers.Next(), l.acceptAgain} {
 		if next.IsZero() || !due.IsZero() && due.Before(next) {
 			next = due
 		}
@@ -190,19 +193,26 @@ func (l *loop) expire() {
 	if !l.acceptAgain.IsZero() && !l.now.Before(l.acceptAgain) {
 		l.resumeAccepting()
 	}
-	for token := range l.heads.Expired(l.now) {
-		if slot, c, ok := l.conns.Lookup(token); ok && c.state == readingHead {
-			l.answer(slot, c, headTimeoutAnswer)
-		}
+	for token := range l.heads.Expired(l.now, l.isIn(readingHead)) {
+		slot, c, _ := l.conns.Lookup(token)
+		l.answer(slot, c, headTimeoutAnswer)
 	}
-	for token := range l.polls.Expired(l.now) {
-		if slot, c, ok := l.conns.Lookup(token); ok && c.state == streaming {
-			l.end(slot, c)
-		}
+	for token := range l.polls.Expired(l.now, l.isIn(streaming)) {
+		slot, c, _ := l.conns.Lookup(token)
+		l.end(slot, c)
 	}
-	for token := range l.lingers.Expired(l.now) {
-		if slot, c, ok := l.conns.Lookup(token); ok && c.state == lingering {
-			l.close(slot)
-		}
+	for token := range l.lasts.Expired(l.now, l.isIn(answered)) {
+		l.close(uint32(token))
+	}
+	for token := range l.lingers.Expired(l.now, l.isIn(lingering)) {
+		l.close(uint32(token))
+	}
+}
+
+// isIn tells of a token whether its connection is there and in state s.
+func (l *loop) isIn(s state) func(uint64) bool {
+	return func(token uint64) bool {
+		_, c, ok := l.conns.Lookup(token)
+		return ok && c.state == s
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -52,6 +53,9 @@ type core struct {
 	streams  atomic.Int64 // open streams
 	limit    int64        // the most of them
 	draining atomic.Bool
+	// lastBytesTime is how long the last bytes of a connection may wait for room
+	// in its socket: it does not count against the limit any more.
+	lastBytesTime time.Duration
 	// pauseReported is when reportPause last spoke, in ns since started.
 	pauseReported atomic.Int64
 	published
@@ -82,7 +86,7 @@ func New(cfg Config) (*Server, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	c := &core{Config: cfg, started: time.Now()}
+	c := &core{Config: cfg, started: time.Now(), lastBytesTime: 30 * time.Second}
 	files := openFileLimit()
 	c.limit = int64(cfg.MaxConnections)
 	if room := int64(files) - reservedFiles; files > 0 && (c.limit == 0 || c.limit > room) {
@@ -130,6 +134,9 @@ func (s *Server) MaxConnections() int64 { return s.core.limit }
 // more, messages that were accepted are delivered, every stream gets its last
 // chunk. It returns nil once all that is done or DrainTimeout is over.
 func (s *Server) Run(ctx context.Context) error {
+	// What start-up left behind is freed now, rather than at some point during
+	// the first rush of connections, whose cost it would blur.
+	debug.FreeOSMemory()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	adminDone := make(chan error, 1)

@@ -10,15 +10,13 @@ var headTimeoutAnswer = wire.HeadTimeout.Bytes()
 // deliver writes what publishers have sent, in the order in which they did.
 func (l *loop) deliver() {
 	b := l.inbox.take()
-	start := uint32(0)
 	for i := 0; i < len(b.items); {
 		it := b.items[i]
 		token := uint64(it.conn.Gen)<<32 | uint64(it.conn.Slot)
 		slot, c, ok := l.conns.Lookup(token)
 		// Neighbours for the same connection leave in one write.
 		for ; i < len(b.items) && b.items[i].conn == it.conn; i++ {
-			message := b.bytes[start:b.items[i].end]
-			start = b.items[i].end
+			message := b.bytes[b.items[i].start:b.items[i].end]
 			if !ok || c.state != streaming {
 				l.counters.droppedClosed.Add(1)
 				continue

@@ -5,13 +5,12 @@ import (
 	"time"
 )
 
-// Deadlines is a queue of connections that each have the same time left from
-// when they joined, so that it is in order by itself. A connection that is gone
-// stays in it until then; its token finds nothing in [Slots]. The zero value is
-// empty. A Deadlines belongs to one goroutine.
+// Deadlines is a queue of connections that each have the same time from when
+// they joined, so that it is in order by itself. The zero value is empty. A
+// Deadlines belongs to one goroutine.
 type Deadlines struct {
 	queue []deadline
-	gone  int // entries at the front that have passed
+	gone  int // entries at the front that are done with
 }
 
 type deadline struct {
@@ -21,6 +20,10 @@ type deadline struct {
 
 // Add appends a connection, whose time is not before that of the last one.
 func (d *Deadlines) Add(token uint64, at time.Time) {
+	if len(d.queue) == cap(d.queue) && d.gone > len(d.queue)/2 {
+		d.queue = append(d.queue[:0], d.queue[d.gone:]...)
+		d.gone = 0
+	}
 	d.queue = append(d.queue, deadline{token, at})
 }
 
@@ -32,21 +35,26 @@ func (d *Deadlines) Next() time.Time {
 	return d.queue[d.gone].at
 }
 
-// Expired takes out what has passed by now.
-func (d *Deadlines) Expired(now time.Time) iter.Seq[uint64] {
+// Expired takes out the connections whose time has passed by now, and yields
+// those that still wait; waits tells. Others are forgotten as soon as they come
+// to the front, so that what is in the queue is hardly more than what waits.
+func (d *Deadlines) Expired(now time.Time, waits func(token uint64) bool) iter.Seq[uint64] {
 	return func(yield func(uint64) bool) {
-		for d.gone < len(d.queue) && !d.queue[d.gone].at.After(now) {
+		for d.gone < len(d.queue) {
+			first := d.queue[d.gone]
+			waiting := waits(first.token)
+			if waiting && first.at.After(now) {
+				return
+			}
 			d.gone++
-			if !yield(d.queue[d.gone-1].token) {
+			if waiting && !yield(first.token) {
 				return
 			}
 		}
-		switch {
-		case d.gone == len(d.queue):
-			d.queue, d.gone = nil, 0
-		case d.gone > 64 && d.gone > len(d.queue)/2:
-			d.queue = append(d.queue[:0], d.queue[d.gone:]...)
-			d.gone = 0
+		d.gone, d.queue = 0, d.queue[:0]
+		const keep = 1024
+		if cap(d.queue) > keep {
+			d.queue = nil
 		}
 	}
 }

@@ -3,7 +3,9 @@ package epoll
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -48,12 +50,16 @@ func (e Event) Ended() bool {
 // wakeToken is the token of a Poller's own eventfd. Callers may not use it.
 const wakeToken = ^uint64(0)
 
-// Poller waits for many file descriptors. Wait belongs to one goroutine; Wake
-// is safe from any.
+// Poller waits for many file descriptors. Wait and Close belong to one
+// goroutine; Wake is safe from any, even after Close.
 type Poller struct {
-	fd, wake int
-	raw      []unix.EpollEvent
-	events   []Event
+	fd     int
+	raw    []unix.EpollEvent
+	events []Event
+
+	// wakeMu guards wake: once closed, its number may be somebody's connection.
+	wakeMu sync.Mutex
+	wake   int // -1 once closed
 }
 
 // New opens a Poller that reports up to 256 events at a time.
@@ -75,9 +81,17 @@ func New() (*Poller, error) {
 	return p, nil
 }
 
-// Close frees the Poller, not what is registered with it.
+// Close frees the Poller, not what is registered with it. A second Close does
+// nothing.
 func (p *Poller) Close() error {
-	return errors.Join(unix.Close(p.wake), unix.Close(p.fd))
+	p.wakeMu.Lock()
+	defer p.wakeMu.Unlock()
+	if p.wake < 0 {
+		return nil
+	}
+	err := errors.Join(unix.Close(p.wake), unix.Close(p.fd))
+	p.wake, p.fd = -1, -1
+	return err
 }
 
 // Add registers fd. Closing fd ends the registration.
@@ -126,16 +140,26 @@ func (p *Poller) Wait(timeout time.Duration) ([]Event, error) {
 	return p.events, nil
 }
 
-// milliseconds rounds up, so that a deadline has passed when Wait returns.
+// milliseconds rounds up, so that a deadline has passed when Wait returns. The
+// kernel takes an int of 32 bits: longer waits end early, in 24 days.
 func milliseconds(d time.Duration) int {
 	if d < 0 {
 		return -1
 	}
-	return int((d + time.Millisecond - 1) / time.Millisecond)
+	ms := d / time.Millisecond
+	if d%time.Millisecond > 0 {
+		ms++
+	}
+	return int(min(ms, math.MaxInt32))
 }
 
 // Wake makes a Wait that is under way, or else the next one, return at once.
 func (p *Poller) Wake() {
+	p.wakeMu.Lock()
+	defer p.wakeMu.Unlock()
+	if p.wake < 0 {
+		return
+	}
 	one := [8]byte{1} // any byte order: the sum is never read
 	// It fails only when the counter is full, and then the event is pending.
 	_, _ = unix.Write(p.wake, one[:])

@@ -18,7 +18,7 @@ func Accept(listener int) (fd int, err error) {
 func ReadNow(fd int, b []byte) (int, error) {
 	for {
 		n, err := unix.Read(fd, b)
-		if err != unix.EINTR { //nolint:errorlint // a bare errno, on the fast path
+		if err != unix.EINTR {
 			return n, err
 		}
 	}
@@ -29,7 +29,7 @@ func ReadNow(fd int, b []byte) (int, error) {
 func WriteNow(fd int, b []byte) (n int, err error) {
 	for {
 		n, err = unix.Write(fd, b)
-		switch err { //nolint:errorlint // a bare errno, on the fast path
+		switch err {
 		case nil:
 			return n, nil
 		case unix.EAGAIN:

@@ -69,6 +69,9 @@ func (k Kind) headAnswer() []byte {
 	if k.base() == Poll {
 		return pollHeadAnswer
 	}
+	if k&unchunked != 0 {
+		return k.headVariant(1) // a chunked answer is nothing for HTTP/1.0 (RFC 9112, section 6.1)
+	}
 	return k.headVariant(2)
 }
 

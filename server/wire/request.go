@@ -60,7 +60,7 @@ func ParseRequest(b []byte, ids []int64) (Request, bool) {
 
 func incomplete(head []byte) (Request, bool) {
 	if len(head) >= MaxHead {
-		return refuse(false, HeadTooLong)
+		return refuse(bytes.HasPrefix(head, []byte("HEAD ")), HeadTooLong)
 	}
 	return Request{}, false
 }
@@ -92,11 +92,11 @@ func route(method, target []byte, minor byte, head []byte, ids []int64) Request 
 	if kind == WebSocket {
 		return upgrade(head, ids, isHead)
 	}
-	if isHead {
-		return Request{Answer: kind.headAnswer()}
-	}
 	if minor == '0' {
 		kind |= unchunked
+	}
+	if isHead {
+		return Request{Answer: kind.headAnswer()}
 	}
 	return Request{Kind: kind, IDs: ids, Answer: kind.streamHead()}
 }
@@ -201,14 +201,12 @@ var tokens = func() (t [128]bool) {
 // pathOf takes the path out of a request target, which may be in absolute
 // form (RFC 9112, section 3.2.2) and may carry a query, ignored here.
 func pathOf(target []byte) []byte {
-	if rest, ok := bytes.CutPrefix(target, []byte("http://")); ok {
-		slash := bytes.IndexByte(rest, '/')
-		if slash < 0 {
-			return nil
-		}
-		target = rest[slash:]
-	}
+	const scheme = "http://"
 	path, _, _ := bytes.Cut(target, []byte{'?'})
+	if len(path) >= len(scheme) && bytes.EqualFold(path[:len(scheme)], []byte(scheme)) {
+		path = path[len(scheme):]
+		return path[max(bytes.IndexByte(path, '/'), 0):] // no path: a host is none of ours
+	}
 	return path
 }
 
@@ -270,4 +268,3 @@ func ParseID(s []byte) (int64, bool) {
 	}
 	return n, true
 }
-

@@ -123,7 +123,7 @@ func (p *ResponseParser) head(b []byte) (Part, []byte, int) {
 		return p.wait(b, maxAnswerHead)
 	}
 	end, ok := scanFields(b, lineEnd+1)
-	if !ok {
+	if !ok || end > maxAnswerHead {
 		return p.fail()
 	}
 	if end < 0 {
@@ -209,7 +209,7 @@ func (p *ResponseParser) chunk(b []byte) (Part, []byte, int) {
 		return p.wait(b, maxSizeLine)
 	}
 	size, ok := parseChunkSize(trimCR(b[:lineEnd]))
-	if !ok {
+	if !ok || lineEnd >= maxSizeLine {
 		return p.fail()
 	}
 	start := lineEnd + 1
@@ -262,7 +262,7 @@ func lineBreak(b []byte) (int, bool) {
 
 func (p *ResponseParser) trailer(b []byte) (Part, []byte, int) {
 	end, ok := scanFields(b, 0)
-	if !ok {
+	if !ok || end > maxAnswerHead {
 		return p.fail()
 	}
 	if end < 0 {
@@ -272,6 +272,8 @@ func (p *ResponseParser) trailer(b []byte) (Part, []byte, int) {
 	return End, nil, end
 }
 
+// wait asks for more, unless there is too much already. What comes whole is held
+// against the same limits, so that the pieces it comes in make no difference.
 func (p *ResponseParser) wait(b []byte, limit int) (Part, []byte, int) {
 	if len(b) >= limit {
 		return p.fail()

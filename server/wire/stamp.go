@@ -109,6 +109,9 @@ func parseStamp(b []byte) (s Stamp, n int, state stampState) {
 		return s, 0, stampNone
 	}
 	count, n := digits(b, nAt)
+	if n < 0 {
+		return s, 0, stampNone
+	}
 	if n == len(b) {
 		return s, 0, stampCut
 	}
@@ -131,19 +134,24 @@ func parseStamp(b []byte) (s Stamp, n int, state stampState) {
 		}
 		return s, 0, stampNone
 	}
-	if due > math.MaxInt64 {
+	if end < 0 || due > math.MaxInt64 {
 		return s, 0, stampNone
 	}
 	s.N, s.Due = count, int64(due)
 	return s, end, stampWhole
 }
 
-// digits reads a decimal number at b[at:] and returns where it ends.
-func digits(b []byte, at int) (uint64, int) {
-	var n uint64
-	for at < len(b) && b[at] >= '0' && b[at] <= '9' {
-		n = n*10 + uint64(b[at]-'0')
-		at++
+// digits reads a decimal number at b[at:] and returns where it ends, or -1 if
+// it is none that was written by AppendStamped: it does not fit, or has so many
+// zeros in front that a reader would keep them without end.
+func digits(b []byte, at int) (n uint64, end int) {
+	const most = len("18446744073709551615")
+	for end = at; end < len(b) && b[end] >= '0' && b[end] <= '9'; end++ {
+		d := uint64(b[end] - '0')
+		if end-at >= most || n > (math.MaxUint64-d)/10 {
+			return 0, -1
+		}
+		n = n*10 + d
 	}
-	return n, at
+	return n, end
 }

@@ -95,7 +95,7 @@ func rss(u *memlog.Usage) result.Figure {
 
 // peak is the server's highest memory in its log or at the end of a phase.
 func (e *experiment) peak() result.Figure {
-	highest := int64(series.Unknown)
+	highest := series.Unknown
 	for _, u := range []*memlog.Usage{e.start.server, e.idle.server, e.before.server, e.after.server, e.end.server} {
 		if u != nil {
 			highest = max(highest, u.RSSBytes)

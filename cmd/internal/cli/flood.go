@@ -32,7 +32,7 @@ func newFlood(env *Env) *cobra.Command {
 		interval  duration
 		conns     count
 		inFlight  count = 512
-		planned_  duration
+		planEnd   duration
 		timeout   = duration(30 * time.Second)
 		sampleInt = duration(time.Second)
 	)
@@ -79,7 +79,7 @@ address; more source addresses multiply that.`,
 				return err
 			}
 			cfg.Connections, cfg.InFlight = int(conns), int(inFlight)
-			cfg.Duration, cfg.ConnectTimeout = time.Duration(planned_), time.Duration(timeout)
+			cfg.Duration, cfg.ConnectTimeout = time.Duration(planEnd), time.Duration(timeout)
 			cfg.SampleInterval = time.Duration(sampleInt)
 			cfg.Logger = env.Logger()
 			out, err := newFloodOutput(env, asJSON, logFile)
@@ -100,7 +100,7 @@ address; more source addresses multiply that.`,
 	f.Var(&interval, "interval", "time between connections, instead of --connect-rate")
 	f.StringArrayVar(&sources, "source-ip", nil, "`address` to connect from: 127.0.0.2, 127.0.0.2-127.0.0.18 or 127.0.1.0/24; repeatable")
 	f.StringArrayVarP(&cfg.Header, "header", "H", nil, "request header `\"Name: value\"`; repeatable")
-	f.VarP(&planned_, "duration", "d", "end after this time (default: when interrupted)")
+	f.VarP(&planEnd, "duration", "d", "end after this time (default: when interrupted)")
 	f.Var(&inFlight, "in-flight", "the most connections that wait for their first byte")
 	f.Var(&timeout, "connect-timeout", "how long a connection may wait for its first byte")
 	f.StringVar(&logFile, "log", "", "append a line each second to this `file`, for comet plot")
@@ -131,7 +131,9 @@ func runFlood(cmd *cobra.Command, env *Env, cfg flood.Config, out *floodOutput, 
 	ctx := cmd.Context()
 	if attended {
 		stdin := bufio.NewReader(env.Stdin)
-		out.line("ready", nil)
+		if err := out.line("ready", nil); err != nil {
+			return err
+		}
 		if _, err := stdin.ReadString('\n'); err != nil {
 			return nil // nobody wants it to run any more
 		}

@@ -1,0 +1,133 @@
+package memlog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"example.org/comet/memlog/series"
+)
+
+// Log samples a target at regular moments.
+type Log struct {
+	cfg     Config
+	log     *slog.Logger
+	sampler *Sampler
+	take    func() (Usage, error) // sampler.Take, unless a test watches the clock
+	samples atomic.Int64
+	lost    atomic.Int64
+	full    bool // the last sample could not be written
+	waiting bool // the last sample found no target
+}
+
+// Stats counts what a Log has done so far.
+type Stats struct {
+	Samples int64 // taken
+	Lost    int64 // of those, not written because Out failed
+}
+
+// New checks cfg and finds its target; nothing is running yet. Errors are those
+// of Validate, ErrNoTarget and *AmbiguousError.
+func New(cfg Config) (*Log, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	sampler, err := NewSampler(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Interval == 0 {
+		cfg.Interval = DefaultInterval
+	}
+	return &Log{cfg: cfg, log: sampler.log, sampler: sampler, take: sampler.Take}, nil
+}
+
+// Stats may be called at any time.
+func (l *Log) Stats() Stats { return Stats{Samples: l.samples.Load(), Lost: l.lost.Load()} }
+
+// Run takes a sample at once and then one at every whole interval since, until
+// ctx or Config.Duration ends it, which returns nil. A sample that is late
+// moves none of those after it; one whose moment has passed when the one
+// before it is done is left out. With a Duration the last sample is taken at
+// its end.
+//
+// When the processes given by pid have all ended it returns ErrTargetGone. A
+// match that has ended is waited for; meanwhile its memory is logged as
+// unknown. An Out that fails (a full disk) costs that sample and is tried again
+// with the next; only a reader that has gone away (EPIPE) ends the run. Run may
+// be called once.
+func (l *Log) Run(ctx context.Context) error {
+	defer l.sampler.Close()
+	start := time.Now()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for k := int64(0); ; {
+		due := time.Duration(k) * l.cfg.Interval
+		last := l.cfg.Duration > 0 && due >= l.cfg.Duration
+		if last {
+			due = l.cfg.Duration
+		}
+		timer.Reset(due - time.Since(start))
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-timer.C:
+		}
+		if err := l.sample(); err != nil || last {
+			return err
+		}
+		next := (time.Since(start) + l.cfg.Interval - 1) / l.cfg.Interval // rounded up
+		k = max(k+1, int64(next))
+	}
+}
+
+// sample takes and writes one. It returns only errors that end the run.
+func (l *Log) sample() error {
+	usage, err := l.take()
+	switch {
+	case errors.Is(err, ErrTargetGone) && l.cfg.Match == "":
+		return fmt.Errorf("%w, after %d samples", err, l.samples.Load())
+	case errors.Is(err, ErrTargetGone):
+		if !l.waiting {
+			l.log.Warn("the watched process has ended; waiting for the pattern to match again", "match", l.cfg.Match)
+		}
+		l.waiting = true
+	default:
+		l.waiting = false
+		l.sampler.complain("all", err)
+	}
+	s := usage.Sample()
+	l.samples.Add(1)
+	if err := l.write(s); err != nil {
+		return err
+	}
+	if l.cfg.OnSample != nil {
+		l.cfg.OnSample(s)
+	}
+	return nil
+}
+
+// write appends s and says once that it cannot, and once that it can again.
+func (l *Log) write(s series.Sample) error {
+	if l.cfg.Out == nil {
+		return nil
+	}
+	err := l.cfg.Out.Write(s)
+	switch {
+	case errors.Is(err, syscall.EPIPE):
+		return fmt.Errorf("memlog: nobody reads the samples any more: %w", err)
+	case err != nil:
+		l.lost.Add(1)
+		if !l.full {
+			l.log.Error("a sample could not be written and is lost; the next one is tried", "error", err)
+		}
+	case l.full:
+		l.log.Info("samples are written again", "samples_lost", l.lost.Load())
+	}
+	l.full = err != nil
+	return nil
+}

@@ -1,0 +1,142 @@
+// Package memlog watches a process from outside: its resident memory, its
+// processor time and the connections at its listener, at regular moments, into
+// the log that comet's other tools read and draw (package series). It is the
+// article's "hideous one-liner".
+//
+//	log, err := memlog.New(memlog.Config{
+//		Match:    "nginx: master",
+//		Listen:   []sockdiag.Filter{{Port: 8000}},
+//		Interval: 10 * time.Second,
+//		Out:      series.NewWriter(os.Stdout),
+//	})
+//	if err != nil {
+//		return err
+//	}
+//	return log.Run(ctx)
+//
+// For exact moments instead of regular ones there are [Sampler] and [Take].
+package memlog
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"regexp"
+	"strings"
+	"time"
+
+	"example.org/comet/memlog/series"
+	"example.org/comet/memlog/sockdiag"
+)
+
+// DefaultInterval is the article's.
+const DefaultInterval = 60 * time.Second
+
+// Config says what to watch and where to write it. Either PIDs or Match must
+// be set; everything else has a usable zero value.
+type Config struct {
+	// PIDs are the processes to watch, together with their descendants.
+	PIDs []int32
+	// Match is a regular expression (RE2) for the command line of the process
+	// to watch, as `pgrep -f` takes one. A match is followed through restarts.
+	// It never finds this process, another memlog, or a shell that only has
+	// the pattern among its arguments because it started this process.
+	Match string
+	// NoChildren leaves the descendants out.
+	NoChildren bool
+	// PSS adds the proportional set size, which counts memory that processes
+	// share once. Linux only; it costs the kernel 20 ms for each GiB.
+	PSS bool
+	// Listen chooses, by its local end, which sockets count as connections.
+	// None means that connections are not counted (series.Unknown).
+	Listen []sockdiag.Filter
+
+	// Interval is the time from one sample to the next; 0 means
+	// DefaultInterval.
+	Interval time.Duration
+	// Duration ends the run, with a sample at its end; 0 means no end.
+	Duration time.Duration
+	// Out receives each sample as a line. It may be nil if OnSample is set.
+	Out *series.Writer
+	// OnSample, if set, is called with each sample, after it was written.
+	OnSample func(series.Sample)
+	// Logger receives what a person should know: a target gone or back, a full
+	// disk. nil discards it.
+	Logger *slog.Logger
+}
+
+// Validate names every field that cannot be used.
+func (c Config) Validate() error {
+	errs := c.validateTarget()
+	if c.Interval < 0 {
+		errs = append(errs, fmt.Errorf("the Interval %v is negative", c.Interval))
+	}
+	if c.Duration < 0 {
+		errs = append(errs, fmt.Errorf("the Duration %v is negative", c.Duration))
+	}
+	if c.Out == nil && c.OnSample == nil {
+		errs = append(errs, errors.New("nothing would receive the samples: set Out or OnSample"))
+	}
+	return joined(errs)
+}
+
+// validateTarget checks what a Sampler uses of the Config.
+func (c Config) validateTarget() []error {
+	var errs []error
+	switch {
+	case len(c.PIDs) == 0 && c.Match == "":
+		errs = append(errs, errors.New("say which process to watch, by PIDs or by Match"))
+	case len(c.PIDs) > 0 && c.Match != "":
+		errs = append(errs, errors.New("say which process to watch by PIDs or by Match, not by both"))
+	}
+	for _, pid := range c.PIDs {
+		if pid <= 0 {
+			errs = append(errs, fmt.Errorf("%d among PIDs is not a process id", pid))
+		}
+	}
+	if _, err := regexp.Compile(c.Match); err != nil {
+		errs = append(errs, fmt.Errorf("cannot use Match: %w", err))
+	}
+	if c.PSS && !pssSupported {
+		errs = append(errs, fmt.Errorf("only Linux tells the PSS: %w", errors.ErrUnsupported))
+	}
+	return errs
+}
+
+func joined(errs []error) error {
+	if len(errs) == 0 {
+		return nil
+	}
+	return fmt.Errorf("memlog: %w", errors.Join(errs...))
+}
+
+var (
+	// ErrNoTarget is returned by New and NewSampler when no process has the
+	// pid or matches.
+	ErrNoTarget = errors.New("there is no such process")
+	// ErrTargetGone is returned when the processes that were watched have
+	// ended.
+	ErrTargetGone = errors.New("the process has ended")
+)
+
+// Process is a process as a person would name it.
+type Process struct {
+	PID     int32
+	Command string // its arguments, separated by spaces
+}
+
+// AmbiguousError says that a pattern matches processes none of which started
+// the others, so that their memory does not belong together.
+type AmbiguousError struct {
+	Match     string
+	Processes []Process
+}
+
+func (e *AmbiguousError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "memlog: %q matches %d unrelated processes; make it longer, or choose by pid:", e.Match, len(e.Processes))
+	for _, p := range e.Processes {
+		fmt.Fprintf(&b, "\n  %d  %s", p.PID, p.Command)
+	}
+	return b.String()
+}

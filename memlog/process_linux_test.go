@@ -1,0 +1,185 @@
+package memlog
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"strconv"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"example.org/comet/memlog/series"
+	"example.org/comet/memlog/sockdiag"
+)
+
+func TestParseStat(t *testing.T) {
+	const tail = " 1 4711 4711 0 -1 4194560 100 0 0 0 1 2 0 0 20 0 13 0 987654 1000000 500 18446744073709551615"
+	tests := []struct {
+		line  string
+		state byte
+		ok    bool
+	}{
+		{"4711 (comet) S" + tail, 'S', true},
+		{"4711 (a (b) c) 1 2 3) Z" + tail, 'Z', true},
+		{"4711 (new\nline) R" + tail + "\n", 'R', true},
+		{"4711 (comet) S 1", 0, false},
+		{"", 0, false},
+	}
+	for _, tt := range tests {
+		st, state, ok := parseStat([]byte(tt.line))
+		if ok != tt.ok || state != tt.state {
+			t.Errorf("%q: state %c, %v", tt.line, state, ok)
+		}
+		if want := (status{parent: 1, start: 987654, threads: 13}); ok && st != want {
+			t.Errorf("%q: %+v, want %+v", tt.line, st, want)
+		}
+	}
+}
+
+func FuzzParseStat(f *testing.F) {
+	f.Add([]byte("4711 (a (b) c) S 1 4711 4711 0 -1 4194560 100 0 0 0 1 2 0 0 20 0 13 0 987654 1000000 500"))
+	f.Fuzz(func(t *testing.T, line []byte) {
+		if st, _, ok := parseStat(line); !ok && st != (status{}) {
+			t.Fatalf("%q gives %+v", line, st)
+		}
+	})
+}
+
+func TestPSS(t *testing.T) {
+	h := start(t, "hold 16")
+	u := take(t, newSampler(t, Config{PIDs: []int32{h.pid()}, PSS: true}))
+	if u.PSSBytes == series.Unknown {
+		t.Skip("smaps_rollup cannot be read here")
+	}
+	if u.PSSBytes < 16<<20 || u.PSSBytes > u.RSSBytes+1<<20 {
+		t.Errorf("%d bytes proportional, %d resident", u.PSSBytes, u.RSSBytes)
+	}
+	if kb, ok := u.Sample().Number("pss_kb"); !ok || int64(kb) != u.PSSBytes>>10 {
+		t.Errorf("pss_kb = %v, %v", kb, ok)
+	}
+}
+
+// playNamespace is a server in a network of its own, with n connections to
+// itself. Its first line is the address it listens on.
+func playNamespace(arg string) error {
+	n, err := strconv.Atoi(arg)
+	if err != nil {
+		return err
+	}
+	if err := loopbackUp(); err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	for range n {
+		client, err := net.Dial("tcp", listener.Addr().String())
+		if err != nil {
+			return err
+		}
+		server, err := listener.Accept()
+		if err != nil {
+			return err
+		}
+		keep = append(keep, client, server)
+	}
+	fmt.Println(listener.Addr())
+	return nil
+}
+
+func loopbackUp() error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	lo, err := unix.NewIfreq("lo")
+	if err != nil {
+		return err
+	}
+	lo.SetUint16(unix.IFF_UP)
+	return unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, lo)
+}
+
+func TestConnectionsInAnotherNamespace(t *testing.T) {
+	cmd := exec.Command(os.Args[0])
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags:  syscall.CLONE_NEWNET | syscall.CLONE_NEWUSER,
+		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
+		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
+	}
+	h := startCommand(t, cmd, "namespace 5") // skips where namespaces are not permitted
+	s := newSampler(t, Config{
+		PIDs:   []int32{h.pid()},
+		Listen: []sockdiag.Filter{{Port: netip.MustParseAddrPort(h.first).Port()}},
+	})
+	if u := take(t, s); u.Connections != 5 {
+		t.Errorf("%d connections in the other namespace, want 5", u.Connections)
+	}
+	own, err := netOf("self")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if other, err := netOf(fmt.Sprint(h.pid())); err != nil || other == own {
+		t.Errorf("namespaces %d and %d (%v), want two", own, other, err)
+	}
+}
+
+// BenchmarkSample takes whole samples of a process with so many connections,
+// from a second process, as memlog does.
+func BenchmarkSample(b *testing.B) {
+	for _, n := range []int{0, 1000, 15000} {
+		b.Run(fmt.Sprintf("conns=%d", n), func(b *testing.B) {
+			raiseFiles(b, n+100)
+			h := start(b, "serve")
+			for range n {
+				conn, err := net.Dial("tcp", h.first)
+				if err != nil {
+					b.Fatal(err)
+				}
+				defer conn.Close()
+			}
+			port := netip.MustParseAddrPort(h.first).Port()
+			s := newSampler(b, Config{PIDs: []int32{h.pid()}, Listen: []sockdiag.Filter{{Port: port}}})
+			before := ownCPU(b)
+			b.ReportAllocs()
+			for b.Loop() {
+				u, err := s.Take()
+				if err != nil || u.Connections != int64(n) {
+					b.Fatal(u, err)
+				}
+			}
+			b.ReportMetric((ownCPU(b)-before)*1e3/float64(b.N), "cpu-ms/sample")
+		})
+	}
+}
+
+func ownCPU(tb testing.TB) (seconds float64) {
+	tb.Helper()
+	var ru unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &ru); err != nil {
+		tb.Fatal(err)
+	}
+	return float64(ru.Utime.Nano()+ru.Stime.Nano()) / 1e9
+}
+
+func raiseFiles(tb testing.TB, n int) {
+	tb.Helper()
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		tb.Fatal(err)
+	}
+	if limit.Max < uint64(n) {
+		tb.Skipf("%d files are needed, this shell allows %d", n, limit.Max)
+	}
+	limit.Cur = limit.Max
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil && !errors.Is(err, unix.EPERM) {
+		tb.Fatal(err)
+	}
+}

@@ -1,0 +1,49 @@
+//go:build !linux
+
+package memlog
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/shirou/gopsutil/v3/process"
+
+	"example.org/comet/memlog/series"
+)
+
+const pssSupported = false
+
+func gone(err error) bool {
+	return errors.Is(err, process.ErrorProcessNotRunning) || errors.Is(err, ErrTargetGone)
+}
+
+// readStatus asks the system through gopsutil.
+func readStatus(pid int32) (status, error) {
+	p, err := process.NewProcess(pid)
+	if gone(err) {
+		return status{}, ErrTargetGone
+	}
+	if err != nil {
+		return status{}, fmt.Errorf("memlog: process %d: %w", pid, err)
+	}
+	st := status{threads: series.Unknown} // asking for threads would start ps on macOS
+	if created, err := p.CreateTime(); err == nil {
+		st.start = uint64(created)
+	}
+	if parent, err := p.Ppid(); err == nil {
+		st.parent = parent
+	}
+	return st, nil
+}
+
+func appendDescendants(tree []int32) ([]int32, error) { return scanDescendants(tree) }
+
+func countFiles(int32) int64 { return series.Unknown }
+
+func readPSS(int32) (int64, error) {
+	return 0, fmt.Errorf("memlog: only Linux tells the proportional set size: %w", errors.ErrUnsupported)
+}
+
+func netOf(string) (uint64, error) {
+	return 0, fmt.Errorf("memlog: network namespaces are Linux's: %w", errors.ErrUnsupported)
+}

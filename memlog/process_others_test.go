@@ -1,0 +1,7 @@
+//go:build !linux
+
+package memlog
+
+import "errors"
+
+func playNamespace(string) error { return errors.ErrUnsupported }

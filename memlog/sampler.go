@@ -1,0 +1,485 @@
+package memlog
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"math"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/shirou/gopsutil/v3/process"
+
+	"example.org/comet/memlog/series"
+	"example.org/comet/memlog/sockdiag"
+)
+
+func init() {
+	// Otherwise gopsutil derives the boot time anew, from half a dozen files,
+	// each time it is asked for the processor time of a process, and a process
+	// seems to start at another moment whenever the clock is corrected.
+	process.EnableBootTimeCache(true)
+}
+
+// Usage is what a set of processes used at one moment. Figures that nobody
+// could tell are series.Unknown, never 0.
+type Usage struct {
+	Time time.Time // when it was taken
+	// PIDs are the processes that were given or matched and are running, in
+	// ascending order. Their descendants are counted, not listed. None when a
+	// match is being waited for.
+	PIDs []int32
+	// Start is when the youngest of PIDs was started, to the second.
+	Start time.Time
+	// Procs counts the processes that are summed.
+	Procs int
+	// RSSBytes and PSSBytes are resident and, if asked for, proportional
+	// memory.
+	RSSBytes, PSSBytes int64
+	// CPU is the processor time, in user and kernel mode, that the processes
+	// running now have used since they were started.
+	CPU time.Duration
+	// Files and Threads are open file descriptors and threads.
+	Files, Threads int64
+	// Connections are the established ones at Config.Listen.
+	Connections int64
+}
+
+func unknownUsage() Usage {
+	const u = series.Unknown
+	return Usage{Time: time.Now(), RSSBytes: u, PSSBytes: u, Files: u, Threads: u, Connections: u}
+}
+
+// Sample writes the usage as a line of the log, with the columns pid=, start=
+// (unix seconds), procs=, cpu_s=, fds=, threads= and pss_kb= where known.
+func (u Usage) Sample() series.Sample {
+	s := series.Sample{Time: u.Time, RSSKB: kilobytes(u.RSSBytes), Connections: u.Connections}
+	if len(u.PIDs) > 0 {
+		pids := make([]string, len(u.PIDs))
+		for i, pid := range u.PIDs {
+			pids[i] = strconv.Itoa(int(pid))
+		}
+		s.Fields = append(make([]series.Field, 0, 7),
+			series.Field{Key: "pid", Value: strings.Join(pids, ",")},
+			series.Field{Key: "start", Value: strconv.FormatInt(u.Start.Unix(), 10)})
+	}
+	s.Fields = append(s.Fields, series.Field{Key: "procs", Value: strconv.Itoa(u.Procs)})
+	if len(u.PIDs) > 0 {
+		s.Fields = append(s.Fields, series.Field{Key: "cpu_s", Value: strconv.FormatFloat(u.CPU.Seconds(), 'f', 2, 64)})
+	}
+	for _, f := range []struct {
+		key   string
+		value int64
+	}{{"fds", u.Files}, {"threads", u.Threads}, {"pss_kb", kilobytes(u.PSSBytes)}} {
+		if f.value != series.Unknown {
+			s.Fields = append(s.Fields, series.Field{Key: f.key, Value: strconv.FormatInt(f.value, 10)})
+		}
+	}
+	return s
+}
+
+func kilobytes(b int64) int64 {
+	if b == series.Unknown {
+		return b
+	}
+	return b >> 10
+}
+
+// plus adds figures of which one may be unknown: then the sum is.
+func plus(sum, n int64) int64 {
+	if sum == series.Unknown || n == series.Unknown {
+		return series.Unknown
+	}
+	return sum + n
+}
+
+// Sampler takes usages at moments of its caller's choosing. It is not safe for
+// concurrent use.
+type Sampler struct {
+	cfg     Config
+	pattern *regexp.Regexp // nil when watching by pid
+	log     *slog.Logger
+	roots   []*member
+	known   map[int32]*member // the processes of the last sample
+	tree    []int32
+	nets    []uint64
+	ownNet  uint64
+	counter *sockdiag.Counter // nil when sockets cannot or need not be counted
+	trouble map[string]bool   // figures that complain has said are missing
+}
+
+// member is a process that is summed.
+type member struct {
+	pid     int32
+	start   uint64
+	created time.Time
+	handle  *process.Process
+}
+
+// NewSampler finds the target of cfg, of which it uses PIDs, Match, NoChildren,
+// PSS, Listen and Logger. It returns ErrNoTarget if there is no such process
+// and an *AmbiguousError if a pattern finds unrelated ones. Close it when done.
+func NewSampler(cfg Config) (*Sampler, error) {
+	if err := joined(cfg.validateTarget()); err != nil {
+		return nil, err
+	}
+	s := &Sampler{cfg: cfg, log: cfg.Logger, known: map[int32]*member{}, trouble: map[string]bool{}}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Match != "" {
+		s.pattern = regexp.MustCompile(cfg.Match) // validated above
+	}
+	if err := s.find(); err != nil {
+		return nil, err
+	}
+	if len(cfg.Listen) > 0 {
+		s.openCounter()
+	}
+	return s, nil
+}
+
+// Close releases what counting connections holds.
+func (s *Sampler) Close() error {
+	if s.counter == nil {
+		return nil
+	}
+	return s.counter.Close()
+}
+
+// openCounter prepares for counting connections. That it cannot be done is no
+// reason not to watch memory: the figure is unknown then.
+func (s *Sampler) openCounter() {
+	counter, err := sockdiag.Open()
+	if err == nil {
+		s.ownNet, err = netOf("self")
+	}
+	if err != nil {
+		if counter != nil {
+			counter.Close()
+		}
+		s.log.Warn("connections cannot be counted here: they are logged as unknown", "error", err)
+		return
+	}
+	if why := counter.Fallback(); why != nil {
+		s.log.Warn("connections are counted in /proc/net, which costs more, because netlink does not answer", "error", why)
+	}
+	s.counter = counter
+}
+
+// find looks for the processes to watch.
+func (s *Sampler) find() error {
+	pids := slices.Clone(s.cfg.PIDs)
+	if s.pattern != nil {
+		found, err := matches(s.pattern)
+		if err != nil {
+			return err
+		}
+		switch len(found) {
+		case 0:
+			return fmt.Errorf("memlog: nothing that runs matches %q: %w", s.cfg.Match, ErrNoTarget)
+		case 1:
+			pids = []int32{found[0].PID}
+		default:
+			return &AmbiguousError{Match: s.cfg.Match, Processes: found}
+		}
+	}
+	slices.Sort(pids)
+	var roots []*member
+	for _, pid := range slices.Compact(pids) {
+		m, err := newMember(pid)
+		if gone(err) {
+			return fmt.Errorf("memlog: process %d: %w", pid, ErrNoTarget)
+		}
+		if err != nil {
+			return err
+		}
+		roots = append(roots, m)
+	}
+	s.roots = roots
+	return nil
+}
+
+func newMember(pid int32) (*member, error) {
+	st, err := readStatus(pid)
+	if err != nil {
+		return nil, err
+	}
+	m := &member{pid: pid, start: st.start, handle: &process.Process{Pid: pid}}
+	if ms, err := m.handle.CreateTime(); err == nil {
+		m.created = time.UnixMilli(ms)
+	}
+	return m, nil
+}
+
+// alive tells whether m still runs and was not replaced by another process of
+// the same pid.
+func (m *member) alive() (status, bool, error) {
+	st, err := readStatus(m.pid)
+	if gone(err) || err == nil && st.start != m.start {
+		return status{}, false, nil
+	}
+	return st, err == nil, err
+}
+
+// Take measures now. When the processes given by pid have all ended it returns
+// ErrTargetGone. A match that has ended is looked for again; as long as there
+// is none the error is ErrTargetGone too, and a later call may succeed.
+func (s *Sampler) Take() (Usage, error) {
+	u := unknownUsage()
+	if err := s.follow(); err != nil {
+		return u, err
+	}
+	tree, err := s.expand()
+	if err != nil {
+		return u, err
+	}
+	if err := s.sum(&u, tree); err != nil {
+		return u, err
+	}
+	if u.Procs == 0 {
+		return unknownUsage(), s.goneError()
+	}
+	if s.counter != nil {
+		u.Connections = s.connections(tree)
+	}
+	return u, nil
+}
+
+func (s *Sampler) goneError() error {
+	if s.pattern != nil {
+		return fmt.Errorf("memlog: what matched %q: %w", s.cfg.Match, ErrTargetGone)
+	}
+	return fmt.Errorf("memlog: %s: %w", processes(s.cfg.PIDs), ErrTargetGone)
+}
+
+func processes(pids []int32) string {
+	if len(pids) == 1 {
+		return fmt.Sprintf("process %d", pids[0])
+	}
+	return fmt.Sprintf("processes %v", pids)
+}
+
+// follow drops the roots that have ended and, with a pattern, finds the next.
+func (s *Sampler) follow() error {
+	var lost []int32
+	var failed error
+	s.roots = slices.DeleteFunc(s.roots, func(m *member) bool {
+		_, alive, err := m.alive()
+		if err != nil {
+			failed = err
+			return false
+		}
+		if !alive {
+			lost = append(lost, m.pid)
+		}
+		return !alive
+	})
+	if failed != nil {
+		return failed
+	}
+	if len(s.roots) > 0 {
+		for _, pid := range lost { // of the last one the caller hears by the error
+			s.log.Warn("a watched process has ended; the others are watched on", "pid", pid)
+		}
+		return nil
+	}
+	if s.pattern == nil {
+		return s.goneError()
+	}
+	err := s.find()
+	if errors.Is(err, ErrNoTarget) {
+		return s.goneError()
+	}
+	if err == nil {
+		s.log.Info("the pattern matches again", "pid", s.roots[0].pid)
+	}
+	return err
+}
+
+// expand lists the processes to sum: the roots and, unless they are left out,
+// their descendants. This process is among them only if it was asked for.
+func (s *Sampler) expand() ([]int32, error) {
+	s.tree = s.tree[:0]
+	for _, m := range s.roots {
+		s.tree = append(s.tree, m.pid)
+	}
+	if s.cfg.NoChildren {
+		return s.tree, nil
+	}
+	roots := len(s.tree)
+	tree, err := appendDescendants(s.tree)
+	s.tree = tree
+	if err != nil {
+		return nil, err
+	}
+	self := int32(os.Getpid())
+	if i := slices.Index(tree, self); i >= roots {
+		s.tree = slices.Delete(tree, i, i+1)
+	}
+	return s.tree, nil
+}
+
+// sum adds up the processes of tree that still run.
+func (s *Sampler) sum(u *Usage, tree []int32) error {
+	u.RSSBytes, u.Files, u.Threads = 0, 0, 0
+	if s.cfg.PSS {
+		u.PSSBytes = 0
+	}
+	last := s.known
+	s.known = make(map[int32]*member, len(tree))
+	for _, m := range s.roots {
+		last[m.pid] = m
+	}
+	for _, pid := range tree {
+		m := last[pid]
+		if m == nil {
+			var err error
+			if m, err = newMember(pid); gone(err) {
+				continue
+			} else if err != nil {
+				return err
+			}
+		}
+		counted, err := s.add(u, m)
+		if err != nil {
+			return err
+		}
+		if counted {
+			s.known[pid] = m
+		}
+	}
+	for _, m := range s.roots {
+		if s.known[m.pid] == m {
+			u.PIDs = append(u.PIDs, m.pid)
+			if m.created.After(u.Start) {
+				u.Start = m.created
+			}
+		}
+	}
+	return nil
+}
+
+// add adds one process, if it still runs.
+func (s *Sampler) add(u *Usage, m *member) (bool, error) {
+	st, alive, err := m.alive()
+	if err != nil || !alive {
+		return false, err
+	}
+	mem, err := m.handle.MemoryInfo()
+	if err == nil && mem.RSS == 0 && mem.VMS == 0 {
+		// It has given its memory back already and will be seen as ended in a
+		// moment. One that is swapped out whole still has an address space.
+		return false, nil
+	}
+	var cpu time.Duration
+	if err == nil {
+		cpu, err = m.cpu()
+	}
+	if err != nil {
+		if _, alive, _ := m.alive(); gone(err) || !alive { // it ended meanwhile
+			return false, nil
+		}
+		return false, fmt.Errorf("memlog: process %d cannot be measured: %w", m.pid, err)
+	}
+	u.Procs++
+	u.RSSBytes += int64(min(mem.RSS, math.MaxInt64))
+	u.CPU += cpu
+	u.Threads = plus(u.Threads, st.threads)
+	u.Files = plus(u.Files, countFiles(m.pid))
+	if s.cfg.PSS {
+		u.PSSBytes = plus(u.PSSBytes, s.pss(m.pid))
+	}
+	return true, nil
+}
+
+func (m *member) cpu() (time.Duration, error) {
+	t, err := m.handle.Times()
+	if err != nil {
+		return 0, err
+	}
+	return time.Duration((t.User + t.System) * float64(time.Second)), nil
+}
+
+func (s *Sampler) pss(pid int32) int64 {
+	n, err := readPSS(pid)
+	if gone(err) {
+		return 0
+	}
+	if s.complain("pss", err) {
+		return series.Unknown
+	}
+	return n
+}
+
+// connections counts in each network namespace that a process of tree lives
+// in; Unknown if one cannot be told.
+func (s *Sampler) connections(tree []int32) int64 {
+	var sum int64
+	s.nets = s.nets[:0]
+	for _, pid := range tree {
+		if s.known[pid] == nil {
+			continue
+		}
+		name := strconv.Itoa(int(pid))
+		id, err := netOf(name)
+		if err != nil && s.vanished(pid, err) {
+			continue
+		}
+		if err == nil && slices.Contains(s.nets, id) {
+			continue
+		}
+		s.nets = append(s.nets, id)
+		var counts sockdiag.Counts
+		switch {
+		case err != nil:
+		case id == s.ownNet:
+			counts, err = s.counter.Count(s.cfg.Listen, sockdiag.Established)
+		default:
+			counts, err = sockdiag.CountProc("/proc/"+name+"/net", s.cfg.Listen, sockdiag.Established)
+		}
+		if s.complain("connections", err) {
+			return series.Unknown
+		}
+		sum += counts[sockdiag.Established]
+	}
+	return sum
+}
+
+// vanished tells that err came because the process has ended. The kernel
+// answers EINVAL for the network of one that is ending.
+func (s *Sampler) vanished(pid int32, err error) bool {
+	if errors.Is(err, fs.ErrPermission) {
+		return false
+	}
+	_, alive, _ := s.known[pid].alive()
+	return !alive
+}
+
+// complain says once that a figure is not to be had, and once that it is again.
+// It reports whether err is an error.
+func (s *Sampler) complain(figure string, err error) bool {
+	switch {
+	case err != nil && !s.trouble[figure]:
+		s.log.Warn("a figure cannot be measured and is logged as unknown", "figure", figure, "error", err)
+	case err == nil && s.trouble[figure]:
+		s.log.Info("a figure can be measured again", "figure", figure)
+	}
+	s.trouble[figure] = err != nil
+	return err != nil
+}
+
+// Take measures these processes once, without their descendants, for example
+// `memlog.Take(int32(cmd.Process.Pid))`. Connections are not counted.
+func Take(pids ...int32) (Usage, error) {
+	s, err := NewSampler(Config{PIDs: pids, NoChildren: true})
+	if err != nil {
+		return unknownUsage(), err
+	}
+	return s.Take()
+}
