@@ -66,7 +66,12 @@ func (e targetError) Unwrap() error { return e.error }
 // interrupted is the cause of a context that a signal ended.
 type interrupted struct{ sig syscall.Signal }
 
-func (e interrupted) Error() string { return "interrupted by " + e.sig.String() }
+func (e interrupted) Error() string {
+	if e.sig == syscall.SIGTERM {
+		return "ended by SIGTERM before the planned end"
+	}
+	return "interrupted before the planned end"
+}
 
 // Main runs one command line on the real process and returns its exit code.
 func Main(args []string) int {

@@ -1,0 +1,43 @@
+# What CI runs, by the same names. `make` lists nothing it does not do.
+GO   ?= go
+TOOL := $(GO) tool -modfile=.ci/tools/go.mod
+
+.PHONY: all build fmt lint test race cross fuzz bench system ci
+
+all: lint test build
+
+build: ## one binary
+	$(GO) build -trimpath -o comet ./cmd/comet
+
+fmt:
+	$(TOOL) golangci-lint fmt ./...
+
+lint:
+	$(TOOL) golangci-lint run ./...
+
+test:
+	$(GO) test ./...
+
+race:
+	$(GO) test -race ./...
+
+cross: ## the engine is Linux only, the rest works everywhere
+	GOOS=darwin GOARCH=arm64 $(GO) vet ./...
+	GOOS=windows GOARCH=amd64 $(GO) vet ./...
+	GOOS=darwin GOARCH=arm64 $(GO) build -o /dev/null ./cmd/comet
+	GOOS=windows GOARCH=amd64 $(GO) build -o /dev/null ./cmd/comet
+
+FUZZTIME ?= 10s
+fuzz: ## each target for $(FUZZTIME)
+	.ci/fuzz $(FUZZTIME)
+
+bench:
+	$(GO) test -run '^$$' -bench . ./...
+
+# What needs root, a browser, namespaces or servers that are not ours. .ci/run
+# installs them; a test that misses one says so and is skipped.
+system:
+	$(GO) test -tags system -count 1 -run System -v ./...
+
+ci:
+	bash .ci/run
