@@ -327,10 +327,11 @@ func (o *floodOutput) result(r flood.Result) error {
 	}
 	_, err := fmt.Fprintln(w)
 	printQuantiles(w, "due to received", r.Latency)
-	for _, sentence := range []string{r.Explanation, r.Bottleneck} {
-		if sentence != "" {
-			fmt.Fprintf(o.env.Stderr, "comet: %s\n", sentence)
-		}
+	if r.Explanation != "" && r.Established() > 0 { // else it is the error
+		fmt.Fprintf(o.env.Stderr, "comet: %s\n", r.Explanation)
+	}
+	if r.Bottleneck != "" {
+		fmt.Fprintf(o.env.Stderr, "comet: limited by %s\n", r.Bottleneck)
 	}
 	return err
 }
