@@ -3,9 +3,9 @@ package epoll
 import (
 	"errors"
 	"fmt"
-	"math"
 	"os"
-	"sync"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -47,19 +47,23 @@ func (e Event) Ended() bool {
 	return e.ready&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0
 }
 
-// wakeToken is the token of a Poller's own eventfd. Callers may not use it.
-const wakeToken = ^uint64(0)
-
 // Poller waits for many file descriptors. Wait and Close belong to one
 // goroutine; Wake is safe from any, even after Close.
+//
+// Its epoll instance is itself watched by the Go runtime's poller, and Wait
+// parks its goroutine there. A thread of its own in epoll_wait would keep one of
+// the runtime's processors until the runtime takes it back, up to 10 ms later,
+// and be woken by the kernel for what another goroutine has to say.
 type Poller struct {
 	fd     int
+	file   *os.File // owns fd, and has it in the runtime's poller
 	raw    []unix.EpollEvent
+	n      int // events in raw
+	err    error
 	events []Event
-
-	// wakeMu guards wake: once closed, its number may be somebody's connection.
-	wakeMu sync.Mutex
-	wake   int // -1 once closed
+	conn   syscall.RawConn
+	look   func(fd uintptr) bool // p.tryWait, made once
+	woken  atomic.Bool
 }
 
 // New opens a Poller that reports up to 256 events at a time.
@@ -68,15 +72,15 @@ func New() (*Poller, error) {
 	if err != nil {
 		return nil, fmt.Errorf("epoll: %w", os.NewSyscallError("epoll_create1", err))
 	}
-	wake, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
-	if err != nil {
+	// Only a file that is marked so is given to the runtime's poller.
+	if err := unix.SetNonblock(fd, true); err != nil {
 		unix.Close(fd)
-		return nil, fmt.Errorf("epoll: %w", os.NewSyscallError("eventfd", err))
+		return nil, fmt.Errorf("epoll: %w", os.NewSyscallError("fcntl", err))
 	}
-	p := &Poller{fd: fd, wake: wake, raw: make([]unix.EpollEvent, 256), events: make([]Event, 0, 256)}
-	// Edge triggered, so that the counter need never be read.
-	if err := p.Add(wake, Read, wakeToken); err != nil {
-		return nil, errors.Join(err, p.Close())
+	p := &Poller{fd: fd, file: os.NewFile(uintptr(fd), "epoll"), raw: make([]unix.EpollEvent, 256), events: make([]Event, 0, 256)}
+	p.look = p.tryWait
+	if p.conn, err = p.file.SyscallConn(); err != nil {
+		return nil, errors.Join(fmt.Errorf("epoll: %w", err), p.Close())
 	}
 	return p, nil
 }
@@ -84,14 +88,10 @@ func New() (*Poller, error) {
 // Close frees the Poller, not what is registered with it. A second Close does
 // nothing.
 func (p *Poller) Close() error {
-	p.wakeMu.Lock()
-	defer p.wakeMu.Unlock()
-	if p.wake < 0 {
-		return nil
+	if err := p.file.Close(); !errors.Is(err, os.ErrClosed) {
+		return err
 	}
-	err := errors.Join(unix.Close(p.wake), unix.Close(p.fd))
-	p.wake, p.fd = -1, -1
-	return err
+	return nil
 }
 
 // Add registers fd. Closing fd ends the registration.
@@ -122,45 +122,57 @@ func (p *Poller) control(op, fd int, what Interest, token uint64) error {
 
 // Wait returns what is ready, waiting for at most timeout, or without end if
 // that is negative. The slice is good until the next Wait. It is empty after
-// the timeout, a Wake, or a signal (EINTR); every other error of epoll_wait
-// (EBADF, EFAULT, EINVAL) is a mistake of the program and is returned.
+// the timeout or a Wake, and may be without either. Every error of epoll_wait
+// but EINTR (EBADF, EFAULT, EINVAL) is a mistake of the program.
 func (p *Poller) Wait(timeout time.Duration) ([]Event, error) {
-	n, err := unix.EpollWait(p.fd, p.raw, milliseconds(timeout))
-	if err != nil && !errors.Is(err, unix.EINTR) {
-		return nil, fmt.Errorf("epoll: %w", os.NewSyscallError("epoll_wait", err))
+	p.n, p.err = 0, nil
+	if !p.tryWait(uintptr(p.fd)) && timeout != 0 {
+		p.park(timeout)
+	}
+	if p.err != nil {
+		return nil, fmt.Errorf("epoll: %w", p.err)
 	}
 	p.events = p.events[:0]
-	for i := range max(n, 0) {
+	for i := range p.n {
 		raw := &p.raw[i]
-		token := uint64(uint32(raw.Fd)) | uint64(uint32(raw.Pad))<<32
-		if token != wakeToken {
-			p.events = append(p.events, Event{Token: token, ready: raw.Events})
-		}
+		p.events = append(p.events, Event{Token: uint64(uint32(raw.Fd)) | uint64(uint32(raw.Pad))<<32, ready: raw.Events})
 	}
 	return p.events, nil
 }
 
-// milliseconds rounds up, so that a deadline has passed when Wait returns. The
-// kernel takes an int of 32 bits: longer waits end early, in 24 days.
-func milliseconds(d time.Duration) int {
-	if d < 0 {
-		return -1
+// tryWait takes what is ready now, and reports whether that, or an error, is
+// something to return with.
+func (p *Poller) tryWait(fd uintptr) bool {
+	n, err := unix.EpollWait(int(fd), p.raw, 0)
+	if err != nil && !errors.Is(err, unix.EINTR) {
+		p.err = os.NewSyscallError("epoll_wait", err)
 	}
-	ms := d / time.Millisecond
-	if d%time.Millisecond > 0 {
-		ms++
-	}
-	return int(min(ms, math.MaxInt32))
+	p.n = max(n, 0)
+	return p.n > 0 || p.err != nil
 }
+
+// park waits for something to be ready. Wake ends it by a deadline in the past,
+// which a Wake just before must not lose to the deadline set here: hence woken.
+func (p *Poller) park(timeout time.Duration) {
+	var deadline time.Time
+	if timeout > 0 {
+		deadline = time.Now().Add(timeout)
+	}
+	err := p.file.SetReadDeadline(deadline)
+	if err == nil && !p.woken.Swap(false) {
+		err = p.conn.Read(p.look)
+		p.woken.Store(false)
+	}
+	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		p.err = err
+	}
+}
+
+var past = time.Unix(1, 0)
 
 // Wake makes a Wait that is under way, or else the next one, return at once.
 func (p *Poller) Wake() {
-	p.wakeMu.Lock()
-	defer p.wakeMu.Unlock()
-	if p.wake < 0 {
-		return
-	}
-	one := [8]byte{1} // any byte order: the sum is never read
-	// It fails only when the counter is full, and then the event is pending.
-	_, _ = unix.Write(p.wake, one[:])
+	p.woken.Store(true)
+	// It fails only when the Poller is closed.
+	_ = p.file.SetReadDeadline(past)
 }
