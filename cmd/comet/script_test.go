@@ -2,8 +2,11 @@ package main
 
 import (
 	"flag"
+	"io"
 	"net"
+	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -42,6 +45,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"await": await,
 			"code":  code,
+			"post":  post,
 		},
 	})
 }
@@ -77,6 +81,57 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 		if time.Now().After(end) {
 			ts.Fatalf("nothing at %s after 20 s", args[0])
 		}
+	}
+}
+
+// post URL TEXT posts nothing, and the answer must hold the text.
+func post(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: post URL TEXT")
+	}
+	answer, err := http.Post(args[0], "", nil)
+	ts.Check(err)
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	ts.Check(err)
+	if !strings.Contains(string(body), args[1]) {
+		ts.Fatalf("POST %s is answered %s: %s", args[0], answer.Status, body)
+	}
+}
+
+// TestReadme holds the README's table of commands against the script that runs
+// them: each is in both.
+func TestReadme(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	script, err := os.ReadFile("testdata/script/article.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var shown, run []string
+	_, table, found := strings.Cut(string(readme), "| the article's line | comet's line |")
+	if !found {
+		t.Fatal("the README has no table of the article's lines")
+	}
+	for line := range strings.Lines(table) {
+		if cells := strings.Split(line, "|"); len(cells) == 4 && strings.Contains(cells[2], "`") {
+			shown = append(shown, strings.Trim(strings.TrimSpace(cells[2]), "`"))
+		} else if strings.TrimSpace(line) == "" && len(shown) > 0 {
+			break
+		}
+	}
+	for line := range strings.Lines(string(script)) {
+		if command, ok := strings.CutPrefix(line, "# README: "); ok {
+			run = append(run, strings.TrimSpace(command))
+		}
+	}
+	if !slices.Equal(shown, run) {
+		t.Errorf("the README shows\n  %s\nand the script runs\n  %s", strings.Join(shown, "\n  "), strings.Join(run, "\n  "))
+	}
+	if len(shown) == 0 {
+		t.Error("the README's table is empty")
 	}
 }
 

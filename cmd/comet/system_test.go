@@ -258,7 +258,9 @@ func TestSystemCurl(t *testing.T) {
 }
 
 // ended reports that a program in the background has ended and was waited for.
-func ended(cmd *exec.Cmd) bool { return errors.Is(cmd.Process.Signal(syscall.Signal(0)), os.ErrProcessDone) }
+func ended(cmd *exec.Cmd) bool {
+	return errors.Is(cmd.Process.Signal(syscall.Signal(0)), os.ErrProcessDone)
+}
 
 // connections is how many streams a comet server has.
 func connections(t *testing.T, admin string) int {

@@ -70,8 +70,8 @@ type Memory struct {
 	// collection, so that it means the same for any server.
 	BytesPerConnection        Figure `json:"bytes_per_connection"`
 	BytesPerConnectionAfterGC Figure `json:"bytes_per_connection_after_gc"`
-	// KernelBytesPerConnection is what the kernel took, for both ends if both
-	// are on this machine.
+	// KernelBytesPerConnection is what the kernel took in slabs for one end of a
+	// connection: with both ends on this machine, half of what it took.
 	KernelBytesPerConnection Figure `json:"kernel_bytes_per_connection"`
 }
 

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"example.org/comet/cmd/internal/result"
+	"example.org/comet/sysctl"
 )
 
 func Example() {
@@ -119,8 +120,11 @@ func full() result.Result {
 		LimitedBy:   result.Limits{{Part: "flood", Evidence: "its <loop> was busy 99 % of the time"}},
 		Interrupted: true,
 		Environment: &result.Environment{
-			Time: "2025-01-02T03:04:05Z", Comet: "v1", Go: "go1.26", OS: "linux", Arch: "amd64",
-			Kernel: "6.1", CPU: "A & B (R)", CPUs: 2, Memory: result.Of(uint64(8 << 30)),
+			Time: "2025-01-02T03:04:05Z", Comet: "v1", Go: "go1.26",
+			Environment: sysctl.Environment{
+				OS: "linux", Arch: "amd64", Kernel: "6.1", CPU: "A & B (R)", Cores: 2, MemoryBytes: 8 << 30,
+				OpenFiles: 20_000, HugePages: "never",
+			},
 		},
 		Settings: map[string]any{"engine": "epoll", "rate": "1000", "connections": 15000.0, "url": "<script>alert(1)</script>"},
 		Service:  new(result.Quantiles),
@@ -419,11 +423,10 @@ func TestHTML(t *testing.T) {
 
 func TestReadEnvironment(t *testing.T) {
 	e := result.ReadEnvironment(time.Unix(0, 0).UTC())
-	if e.Time != "1970-01-01T00:00:00Z" || e.OS == "" || e.Arch == "" || e.Go == "" || e.CPUs < 1 {
+	if e.Time != "1970-01-01T00:00:00Z" || e.OS == "" || e.Arch == "" || e.Go == "" || e.Cores < 1 {
 		t.Errorf("the environment is %+v", e)
 	}
-	memory, known := e.Memory.Value()
-	if _, err := os.Stat("/proc/meminfo"); err == nil && (!known || memory < 1<<24 || e.Kernel == "") {
+	if _, err := os.Stat("/proc/meminfo"); err == nil && (e.MemoryBytes < 1<<24 || e.Kernel == "") {
 		t.Errorf("on Linux the environment is %+v", e)
 	}
 }

@@ -6,6 +6,9 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
+
+	"example.org/comet/sysctl"
 )
 
 // section is a part of the table.
@@ -145,7 +148,13 @@ func (r *Result) environment() []named {
 	if e == nil {
 		return nil
 	}
-	memory, unit := e.Memory.Format(UnitBytes)
+	known := func(v sysctl.Value, unit Unit) string {
+		if !v.Known() || v == sysctl.Unlimited {
+			return ""
+		}
+		number, in := Of(int64(v)).Format(unit)
+		return strings.TrimSpace(number + " " + in)
+	}
 	list := []named{
 		{"time", e.Time},
 		{"comet", e.Comet},
@@ -153,8 +162,10 @@ func (r *Result) environment() []named {
 		{"system", e.OS + "/" + e.Arch},
 		{"kernel", e.Kernel},
 		{"CPU", e.CPU},
-		{"CPUs", fmt.Sprint(e.CPUs)},
-		{"memory", memory + " " + unit},
+		{"cores", fmt.Sprint(e.Cores)},
+		{"memory", known(e.MemoryBytes, UnitBytes)},
+		{"open files a process", known(e.OpenFiles, UnitCount)},
+		{"huge pages", e.HugePages},
 	}
 	return slices.DeleteFunc(list, func(n named) bool { return n.Value == "" })
 }
