@@ -75,9 +75,13 @@ func (s *stdFlood) openAll(ctx context.Context) {
 		if s.cfg.Pace.Unpaced() {
 			due = time.Now()
 		}
+		s.locked(func() { s.counts.InFlight++ })
 		s.open.Go(func() {
 			c := &stdConn{flood: s, index: i, due: due}
-			c.run(ctx, func() { <-places })
+			c.run(ctx, func() {
+				s.locked(func() { s.counts.InFlight-- })
+				<-places
+			})
 		})
 	}
 	for range cap(places) { // all have had their first byte, or failed
@@ -94,9 +98,9 @@ func (s *stdFlood) openAll(ctx context.Context) {
 }
 
 // dial connects from the next free source address.
-func (s *stdFlood) dial(ctx context.Context, to netip.AddrPort) (nc net.Conn, err error) {
-	for range s.sources.tries() {
-		d := net.Dialer{Timeout: s.cfg.ConnectTimeout, KeepAlive: -1}
+func (s *stdFlood) dial(ctx context.Context, to netip.AddrPort, deadline time.Time) (nc net.Conn, err error) {
+	for {
+		d := net.Dialer{Deadline: deadline, KeepAlive: -1}
 		s.mu.Lock()
 		from, ok := s.sources.take()
 		s.mu.Unlock()
@@ -104,11 +108,19 @@ func (s *stdFlood) dial(ctx context.Context, to netip.AddrPort) (nc net.Conn, er
 			d.LocalAddr = net.TCPAddrFromAddrPort(from)
 		}
 		nc, err = d.DialContext(ctx, "tcp", to.String())
-		if err == nil || failureOf(err) != NoFreePort {
+		more := false
+		s.locked(func() {
+			switch {
+			case err == nil:
+				s.sources.works()
+			case failureOf(err) == NoFreePort:
+				more = s.sources.taken()
+			}
+		})
+		if !more {
 			return nc, err
 		}
 	}
-	return nil, err
 }
 
 type stdConn struct {
@@ -127,7 +139,8 @@ func (c *stdConn) run(ctx context.Context, answered func()) {
 	answered = sync.OnceFunc(answered)
 	defer answered()
 	request, to := s.targets.append(nil, c.index)
-	nc, err := s.dial(ctx, to)
+	deadline := time.Now().Add(s.cfg.ConnectTimeout)
+	nc, err := s.dial(ctx, to, deadline)
 	if err != nil {
 		if ctx.Err() == nil {
 			s.locked(func() { s.failed(failureOf(err), err) })
@@ -137,7 +150,7 @@ func (c *stdConn) run(ctx context.Context, answered func()) {
 	defer nc.Close()
 	connected := time.Now()
 	defer context.AfterFunc(ctx, func() { nc.Close() })()
-	nc.SetDeadline(time.Now().Add(s.cfg.ConnectTimeout))
+	nc.SetDeadline(deadline)
 	if _, err = nc.Write(request); err == nil {
 		err = c.readAll(nc, func() {
 			nc.SetDeadline(time.Time{})
@@ -193,38 +206,35 @@ func (c *stdConn) readAll(r io.Reader, established func()) error {
 		have = append(have, buf[:n]...)
 		now := time.Now()
 		s.locked(func() { s.counts.Bytes += uint64(n) })
-		for more := true; more; {
-			part, payload, used := c.parser.Next(have)
+		b := have
+		for part := wire.Head; part != wire.More; {
+			var used int
+			s.locked(func() { part, used = s.next(&c.track, &c.parser, b, now) })
+			b = b[used:]
 			switch part {
-			case wire.More:
-				more = false
 			case wire.Head:
 				if c.parser.Status() != 200 {
 					return errStatus
 				}
 				c.stream = true
 				established()
-			case wire.Chunk, wire.Piece:
-				var rest []byte
-				s.locked(func() {
-					s.counts.Chunks++
-					rest = s.scan(&c.track, &c.parser, part, payload, now)
-				})
-				if len(rest) > 0 {
-					used, more = used-len(rest), false
-				}
 			case wire.End:
 				return nil
 			case wire.Malformed:
 				return errNotHTTP
 			}
-			have = append(have[:0], have[used:]...)
+		}
+		if errors.Is(err, io.EOF) && c.parser.Complete() {
+			s.locked(func() { s.scanStamps(&c.track, b, now) })
 		}
 		if err != nil {
-			if c.parser.Complete() {
-				s.locked(func() { s.scanStamps(&c.track, have, now) })
-			}
 			return err
+		}
+		switch {
+		case len(b) == 0 && cap(have) > len(buf):
+			have = nil
+		case len(b) < len(have): // else there is nothing to move, as in a large chunk
+			have = append(have[:0], b...)
 		}
 	}
 }

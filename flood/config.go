@@ -22,10 +22,11 @@ type Config struct {
 	URLs []string
 	// Connections is how many to open; 0 means one for each of URLs, or of IDs.
 	Connections int
-	// FirstID and LastID are the ids for URL; the connections take them in
-	// turn. Zero means 1 and Connections.
+	// FirstID and LastID are the ids for {id}; the connections take them in
+	// turn. A LastID of 0 means as many ids as Connections, from FirstID or 1.
 	FirstID, LastID int64
-	// Header is further lines for the request head, "Name: value".
+	// Header is further lines for the request head, "Name: value". A Host or
+	// User-Agent line takes the place of flood's own.
 	Header []string
 	// Sources are the addresses to connect from. Empty leaves it to the kernel,
 	// which finds at most some 28,000 ports for one server address.
@@ -37,15 +38,15 @@ type Config struct {
 	// 512. More of them overflow the server's accept queue, and then each waits
 	// a second.
 	InFlight int
-	// ConnectTimeout is how long a connection may wait for its first byte; 0
-	// means 30 s.
+	// ConnectTimeout is how long a connection may wait for the head of its
+	// answer, counted from when its connect began; 0 means 30 s.
 	ConnectTimeout time.Duration
 	// Duration ends the run, counted from its start; 0 means when ctx ends.
 	Duration time.Duration
 	// SampleInterval is how often OnSample is called; 0 means a second.
 	SampleInterval time.Duration
 	// OnSample, if set, is given the figures so far, in a goroutine of its own;
-	// one that is slow misses some.
+	// one that is slow misses some. Run returns when the last call has.
 	OnSample func(Sample)
 	// Logger takes diagnostics; nil discards them.
 	Logger *slog.Logger
@@ -90,7 +91,7 @@ func (c Config) Validate() error {
 	}
 	bad((c.URL == "") != (len(c.URLs) == 0), "give one URL with {id}, or a list of URLs")
 	bad(c.Connections > 0, "%d connections: use 1 or more", c.Connections)
-	bad(c.FirstID >= 0 && c.LastID >= c.FirstID, "ids %d-%d: use whole numbers from 0, the lower one first", c.FirstID, c.LastID)
+	bad(c.Connections <= 0 || c.FirstID >= 0 && c.LastID >= c.FirstID, "ids %d-%d: use whole numbers from 0, the lower one first", c.FirstID, c.LastID)
 	bad(c.InFlight > 0, "%d connections in flight: use 1 or more", c.InFlight)
 	bad(c.ConnectTimeout > 0 && c.Duration >= 0 && c.SampleInterval > 0, "durations must not be negative")
 	for _, line := range c.Header {
@@ -128,6 +129,9 @@ func New(cfg Config) (*Flood, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := reachable(cfg.Sources, t.addrs); err != nil {
+		return nil, err
+	}
 	s, err := newSources(cfg.Sources)
 	if err != nil {
 		return nil, err
@@ -139,12 +143,17 @@ func New(cfg Config) (*Flood, error) {
 // then closes them all. Failed connections are figures, not errors: the error
 // is non-nil only when the client itself could not go on.
 func (f *Flood) Run(ctx context.Context) (Result, error) {
-	if f.cfg.Duration > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, f.cfg.Duration)
-		defer cancel()
-	}
+	ctx, cancel := f.limit(ctx)
+	defer cancel()
 	return f.run(ctx)
+}
+
+// limit ends ctx when Duration is over.
+func (f *Flood) limit(ctx context.Context) (context.Context, context.CancelFunc) {
+	if f.cfg.Duration == 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, f.cfg.Duration)
 }
 
 // Destinations are the distinct server addresses, for working out how many

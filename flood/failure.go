@@ -1,10 +1,13 @@
 package flood
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -40,13 +43,16 @@ var errNotHTTP = errors.New("the stream is not HTTP/1")
 
 // failureOf sorts an error of a system call.
 func failureOf(err error) Failure {
+	call, isCall := errors.AsType[*os.SyscallError](err)
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return Refused
-	case errors.Is(err, syscall.ETIMEDOUT), errors.Is(err, os.ErrDeadlineExceeded):
+	case errors.Is(err, syscall.ETIMEDOUT), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
 		return Timeout
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		return Reset
+	case isCall && call.Syscall == "bind" && errors.Is(err, syscall.EADDRNOTAVAIL):
+		return Unreachable // bind says so of an address, connect of a port
 	case errors.Is(err, syscall.EADDRNOTAVAIL), errors.Is(err, syscall.EADDRINUSE):
 		return NoFreePort
 	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
@@ -104,7 +110,7 @@ func (f *Failures) Explain() string {
 		Reset:        "the server, or something before it, cut the connection: see its log; it may be out of files or workers",
 		NoFreePort:   "every port to connect from is taken: add source addresses (--source-ip 127.0.0.2-127.0.0.18), or widen net.ipv4.ip_local_port_range",
 		TooManyFiles: "this process may not open more files: raise the limit (ulimit -n), or open fewer connections",
-		Unreachable:  "there is no way to that address from the source addresses given: see `ip route get`",
+		Unreachable:  "there is no way to that address from the source addresses given, or they are not addresses of this machine: see `ip route get` and `ip addr`",
 		Status:       "the server answered with " + f.statusList() + " and no stream: see its log, and whether the URL is right",
 		Malformed:    "what came back is not HTTP/1: is this a TLS or HTTP/2 port?",
 	}[worst]
@@ -116,7 +122,7 @@ func (f *Failures) Explain() string {
 
 func (f *Failures) statusList() string {
 	var codes []string
-	for code := range f.Statuses {
+	for _, code := range slices.Sorted(maps.Keys(f.Statuses)) {
 		codes = append(codes, strconv.Itoa(code))
 	}
 	return "status " + strings.Join(codes, ", ")

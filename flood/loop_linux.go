@@ -2,6 +2,7 @@ package flood
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -27,8 +28,7 @@ type loop struct {
 
 	from, to sockaddr // of the connect under way
 
-	begunCount int // connections begun, or failed at once
-	inFlight   int
+	begunCount int             // connections begun, or failed at once
 	deadlines  epoll.Deadlines // of those in flight
 	now        time.Time
 	connected  bool // every connection has been tried
@@ -53,8 +53,15 @@ const (
 	streaming
 )
 
-// openBatch bounds how long opening keeps the loop from reading.
-const openBatch = 32
+// How long one thing may keep the loop from the others.
+const (
+	openBatch   = 32  // connections opened in a turn
+	searchBatch = 256 // ports tried in a turn, where they are taken
+	readBatch   = 16  // full buffers read from one connection in a turn
+)
+
+// errSearching: the ports tried were taken, and there are more.
+var errSearching = errors.New("no free port yet")
 
 func (f *Flood) run(ctx context.Context) (Result, error) {
 	poll, err := epoll.New()
@@ -62,9 +69,9 @@ func (f *Flood) run(ctx context.Context) (Result, error) {
 		return Result{}, fmt.Errorf("flood: %w", err)
 	}
 	l := &loop{Flood: f, observer: newObserver(&f.cfg), poll: poll, readBuf: make([]byte, 64<<10)}
+	defer l.report()() // last: OnSample may keep it waiting
 	defer l.closeAll()
 	defer context.AfterFunc(ctx, poll.Wake)()
-	defer l.report()()
 	for ctx.Err() == nil {
 		if err := l.turn(); err != nil {
 			return Result{}, err
@@ -119,20 +126,22 @@ func (l *loop) open() time.Duration {
 	total := l.cfg.Connections
 	due := min(total, int(min(l.cfg.Pace.Count(l.now.Sub(l.begun)), uint64(total))))
 	for range openBatch {
-		if l.begunCount >= due || l.inFlight >= l.cfg.InFlight {
+		if l.begunCount >= due || l.counts.InFlight >= l.cfg.InFlight {
 			break
 		}
-		l.begin(l.begunCount)
+		if !l.begin(l.begunCount) {
+			break
+		}
 		l.begunCount++
 	}
-	if l.begunCount == total && l.inFlight == 0 && !l.connected {
+	if l.begunCount == total && l.counts.InFlight == 0 && !l.connected {
 		l.connected = true
 		l.allTried()
 		l.emit(l.sample(l.now, true))
 	}
 	wait := l.cfg.SampleInterval - l.now.Sub(l.lastSample)
 	switch {
-	case l.begunCount < due && l.inFlight < l.cfg.InFlight:
+	case l.begunCount < due && l.counts.InFlight < l.cfg.InFlight:
 		return 0
 	case l.begunCount == due && due < total:
 		wait = min(wait, l.cfg.Pace.Due(uint64(due))-l.now.Sub(l.begun))
@@ -143,8 +152,9 @@ func (l *loop) open() time.Duration {
 	return max(wait, 0)
 }
 
-// begin opens connection i (from 0).
-func (l *loop) begin(i int) {
+// begin opens connection i (from 0). It reports false when the search for a
+// free port is to go on in the next turn.
+func (l *loop) begin(i int) bool {
 	now := time.Now()
 	if l.firstConnect.IsZero() {
 		l.firstConnect = now
@@ -156,16 +166,19 @@ func (l *loop) begin(i int) {
 	var to netip.AddrPort
 	l.request, to = l.targets.append(l.request[:0], i)
 	fd, err := l.connect(to)
-	if err != nil {
+	switch {
+	case errors.Is(err, errSearching):
+		return false
+	case err != nil:
 		l.failed(failureOf(err), err)
-		return
+		return true
 	}
 	slot, c := l.conns.Alloc(fd)
 	c.due, c.index = int64(due.Sub(l.begun)), uint32(i)
-	l.inFlight++
+	l.counts.InFlight++
 	l.deadlines.Add(l.conns.Token(slot), now.Add(l.cfg.ConnectTimeout))
 	if !l.ask(slot, c) {
-		return
+		return true
 	}
 	interest := epoll.Read
 	if c.state == connecting {
@@ -174,6 +187,7 @@ func (l *loop) begin(i int) {
 	if err := l.poll.Add(fd, interest, l.conns.Token(slot)); err != nil {
 		l.drop(slot, c, failureOf(err), err)
 	}
+	return true
 }
 
 // connect opens a socket and sends it on its way.
@@ -182,21 +196,22 @@ func (l *loop) connect(to netip.AddrPort) (fd int, err error) {
 	if to.Addr().Is6() {
 		family = unix.AF_INET6
 	}
-	for range l.sources.tries() {
+	for range searchBatch {
 		fd, err = unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 		if err != nil {
 			return -1, os.NewSyscallError("socket", err)
 		}
 		err = l.bindConnect(fd, to)
 		if err == nil {
+			l.sources.works()
 			return fd, nil
 		}
 		unix.Close(fd)
-		if failureOf(err) != NoFreePort {
+		if failureOf(err) != NoFreePort || !l.sources.taken() {
 			return -1, err
 		}
 	}
-	return -1, err
+	return -1, errSearching
 }
 
 // bindConnect binds to the next source address and port, if any were asked
@@ -258,13 +273,13 @@ func (l *loop) ask(slot uint32, c *conn) bool {
 
 // drop gives a connection up that was not established.
 func (l *loop) drop(slot uint32, c *conn, kind Failure, err error) {
-	l.inFlight--
+	l.counts.InFlight--
 	l.failed(kind, err)
 	l.free(slot, c)
 }
 
-// ended is the end of an established connection; kind is Failure's zero value
-// unless it was cut off.
+// ended is the end of an established connection; kind and err say why if it was
+// cut off.
 func (l *loop) ended(slot uint32, c *conn, cut bool, kind Failure, err error) {
 	l.counts.Connected--
 	l.counts.Closed++

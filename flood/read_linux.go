@@ -31,7 +31,9 @@ func (p *partials) put(row uint32, b []byte) uint32 {
 			p.rows = append(p.rows, nil)
 		}
 	}
-	p.rows[row] = append(p.rows[row][:0], b...)
+	if b0 := p.rows[row]; len(b0) != len(b) || len(b) == 0 || &b0[0] != &b[0] {
+		p.rows[row] = append(b0[:0], b...)
+	}
 	return row
 }
 
@@ -42,10 +44,11 @@ func (p *partials) release(row uint32) {
 	p.free = append(p.free, row)
 }
 
-// read takes what has come, until there is no more.
+// read takes what has come, until there is no more. A connection on which more
+// comes than can be read must not keep the loop: it takes turns.
 func (l *loop) read(slot uint32, c *conn, toEnd bool) {
 	fd, token := l.conns.FD(slot), l.conns.Token(slot)
-	for {
+	for range readBatch {
 		n, err := epoll.ReadNow(fd, l.readBuf)
 		switch {
 		case errors.Is(err, unix.EAGAIN):
@@ -63,6 +66,9 @@ func (l *loop) read(slot uint32, c *conn, toEnd bool) {
 			return
 		}
 	}
+	if err := l.poll.Set(fd, epoll.Read, token); err != nil { // reports anew what is left
+		l.over(slot, c, err)
+	}
 }
 
 // over is the end of the connection by the server, or by an error.
@@ -71,11 +77,11 @@ func (l *loop) over(slot uint32, c *conn, err error) {
 		l.drop(slot, c, failureOf(err), err)
 		return
 	}
-	if c.partial != 0 && c.parser.Complete() {
+	whole := errors.Is(err, io.EOF) && c.parser.Complete()
+	if c.partial != 0 && whole {
 		l.scanStamps(&c.track, l.partial.rows[c.partial], time.Now())
 	}
-	cut := !errors.Is(err, io.EOF) || !c.parser.Complete()
-	l.ended(slot, c, cut, Reset, err)
+	l.ended(slot, c, !whole, failureOf(err), err)
 }
 
 // received takes the next bytes of a connection apart.
@@ -87,7 +93,7 @@ func (l *loop) received(slot uint32, c *conn, b []byte) {
 	}
 	now := time.Now()
 	for {
-		part, payload, n := c.parser.Next(b)
+		part, n := l.next(&c.track, &c.parser, b, now)
 		b = b[n:]
 		switch part {
 		case wire.More:
@@ -95,12 +101,6 @@ func (l *loop) received(slot uint32, c *conn, b []byte) {
 			return
 		case wire.Head:
 			if !l.answered(slot, c, now) {
-				return
-			}
-		case wire.Chunk, wire.Piece:
-			l.counts.Chunks++
-			if rest := l.scan(&c.track, &c.parser, part, payload, now); len(rest) > 0 {
-				l.keep(c, rest)
 				return
 			}
 		case wire.End:
@@ -133,7 +133,7 @@ func (l *loop) answered(slot uint32, c *conn, now time.Time) bool {
 		return false
 	}
 	c.state = streaming
-	l.inFlight--
+	l.counts.InFlight--
 	l.established(l.begun.Add(time.Duration(c.due)), l.begun.Add(time.Duration(c.connected)), now)
 	return true
 }

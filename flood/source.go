@@ -10,7 +10,10 @@ import (
 )
 
 // maxSources bounds what a range of source addresses may be.
-const maxSources = 1 << 16
+const (
+	maxSourceBits = 16
+	maxSources    = 1 << maxSourceBits
+)
 
 // ParseSources reads source addresses: 127.0.0.2, 127.0.0.2-127.0.0.18, or
 // 127.0.1.0/24.
@@ -37,8 +40,11 @@ func ParseSources(texts []string) ([]netip.Addr, error) {
 func parseRange(text string) (first, last netip.Addr, err error) {
 	if strings.Contains(text, "/") {
 		p, err := netip.ParsePrefix(text)
-		if err != nil {
+		if err != nil || p.Addr().Is4In6() {
 			return first, last, errors.New("write a prefix as 127.0.1.0/24")
+		}
+		if p.Addr().BitLen()-p.Bits() > maxSourceBits {
+			return first, last, fmt.Errorf("more than %d addresses", maxSources)
 		}
 		first, last = p.Masked().Addr(), p.Masked().Addr()
 		for p.Contains(last.Next()) {
@@ -54,10 +60,24 @@ func parseRange(text string) (first, last netip.Addr, err error) {
 	if err == nil {
 		last, err = netip.ParseAddr(to)
 	}
-	if err != nil || first.BitLen() != last.BitLen() || last.Less(first) {
+	first, last = first.Unmap(), last.Unmap()
+	if err != nil || first.BitLen() != last.BitLen() || last.Less(first) || first.Zone() != "" || last.Zone() != "" {
 		return first, last, errors.New("write 127.0.0.2, 127.0.0.2-127.0.0.18 or 127.0.1.0/24")
 	}
 	return first, last, nil
+}
+
+// reachable says which source address cannot reach which server address,
+// because one is IPv4 and the other IPv6.
+func reachable(sources []netip.Addr, servers []netip.AddrPort) error {
+	for _, from := range sources {
+		for _, to := range servers {
+			if from.Is4() != to.Addr().Is4() {
+				return fmt.Errorf("flood: source address %v cannot reach %v: give source addresses of the server's kind (IPv4 or IPv6)", from, to)
+			}
+		}
+	}
+	return nil
 }
 
 // sources hands out the addresses and ports to connect from. Ports are chosen
@@ -69,9 +89,13 @@ type sources struct {
 	count  int // ports in the range
 	next   int // how many were handed out
 	offset int // where in the range the first one is
+	inUse  int // how many in a row, up to the last one, were taken
 }
 
 func newSources(addrs []netip.Addr) (*sources, error) {
+	if len(addrs) == 0 {
+		return &sources{}, nil
+	}
 	low, high, err := portRange()
 	if err != nil {
 		return nil, err
@@ -92,8 +116,16 @@ func (s *sources) take() (from netip.AddrPort, ok bool) {
 	return netip.AddrPortFrom(addr, uint16(port)), true
 }
 
-// tries is how many pairs there are.
-func (s *sources) tries() int { return max(1, s.count*len(s.addrs)) }
+// works notes that the last pair could be used.
+func (s *sources) works() { s.inUse = 0 }
+
+// taken notes that the last pair was in use, and reports whether to try another
+// one. Once all of them were in use, a connection tries one only: that finds a
+// port that comes free, and does not search them all for each connection.
+func (s *sources) taken() (more bool) {
+	s.inUse++
+	return s.inUse < s.count*len(s.addrs)
+}
 
 // parsePortRange reads net.ipv4.ip_local_port_range.
 func parsePortRange(text string) (low, high uint16, err error) {

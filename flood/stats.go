@@ -154,17 +154,29 @@ func (o *observer) established(due, connected, now time.Time) {
 	record(o.firstByte, now.Sub(due))
 }
 
-// scan finds the stamps in a payload. Where the stream has no frames, the
-// payload may end within one: that end is returned, to come again in front of
-// what follows.
-func (o *observer) scan(t *track, p *wire.ResponseParser, part wire.Part, payload []byte, now time.Time) (rest []byte) {
-	if part == wire.Piece && p.Complete() {
+// next takes the next part of an answer, and the stamps in it. What the server
+// did not frame may end within a stamp: then the parser is shown only what is
+// before it, so that the stamp stays with the caller until the rest has come.
+func (o *observer) next(t *track, p *wire.ResponseParser, b []byte, now time.Time) (part wire.Part, n int) {
+	before := *p
+	part, payload, n := p.Next(b)
+	if part == wire.Piece && !bodyDone(*p) {
 		if at, cut := wire.StampCut(payload); cut {
-			payload, rest = payload[:at], payload[at:]
+			*p = before
+			part, payload, n = p.Next(b[:n-len(payload)+at])
 		}
 	}
-	o.scanStamps(t, payload, now)
-	return rest
+	if part == wire.Chunk || part == wire.Piece {
+		o.counts.Chunks++
+		o.scanStamps(t, payload, now)
+	}
+	return part, n
+}
+
+// bodyDone reports whether nothing more belongs to the answer.
+func bodyDone(p wire.ResponseParser) bool {
+	part, _, _ := p.Next(nil)
+	return part == wire.End
 }
 
 // scanStamps finds the stamps in what a connection received.
@@ -266,7 +278,7 @@ func (o *observer) result() Result {
 		r.MessageSeconds = o.lastStamp.Sub(o.firstStamp).Seconds()
 	}
 	if o.busiest >= 0.95 {
-		r.Bottleneck = fmt.Sprintf("the flood itself: its event loop was busy for %.0f %% of a second, so that the figures may be its limit and not the server's", o.busiest*100)
+		r.Bottleneck = fmt.Sprintf("the flood itself: its event loop was busy for %.0f %% of %v, so that the figures may be its limit and not the server's", o.busiest*100, o.config.SampleInterval)
 	}
 	return r
 }

@@ -15,8 +15,9 @@ import (
 type targets struct {
 	requests []request // one, or one per URL
 	addrs    []netip.AddrPort
-	header   string
-	first    int64 // the ids for {id}
+	header   string // every line of the head but the first and Host
+	ownHost  bool   // header has a Host line
+	first    int64  // the ids for {id}
 	count    int64
 }
 
@@ -31,8 +32,13 @@ type request struct {
 // parseURL takes a URL apart, without resolving its host. The host is written
 // as it goes into the Host header.
 func parseURL(text string) (request, error) {
-	// {id} is not a valid character of a URL; a number stands in for it.
-	const standIn = "4242424242"
+	// {id} is not a valid character of a URL; a number stands in for it that is
+	// not in the URL. A 1 with zeros behind it does not overlap itself, so digits
+	// beside {id} do not move where it is found again.
+	standIn := "10000"
+	for strings.Contains(text, standIn) {
+		standIn += "0"
+	}
 	u, err := url.Parse(strings.ReplaceAll(text, idHole, standIn))
 	if err != nil {
 		return request{}, fmt.Errorf("URL %q: %w", text, err)
@@ -40,19 +46,35 @@ func parseURL(text string) (request, error) {
 	switch {
 	case u.Scheme != "http":
 		return request{}, fmt.Errorf("URL %q: write http://host:port/path; other schemes are not spoken", text)
-	case u.Host == "" || strings.Contains(u.Host, standIn):
+	case u.Hostname() == "" || strings.Contains(u.Host, standIn):
 		return request{}, fmt.Errorf("URL %q: a host must follow http://", text)
+	case u.User != nil:
+		return request{}, fmt.Errorf("URL %q: a name and password are not sent; give a header `Authorization: Basic …`", text)
 	case strings.Count(text, idHole) > 1:
 		return request{}, fmt.Errorf("URL %q: {id} may stand in it once", text)
 	}
-	before, after, hasID := strings.Cut(u.RequestURI(), standIn)
+	path := u.RequestURI()
+	before, after, hasID := strings.Cut(path, standIn)
+	switch {
+	case strings.Contains(path, " "):
+		return request{}, fmt.Errorf("URL %q: write %%20 for a space", text)
+	case hasID != strings.Contains(text, idHole):
+		return request{}, fmt.Errorf("URL %q: {id} must stand in the path or the query", text)
+	}
 	return request{host: u.Host, before: before, after: after, hasID: hasID}, nil
 }
 
 func newTargets(cfg Config) (*targets, error) {
 	t := &targets{first: cfg.FirstID, count: cfg.LastID - cfg.FirstID + 1}
+	ownAgent := false
 	for _, line := range cfg.Header {
+		name, _, _ := strings.Cut(line, ":")
+		t.ownHost = t.ownHost || strings.EqualFold(name, "Host")
+		ownAgent = ownAgent || strings.EqualFold(name, "User-Agent")
 		t.header += line + "\r\n"
+	}
+	if !ownAgent {
+		t.header += "User-Agent: comet-flood\r\n"
 	}
 	known := make(map[string]int) // host -> index in addrs
 	for _, text := range cfg.urls() {
@@ -86,10 +108,13 @@ func resolve(host string) (netip.AddrPort, error) {
 		return netip.AddrPort{}, fmt.Errorf("flood: host %q: %w", host, err)
 	}
 	number, err := strconv.ParseUint(port, 10, 16)
-	if err != nil {
-		return netip.AddrPort{}, fmt.Errorf("flood: host %q: the port is not a number up to 65535", host)
+	if err != nil || number == 0 {
+		return netip.AddrPort{}, fmt.Errorf("flood: host %q: the port is not a number from 1 to 65535", host)
 	}
 	if ip, err := netip.ParseAddr(name); err == nil {
+		if ip.Zone() != "" {
+			return netip.AddrPort{}, fmt.Errorf("flood: host %q: addresses with a zone are not supported", host)
+		}
 		return netip.AddrPortFrom(ip.Unmap(), uint16(number)), nil
 	}
 	ips, err := net.DefaultResolver.LookupNetIP(context.Background(), "ip", name)
@@ -114,9 +139,12 @@ func (t *targets) append(dst []byte, i int) ([]byte, netip.AddrPort) {
 		dst = strconv.AppendInt(dst, t.first+int64(i)%t.count, 10)
 		dst = append(dst, r.after...)
 	}
-	dst = append(dst, " HTTP/1.1\r\nHost: "...)
-	dst = append(dst, r.host...)
-	dst = append(dst, "\r\nUser-Agent: comet-flood\r\n"...)
+	dst = append(dst, " HTTP/1.1\r\n"...)
+	if !t.ownHost {
+		dst = append(dst, "Host: "...)
+		dst = append(dst, r.host...)
+		dst = append(dst, "\r\n"...)
+	}
 	dst = append(dst, t.header...)
 	return append(dst, "\r\n"...), t.addrs[r.addr]
 }

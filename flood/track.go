@@ -9,6 +9,9 @@ type track struct {
 	highest uint64
 	window  uint64 // bit k: highest-k has come
 	run     uint32 // the generator's run, which begins to count at 1
+	// span is how far below highest the lowest one is that came, up to 64: what
+	// is missing between them was sent to this connection.
+	span uint32
 }
 
 // arrival is what a stamp tells.
@@ -30,6 +33,7 @@ func (t *track) see(s wire.Stamp) arrival {
 		ahead := s.N - t.highest
 		t.highest = s.N
 		t.window = t.window<<ahead | 1 // a shift by 64 or more leaves 0
+		t.span = uint32(min(uint64(t.span)+min(ahead, 64), 64))
 		return arrival{fresh: true, missing: int64(ahead - 1)}
 	}
 	behind := t.highest - s.N
@@ -39,5 +43,11 @@ func (t *track) see(s wire.Stamp) arrival {
 		return arrival{}
 	}
 	t.window |= 1 << behind
-	return arrival{fresh: true, reordered: true, missing: -1}
+	a := arrival{fresh: true, reordered: true, missing: -1}
+	if below := uint32(behind); below > t.span {
+		// It is the new lowest one, and was not missing before. Those between are.
+		a.missing = int64(below - t.span - 1)
+		t.span = below
+	}
+	return a
 }

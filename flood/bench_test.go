@@ -1,0 +1,155 @@
+package flood
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"os/exec"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// serveForBenchmark is a process of its own, so that what it costs is not taken
+// for the client's. It tells its address, and ends with its standard input.
+func serveForBenchmark() {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		fmt.Println("failed:", err)
+		return
+	}
+	fmt.Println(l.Addr())
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				head := make([]byte, 512)
+				if _, err := c.Read(head); err == nil {
+					say(c, chunkedHead)
+					c.Read(head)
+				}
+			}()
+		}
+	}()
+	io.Copy(io.Discard, os.Stdin)
+}
+
+// otherProcess starts serveForBenchmark and returns its address.
+func otherProcess(b *testing.B) string {
+	b.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), roleVariable+"=server")
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { stdin.Close(); cmd.Wait() })
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	if err != nil || strings.HasPrefix(line, "failed") {
+		b.Fatal(line, err)
+	}
+	return strings.TrimSpace(line)
+}
+
+// rss is the memory of this process, in bytes, and ok false where it cannot be
+// read.
+func rss() (bytes int64, ok bool) {
+	text, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0, false
+	}
+	pages, err := strconv.ParseInt(strings.Fields(string(text))[1], 10, 64)
+	return pages * int64(os.Getpagesize()), err == nil
+}
+
+// BenchmarkConnect opens the connections, holds them and closes them. B/conn is
+// the growth of this process's RSS from before the run to when all are open; it
+// holds what one run costs at all, some 300 KB. CPU is user and system time of
+// this process alone; the server is another one.
+func BenchmarkConnect(b *testing.B) {
+	for _, e := range engines() {
+		for _, conns := range []int{1_000, 8_000} {
+			b.Run(fmt.Sprintf("engine=%s/conns=%d", e.name, conns), func(b *testing.B) {
+				url := "http://" + otherProcess(b) + "/test/{id}"
+				var seconds, memory, cpu float64
+				for b.Loop() {
+					debug.FreeOSMemory()
+					before, _ := rss()
+					usedBefore := cpuTime()
+					cfg := Config{URL: url, Connections: conns, ConnectTimeout: patience, OnSample: func(s Sample) {
+						if s.Connected == nil {
+							return
+						}
+						cpu += (cpuTime() - usedBefore).Seconds()
+						open, _ := rss()
+						memory += float64(open - before)
+						seconds += s.Connected.ConnectSeconds
+					}}
+					if runtime.GOOS == "linux" {
+						// Ports of other runs may be in TIME_WAIT.
+						cfg.Sources = []netip.Addr{netip.MustParseAddr("127.0.0.2"), netip.MustParseAddr("127.0.0.3"), netip.MustParseAddr("127.0.0.4")}
+					}
+					r := flooded(b, e, cfg, func(c Counts) bool { return c.Established()+int(c.Failed) == conns })
+					if r.Established() != conns {
+						b.Fatal(r.Explanation)
+					}
+				}
+				total := float64(conns) * float64(b.N)
+				b.ReportMetric(total/seconds, "conns/s")
+				if _, ok := rss(); ok {
+					b.ReportMetric(memory/total, "B/conn")
+				}
+				if cpu > 0 {
+					b.ReportMetric(cpu/total*10_000, "CPU-s/10kconns")
+				}
+				b.ReportMetric(0, "ns/op")
+			})
+		}
+	}
+}
+
+// BenchmarkReceive reads stamped chunks as fast as one connection brings them.
+func BenchmarkReceive(b *testing.B) {
+	const messages, chunks = 100_000, 100
+	for _, e := range engines() {
+		b.Run("engine="+e.name+"/conns=1", func(b *testing.B) {
+			text := chunkedHead
+			for n := range messages / chunks {
+				text += chunk(message(7, uint64(n+1), time.Now()))
+			}
+			_, body, _ := strings.Cut(text, "\r\n\r\n")
+			srv := serve(b, func(c *net.TCPConn, _ *http.Request) {
+				say(c, chunkedHead)
+				for range chunks {
+					say(c, body)
+				}
+				hold(c)
+			})
+			var seconds float64
+			for b.Loop() {
+				r := flooded(b, e, Config{URL: srv.url("/")}, func(c Counts) bool { return c.Stamped == messages })
+				seconds += r.MessageSeconds
+			}
+			b.ReportMetric(float64(b.N)*messages/seconds, "msgs/s")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}

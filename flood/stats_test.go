@@ -1,0 +1,170 @@
+package flood
+
+import (
+	"encoding/json"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"example.org/comet/server/wire"
+)
+
+// TestHistogramKeepsEveryValue: what is beyond its bounds counts as the bound.
+func TestHistogramKeepsEveryValue(t *testing.T) {
+	h := newHistogram()
+	for _, d := range []time.Duration{math.MinInt64, -time.Second, 0, 1, time.Microsecond, time.Millisecond, 10 * time.Minute, time.Hour, math.MaxInt64} {
+		record(h, d)
+	}
+	q := quantiles(h)
+	if q.Count != 9 {
+		t.Errorf("%d of 9 values were kept", q.Count)
+	}
+	tenMinutes := float64((10 * time.Minute).Milliseconds())
+	if h.Min() != 1 || q.Max < tenMinutes || q.Max > tenMinutes*1.001 {
+		t.Errorf("from %d us to %v ms, want 1 us to %v ms", h.Min(), q.Max, tenMinutes)
+	}
+	if q := quantiles(newHistogram()); q != nil {
+		t.Errorf("of nothing: %+v", q)
+	}
+}
+
+func TestQuantiles(t *testing.T) {
+	h := newHistogram()
+	for i := range 1000 {
+		record(h, time.Duration(i+1)*time.Millisecond)
+	}
+	q := quantiles(h)
+	for _, c := range []struct{ got, want float64 }{{q.P50, 500}, {q.P90, 900}, {q.P99, 990}, {q.P999, 999}, {q.Max, 1000}} {
+		if c.got < c.want || c.got > c.want*1.001 {
+			t.Errorf("%+v: %v, want %v or a thousandth more", q, c.got, c.want)
+		}
+	}
+}
+
+func TestSampleIsOfTheTimeSinceTheLast(t *testing.T) {
+	cfg := Config{SampleInterval: time.Second}
+	o := newObserver(&cfg)
+	at := o.begun
+	o.stamped(at.UnixNano(), arrival{fresh: true}, at.Add(50*time.Millisecond))
+	o.waited = 250 * time.Millisecond
+	s := o.sample(at.Add(time.Second), true)
+	if s.Latency == nil || s.Latency.Count != 1 || s.Latency.P50 < 50 || s.Busy == nil || *s.Busy != 0.75 || s.Elapsed != time.Second {
+		t.Errorf("first sample: %+v, latency %+v, busy %v", s, s.Latency, s.Busy)
+	}
+	s = o.sample(at.Add(2*time.Second), true)
+	if s.Latency != nil || *s.Busy != 1 {
+		t.Errorf("nothing came, and it never waited: %+v, busy %v", s.Latency, *s.Busy)
+	}
+	if s = o.sample(at.Add(3*time.Second), false); s.Busy != nil {
+		t.Errorf("busy is %v where it is not measured", *s.Busy)
+	}
+	// A wait cannot be longer than the interval, but the clock is read twice.
+	o.waited = time.Hour
+	if s = o.sample(at.Add(4*time.Second), true); *s.Busy != 0 {
+		t.Errorf("busy is %v, want 0", *s.Busy)
+	}
+	if r := o.result(); r.Latency.Count != 1 || r.Delivered != 1 {
+		t.Errorf("the result is of the whole run: %+v", r)
+	}
+}
+
+func TestBottleneckIsToldOfWholeIntervals(t *testing.T) {
+	cfg := Config{SampleInterval: 2 * time.Second}
+	o := newObserver(&cfg)
+	o.sample(o.begun.Add(time.Millisecond), true) // as at the end of connecting: says nothing
+	if r := o.result(); r.Bottleneck != "" {
+		t.Errorf("after a millisecond: %q", r.Bottleneck)
+	}
+	o.sample(o.begun.Add(2*time.Second), true)
+	if r := o.result(); !strings.Contains(r.Bottleneck, "busy for 100 % of 2s") {
+		t.Errorf("never waited in 2 s: %q", r.Bottleneck)
+	}
+}
+
+func TestEmitNeverWaits(t *testing.T) {
+	o := newObserver(&Config{})
+	o.allTried()
+	for range cap(o.out) {
+		o.emit(Sample{})
+	}
+	o.allTried()
+	o.emit(Sample{}) // nobody reads: lost
+	if len(o.out) != cap(o.out) {
+		t.Fatalf("%d samples wait, want %d", len(o.out), cap(o.out))
+	}
+	if first := <-o.out; first.Connected == nil {
+		t.Error("the first sample lacks the figures of connecting")
+	}
+	o.emit(Sample{})
+	o.emit(Sample{})
+	told := 0
+	for range cap(o.out) {
+		if s := <-o.out; s.Connected != nil {
+			told++
+		}
+	}
+	if told != 1 {
+		t.Errorf("what a lost sample carried was told %d times by those after it, want once", told)
+	}
+}
+
+func TestSampleInJSON(t *testing.T) {
+	text, err := json.Marshal(Sample{Counts: Counts{Connected: 3, InFlight: 2}, Connected: &Result{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got map[string]any
+	if err := json.Unmarshal(text, &got); err != nil {
+		t.Fatal(err)
+	}
+	if got["connected"] != 3.0 || got["in_flight"] != 2.0 {
+		t.Errorf("%s: connected must be the count", text)
+	}
+	for _, key := range []string{"latency_ms", "busy"} {
+		if _, ok := got[key]; ok {
+			t.Errorf("%s: %s was not measured", text, key)
+		}
+	}
+}
+
+// FuzzNext: however a stream is cut, the same stamps are found.
+func FuzzNext(f *testing.F) {
+	stamps := messages(asIs, 1, 2, 4) + " s=00000007.5 t=17"
+	f.Add([]byte(rawHead+stamps), []byte{3, 1, 200, 7})
+	f.Add([]byte(chunkedHead+messages(chunk, 1, 2, 4)+"0\r\n\r\n"), []byte{1})
+	f.Add([]byte("HTTP/1.1 200 OK\r\nContent-Length: 30\r\n\r\n"+stamps), []byte{60, 2, 1})
+	f.Add([]byte(chunkedHead+"800001\r\n"+stamps), []byte{90, 2, 1})
+	f.Fuzz(func(t *testing.T, stream, cuts []byte) {
+		read := func(cuts []byte) (Counts, wire.Part) {
+			o := newObserver(&Config{})
+			var (
+				tr   track
+				p    wire.ResponseParser
+				have []byte
+			)
+			part := wire.More
+			for rest := stream; len(rest) > 0; {
+				n := len(rest)
+				if len(cuts) > 0 {
+					n, cuts = min(int(cuts[0])+1, n), cuts[1:]
+				}
+				have, rest = append(have, rest[:n]...), rest[n:]
+				for part = wire.Head; part != wire.More; {
+					var used int
+					if part, used = o.next(&tr, &p, have, o.begun); part == wire.End || part == wire.Malformed {
+						return o.counts, part
+					}
+					have = have[used:]
+				}
+			}
+			return o.counts, part
+		}
+		whole, end := read(nil)
+		pieces, endInPieces := read(cuts)
+		whole.Chunks, pieces.Chunks = 0, 0 // an unframed stream has as many as reads
+		if whole != pieces || end != endInPieces {
+			t.Fatalf("%q\nwhole     %+v, %d\nin pieces %+v, %d", stream, whole, end, pieces, endInPieces)
+		}
+	})
+}
