@@ -214,22 +214,38 @@ func (l *loop) connect(to netip.AddrPort) (fd int, err error) {
 	return -1, errSearching
 }
 
-// bindConnect binds to the next source address and port, if any were asked
-// for. SO_REUSEADDR lets one local port serve several server addresses, and a
-// port whose last connection is in TIME_WAIT (socket(7), ip(7)).
+// bindConnect connects from the next source address and port, if any were asked
+// for.
 func (l *loop) bindConnect(fd int, to netip.AddrPort) error {
 	if from, ok := l.sources.take(); ok {
-		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
-			return os.NewSyscallError("setsockopt", err)
-		}
-		if err := unix.Bind(fd, l.from.set(from)); err != nil {
-			return os.NewSyscallError("bind", err)
+		if err := l.bind(fd, from); err != nil {
+			return err
 		}
 	}
 	if err := unix.Connect(fd, l.to.set(to)); err != nil && err != unix.EINPROGRESS {
 		return os.NewSyscallError("connect", err)
 	}
 	return nil
+}
+
+// bind chooses the address and the port to connect from. The port is given as a
+// range of one (IP_LOCAL_PORT_RANGE, ip(7), Linux 6.3) in which connect finds
+// it: unlike one that bind takes, it stays usable for everybody's connections
+// to other addresses, now and while it is in TIME_WAIT. Older kernels have bind
+// take it, with SO_REUSEADDR so that at least a flood can share it.
+func (l *loop) bind(fd int, from netip.AddrPort) error {
+	port := int(from.Port())
+	err := unix.SetsockoptInt(fd, unix.SOL_IP, unix.IP_LOCAL_PORT_RANGE, port<<16|port)
+	if err == nil {
+		err = unix.SetsockoptInt(fd, unix.SOL_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1)
+		from = netip.AddrPortFrom(from.Addr(), 0)
+	} else {
+		err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
+	}
+	if err != nil {
+		return os.NewSyscallError("setsockopt", err)
+	}
+	return os.NewSyscallError("bind", unix.Bind(fd, l.from.set(from)))
 }
 
 // sockaddr is an address for a system call, used again for the next one: a
