@@ -42,8 +42,8 @@ func Conf(w io.Writer, n Need, s System, limits []Limit) error {
 		}
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "# What this machine lacks for %s connections, role %s, as found by comet sysctl.\n"+
-		"# Save as /etc/sysctl.d/90-comet.conf, then: sudo sysctl --system\n", Value(n.Connections), n.Role)
+	fmt.Fprintf(&b, "# What this machine lacks for %s, role %s, as found by comet sysctl.\n"+
+		"# Save as /etc/sysctl.d/90-comet.conf, then: sudo sysctl --system\n", plural(Value(n.Connections), "connection", "connections"), n.Role)
 	if short.Len() == 0 {
 		b.WriteString("\n# No kernel setting is short.\n")
 	}

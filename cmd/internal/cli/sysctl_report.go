@@ -51,7 +51,7 @@ func (r *sysctlReport) situation() string {
 	ends := map[sysctl.Role]string{
 		sysctl.Server: "the server's end", sysctl.Client: "the clients' end", sysctl.Both: "both ends",
 	}[n.Role]
-	out := fmt.Sprintf("%s connections with %s on this machine, %s each", sysctl.Value(n.Connections), ends,
+	out := fmt.Sprintf("%s with %s on this machine, %s each", many(n.Connections, "connection", "connections"), ends,
 		many(n.Processes, "process", "processes"))
 	if n.Role != sysctl.Server {
 		out += fmt.Sprintf(", from %s to %s", many(n.SourceAddresses, "source address", "source addresses"),
