@@ -3,6 +3,7 @@ package sysctl
 import (
 	"fmt"
 	"math"
+	"strconv"
 )
 
 // Role says which ends of the connections are on this machine.
@@ -72,12 +73,20 @@ const (
 type Limit struct {
 	// Setting is its name: a sysctl, or what people call it.
 	Setting string
+	// What is a short clause that says what it limits.
+	What string
 	// Now and Needed are its values, for a table.
 	Now, Needed string
+	// NowValue and NeededValue are the same as numbers: bytes where the text
+	// says MiB, and of a setting with several numbers the one that counts.
+	NowValue, NeededValue Value
 	// Why is a clause that sets one against the other.
 	Why string
 	// Mend is what to do about it besides asking for less; "" unless Short.
 	Mend string
+	// Set is what [Machine.Apply] and [Conf] write to mend it; empty unless
+	// Short, and where no setting does.
+	Set []Assignment
 	// Short tells that the limit is too low for the need.
 	Short bool
 	// Hard tells that a short limit makes the run fail, not merely slower.
@@ -87,17 +96,37 @@ type Limit struct {
 	MaxConnections int
 }
 
-// Check judges every limit that is known in s, the deadly ones first. It is a
-// pure function.
+// Assignment is a value for a setting: a sysctl by its dotted name, or
+// [SoftOpenFiles] and [HardOpenFiles] of a process.
+type Assignment struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// Check judges every limit that is known in s, the deadly ones first, for a
+// program that raises its soft limit on open files itself. It is a pure
+// function.
 func Check(n Need, s System) []Limit {
+	return judge(n, s, openFiles, allFiles, ports, memory, cgroup, pids, conntrack, backlog, synBacklog, tcpMem, cgroupHigh)
+}
+
+// Examine is Check for a person who looks for the limit: it tells the three
+// limits on the files of one process apart, and takes the soft one as it is.
+func Examine(n Need, s System) []Limit {
+	return judge(n, s, softFiles, hardFiles, nrOpen, allFiles, ports, backlog, synBacklog, conntrack,
+		memory, tcpMem, cgroup, cgroupHigh, pids)
+}
+
+func judge(n Need, s System, judges ...func(Need, System) (Limit, bool)) []Limit {
 	n.SourceAddresses = max(n.SourceAddresses, 1)
 	n.Destinations = max(n.Destinations, 1)
 	n.Processes = max(n.Processes, 1)
 	var limits []Limit
-	for _, judge := range []func(Need, System) (Limit, bool){
-		openFiles, allFiles, ports, memory, cgroup, conntrack, backlog, synBacklog, tcpMem,
-	} {
+	for _, judge := range judges {
 		if l, ok := judge(n, s); ok {
+			if !l.Short {
+				l.Mend, l.Set = "", nil
+			}
 			limits = append(limits, l)
 		}
 	}
@@ -118,6 +147,8 @@ func limit(setting string, n Need, now, needed, allows Value) Limit {
 		Setting:        setting,
 		Now:            now.String(),
 		Needed:         needed.String(),
+		NowValue:       now,
+		NeededValue:    needed,
 		Short:          Value(n.Connections) > allows,
 		MaxConnections: int(min(max(allows, 0), math.MaxInt)),
 	}
@@ -130,10 +161,8 @@ func openFiles(n Need, s System) (Limit, bool) {
 	if !now.Known() {
 		return Limit{}, false
 	}
-	processes := Value(n.Processes)
-	needed := (Value(n.Connections)+processes-1)/processes + Reserve
-	l := limit("open files", n, now, needed, saturating(max(0, now-Reserve), processes))
-	l.Hard = true
+	l := filesLimit("open files", n, now)
+	processes, needed := Value(n.Processes), l.NeededValue
 	l.Why = fmt.Sprintf("this shell allows %s open files and %s connections need %s",
 		now, Value(n.Connections), needed)
 	if n.Processes > 1 {
@@ -144,6 +173,15 @@ func openFiles(n Need, s System) (Limit, bool) {
 		l.Mend = mendOpenFiles(s, needed)
 	}
 	return l, true
+}
+
+func filesLimit(setting string, n Need, now Value) Limit {
+	processes := Value(n.Processes)
+	needed := (Value(n.Connections)+processes-1)/processes + Reserve
+	l := limit(setting, n, now, needed, saturating(max(0, now-Reserve), processes))
+	l.What = "a process holds a file for each connection"
+	l.Hard = true
+	return l
 }
 
 func mendOpenFiles(s System, needed Value) string {
@@ -183,10 +221,19 @@ func allFiles(n Need, s System) (Limit, bool) {
 	l.Hard = true
 	l.Why = fmt.Sprintf("this machine allows %s open files in all, %s are open, and %s connections need %s more",
 		s.FileMax, used, Value(n.Connections), more)
-	if l.Short {
-		l.Mend = fmt.Sprintf("raise it with `sudo sysctl -w %s=%d`", setting, used+more)
-	}
+	l.What = "files of all processes together"
+	l.assign(headroom(used + more))
 	return l, true
+}
+
+// headroom is what a count that all programs share is set to, so that it is
+// not short again at their next hiccup.
+func headroom(needed Value) Value { return needed + needed/4 }
+
+// assign makes one number the mend of a sysctl.
+func (l *Limit) assign(v Value) {
+	l.Set = []Assignment{{l.Setting, strconv.FormatInt(int64(v), 10)}}
+	l.Mend = fmt.Sprintf("raise it with `sudo sysctl -w %s=%d`", l.Setting, v)
 }
 
 // ports: a client connection is told apart by source address, source port and
@@ -209,19 +256,22 @@ func ports(n Need, s System) (Limit, bool) {
 	l.Why = fmt.Sprintf("%s from %s to %s make %s connections of %s",
 		plural(each, "port", "ports"), plural(Value(n.SourceAddresses), "source address", "source addresses"),
 		plural(Value(n.Destinations), "destination", "destinations"), all, Value(n.Connections))
-	if l.Short {
-		l.Mend = mendPorts(n, s, perSource)
+	l.What = "ports that clients get x source addresses x destinations"
+	widen := ""
+	if low, high, wide := s.widestPorts(); n.PortsPerAddress == 0 &&
+		saturating(saturating(wide, Value(n.Destinations)), Value(n.SourceAddresses)) >= Value(n.Connections) {
+		l.Set = []Assignment{{l.Setting, fmt.Sprintf("%d %d", low, high)}}
+		widen = fmt.Sprintf("`sudo sysctl -w net.ipv4.ip_local_port_range=\"%d %d\"`", low, high)
+		if s.OS == "darwin" {
+			l.Set = []Assignment{{"net.inet.ip.portrange.first", strconv.FormatInt(int64(low), 10)}}
+			widen = fmt.Sprintf("`sudo sysctl -w net.inet.ip.portrange.first=%d`", low)
+		}
 	}
+	l.Mend = mendPorts(n, perSource, widen)
 	return l, true
 }
 
-func mendPorts(n Need, s System, perSource Value) string {
-	widen, wide := "", Value(65535-1024+1)
-	enough := saturating(saturating(wide, Value(n.Destinations)), Value(n.SourceAddresses))
-	if n.PortsPerAddress == 0 && enough >= Value(n.Connections) {
-		widen = pick(s, "`sudo sysctl -w net.ipv4.ip_local_port_range=\"1024 65535\"`",
-			"`sudo sysctl -w net.inet.ip.portrange.first=1024`")
-	}
+func mendPorts(n Need, perSource Value, widen string) string {
 	if perSource == 0 {
 		if widen == "" {
 			return "free some ports for clients"
@@ -248,11 +298,10 @@ func memory(n Need, s System) (Limit, bool) {
 	if !now.Known() {
 		return Limit{}, false
 	}
-	l := memoryLimit("memory", n, now)
+	l := memoryLimit("kernel memory", n, now)
+	l.What = "sockets cannot be swapped out; this is what is available"
 	l.Why = fmt.Sprintf("%s, and %s of this machine's memory is available", memoryClause(n), size(now))
-	if l.Short {
-		l.Mend = fmt.Sprintf("free %s here", size(n.bytes()-now))
-	}
+	l.Mend = fmt.Sprintf("free %s here", size(n.bytes()-now))
 	return l, true
 }
 
@@ -264,12 +313,52 @@ func cgroup(n Need, s System) (Limit, bool) {
 	}
 	left := max(0, s.CgroupMax-max(0, s.CgroupCurrent))
 	l := memoryLimit("memory.max", n, left)
+	l.What = "what this control group's memory limit leaves; sockets count"
 	l.Why = fmt.Sprintf("%s, and this control group's limit of %s leaves %s",
 		memoryClause(n), size(s.CgroupMax), size(left))
-	if l.Short {
-		l.Mend = fmt.Sprintf("raise it by %s (docker's --memory, MemoryMax= of a systemd unit, the memory limit of a Kubernetes container)",
-			size(n.bytes()-left))
+	l.Mend = fmt.Sprintf("raise it by %s (docker's --memory, MemoryMax= of a systemd unit, the memory limit of a Kubernetes container)",
+		size(n.bytes()-left))
+	return l, true
+}
+
+// cgroupHigh: above memory.high every allocation waits for pages to be given
+// back, which sockets cannot be.
+func cgroupHigh(n Need, s System) (Limit, bool) {
+	if !s.CgroupHigh.Known() || s.CgroupHigh == Unlimited {
+		return Limit{}, false
 	}
+	left := max(0, s.CgroupHigh-max(0, s.CgroupHighCurrent))
+	l := memoryLimit("memory.high", n, left)
+	l.Hard = false
+	l.What = "what this control group may use before it is slowed down"
+	l.Why = fmt.Sprintf("%s, and this control group is slowed down above %s, which is %s from now",
+		memoryClause(n), size(s.CgroupHigh), size(left))
+	l.Mend = fmt.Sprintf("raise it by %s (MemoryHigh= of a systemd unit)", size(n.bytes()-left))
+	return l, true
+}
+
+// spareThreads is what a process of comet's has besides a thread for each CPU.
+// On two CPUs serve, flood and msggen had 8 to 9 under load.
+const spareThreads = 14
+
+// pids: the pids controller counts threads, and a Go program that cannot start
+// one dies (the kernel's Documentation/admin-guide/cgroup-v2.rst, "PID").
+func pids(n Need, s System) (Limit, bool) {
+	if !s.PidsMax.Known() || s.PidsMax == Unlimited {
+		return Limit{}, false
+	}
+	used := max(0, s.PidsCurrent)
+	more := saturating(n.ends()*Value(n.Processes), max(1, s.CPUs)+spareThreads)
+	allows := Value(math.MaxInt)
+	if used+more > s.PidsMax {
+		allows = 0 // fewer connections need no fewer threads
+	}
+	l := limit("pids.max", n, s.PidsMax, used+more, allows)
+	l.Hard = true
+	l.What = "threads of this control group; a process has some however few its connections"
+	l.Why = fmt.Sprintf("this control group may have %s threads, has %s, and %s take up to %s more",
+		s.PidsMax, used, plural(n.ends()*Value(n.Processes), "process", "processes"), more)
+	l.Mend = fmt.Sprintf("raise it to %s (docker's --pids-limit, TasksMax= of a systemd unit, podPidsLimit of the kubelet)", used+more)
 	return l, true
 }
 
@@ -286,7 +375,11 @@ func memoryClause(n Need) string {
 	if n.Role == Both {
 		ends = "both ends"
 	}
-	return fmt.Sprintf("%s connections with %s here take about %s", Value(n.Connections), ends, size(n.bytes()))
+	kind := "kernel memory"
+	if n.BytesPerConnection > 0 {
+		kind = "memory"
+	}
+	return fmt.Sprintf("%s connections with %s here take about %s of %s", Value(n.Connections), ends, size(n.bytes()), kind)
 }
 
 // bytes is the memory that all connections take on this machine.
@@ -307,23 +400,32 @@ func conntrack(n Need, s System) (Limit, bool) {
 	l.Hard = true
 	l.Why = fmt.Sprintf("the firewall keeps track of %s connections at most, of %s now, and %s are to come",
 		s.ConntrackMax, s.ConntrackCount, Value(n.Connections))
-	if l.Short {
-		l.Mend = fmt.Sprintf("raise it with `sudo sysctl -w %s=%d`", l.Setting, needed)
-	}
+	l.What = "connections that the firewall can keep track of"
+	l.assign(headroom(needed))
 	return l, true
 }
 
 // backlog: connections that were not accepted yet wait here; the kernel drops
 // the handshakes of those that find it full (listen(2)).
 func backlog(n Need, s System) (Limit, bool) {
-	return advise(pick(s, "net.core.somaxconn", "kern.ipc.somaxconn"), n, s.Backlog, adviseBacklog,
+	l, ok := advise(pick(s, "net.core.somaxconn", "kern.ipc.somaxconn"), n, s.Backlog, adviseBacklog,
 		"connections wait to be accepted")
+	l.What = "connections that may wait to be accepted"
+	return l, ok
 }
 
-// synBacklog: the same for handshakes under way (tcp(7)).
+// synBacklog: the same for handshakes under way. The kernel asks it only where
+// it sends no SYN cookies (listen(2), and tcp_conn_request of
+// net/ipv4/tcp_input.c, where the last quarter is kept for known peers).
 func synBacklog(n Need, s System) (Limit, bool) {
-	return advise("net.ipv4.tcp_max_syn_backlog", n, s.SynBacklog, adviseSynBacklog,
+	l, ok := advise("net.ipv4.tcp_max_syn_backlog", n, s.SynBacklog, adviseSynBacklog,
 		"handshakes are under way")
+	l.What = "handshakes that may be under way"
+	if s.SynCookies > 0 {
+		l.What = "not asked while net.ipv4.tcp_syncookies is on"
+		l.Why, l.Short = l.What, false
+	}
+	return l, ok
 }
 
 // advise judges a queue: too short a one delays connects by a second or more
@@ -336,9 +438,7 @@ func advise(setting string, n Need, now, want Value, what string) (Limit, bool) 
 	l := limit(setting, n, now, needed, math.MaxInt)
 	l.Short = now < needed
 	l.Why = fmt.Sprintf("while more than %s %s, a client waits a second or more for its retry", now, what)
-	if l.Short {
-		l.Mend = fmt.Sprintf("raise it with `sudo sysctl -w %s=%d`", setting, needed)
-	}
+	l.assign(needed)
 	return l, true
 }
 
@@ -353,10 +453,10 @@ func tcpMem(n Need, s System) (Limit, bool) {
 	l := limit("net.ipv4.tcp_mem", n, s.TCPMemPages, needed, s.TCPMemPages/n.ends())
 	l.Why = fmt.Sprintf("TCP may buffer %s pages and a message waiting on each of %s sockets takes %s",
 		s.TCPMemPages, needed, needed)
-	if l.Short {
-		l.Mend = fmt.Sprintf("raise it with `sudo sysctl -w net.ipv4.tcp_mem=\"%d %d %d\"`",
-			needed/2, needed/4*3, needed)
-	}
+	l.What = "pages that all TCP buffers may take"
+	pages := fmt.Sprintf("%d %d %d", max(needed/2, s.TCPMemMin), max(needed/4*3, s.TCPMemPressure), needed)
+	l.Set = []Assignment{{l.Setting, pages}}
+	l.Mend = fmt.Sprintf("raise it with `sudo sysctl -w %s=%q`", l.Setting, pages)
 	return l, true
 }
 

@@ -96,7 +96,7 @@ func TestCheck(t *testing.T) {
 			name: "files of the whole machine, both ends", need: Need{Connections: 1000, Role: Both}, setting: "fs.file-max",
 			system: func(s *System) { s.FileMax, s.FilesInUse = 2000, 100 },
 			short:  true, hard: true, max: (2000 - 100 - 128) / 2, needed: "2,228",
-			mend: []string{"sysctl -w fs.file-max=2228"},
+			mend: []string{"sysctl -w fs.file-max=2785"},
 		},
 		{
 			name: "ports, default range", need: Need{Connections: 28233, Role: Client}, setting: "net.ipv4.ip_local_port_range",
@@ -127,18 +127,18 @@ func TestCheck(t *testing.T) {
 			mend: []string{"use 16 source addresses (--source-ip 127.0.0.2-127.0.0.17 if the server is on this machine)"},
 		},
 		{
-			name: "memory for both ends", need: Need{Connections: 1_000_000, Role: Both}, setting: "memory",
+			name: "memory for both ends", need: Need{Connections: 1_000_000, Role: Both}, setting: "kernel memory",
 			system: func(s *System) { s.MemAvailable = 8 << 30 },
 			short:  true, hard: true, max: (8 << 30) / (2 * SocketBytes), needed: "9.3 GiB",
 			mend: []string{"free 1.3 GiB"},
 		},
 		{
-			name: "memory with the process's share", need: Need{Connections: 1000, BytesPerConnection: 25000}, setting: "memory",
+			name: "memory with the process's share", need: Need{Connections: 1000, BytesPerConnection: 25000}, setting: "kernel memory",
 			system: func(s *System) { s.MemAvailable = 30_018_000 },
 			hard:   true, max: 1000, needed: "28.6 MiB",
 		},
 		{
-			name: "old kernel without MemAvailable", need: Need{Connections: 1000}, setting: "memory",
+			name: "old kernel without MemAvailable", need: Need{Connections: 1000}, setting: "kernel memory",
 			system: func(s *System) { s.MemAvailable, s.MemFree = Unknown, 999*SocketBytes },
 			short:  true, hard: true, max: 999, needed: "4.8 MiB", mend: []string{"free 4.9 KiB"},
 		},
@@ -157,7 +157,7 @@ func TestCheck(t *testing.T) {
 			name: "conntrack in use", need: Need{Connections: 300_000}, setting: "net.netfilter.nf_conntrack_max",
 			system: func(s *System) { s.ConntrackMax, s.ConntrackCount = 262144, 144 },
 			short:  true, hard: true, max: 262000, needed: "300,144",
-			mend: []string{"nf_conntrack_max=300144"},
+			mend: []string{"nf_conntrack_max=375180"},
 		},
 		{
 			name: "backlog of old kernels is slow, not deadly", need: Need{Connections: 10000}, setting: "net.core.somaxconn",
@@ -173,6 +173,52 @@ func TestCheck(t *testing.T) {
 			name: "syn backlog", need: Need{Connections: 10000}, setting: "net.ipv4.tcp_max_syn_backlog",
 			system: func(s *System) { s.SynBacklog = 128 },
 			short:  true, max: math.MaxInt, needed: "1,024", mend: []string{"tcp_max_syn_backlog=1024"},
+		},
+		{
+			name: "syn backlog where cookies are sent is not asked", need: Need{Connections: 10000}, setting: "net.ipv4.tcp_max_syn_backlog",
+			system: func(s *System) { s.SynBacklog, s.SynCookies = 128, 1 },
+			max:    math.MaxInt, needed: "1,024",
+		},
+		{
+			name: "syn backlog without cookies", need: Need{Connections: 10000}, setting: "net.ipv4.tcp_max_syn_backlog",
+			system: func(s *System) { s.SynBacklog, s.SynCookies = 128, 0 },
+			short:  true, max: math.MaxInt, needed: "1,024", mend: []string{"tcp_max_syn_backlog=1024"},
+		},
+		{
+			name: "tcp_mem is not lowered in its other numbers", need: Need{Connections: 1000, Role: Both}, setting: "net.ipv4.tcp_mem",
+			system: func(s *System) { s.TCPMemMin, s.TCPMemPressure, s.TCPMemPages = 1900, 1950, 1998 },
+			short:  true, max: 999, needed: "2,000", mend: []string{`tcp_mem="1900 1950 2000"`},
+		},
+		{
+			name: "a widened range keeps what is reserved, and may not begin lower than the kernel takes",
+			need: Need{Connections: 40000, Role: Client}, setting: "net.ipv4.ip_local_port_range",
+			system: func(s *System) {
+				s.PortLow, s.PortHigh, s.PortFloor, s.WidestReserved = 32768, 60999, 2000, 100
+			},
+			short: true, hard: true, max: 28232, needed: "40,000",
+			mend: []string{`ip_local_port_range="2000 65535"`},
+		},
+		{
+			name: "too much of the widened range is reserved",
+			need: Need{Connections: 64000, Role: Client}, setting: "net.ipv4.ip_local_port_range",
+			system: func(s *System) { s.PortLow, s.PortHigh, s.WidestReserved = 32768, 60999, 600 },
+			short:  true, hard: true, max: 28232, needed: "64,000",
+			mend: []string{"use 3 source addresses (--source-ip 127.0.0.2-127.0.0.4 if the server is on this machine)"},
+		},
+		{
+			name: "threads of a container", need: Need{Connections: 10, Role: Both, Processes: 4}, setting: "pids.max",
+			system: func(s *System) { s.PidsMax, s.PidsCurrent, s.CPUs = 100, 5, 2 },
+			short:  true, hard: true, max: 0, needed: "133", mend: []string{"raise it to 133", "--pids-limit", "TasksMax="},
+		},
+		{
+			name: "threads enough", need: Need{Connections: 10, Role: Both, Processes: 4}, setting: "pids.max",
+			system: func(s *System) { s.PidsMax, s.PidsCurrent, s.CPUs = 133, 5, 2 },
+			hard:   true, max: math.MaxInt, needed: "133",
+		},
+		{
+			name: "memory.high slows down", need: Need{Connections: 100_000}, setting: "memory.high",
+			system: func(s *System) { s.CgroupHigh, s.CgroupHighCurrent = 512<<20, 100<<20 },
+			short:  true, max: (412 << 20) / SocketBytes, needed: "478.6 MiB", mend: []string{"MemoryHigh="},
 		},
 		{
 			name: "tcp_mem is slow, not deadly", need: Need{Connections: 1000, Role: Both}, setting: "net.ipv4.tcp_mem",
@@ -302,7 +348,7 @@ func TestRefusal(t *testing.T) {
 			"memory",
 			Need{Connections: 10000, Role: Both},
 			func(s *System) { s.MemAvailable = 64 << 20 },
-			"10,000 connections with both ends here take about 95.7 MiB, and 64.0 MiB of this machine's memory is available: run with -c 6600, or free 31.7 MiB here",
+			"10,000 connections with both ends here take about 95.7 MiB of kernel memory, and 64.0 MiB of this machine's memory is available: run with -c 6600, or free 31.7 MiB here",
 		},
 	}
 	for _, tt := range tests {

@@ -12,6 +12,10 @@
 //		return err // this shell allows 4,096 open files and 10,000 connections need 10,064: run with …
 //	}
 //
+// A person who looks for the limit gets all of them from [Examine], reads them
+// with a [Machine], which takes the shell's limits and not this process's, and
+// mends them with [Machine.Apply] until the next boot or with [Conf] for good.
+//
 // Linux is read in full, from /proc, /sys and getrlimit(2); macOS as far as it
 // has such limits; elsewhere Read says that there is nothing to read.
 package sysctl

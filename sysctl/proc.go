@@ -16,7 +16,17 @@ import (
 // leaves its values Unknown; other faults are collected.
 type proc struct {
 	root fs.FS
+	// pid is whose limits and control group are read; 0 is the reader itself.
+	pid  int
 	errs []error
+}
+
+// of is a file of the process in proc.
+func (p *proc) of(name string) string {
+	if p.pid == 0 {
+		return path.Join("proc/self", name)
+	}
+	return path.Join("proc", strconv.Itoa(p.pid), name)
 }
 
 // text returns the trimmed content of a file, "" where there is none.
@@ -68,9 +78,13 @@ func (p *proc) fill(s *System) {
 	s.FilesInUse = p.number("proc/sys/fs/file-nr", 0)
 	s.PortLow = p.number("proc/sys/net/ipv4/ip_local_port_range", 0)
 	s.PortHigh = p.number("proc/sys/net/ipv4/ip_local_port_range", 1)
+	s.PortFloor = p.number("proc/sys/net/ipv4/ip_unprivileged_port_start", 0)
 	p.reserved(s)
 	s.Backlog = p.number("proc/sys/net/core/somaxconn", 0)
 	s.SynBacklog = p.number("proc/sys/net/ipv4/tcp_max_syn_backlog", 0)
+	s.SynCookies = p.number("proc/sys/net/ipv4/tcp_syncookies", 0)
+	s.TCPMemMin = p.number("proc/sys/net/ipv4/tcp_mem", 0)
+	s.TCPMemPressure = p.number("proc/sys/net/ipv4/tcp_mem", 1)
 	s.TCPMemPages = p.number("proc/sys/net/ipv4/tcp_mem", 2)
 	s.ConntrackMax = p.number("proc/sys/net/netfilter/nf_conntrack_max", 0)
 	s.ConntrackCount = p.number("proc/sys/net/netfilter/nf_conntrack_count", 0)
@@ -83,11 +97,15 @@ func (p *proc) reserved(s *System) {
 	if !s.PortLow.Known() || !s.PortHigh.Known() {
 		return
 	}
-	n, err := countPorts(p.text(name), s.PortLow, s.PortHigh)
+	list := p.text(name)
+	n, err := countPorts(list, s.PortLow, s.PortHigh)
 	if err != nil {
 		p.errs = append(p.errs, fmt.Errorf("sysctl: /%s: %w", name, err))
+		return
 	}
 	s.PortsReserved = n
+	low, high, _ := s.widestPorts()
+	s.WidestReserved, _ = countPorts(list, low, high) // the same list, understood above
 }
 
 // countPorts counts the ports of a list like "8080,9000-9010" that lie from
@@ -134,40 +152,72 @@ func (p *proc) meminfo(s *System) {
 	}
 }
 
-// cgroup finds the tightest memory limit between this process's control group
-// and the root of what is mounted, in version 2 or in a version 1 memory
-// hierarchy (cgroups(7)).
+// openFiles reads the limits of any process (proc_pid_limits(5)).
+func (p *proc) openFiles(s *System) {
+	for line := range strings.Lines(p.text(p.of("limits"))) {
+		rest, found := strings.CutPrefix(line, "Max open files")
+		fields := strings.Fields(rest)
+		if !found || len(fields) < 2 {
+			continue
+		}
+		for i, target := range []*Value{&s.OpenFiles, &s.OpenFilesHard} {
+			if fields[i] == "unlimited" {
+				*target = Unlimited
+				continue
+			}
+			v, err := parseValue(fields[i])
+			if err != nil {
+				p.errs = append(p.errs, fmt.Errorf("sysctl: /%s: open files: %w", p.of("limits"), err))
+			}
+			*target = v
+		}
+	}
+}
+
+// cgroup finds the tightest limits between the process's control group and the
+// root of what is mounted, in version 2 or in the hierarchies of version 1
+// (cgroups(7)).
 func (p *proc) cgroup(s *System) {
-	for line := range strings.Lines(p.text("proc/self/cgroup")) {
+	for line := range strings.Lines(p.text(p.of("cgroup"))) {
 		// hierarchy-ID:controller-list:cgroup-path
 		parts := strings.SplitN(strings.TrimSpace(line), ":", 3)
 		if len(parts) != 3 {
 			continue
 		}
+		group := parts[2]
 		switch {
 		case parts[0] == "0" && parts[1] == "":
-			p.tightest(s, "sys/fs/cgroup", parts[2], "memory.max", "memory.current", "inactive_file")
+			// Beside version 1, systemd mounts version 2 in unified.
+			for _, mount := range []string{"sys/fs/cgroup", "sys/fs/cgroup/unified"} {
+				p.tightest(&s.CgroupMax, &s.CgroupCurrent, mount, group, "memory.max", "memory.current", "inactive_file")
+				p.tightest(&s.CgroupHigh, &s.CgroupHighCurrent, mount, group, "memory.high", "memory.current", "inactive_file")
+				p.tightest(&s.PidsMax, &s.PidsCurrent, mount, group, "pids.max", "pids.current", "")
+			}
 		case parts[1] == "memory":
-			p.tightest(s, "sys/fs/cgroup/memory", parts[2],
+			p.tightest(&s.CgroupMax, &s.CgroupCurrent, "sys/fs/cgroup/memory", group,
 				"memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+		case parts[1] == "pids":
+			p.tightest(&s.PidsMax, &s.PidsCurrent, "sys/fs/cgroup/pids", group, "pids.max", "pids.current", "")
 		}
 	}
 }
 
-func (p *proc) tightest(s *System, mount, group, limitFile, usageFile, cacheKey string) {
+// tightest lowers limit to the smallest in limitFile of the group and of those
+// above it, and sets usage to what counts against that one, without the cache
+// that cacheKey names.
+func (p *proc) tightest(limit, usage *Value, mount, group, limitFile, usageFile, cacheKey string) {
 	// Version 1 writes "no limit" as the largest int64 in whole pages.
 	const noLimit = math.MaxInt64 - 1<<16
 	for dir := path.Join("/", group); ; dir = path.Dir(dir) {
 		at := path.Join(mount, dir)
-		limit := p.number(path.Join(at, limitFile), 0)
-		if limit >= noLimit {
-			limit = Unlimited
+		found := p.number(path.Join(at, limitFile), 0)
+		if found >= noLimit {
+			found = Unlimited
 		}
-		if limit.Known() && (!s.CgroupMax.Known() || limit < s.CgroupMax) {
-			s.CgroupMax = limit
-			s.CgroupCurrent = p.number(path.Join(at, usageFile), 0)
-			if cache := p.stat(path.Join(at, "memory.stat"), cacheKey); cache.Known() && s.CgroupCurrent.Known() {
-				s.CgroupCurrent = max(0, s.CgroupCurrent-cache)
+		if found.Known() && (!limit.Known() || found < *limit) {
+			*limit, *usage = found, p.number(path.Join(at, usageFile), 0)
+			if cacheKey != "" && usage.Known() {
+				*usage = max(0, *usage-max(0, p.stat(path.Join(at, "memory.stat"), cacheKey)))
 			}
 		}
 		if dir == "/" {

@@ -23,7 +23,9 @@ func TestProcFill(t *testing.T) {
 		"proc/sys/net/ipv4/ip_local_port_range":         "32768\t60999\n",
 		"proc/sys/net/ipv4/ip_local_reserved_ports":     "8080,40000-40009,60999-61005\n",
 		"proc/sys/net/core/somaxconn":                   "4096\n",
+		"proc/sys/net/ipv4/ip_unprivileged_port_start":  "1024\n",
 		"proc/sys/net/ipv4/tcp_max_syn_backlog":         "2048\n",
+		"proc/sys/net/ipv4/tcp_syncookies":              "1\n",
 		"proc/sys/net/ipv4/tcp_mem":                     "287898\t383867\t575796\n",
 		"proc/sys/net/netfilter/nf_conntrack_max":       "262144\n",
 		"proc/sys/net/netfilter/nf_conntrack_count":     "7\n",
@@ -31,6 +33,11 @@ func TestProcFill(t *testing.T) {
 		"proc/self/cgroup":                              "0::/user.slice/shell\n",
 		"sys/fs/cgroup/user.slice/shell/memory.max":     "max\n",
 		"sys/fs/cgroup/user.slice/shell/memory.current": "4096\n",
+		"sys/fs/cgroup/user.slice/shell/memory.high":    "900000\n",
+		"sys/fs/cgroup/user.slice/shell/pids.max":       "max\n",
+		"sys/fs/cgroup/user.slice/shell/pids.current":   "7\n",
+		"sys/fs/cgroup/user.slice/pids.max":             "500\n",
+		"sys/fs/cgroup/user.slice/pids.current":         "70\n",
 		"sys/fs/cgroup/user.slice/memory.max":           "1000000\n",
 		"sys/fs/cgroup/user.slice/memory.current":       "600000\n",
 		"sys/fs/cgroup/user.slice/memory.stat":          "anon 1\ninactive_file 100000\n",
@@ -38,10 +45,14 @@ func TestProcFill(t *testing.T) {
 	want := UnknownSystem()
 	want.NrOpen, want.FileMax, want.FilesInUse = 1048576, Unlimited, 415
 	want.PortLow, want.PortHigh, want.PortsReserved = 32768, 60999, 11
-	want.Backlog, want.SynBacklog, want.TCPMemPages = 4096, 2048, 575796
+	want.WidestReserved, want.PortFloor = 18, 1024
+	want.Backlog, want.SynBacklog, want.SynCookies = 4096, 2048, 1
+	want.TCPMemMin, want.TCPMemPressure, want.TCPMemPages = 287898, 383867, 575796
 	want.ConntrackMax, want.ConntrackCount = 262144, 7
 	want.MemTotal, want.MemFree, want.MemAvailable, want.Slab = 24684084*1024, 100*1024, 200*1024, 3*1024
 	want.CgroupMax, want.CgroupCurrent = 1000000, 500000
+	want.CgroupHigh, want.CgroupHighCurrent = 900000, 4096
+	want.PidsMax, want.PidsCurrent = 500, 70
 
 	got := UnknownSystem()
 	p.fill(&got)
@@ -91,6 +102,16 @@ func TestProcCgroup(t *testing.T) {
 			Unlimited, 10,
 		},
 		{
+			"version 2 beside version 1, which has the controller",
+			map[string]string{
+				"proc/self/cgroup": "4:memory:/job\n0::/\n",
+				"sys/fs/cgroup/memory/job/memory.limit_in_bytes": "5000\n",
+				"sys/fs/cgroup/memory/job/memory.usage_in_bytes": "10\n",
+				"sys/fs/cgroup/unified/memory.pressure":          "some avg10=0\n",
+			},
+			5000, 10,
+		},
+		{
 			"a path above the mounted root, as inside some containers",
 			map[string]string{
 				"proc/self/cgroup":         "0::/../../outside\n",
@@ -107,6 +128,37 @@ func TestProcCgroup(t *testing.T) {
 				t.Errorf("max %v current %v errors %v, want %v %v", s.CgroupMax, s.CgroupCurrent, p.errs, tt.max, tt.current)
 			}
 		})
+	}
+}
+
+func TestProcPidsOfVersion1(t *testing.T) {
+	p, s := &proc{root: files(map[string]string{
+		"proc/42/cgroup":                      "8:pids:/job\n",
+		"sys/fs/cgroup/pids/job/pids.max":     "300\n",
+		"sys/fs/cgroup/pids/job/pids.current": "12\n",
+	}), pid: 42}, UnknownSystem()
+	p.fill(&s)
+	if s.PidsMax != 300 || s.PidsCurrent != 12 || len(p.errs) > 0 {
+		t.Errorf("max %v current %v errors %v", s.PidsMax, s.PidsCurrent, p.errs)
+	}
+}
+
+func TestProcOpenFiles(t *testing.T) {
+	const head = "Limit                     Soft Limit           Hard Limit           Units     \nMax cpu time              unlimited            unlimited            seconds   \n"
+	for line, want := range map[string][2]Value{
+		"Max open files            1024                 524288               files     \n": {1024, 524288},
+		"Max open files            20000                unlimited            files     \n": {20000, Unlimited},
+		"Max open files            many                 7                    files     \n": {Unknown, 7},
+		"": {Unknown, Unknown},
+	} {
+		p, s := &proc{root: files(map[string]string{"proc/42/limits": head + line}), pid: 42}, UnknownSystem()
+		p.openFiles(&s)
+		if s.OpenFiles != want[0] || s.OpenFilesHard != want[1] {
+			t.Errorf("%q: %v %v", line, s.OpenFiles, s.OpenFilesHard)
+		}
+		if strings.Contains(line, "many") != (len(p.errs) > 0) {
+			t.Errorf("%q: errors %v", line, p.errs)
+		}
 	}
 }
 

@@ -19,16 +19,20 @@ type System struct {
 
 	// PortLow to PortHigh, both included, are the ports that the kernel hands
 	// to clients (ip_local_port_range); PortsReserved of them are withheld
-	// (ip_local_reserved_ports).
-	PortLow, PortHigh, PortsReserved Value
+	// (ip_local_reserved_ports), and WidestReserved of the widest range that
+	// could be set. PortFloor is the first port that needs no privilege
+	// (ip_unprivileged_port_start): the range may not begin below it.
+	PortLow, PortHigh, PortsReserved, WidestReserved, PortFloor Value
 
 	// Backlog is the most that listen(2) grants (net.core.somaxconn);
-	// SynBacklog is net.ipv4.tcp_max_syn_backlog.
-	Backlog, SynBacklog Value
+	// SynBacklog is net.ipv4.tcp_max_syn_backlog, which the kernel heeds only
+	// where SynCookies (net.ipv4.tcp_syncookies) is 0.
+	Backlog, SynBacklog, SynCookies Value
 
 	// TCPMemPages is the third number of net.ipv4.tcp_mem: above so many pages
-	// of PageSize bytes in socket buffers TCP drops what arrives.
-	TCPMemPages, PageSize Value
+	// of PageSize bytes in socket buffers TCP drops what arrives. TCPMemMin and
+	// TCPMemPressure are the first and the second.
+	TCPMemMin, TCPMemPressure, TCPMemPages, PageSize Value
 
 	// Of /proc/meminfo, in bytes. MemAvailable counts the kernel's
 	// sock_inode_cache as reclaimable, which it is not while the sockets are
@@ -40,10 +44,31 @@ type System struct {
 	// and its parents, and CgroupCurrent what that group uses without the page
 	// cache that it can give back; bytes.
 	CgroupMax, CgroupCurrent Value
+	// CgroupHigh and CgroupHighCurrent are the same for memory.high, above
+	// which version 2 slows its processes down instead of ending one.
+	CgroupHigh, CgroupHighCurrent Value
+	// PidsMax and PidsCurrent count threads against the tightest pids.max.
+	PidsMax, PidsCurrent Value
+	// CPUs is how many logical ones this process may use: a Go program has a
+	// thread for each and a few more.
+	CPUs Value
 
 	// ConntrackMax and ConntrackCount are known where nf_conntrack is loaded.
 	// A count of 0 means that it tracks nothing in this network namespace.
 	ConntrackMax, ConntrackCount Value
+
+	// Process is whose open-file limits and control group these are; its zero
+	// value is the process that read them.
+	Process Process
+}
+
+// Process is a process whose limits were read.
+type Process struct {
+	PID  int
+	Name string
+	// Shell tells that it is what started this program, so that its limits are
+	// those of whatever else it starts.
+	Shell bool
 }
 
 // UnknownSystem is a System of which nothing was read.
@@ -51,11 +76,12 @@ func UnknownSystem() System {
 	return System{
 		OpenFiles: Unknown, OpenFilesHard: Unknown,
 		NrOpen: Unknown, FileMax: Unknown, FilesInUse: Unknown,
-		PortLow: Unknown, PortHigh: Unknown, PortsReserved: Unknown,
-		Backlog: Unknown, SynBacklog: Unknown,
-		TCPMemPages: Unknown, PageSize: Unknown,
+		PortLow: Unknown, PortHigh: Unknown, PortsReserved: Unknown, WidestReserved: Unknown, PortFloor: Unknown,
+		Backlog: Unknown, SynBacklog: Unknown, SynCookies: Unknown,
+		TCPMemMin: Unknown, TCPMemPressure: Unknown, TCPMemPages: Unknown, PageSize: Unknown,
 		MemTotal: Unknown, MemAvailable: Unknown, MemFree: Unknown, Slab: Unknown,
-		CgroupMax: Unknown, CgroupCurrent: Unknown,
+		CgroupMax: Unknown, CgroupCurrent: Unknown, CgroupHigh: Unknown, CgroupHighCurrent: Unknown,
+		PidsMax: Unknown, PidsCurrent: Unknown, CPUs: Unknown,
 		ConntrackMax: Unknown, ConntrackCount: Unknown,
 	}
 }
@@ -69,6 +95,17 @@ func Read() (System, error) { return read() }
 // filesPerProcess is the open-file limit in force: the soft limit, under the
 // ceiling that the kernel puts on every process (fs/file.c expand_files).
 func (s *System) filesPerProcess() Value { return tighter(s.OpenFiles, s.NrOpen) }
+
+// widestPorts is the widest range that can be set, and how many ports it
+// would hand out.
+func (s *System) widestPorts() (low, high, n Value) {
+	low, high = max(1024, s.PortFloor), 65535
+	if s.PortLow.Known() {
+		low = min(low, s.PortLow)
+	}
+	reserved := max(s.PortsReserved, s.WidestReserved, 0)
+	return low, high, max(0, high-low+1-reserved)
+}
 
 // ports is how many ports the kernel hands to clients on one source address.
 func (s *System) ports() Value {

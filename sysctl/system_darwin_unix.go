@@ -13,6 +13,7 @@ func read() (System, error) {
 	s := UnknownSystem()
 	s.OS = runtime.GOOS
 	s.PageSize = Value(os.Getpagesize())
+	s.CPUs = Value(runtime.NumCPU())
 	s.NrOpen = filesCeiling()
 	s.FileMax = number("kern.maxfiles")
 	s.FilesInUse = number("kern.num_files")

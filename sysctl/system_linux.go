@@ -10,6 +10,7 @@ func read() (System, error) {
 	s := UnknownSystem()
 	s.OS = runtime.GOOS
 	s.PageSize = Value(os.Getpagesize())
+	s.CPUs = Value(runtime.NumCPU())
 	p := &proc{root: os.DirFS("/")}
 	p.fill(&s)
 	var err error

@@ -1,6 +1,10 @@
 package cli
 
-import "github.com/spf13/cobra"
+import (
+	"github.com/spf13/cobra"
+
+	"example.org/comet/sysctl"
+)
 
 // commands lists them in the order of the help: the experiment, then its parts
 // from the server to the picture.
@@ -13,5 +17,6 @@ func commands(env *Env) []*cobra.Command {
 		newFlood(env),
 		newMemlog(env),
 		newPlot(env),
+		newSysctl(env, sysctl.Machine{}),
 	}
 }
