@@ -27,8 +27,10 @@ const (
 
 const (
 	// A picture has a row of texts for so many pixels of its height.
-	markRowsPer   = 100
-	maxMarkRows   = 3
+	markRowsPer = 100
+	maxMarkRows = 3
+	// More texts than the widest picture has room for are not even tried.
+	mostCaptions  = 1000
 	markRowHeight = markSize + 2
 	// markFoot is between the lowest row of texts and the plot area.
 	markFoot = 8.0
@@ -98,18 +100,22 @@ func (p *picture) placeMarks(area box) captions {
 		return captions{}
 	}
 	most := max(1, min(maxMarkRows, int(p.height/markRowsPer)))
-	merged := p.mergedCaptions(area)
-	for _, wanted := range [][]caption{p.captionsOf(area, p.marks), merged} {
+	merged, kinds := p.mergedCaptions(area)
+	tries := [][]caption{merged}
+	if len(p.marks) <= mostCaptions {
+		tries = [][]caption{p.captionsOf(area, p.marks), merged}
+	}
+	for _, wanted := range tries {
 		for _, crossing := range []bool{false, true} {
 			for rows := 1; rows <= most; rows++ {
-				if placed := p.place(wanted, rows, crossing); len(placed) == len(wanted) {
+				if placed := p.place(wanted, rows, crossing); len(placed) == len(wanted) && len(merged) == kinds {
 					return captions{placed: placed, rows: rows}
 				}
 			}
 		}
 	}
 	placed := p.place(merged, most, true)
-	return captions{placed: placed, rows: most, note: fmt.Sprintf("%d of %d events are named", len(placed), len(merged))}
+	return captions{placed: placed, rows: most, note: fmt.Sprintf("%d of %d events are named", len(placed), kinds)}
 }
 
 func (p *picture) captionsOf(area box, marks []mark) []caption {
@@ -120,8 +126,9 @@ func (p *picture) captionsOf(area box, marks []mark) []caption {
 	return out
 }
 
-// mergedCaptions are one for all marks of a log with the same text, at the first.
-func (p *picture) mergedCaptions(area box) []caption {
+// mergedCaptions are one for all marks of a log with the same text, at the
+// first, and how many there are of them, if they are more than can be tried.
+func (p *picture) mergedCaptions(area box) (merged []caption, kinds int) {
 	type kind struct {
 		log  int
 		text string
@@ -134,13 +141,20 @@ func (p *picture) mergedCaptions(area box) []caption {
 			firsts = append(firsts, m)
 		}
 	}
-	merged := p.captionsOf(area, firsts)
+	kinds = len(firsts)
+	if kinds > mostCaptions {
+		for i := range mostCaptions { // evenly spread
+			firsts[i] = firsts[i*kinds/mostCaptions]
+		}
+		firsts = firsts[:mostCaptions]
+	}
+	merged = p.captionsOf(area, firsts)
 	for i, m := range merged {
 		if n := count[kind{m.log, m.mark.text}]; n > 1 {
 			merged[i].text += fmt.Sprintf(" ×%d", n)
 		}
 	}
-	return merged
+	return merged, kinds
 }
 
 // markAt is where a mark's line stands: on a pixel, where it is sharp.

@@ -652,6 +652,7 @@ func TestPlaceMarks(t *testing.T) {
 		{"few", events(3, func(i int) string { return fmt.Sprint("e", i) }), 1, "e0 e1 e2", ""},
 		{"in rows", events(12, func(i int) string { return fmt.Sprint("deploy", i) }), 3, "", ""},
 		{"many of two kinds", events(100, func(i int) string { return []string{"gc", "deploy"}[i%2] }), 2, "gc ×50 deploy ×50", ""},
+		{"far too many", events(5000, func(i int) string { return fmt.Sprint("event", i) }), 3, "", " of 5000 events are named"},
 		{"too many", events(100, func(i int) string { return fmt.Sprint("event", i) }), 3, "", " of 100 events are named"},
 	}
 	for _, tt := range tests {
