@@ -15,7 +15,8 @@ import (
 	"codeberg.org/go-fonts/liberation/liberationsansregular"
 	"codeberg.org/go-pdf/fpdf"
 	"golang.org/x/image/font/opentype"
-	"golang.org/x/text/encoding"
+	"golang.org/x/image/font/sfnt"
+	"golang.org/x/image/math/fixed"
 	"golang.org/x/text/encoding/charmap"
 	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/vg"
@@ -33,6 +34,7 @@ type canvas struct {
 	vg     vg.CanvasWriterTo
 	format string
 	height float64
+	widths []float64 // of each text of an SVG, in points
 }
 
 func newCanvas(format string, width, height int) (*canvas, error) {
@@ -69,15 +71,32 @@ func (c *canvas) writeTo(w io.Writer) error {
 	}
 	picture := out.Bytes()
 	if c.format == SVG {
-		// Few machines have Liberation Sans; Arial and Helvetica have the same
-		// widths, so that the layout holds with them.
-		picture = bytes.ReplaceAll(picture, []byte("font-family:Liberation Sans;"),
-			[]byte("font-family:'Liberation Sans',Arial,Helvetica,sans-serif;"))
+		picture = c.portable(picture)
 	}
 	if _, err := w.Write(picture); err != nil {
 		return fmt.Errorf("plots: %w", err)
 	}
 	return nil
+}
+
+// portable lets an SVG keep its layout where there is another font. Few
+// machines have Liberation Sans; Arial and Helvetica have the same widths, and
+// any other font is told how wide the texts are.
+func (c *canvas) portable(svg []byte) []byte {
+	const text = "<text "
+	parts := bytes.Split(svg, []byte(text))
+	out := bytes.NewBuffer(make([]byte, 0, len(svg)+64*len(parts)))
+	for i, part := range parts {
+		if i > 0 {
+			out.WriteString(text)
+			if i <= len(c.widths) {
+				fmt.Fprintf(out, `textLength="%.2f" lengthAdjust="spacingAndGlyphs" `, c.widths[i-1])
+			}
+		}
+		out.Write(part)
+	}
+	return bytes.ReplaceAll(out.Bytes(), []byte("font-family:Liberation Sans;"),
+		[]byte("font-family:'Liberation Sans',Arial,Helvetica,sans-serif;"))
 }
 
 func (c *canvas) point(x, y float64) vg.Point {
@@ -160,6 +179,17 @@ func (c *canvas) dot(p point, radius float64, fill color.Color) {
 	c.vg.Fill(path)
 }
 
+// triangle stands on its tip.
+func (c *canvas) triangle(tip point, size float64, fill color.Color) {
+	var path vg.Path
+	path.Move(c.point(tip.x, tip.y))
+	path.Line(c.point(tip.x-size, tip.y-1.5*size))
+	path.Line(c.point(tip.x+size, tip.y-1.5*size))
+	path.Close()
+	c.vg.SetColor(fill)
+	c.vg.Fill(path)
+}
+
 // Where a text lies relative to its point.
 const (
 	left   = 0.0
@@ -169,36 +199,86 @@ const (
 
 // text writes one line with its baseline at y.
 func (c *canvas) text(x, y, size, anchor float64, fill color.Color, s string) {
-	face := face(size)
-	c.vg.SetColor(fill)
 	at := c.point(x, y)
-	at.X -= face.Width(s) * vg.Length(anchor)
-	c.vg.FillString(face, at, c.encode(s))
+	at.X -= vg.Length(textWidth(s, size)*anchor) * px
+	c.vg.SetColor(fill)
+	c.write(at, size, s)
 }
 
 // upwards writes one line that reads from bottom to top, centred on y, with
 // its baseline at x.
 func (c *canvas) upwards(x, y, size float64, fill color.Color, s string) {
-	face := face(size)
 	c.vg.SetColor(fill)
 	c.vg.Push()
 	c.vg.Rotate(math.Pi / 2)
 	at := c.point(x, y)
-	c.vg.FillString(face, vg.Point{X: at.Y - face.Width(s)/2, Y: -at.X}, c.encode(s))
+	c.write(vg.Point{X: at.Y - vg.Length(textWidth(s, size)/2)*px, Y: -at.X}, size, s)
 	c.vg.Pop()
 }
 
-// encode turns text into what the canvas takes: vgpdf's fonts have one byte a
-// character (Windows-1252), and what is beyond becomes a question mark there.
-func (c *canvas) encode(s string) string {
-	if c.format != PDF {
-		return s
+func (c *canvas) write(at vg.Point, size float64, s string) {
+	if s == "" {
+		return
 	}
-	out, err := encoding.ReplaceUnsupported(charmap.Windows1252.NewEncoder()).String(s)
-	if err != nil {
-		return s
+	face := face(size)
+	switch c.format {
+	case PDF:
+		// vgpdf's fonts have one byte a character. What is not among them is
+		// drawn, which looks the same but cannot be copied as text.
+		encoded, err := charmap.Windows1252.NewEncoder().String(s)
+		if err != nil {
+			c.outline(at, size, s)
+			return
+		}
+		s = encoded
+	case SVG:
+		c.widths = append(c.widths, face.Width(s).Points())
 	}
-	return strings.ReplaceAll(out, "\x1a", "?")
+	c.vg.FillString(face, at, s)
+}
+
+// outline draws text as the shapes of its letters.
+func (c *canvas) outline(at vg.Point, size float64, s string) {
+	const ppem = 1024 // pixels an em, to which the shapes are asked for
+	var (
+		buffer sfnt.Buffer
+		path   vg.Path
+		font   = sans()
+		scale  = vg.Length(size) * px / ppem
+	)
+	for _, r := range s {
+		place := func(p fixed.Point26_6) vg.Point { // down is up here
+			return vg.Point{X: at.X + vg.Length(p.X)/64*scale, Y: at.Y - vg.Length(p.Y)/64*scale}
+		}
+		// Index 0, which is also that of an error, is the font's sign for a
+		// letter that it does not have.
+		glyph, _ := font.GlyphIndex(&buffer, r)
+		segments, err := font.LoadGlyph(&buffer, glyph, fixed.I(ppem), nil)
+		if err != nil {
+			continue
+		}
+		for i, segment := range segments {
+			to := segment.Args
+			switch segment.Op {
+			case sfnt.SegmentOpMoveTo:
+				if i > 0 {
+					path.Close()
+				}
+				path.Move(place(to[0]))
+			case sfnt.SegmentOpLineTo:
+				path.Line(place(to[0]))
+			case sfnt.SegmentOpQuadTo:
+				path.QuadTo(place(to[0]), place(to[1]))
+			case sfnt.SegmentOpCubeTo:
+				path.CubeTo(place(to[0]), place(to[1]), place(to[2]))
+			}
+		}
+		if len(segments) > 0 {
+			path.Close()
+		}
+		at.X += vg.Length(textWidth(string(r), size)) * px
+	}
+	c.vg.Fill(path)
 }
 
 // oneLine makes text drawable: no line breaks, no control characters (which

@@ -15,13 +15,13 @@ func Example() {
 Mon Oct 20 16:58:25 BST 2008 1224518305 41120 263
 Mon Oct 20 16:59:27 BST 2008 1224518367 65252 5267
 `
-	log := plots.Log{Name: "mochimem.log"}
+	log := &plots.Log{Name: "mochimem.log"}
 	for r := series.NewReader(strings.NewReader(text), log.Name); r.Scan(); {
 		if r.Malformed() == nil {
 			log.Add(r.Sample())
 		}
 	}
-	logs := []plots.Log{log}
+	logs := []*plots.Log{log}
 	var picture bytes.Buffer
 	if err := plots.Draw(&picture, plots.PNG, plots.Config{Title: plots.DefaultTitle(logs), Logs: logs}); err != nil {
 		fmt.Println(err)

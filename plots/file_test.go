@@ -12,7 +12,7 @@ import (
 
 func TestWriteFile(t *testing.T) {
 	dir := t.TempDir()
-	cfg := Config{Logs: []Log{load(t, "article-10min.log")}}
+	cfg := Config{Logs: []*Log{load(t, "article-10min.log")}}
 	for _, format := range []string{PNG, SVG, PDF} {
 		name := filepath.Join(dir, "mem."+format)
 		for range 2 { // new, then over the old one
@@ -49,7 +49,7 @@ func TestWriteFileLeavesTheOldOneOnFailure(t *testing.T) {
 		t.Errorf("the old file is %q, %v", b, err)
 	}
 	gone := filepath.Join(t.TempDir(), "gone", "mem.png")
-	if err := WriteFile(gone, Config{Logs: []Log{load(t, "article-10min.log")}}); !errors.Is(err, fs.ErrNotExist) {
+	if err := WriteFile(gone, Config{Logs: []*Log{load(t, "article-10min.log")}}); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a folder that is missing: %v", err)
 	}
 	if err := WriteFile("mem.gif", Config{}); err == nil {
@@ -69,7 +69,7 @@ func TestWriteFileKeepsModeAndLink(t *testing.T) {
 	if err := os.Symlink("target.png", link); err != nil {
 		t.Fatal(err)
 	}
-	if err := WriteFile(link, Config{Logs: []Log{load(t, "article-10min.log")}}); err != nil {
+	if err := WriteFile(link, Config{Logs: []*Log{load(t, "article-10min.log")}}); err != nil {
 		t.Fatal(err)
 	}
 	if to, err := os.Readlink(link); err != nil || to != "target.png" {

@@ -4,9 +4,7 @@ import (
 	"fmt"
 	"image/color"
 	"math"
-	"slices"
-
-	"example.org/comet/memlog/series"
+	"time"
 )
 
 // Looks, in pixels.
@@ -14,6 +12,7 @@ const (
 	margin     = 10.0
 	titleSize  = 15.0
 	labelSize  = 13.0 // of the axes
+	leastLabel = 9.0
 	tickSize   = 12.0
 	legendSize = 12.0
 	markSize   = 11.0
@@ -60,24 +59,22 @@ func penOf(i int) pen {
 type picture struct {
 	width, height float64
 	title         string
+	clock         bool     // the x axis is the time of day
+	article       bool     // units are the article's, whatever the figures
 	names         []string // of the logs; a legend from two on
 	surveys       []survey
 	origins       []float64 // minute 0 of each log, in unix seconds
-	minutes       float64   // from minute 0 to the last sample of all
-	restarted     bool      // at least one log has a restart
+	minutes       float64   // from minute 0 to the last line of all
+	marks         []mark    // in the order of time
+	captions      captions  // their texts, once they are laid out
 	panels        []panel
 }
 
-// panel is one of the plot areas, which share their x axis.
-type panel struct {
-	label string
-	share float64 // of the height
-	data  extent
-	value func(*series.Sample) int64
-}
-
 func newPicture(cfg Config) (*picture, error) {
-	p := &picture{width: float64(cfg.width()), height: float64(cfg.height()), title: oneLine(cfg.Title)}
+	p := &picture{
+		width: float64(cfg.width()), title: oneLine(cfg.Title),
+		clock: cfg.Align == AlignClock, article: cfg.ArticleUnits,
+	}
 	if len(cfg.Logs) == 0 {
 		return nil, fmt.Errorf("plots: no log was given: %w", ErrNoData)
 	}
@@ -86,24 +83,28 @@ func newPicture(cfg Config) (*picture, error) {
 		if name == "" {
 			name = fmt.Sprintf("log %d", i+1)
 		}
-		if len(l.Samples) == 0 {
+		if l.lines == 0 {
 			return nil, fmt.Errorf("plots: %s has no samples: %w", name, ErrNoData)
 		}
-		s := surveyLog(l.Samples)
 		p.names = append(p.names, name)
-		p.surveys = append(p.surveys, s)
-		p.origins = append(p.origins, s.start)
-		p.restarted = p.restarted || len(s.restarts) > 0
+		p.surveys = append(p.surveys, surveyLog(l))
+		p.origins = append(p.origins, l.start)
 	}
-	p.align(cfg.Align)
-	return p, p.choosePanels()
+	p.align()
+	p.collectMarks()
+	return p, p.choosePanels(cfg.Height)
 }
 
-func (p *picture) align(how Align) {
-	if how == AlignClock {
-		earliest := slices.Min(p.origins)
+// align gives each log its minute 0: its own start, or that of the logs of
+// other kinds that were written at the same time, or on a clock that of all.
+func (p *picture) align() {
+	for range p.origins { // so often that it has gone from each to each
 		for i := range p.origins {
-			p.origins[i] = earliest
+			for j := range p.origins {
+				if p.clock || p.surveys[i].accompanies(p.surveys[j].Log) {
+					p.origins[i] = min(p.origins[i], p.origins[j])
+				}
+			}
 		}
 	}
 	for i, s := range p.surveys {
@@ -114,45 +115,15 @@ func (p *picture) align(how Align) {
 	}
 }
 
-// choosePanels takes what there is: memory, and connections where there is
-// room for two panels or where nobody knows the memory (flood's own log).
-func (p *picture) choosePanels() error {
-	var memory, connections extent
-	for _, s := range p.surveys {
-		memory.join(s.memory)
-		connections.join(s.connections)
+// xAxis fits its labels to so many pixels.
+func (p *picture) xAxis(width float64) axis {
+	fits := func(labels []tick) bool { return fitsBeside(labels, width/p.minutes) }
+	if !p.clock {
+		return elapsedAxis(p.minutes, p.article, fits)
 	}
-	if memory.known {
-		p.panels = append(p.panels, panel{"Mem (KB)", 1, memory, func(s *series.Sample) int64 { return s.RSSKB }})
-	}
-	if connections.known && (!memory.known || p.height >= twoPanelHeight) {
-		p.panels = append(p.panels, panel{"Connections", 1, connections, func(s *series.Sample) int64 { return s.Connections }})
-	}
-	if len(p.panels) == 2 {
-		p.panels[0].share, p.panels[1].share = 0.58, 0.42
-	}
-	for i, s := range p.surveys {
-		shown := s.memory.known
-		for _, panel := range p.panels {
-			if panel.label == "Connections" {
-				shown = shown || s.connections.known
-			}
-		}
-		if !shown {
-			return p.unseen(i)
-		}
-	}
-	return nil
-}
-
-// unseen is the error for a log with nothing to show.
-func (p *picture) unseen(i int) error {
-	if p.surveys[i].connections.known {
-		return fmt.Errorf("plots: %s knows no memory, only connections, for which a picture beside other logs must be %d pixels high: %w",
-			p.names[i], twoPanelHeight, ErrNoData)
-	}
-	return fmt.Errorf("plots: %s has %d samples, but memory and connections are unknown in all of them: %w",
-		p.names[i], len(p.surveys[i].samples), ErrNoData)
+	sec, fraction := math.Modf(p.origins[0])
+	origin := time.Unix(int64(sec), int64(fraction*1e9)).In(p.surveys[0].location)
+	return clockAxis(origin, p.minutes, fits)
 }
 
 // box is a rectangle on the canvas.
@@ -178,29 +149,40 @@ func (p *picture) layout(c *canvas) (areas []box, x axis, ys []axis, err error) 
 	if len(p.names) > 1 {
 		room.top += p.paintLegend(c, room)
 	}
-	if p.restarted {
-		room.top += markSize + 2
-	}
 	room.top += tickSize / 2                                 // the uppermost label's upper half
 	room.bottom -= labelSize + 4 + tickSize + 4 + tickLength // what stands below the x axis
+	// How much the marks' texts take depends on where the areas are, and the
+	// reverse.
 	areas, ys = p.layPanels(room)
+	for taken := 0.0; ; {
+		p.captions = p.placeMarks(areas[0])
+		more := p.captions.height() - taken
+		if more <= 0 {
+			break
+		}
+		taken += more
+		room.top += more
+		areas, ys = p.layPanels(room)
+	}
 	for _, a := range areas {
 		if a.height() < minPlot || a.width() < minPlot {
 			return nil, axis{}, nil, fmt.Errorf("plots: %.0f by %.0f pixels leave no room for the lines beside what is written around them: make the picture larger or draw fewer logs",
 				p.width, p.height)
 		}
 	}
-	x = minuteAxis(p.minutes, func(labels []tick) bool {
-		return fitsBeside(labels, areas[0].width()/p.minutes)
-	})
-	return areas, x, ys, nil
+	return areas, p.xAxis(areas[0].width()), ys, nil
 }
 
 func (p *picture) paintAreas(c *canvas, areas []box, x axis, ys []axis) {
 	for i, panel := range p.panels {
 		p.paintAxes(c, areas[i], x, ys[i], panel.label, i == len(p.panels)-1)
+		above := 0.0
+		if i == 0 {
+			above = p.captions.height()
+		}
+		p.paintKey(c, areas[i], above, panel)
 	}
-	p.paintRestarts(c, areas, x)
+	p.paintMarks(c, areas)
 	for i, panel := range p.panels {
 		p.paintTraces(c, areas[i], x, ys[i], panel)
 	}
@@ -220,15 +202,25 @@ func fitsBeside(labels []tick, scale float64) bool {
 }
 
 // layPanels divides the room among the panels, one under the other, with equal
-// left edges.
+// left edges. The first is the largest.
 func (p *picture) layPanels(room box) ([]box, []axis) {
+	const firstShare = 1.38 // of the others' height
 	areas, ys := make([]box, len(p.panels)), make([]axis, len(p.panels))
 	height := room.height() - panelGap*float64(len(p.panels)-1)
+	for _, panel := range p.panels {
+		height -= keyHeight(panel)
+	}
+	unit := height / (float64(len(p.panels)-1) + firstShare)
 	top, widest := room.top, 0.0
 	for i, panel := range p.panels {
-		areas[i] = box{top: math.Round(top), bottom: math.Round(top + height*panel.share)}
-		top += height*panel.share + panelGap
-		ys[i] = valueAxis(panel.data, int(min(8, areas[i].height()/26)))
+		top += keyHeight(panel)
+		bottom := top + unit
+		if i == 0 {
+			bottom = top + unit*firstShare
+		}
+		areas[i] = box{top: math.Round(top), bottom: math.Round(bottom)}
+		top = bottom + panelGap
+		ys[i] = panel.yAxis(int(min(8, areas[i].height()/26)))
 		for _, t := range ys[i].ticks {
 			widest = max(widest, textWidth(t.label, tickSize))
 		}
@@ -238,56 +230,6 @@ func (p *picture) layPanels(room box) ([]box, []axis) {
 		areas[i].right = math.Round(room.right - 6)
 	}
 	return areas, ys
-}
-
-// paintTitle returns the height that it took.
-func (p *picture) paintTitle(c *canvas, room box) float64 {
-	if p.title == "" {
-		return 0
-	}
-	size := titleSize
-	for size > tickSize && textWidth(p.title, size) > room.width() {
-		size--
-	}
-	c.text(p.width/2, room.top+size*0.8, size, center, ink, shorten(p.title, size, room.width()))
-	return size + 6
-}
-
-// paintLegend writes the names in rows between the title and the plot area,
-// where they hide nothing, and returns the height of them.
-func (p *picture) paintLegend(c *canvas, room box) float64 {
-	const gap, rowHeight = 18, legendSize + 5
-	type entry struct {
-		x, width float64
-		row      int
-		name     string
-	}
-	entries := make([]entry, len(p.names))
-	widths := []float64{0} // of each row
-	for i, name := range p.names {
-		name = shorten(name, legendSize, room.width()-swatch-6)
-		e := entry{width: swatch + 6 + textWidth(name, legendSize), name: name}
-		row := len(widths) - 1
-		if widths[row] > 0 && widths[row]+gap+e.width > room.width() {
-			widths = append(widths, 0)
-			row++
-		}
-		if widths[row] > 0 {
-			widths[row] += gap
-		}
-		e.x, e.row = widths[row], row
-		widths[row] += e.width
-		entries[i] = e
-	}
-	for i, e := range entries {
-		x := room.left + (room.width()-widths[e.row])/2 + e.x
-		base := room.top + rowHeight*float64(e.row) + legendSize*0.85
-		pen := penOf(i)
-		pen.width = 2.4
-		c.line(pen, point{x, base - legendSize*0.32}, point{x + swatch, base - legendSize*0.32})
-		c.text(x+swatch+6, base, legendSize, left, ink, e.name)
-	}
-	return rowHeight*float64(len(widths)) + 4
 }
 
 func (p *picture) paintAxes(c *canvas, area box, x, y axis, label string, last bool) {
@@ -300,7 +242,11 @@ func (p *picture) paintAxes(c *canvas, area box, x, y axis, label string, last b
 	edge := pen{color: frame, width: 1}
 	c.line(edge, point{area.left + 0.5, area.top}, point{area.left + 0.5, area.bottom})
 	c.line(edge, point{area.left, area.bottom + 0.5}, point{area.right, area.bottom + 0.5})
-	c.upwards(margin+labelSize*0.8, (area.top+area.bottom)/2, labelSize, ink, label)
+	size, room := labelSize, area.height()+panelGap
+	for size > leastLabel && textWidth(label, size) > room {
+		size--
+	}
+	c.upwards(margin+labelSize*0.8, (area.top+area.bottom)/2, size, ink, shorten(label, size, room))
 	for _, t := range x.ticks {
 		at := math.Round(area.left+x.position(t.value)*area.width()) + 0.5
 		c.line(edge, point{at, area.bottom}, point{at, area.bottom + tickLength})
@@ -311,57 +257,8 @@ func (p *picture) paintAxes(c *canvas, area box, x, y axis, label string, last b
 		}
 	}
 	if last {
-		c.text((area.left+area.right)/2, p.height-margin, labelSize, center, ink, "Minutes Elapsed")
-	}
-}
-
-// paintRestarts marks each by a broken line through all panels, with a word
-// above where there is room for it.
-func (p *picture) paintRestarts(c *canvas, areas []box, x axis) {
-	const word = "restart"
-	half := textWidth(word, markSize) / 2
-	free := areas[0].left - half // where the next word may begin
-	for i, s := range p.surveys {
-		mark := pen{color: frame, width: 1, dashes: []float64{4, 3}}
-		if len(p.surveys) > 1 {
-			mark.color = palette[i%len(palette)]
-		}
-		drawn := math.Inf(-1)
-		for _, first := range s.restarts {
-			minute := (seconds(s.samples[first].Time) - p.origins[i]) / 60
-			at := math.Round(areas[0].left+x.position(minute)*areas[0].width()) + 0.5
-			if at == drawn {
-				continue
-			}
-			drawn = at
-			for _, area := range areas {
-				c.line(mark, point{at, area.top - 3}, point{at, area.bottom})
-			}
-			begin := min(at, p.width-2-half) - half
-			if begin >= free {
-				c.text(begin, areas[0].top-6, markSize, left, softInk, word)
-				free = begin + 2*half + 6
-			}
-		}
-	}
-}
-
-func (p *picture) paintTraces(c *canvas, area box, x, y axis, panel panel) {
-	for i := range p.surveys {
-		t := makeTrace(&p.surveys[i], p.origins[i], x.high, int(area.width()), panel.value)
-		place := func(q point) point {
-			return point{area.left + x.position(q.x)*area.width(), area.bottom - y.position(q.y)*area.height()}
-		}
-		pen := penOf(i)
-		for _, line := range t.lines {
-			placed := make([]point, len(line))
-			for j, q := range line {
-				placed[j] = place(q)
-			}
-			c.line(pen, placed...)
-		}
-		for _, q := range t.dots {
-			c.dot(place(q), dotRadius, pen.color)
-		}
+		text := shorten(x.label, labelSize, p.width-2*margin)
+		most := p.width - margin - textWidth(text, labelSize)/2
+		c.text(min((area.left+area.right)/2, most), p.height-margin, labelSize, center, ink, text)
 	}
 }

@@ -1,19 +1,22 @@
-// Package plots draws memory logs: the picture of the article "A Million-user
-// Comet Application with Mochiweb, Part 2", 500 by 300 pixels, "Minutes
-// Elapsed" against "Mem (KB)", from any log in its format, as PNG, SVG or PDF.
+// Package plots draws logs: the picture of the article "A Million-user Comet
+// Application with Mochiweb, Part 2", 500 by 300 pixels, "Minutes Elapsed"
+// against "Mem (KB)", from any log in its format, as PNG, SVG or PDF.
 //
-//	var log plots.Log
-//	samples, _, err := series.ReadAll(file, "mem.log")
-//	…
-//	for _, s := range samples {
-//		log.Add(s)
+//	log := &plots.Log{Name: "mem.log"}
+//	in := series.NewReader(file, "mem.log")
+//	for in.Scan() {
+//		if in.Malformed() == nil {
+//			log.Add(in.Sample())
+//		}
 //	}
-//	err = plots.WriteFile("mem.png", plots.Config{Title: "Mem usage", Logs: []plots.Log{log}})
+//	err := plots.WriteFile("mem.png", plots.Config{Title: "Mem usage", Logs: []*plots.Log{log}})
 //
 // A picture of 450 pixels and higher has a second panel with the connections.
-// The same input gives the same bytes. A million samples are drawn as fast as
-// a thousand: of each pixel column the first, lowest, highest and last are
-// drawn, so that no peak is lost.
+// Of the logs of flood and msggen it shows what they are about: messages each
+// second and the latency of them, in panels under each other. Events are
+// marked across all panels. The same input gives the same bytes. A million
+// samples are drawn as fast as a thousand: of each pixel column the first,
+// lowest, highest and last are drawn, so that no peak is lost.
 //
 // Of gonum.org/v1/plot only the drawing layer (vg) is used and not its Plot
 // type, whose package parses twelve fonts at the start of every program that
@@ -26,10 +29,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"strconv"
 	"strings"
-
-	"example.org/comet/memlog/series"
 )
 
 // ErrNoData tells that the logs hold nothing that could be drawn.
@@ -40,20 +40,20 @@ type Align int
 
 const (
 	// AlignStart draws each log from its own first sample, to compare runs.
+	// Logs of different kinds that were written at the same time, memlog's
+	// beside flood's, are one run and begin together.
 	AlignStart Align = iota
-	// AlignClock draws all logs on one clock, which starts with the earliest
-	// sample: for what was written at the same time.
+	// AlignClock draws all logs by the time of day, in the zone of the first:
+	// for what was written at the same time.
 	AlignClock
 )
 
-// Default size of a picture in pixels: the article's.
+// Default size of a picture of memory in pixels: the article's. Logs of other
+// kinds need a panel for each figure and 150 pixels more for each.
 const (
 	DefaultWidth  = 500
 	DefaultHeight = 300
 )
-
-// Two panels, memory and below it connections, are drawn from this height on.
-const twoPanelHeight = 450
 
 // Limits of a picture's size in pixels; the largest takes 64 MB to draw.
 const (
@@ -66,12 +66,17 @@ type Config struct {
 	// Title stands above the picture; "" leaves it out. DefaultTitle makes one.
 	Title string
 	// Width and Height are in pixels, in SVG and PDF 1/96 inch; 0 means 500
-	// and 300.
+	// and what the logs need, 300 for memory alone. Of a lower picture the
+	// lower panels are left out.
 	Width, Height int
-	// Align matters only for several logs.
+	// Align says where the x axis begins, and if it is a clock.
 	Align Align
+	// ArticleUnits keeps minutes and KB where they are many. Otherwise beyond
+	// four hours the x axis is in hours, and from a million KB on the memory
+	// in MiB or GiB.
+	ArticleUnits bool
 	// Logs are drawn over each other; two and more get a legend.
-	Logs []Log
+	Logs []*Log
 }
 
 // Validate reports what is wrong with the settings, each fault once. It does
@@ -81,7 +86,7 @@ func (c Config) Validate() error {
 	if w := c.width(); w < minWidth || w > maxSide {
 		errs = append(errs, fmt.Errorf("plots: a width of %d pixels is outside %d to %d", w, minWidth, maxSide))
 	}
-	if h := c.height(); h < minHeight || h > maxSide {
+	if h := cmp.Or(c.Height, DefaultHeight); h < minHeight || h > maxSide {
 		errs = append(errs, fmt.Errorf("plots: a height of %d pixels is outside %d to %d", h, minHeight, maxSide))
 	}
 	if c.Align != AlignStart && c.Align != AlignClock {
@@ -90,94 +95,7 @@ func (c Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-func (c Config) width() int  { return cmp.Or(c.Width, DefaultWidth) }
-func (c Config) height() int { return cmp.Or(c.Height, DefaultHeight) }
-
-// Log is one log to draw.
-type Log struct {
-	// Name stands in the legend and in errors.
-	Name string
-	// Samples are in the order of the file. Time is expected to go forward;
-	// where it goes back (a clock that was set, a log that was appended to an
-	// older one) the line is broken.
-	Samples []series.Sample
-}
-
-// Add appends a sample and keeps of its columns only those that a picture
-// needs, sharing them among samples: a million samples take 64 MB.
-func (l *Log) Add(s series.Sample) {
-	if len(s.Fields) > 0 {
-		who := processOf(s)
-		s.Fields = nil
-		if n := len(l.Samples); n > 0 && processOf(l.Samples[n-1]) == who {
-			s.Fields = l.Samples[n-1].Fields
-		} else if who != (process{}) {
-			s.Fields = who.fields()
-		}
-	}
-	l.Samples = append(l.Samples, s)
-}
-
-// process identifies what a sample was taken of; a changed one is a restart.
-// "" is unknown.
-type process struct{ pid, start string }
-
-func processOf(s series.Sample) (p process) {
-	for _, f := range s.Fields {
-		switch f.Key {
-		case "pid":
-			p.pid = f.Value
-		case "start":
-			p.start = f.Value
-		}
-	}
-	if p.pid == "-" {
-		p.pid = ""
-	}
-	if p.start == "-" {
-		p.start = ""
-	}
-	return p
-}
-
-func (p process) fields() (fields []series.Field) {
-	if p.pid != "" {
-		fields = append(fields, series.Field{Key: "pid", Value: strings.Clone(p.pid)})
-	}
-	if p.start != "" {
-		fields = append(fields, series.Field{Key: "start", Value: strings.Clone(p.start)})
-	}
-	return fields
-}
-
-// follow takes the process of the next sample and tells whether it is another
-// one. What the sample does not tell stays as it was.
-func (p *process) follow(next process) (restarted bool) {
-	restarted = p.pid != "" && next.pid != "" && p.pid != next.pid ||
-		p.start != "" && next.start != "" && p.start != next.start
-	p.pid, p.start = cmp.Or(next.pid, p.pid), cmp.Or(next.start, p.start)
-	return restarted
-}
-
-// DefaultTitle is a title in the article's manner: "Mem usage with up to
-// 10,001 connections", or the name of the log where no connection was counted.
-func DefaultTitle(logs []Log) string {
-	most := int64(0)
-	for _, l := range logs {
-		for _, s := range l.Samples {
-			most = max(most, s.Connections)
-		}
-	}
-	switch {
-	case most == 1:
-		return "Mem usage with up to 1 connection"
-	case most > 0:
-		return "Mem usage with up to " + thousands(strconv.FormatInt(most, 10)) + " connections"
-	case len(logs) == 1 && logs[0].Name != "":
-		return "Mem usage: " + logs[0].Name
-	}
-	return "Mem usage"
-}
+func (c Config) width() int { return cmp.Or(c.Width, DefaultWidth) }
 
 // Formats that Draw knows.
 const (
@@ -206,7 +124,7 @@ func Draw(w io.Writer, format string, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	c, err := newCanvas(format, cfg.width(), cfg.height())
+	c, err := newCanvas(format, int(pic.width), int(pic.height))
 	if err != nil {
 		return err
 	}

@@ -12,9 +12,9 @@ import (
 
 // noisy is a log of n samples whose memory wanders, with the process named in
 // every line as memlog does.
-func noisy(n int) Log {
+func noisy(n int) *Log {
 	random := rand.New(rand.NewPCG(1, 2))
-	log := Log{Name: "noisy.log", Samples: make([]series.Sample, 0, n)}
+	log := &Log{Name: "noisy.log"}
 	for i := range n {
 		log.Add(series.Sample{
 			Time:        time.Unix(1224518244+int64(i), random.Int64N(1e6)),
@@ -32,7 +32,7 @@ func BenchmarkDraw(b *testing.B) {
 	for _, format := range []string{PNG, SVG, PDF} {
 		for _, n := range []int{15, 144, 1440, 1_000_000} {
 			b.Run(fmt.Sprintf("format=%s/samples=%d", format, n), func(b *testing.B) {
-				cfg := Config{Title: "Mem usage", Logs: []Log{noisy(n)}}
+				cfg := Config{Title: "Mem usage", Logs: []*Log{noisy(n)}}
 				var size countingWriter
 				b.ReportAllocs()
 				for b.Loop() {

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"encoding/xml"
 	"errors"
-	"flag" //nolint:depguard // -update is go test's
+	"flag"
 	"fmt"
 	"image"
 	"image/color"
@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -28,7 +29,16 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files in testdata")
 
-func load(t *testing.T, name string) Log {
+// logOf is a log of samples.
+func logOf(name string, samples []series.Sample) *Log {
+	l := &Log{Name: name}
+	for _, s := range samples {
+		l.Add(s)
+	}
+	return l
+}
+
+func loadSamples(t *testing.T, name string) []series.Sample {
 	t.Helper()
 	f, err := os.Open(filepath.Join("testdata", name))
 	if err != nil {
@@ -39,7 +49,12 @@ func load(t *testing.T, name string) Log {
 	if err != nil || len(malformed) > 0 {
 		t.Fatal(err, malformed)
 	}
-	return Log{Name: name, Samples: samples}
+	return samples
+}
+
+func load(t *testing.T, name string) *Log {
+	t.Helper()
+	return logOf(name, loadSamples(t, name))
 }
 
 func draw(t *testing.T, format string, cfg Config) []byte {
@@ -57,10 +72,10 @@ func TestArticlesLogs(t *testing.T) {
 	for name, lines := range map[string]int{"article-connect.log": 8, "article-10min.log": 15} {
 		t.Run(name, func(t *testing.T) {
 			log := load(t, name)
-			if len(log.Samples) != lines {
-				t.Fatalf("%d samples, the article prints %d", len(log.Samples), lines)
+			if log.Len() != lines {
+				t.Fatalf("%d samples, the article prints %d", log.Len(), lines)
 			}
-			cfg := Config{Title: title, Logs: []Log{log}}
+			cfg := Config{Title: title, Logs: []*Log{log}}
 			img, err := png.Decode(bytes.NewReader(draw(t, PNG, cfg)))
 			if err != nil {
 				t.Fatal(err)
@@ -95,14 +110,13 @@ func checkLine(t *testing.T, img image.Image, cfg Config) {
 		t.Fatal(err)
 	}
 	for i, panel := range p.panels {
-		for _, s := range cfg.Logs[0].Samples {
-			if panel.value(&s) < 0 {
-				continue
-			}
-			px := areas[i].left + x.position((seconds(s.Time)-p.origins[0])/60)*areas[i].width()
-			py := areas[i].bottom - ys[i].position(float64(panel.value(&s)))*areas[i].height()
+		log := cfg.Logs[0]
+		for row := range log.rows {
+			v := log.figures[panel.strands[0].figure].at(row)
+			px := areas[i].left + x.position((log.time(row)-p.origins[0])/60)*areas[i].width()
+			py := areas[i].bottom - ys[i].position(v)*areas[i].height()
 			if !blueNear(img, int(px), int(py)) {
-				t.Errorf("no line at %.0f,%.0f, where %s of %+v belongs", px, py, panel.label, s)
+				t.Errorf("no line at %.0f,%.0f, where %s of row %d belongs", px, py, panel.label, row)
 			}
 		}
 	}
@@ -123,8 +137,9 @@ func blueNear(img image.Image, x, y int) bool {
 // gallery is pictures of all kinds, for tests that hold for each of them.
 func gallery(t *testing.T) map[string]Config {
 	t.Helper()
-	ten, connect := load(t, "article-10min.log"), load(t, "article-connect.log")
-	restarts := Log{Name: "restarts.log"}
+	tenSamples := loadSamples(t, "article-10min.log")
+	ten, connect := logOf("article-10min.log", tenSamples), load(t, "article-connect.log")
+	restarts := &Log{Name: "restarts.log"}
 	for i := range 200 {
 		if i >= 90 && i < 100 {
 			continue // a gap
@@ -134,43 +149,126 @@ func gallery(t *testing.T) map[string]Config {
 			Fields: []series.Field{{Key: "pid", Value: fmt.Sprint(1 + i/50 + i/198)}},
 		})
 	}
-	many := []Log{}
+	many := []*Log{}
 	for i := range 12 {
-		l := Log{Name: fmt.Sprintf("run-%d.log", i+1)}
-		for _, s := range ten.Samples {
+		l := &Log{Name: fmt.Sprintf("run-%d.log", i+1)}
+		for _, s := range tenSamples {
 			s.RSSKB += int64(i) * 9000
 			l.Add(s)
 		}
 		many = append(many, l)
 	}
-	huge := Log{Name: "huge.log", Samples: sampled([2]int64{0, 24_000_000_000}, [2]int64{365 * 86400, 48_000_000_123})}
-	onlyConnections := Log{Name: "flood.log"}
-	for _, s := range ten.Samples {
+	huge := logOf("huge.log", sampled([2]int64{0, 24_000_000_000}, [2]int64{365 * 86400, 48_000_000_123}))
+	flood, gen, events := floodLog(), msggenLog(), eventLog()
+	onlyConnections := &Log{Name: "flood.log"}
+	for _, s := range tenSamples {
 		s.RSSKB = series.Unknown
 		onlyConnections.Add(s)
 	}
+	day := &Log{Name: "day.log"}
+	for i := range int64(1600) {
+		s := line(i*60, "pid=1")
+		s.RSSKB = 2_000_000 + i*1000
+		day.Add(s)
+	}
 	long := strings.Repeat("a title that is too long ", 20)
 	return map[string]Config{
-		"article":          {Title: "Mem usage with 10k active connections, 1000 msg/sec", Logs: []Log{ten}},
-		"two-panels":       {Title: "Mem usage", Width: 700, Height: 450, Logs: []Log{ten}},
-		"overlay":          {Title: "Überlagert – 50 % < 100 & \"more\"", Width: 700, Height: 500, Logs: []Log{ten, connect, restarts}},
-		"restarts":         {Title: "Restarts", Width: 600, Height: 450, Logs: []Log{restarts}},
-		"clock":            {Align: AlignClock, Logs: []Log{ten, restarts}},
+		"article":          {Title: "Mem usage with 10k active connections, 1000 msg/sec", Logs: []*Log{ten}},
+		"two-panels":       {Title: "Mem usage", Width: 700, Height: 450, Logs: []*Log{ten}},
+		"overlay":          {Title: "Überlagert – 50 % < 100 & \"more\"", Width: 700, Height: 500, Logs: []*Log{ten, connect, restarts}},
+		"restarts":         {Title: "Restarts", Width: 600, Height: 450, Logs: []*Log{restarts}},
+		"clock":            {Align: AlignClock, Logs: []*Log{ten, restarts}},
 		"many":             {Title: long, Logs: many},
-		"huge":             {Title: "Huge", Logs: []Log{huge}},
-		"one-sample":       {Title: "One sample", Logs: []Log{{Name: "one", Samples: ten.Samples[:1]}}},
-		"constant":         {Title: "Constant", Logs: []Log{{Samples: sampled([2]int64{0, 90964}, [2]int64{60, 90964}, [2]int64{120, 90964})}}},
-		"zero":             {Title: "Zero", Logs: []Log{{Samples: sampled([2]int64{0, 0}, [2]int64{60, 0})}}},
-		"only-connections": {Title: "Connections", Logs: []Log{onlyConnections}},
-		"smallest":         {Title: "Small", Width: minWidth, Height: minHeight, Logs: []Log{ten}},
-		"large":            {Title: "Large", Width: 800, Height: 600, Logs: []Log{restarts}},
-		"long-names":       {Logs: []Log{{long, ten.Samples}, {"line\nbreak\x1b[31m\xff", connect.Samples}}},
+		"huge":             {Title: "Huge", Logs: []*Log{huge}},
+		"one-sample":       {Title: "One sample", Logs: []*Log{logOf("one", tenSamples[:1])}},
+		"constant":         {Title: "Constant", Logs: []*Log{logOf("", sampled([2]int64{0, 90964}, [2]int64{60, 90964}, [2]int64{120, 90964}))}},
+		"zero":             {Title: "Zero", Logs: []*Log{logOf("", sampled([2]int64{0, 0}, [2]int64{60, 0}))}},
+		"only-connections": {Title: "Connections", Logs: []*Log{onlyConnections}},
+		"smallest":         {Title: "Small", Width: minWidth, Height: minHeight, Logs: []*Log{ten}},
+		"large":            {Title: "Large", Width: 800, Height: 600, Logs: []*Log{restarts}},
+		"flood":            {Title: "Flood", Logs: []*Log{flood}},
+		"msggen":           {Title: "Msggen", Logs: []*Log{gen}},
+		"run":              {Title: "A run", Logs: []*Log{runMemory(), flood, gen}},
+		"events":           {Title: "Events", Logs: []*Log{events}},
+		"many-events":      {Title: "Events", Width: 600, Height: 450, Logs: []*Log{manyEvents(), events}},
+		"day":              {Title: "A day", Align: AlignClock, Logs: []*Log{day}},
+		"hours":            {Title: "Hours", Logs: []*Log{day, events}},
+		"long-names":       {Logs: []*Log{logOf(long, tenSamples), logOf("line\nbreak\x1b[31m\xff", loadSamples(t, "article-connect.log"))}},
 	}
+}
+
+// floodLog is of 200 seconds in which the server stumbles and some leave.
+func floodLog() *Log {
+	log := &Log{Name: "flood.log"}
+	chunks := 0
+	for i := range 200 {
+		p99 := "1.5"
+		if i >= 100 && i < 110 {
+			p99 = fmt.Sprint(80 + i%7)
+		} else {
+			chunks += 1000 + i%5
+		}
+		log.Add(line(int64(i), fmt.Sprint("connected=", min(i*100, 10_000)), fmt.Sprint("closed=", max(0, i-150)*4),
+			fmt.Sprint("chunks=", chunks), fmt.Sprintf("p50_ms=%.3f", 0.4+float64(i%3)/100), "p99_ms="+p99))
+	}
+	return log
+}
+
+// runMemory is of the server at which floodLog was, with a collection forced.
+func runMemory() *Log {
+	log := &Log{Name: "mem.log"}
+	for i := range 200 {
+		s := line(int64(i))
+		s.RSSKB, s.Connections = int64(6000+min(i, 100)*12+i), int64(min(i*100, 10_000))
+		if i >= 160 {
+			s.RSSKB -= 900
+		}
+		if i == 160 {
+			s.Fields = []series.Field{{Key: "event", Value: "gc"}}
+		}
+		log.Add(s)
+	}
+	return log
+}
+
+// msggenLog is of the same time as floodLog.
+func msggenLog() *Log {
+	log := &Log{Name: "msggen.log"}
+	for i := range 200 {
+		held := min(max(0, i-100), 10) * 1000 // what was not sent in the ten seconds
+		log.Add(line(int64(i), fmt.Sprint("asked=", i*1000), fmt.Sprint("sent=", i*1000-held), fmt.Sprint("refused=", held),
+			"late_p50_ms=0.06", fmt.Sprintf("late_p99_ms=%.2f", 0.3+float64(i%4)/10)))
+	}
+	return log
+}
+
+func eventLog() *Log {
+	names := map[int]string{10: "msggen on", 40: "deploy v2", 42: "roll back", 120: "gc", 150: "restarted by hand", 195: "msggen off"}
+	log := &Log{Name: "events.log"}
+	for i := range 200 {
+		s := line(int64(i)*10, fmt.Sprint("pid=", i/170))
+		s.RSSKB, s.Connections = int64(90_000+i*i), int64(min(i*100, 5000))
+		if names[i] != "" {
+			s.Fields = append(s.Fields, series.Field{Key: "event", Value: names[i]})
+		}
+		log.Add(s)
+	}
+	return log
+}
+
+func manyEvents() *Log {
+	log := &Log{Name: "many.log"}
+	for i := range 300 {
+		s := line(int64(i)*7, fmt.Sprint("event=", []string{"gc", "deploy", "step "}[i%3], i/100))
+		s.RSSKB = int64(80_000 + i%10*300)
+		log.Add(s)
+	}
+	return log
 }
 
 func TestGolden(t *testing.T) {
 	pictures := gallery(t)
-	for _, name := range []string{"article", "restarts", "overlay"} {
+	for _, name := range []string{"article", "restarts", "overlay", "run", "events", "day"} {
 		t.Run(name, func(t *testing.T) {
 			got := draw(t, SVG, pictures[name])
 			golden := filepath.Join("testdata", name+".svg")
@@ -233,8 +331,8 @@ func TestEachPictureIsWellFormed(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := img.Bounds().Size(); got != image.Pt(cfg.width(), cfg.height()) {
-				t.Errorf("the picture is %v, asked were %d by %d", got, cfg.width(), cfg.height())
+			if got := img.Bounds().Size(); cfg.Height > 0 && got != image.Pt(cfg.width(), cfg.Height) {
+				t.Errorf("the picture is %v, asked were %d by %d", got, cfg.width(), cfg.Height)
 			}
 			for d := xml.NewDecoder(bytes.NewReader(draw(t, SVG, cfg))); ; {
 				if _, err := d.Token(); errors.Is(err, io.EOF) {
@@ -295,7 +393,7 @@ func TestTextHasItsPlace(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			c, err := newCanvas(SVG, cfg.width(), cfg.height())
+			c, err := newCanvas(SVG, int(p.width), int(p.height))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -325,7 +423,7 @@ func TestNothingIsWrittenOnTheData(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c, err := newCanvas(SVG, cfg.width(), cfg.height())
+		c, err := newCanvas(SVG, int(p.width), int(p.height))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -351,9 +449,9 @@ func TestDrawRefuses(t *testing.T) {
 	unknown := sampled([2]int64{0, -1}, [2]int64{60, -1})
 	connections := sampled([2]int64{0, -1})
 	connections[0].Connections = 5
-	many := make([]Log, 200)
+	many := make([]*Log, 200)
 	for i := range many {
-		many[i] = Log{Name: "a log with a name", Samples: good}
+		many[i] = logOf("a log with a name", good)
 	}
 	tests := []struct {
 		name   string
@@ -363,13 +461,13 @@ func TestDrawRefuses(t *testing.T) {
 		want   string
 	}{
 		{"no log", PNG, Config{}, true, "no log was given"},
-		{"no samples", PNG, Config{Logs: []Log{{Name: "mem.log"}}}, true, "mem.log has no samples"},
-		{"all unknown", PNG, Config{Logs: []Log{{Name: "mem.log", Samples: unknown}}}, true, "mem.log has 2 samples, but memory and connections are unknown"},
-		{"one of two unknown", PNG, Config{Logs: []Log{{Samples: good}, {Samples: unknown}}}, true, "log 2 has 2 samples, but"},
-		{"no room for what one knows", PNG, Config{Logs: []Log{{Samples: good}, {Name: "flood.log", Samples: connections}}}, true, "flood.log knows no memory, only connections, for which a picture beside other logs must be 450 pixels high"},
-		{"format", "gif", Config{Logs: []Log{{Samples: good}}}, false, "only png, svg and pdf"},
-		{"size", PNG, Config{Width: 10, Height: 100_000, Logs: []Log{{Samples: good}}}, false, "width of 10 pixels is outside 200 to 4000\nplots: a height of 100000 pixels is outside 150 to 4000"},
-		{"alignment", PNG, Config{Align: 7, Logs: []Log{{Samples: good}}}, false, "no alignment 7"},
+		{"no samples", PNG, Config{Logs: []*Log{{Name: "mem.log"}}}, true, "mem.log has no samples"},
+		{"all unknown", PNG, Config{Logs: []*Log{logOf("mem.log", unknown)}}, true, "mem.log has 2 samples, but every figure is unknown in all of them"},
+		{"one of two unknown", PNG, Config{Logs: []*Log{logOf("", good), logOf("", unknown)}}, true, "log 2 has 2 samples, but"},
+		{"no room for what one knows", PNG, Config{Height: 300, Logs: []*Log{logOf("", good), logOf("flood.log", connections)}}, true, "flood.log knows only connections, for which a picture beside the other logs must be higher than 300 pixels"},
+		{"format", "gif", Config{Logs: []*Log{logOf("", good)}}, false, "only png, svg and pdf"},
+		{"size", PNG, Config{Width: 10, Height: 100_000, Logs: []*Log{logOf("", good)}}, false, "width of 10 pixels is outside 200 to 4000\nplots: a height of 100000 pixels is outside 150 to 4000"},
+		{"alignment", PNG, Config{Align: 7, Logs: []*Log{logOf("", good)}}, false, "no alignment 7"},
 		{"more logs than fit", PNG, Config{Logs: many}, false, "500 by 300 pixels leave no room"},
 	}
 	for _, tt := range tests {
@@ -415,17 +513,17 @@ func TestFormatOf(t *testing.T) {
 
 func TestDefaultTitle(t *testing.T) {
 	ten := load(t, "article-10min.log")
-	unknown := Log{Name: "x.log", Samples: sampled([2]int64{0, 1})}
-	single := Log{Name: "x.log", Samples: []series.Sample{{Connections: 1}}}
+	unknown := logOf("x.log", sampled([2]int64{0, 1}))
+	single := logOf("x.log", []series.Sample{{Connections: 1}})
 	for _, tt := range []struct {
-		logs []Log
+		logs []*Log
 		want string
 	}{
-		{[]Log{ten}, "Mem usage with up to 10,001 connections"},
-		{[]Log{unknown, ten}, "Mem usage with up to 10,001 connections"},
-		{[]Log{single}, "Mem usage with up to 1 connection"},
-		{[]Log{unknown}, "Mem usage: x.log"},
-		{[]Log{unknown, unknown}, "Mem usage"},
+		{[]*Log{ten}, "Mem usage with up to 10,001 connections"},
+		{[]*Log{unknown, ten}, "Mem usage with up to 10,001 connections"},
+		{[]*Log{single}, "Mem usage with up to 1 connection"},
+		{[]*Log{unknown}, "Mem usage: x.log"},
+		{[]*Log{unknown, unknown}, "Mem usage"},
 		{nil, "Mem usage"},
 	} {
 		if got := DefaultTitle(tt.logs); got != tt.want {
@@ -434,25 +532,272 @@ func TestDefaultTitle(t *testing.T) {
 	}
 }
 
-// Log.Add keeps what a picture needs: the restarts, and nothing per sample.
+// Log.Add keeps of a line what a picture needs, and no text of it.
 func TestLogAdd(t *testing.T) {
 	var log Log
-	for i := range 100 {
-		log.Add(series.Sample{Time: time.Unix(epoch+int64(i), 0), RSSKB: 1, Fields: []series.Field{
-			{Key: "procs", Value: "1"}, {Key: "pid", Value: fmt.Sprint(7 + i/50)}, {Key: "cpu_s", Value: fmt.Sprint(i)},
+	for i := range 10_000 { // more than a page
+		log.Add(series.Sample{Time: time.Unix(epoch+int64(i), 0), RSSKB: int64(i), Connections: series.Unknown, Fields: []series.Field{
+			{Key: "procs", Value: "1"}, {Key: "pid", Value: fmt.Sprint(7 + i/5000)}, {Key: "cpu_s", Value: fmt.Sprint(i)},
 		}})
 	}
-	if got := surveyLog(log.Samples).restarts; len(got) != 1 || got[0] != 50 {
-		t.Errorf("restarts at %v, want 50", got)
+	s := surveyLog(&log)
+	if !slices.Equal(s.restarts, []int{5000}) || len(log.processes) != 2 {
+		t.Errorf("restarts at %v, want 5000; processes %v", s.restarts, log.processes)
 	}
-	for i, s := range log.Samples {
-		if len(s.Fields) != 1 || s.Fields[0].Key != "pid" || i%50 > 0 && &s.Fields[0] != &log.Samples[i-1].Fields[0] {
-			t.Fatalf("sample %d keeps %v", i, s.Fields)
+	for _, row := range []int{0, 4095, 4096, 9999} {
+		if log.time(row) != epoch+float64(row) || log.figures[memory].at(row) != float64(row) {
+			t.Errorf("row %d is %v KB at %v", row, log.figures[memory].at(row), log.time(row))
+		}
+		if v := log.figures[connections].at(row); !math.IsNaN(v) {
+			t.Errorf("row %d has %v connections, which nobody counted", row, v)
 		}
 	}
-	log.Add(series.Sample{Fields: []series.Field{{Key: "pid", Value: "-"}}})
-	if got := log.Samples[100].Fields; got != nil {
-		t.Errorf("an unknown process is kept as %v", got)
+	if log.figures[connections].pages != nil {
+		t.Error("a figure that no line has takes memory")
+	}
+}
+
+// line is a sample without memory and connections, of key=value columns.
+func line(second int64, fields ...string) series.Sample {
+	s := series.Sample{Time: time.Unix(epoch+second, 0).UTC(), RSSKB: series.Unknown, Connections: series.Unknown}
+	for _, f := range fields {
+		key, value, _ := strings.Cut(f, "=")
+		s.Fields = append(s.Fields, series.Field{Key: key, Value: value})
+	}
+	return s
+}
+
+// What flood and msggen count becomes a rate, and what it cannot be known from
+// is unknown.
+func TestLogRates(t *testing.T) {
+	nan := math.NaN()
+	tests := []struct {
+		name    string
+		figure  figure
+		samples []series.Sample
+		want    []float64
+	}{
+		{"chunks", received, []series.Sample{line(0, "chunks=0"), line(1, "chunks=100"), line(3, "chunks=700")}, []float64{nan, 100, 300}},
+		{"sent", sent, []series.Sample{line(0, "asked=9", "sent=5"), line(10, "asked=20", "sent=15")}, []float64{nan, 1}},
+		{"refused", refused, []series.Sample{line(0, "refused=0"), line(1, "refused=3")}, []float64{nan, 3}},
+		{"another run", received, []series.Sample{line(0, "chunks=500"), line(1, "chunks=600"), line(2, "chunks=10"), line(3, "chunks=30")}, []float64{nan, 100, nan, 20}},
+		{"the clock was set back", received, []series.Sample{line(9, "chunks=1"), line(5, "chunks=2"), line(6, "chunks=4")}, []float64{nan, nan, 2}},
+		{"twice in a second", received, []series.Sample{line(0, "chunks=0"), line(0, "chunks=60"), line(2, "chunks=100")}, []float64{nan, nan, 50}},
+		{"nothing known", received, []series.Sample{line(0, "chunks=0"), line(1, "chunks=-"), line(2, "chunks=x"), line(4, "chunks=4")}, []float64{nan, nan, nan, 1}},
+		{"no rate", latency99, []series.Sample{line(0, "p99_ms=-"), line(1, "p99_ms=0.125"), line(2, "p99_ms=-1")}, []float64{nan, 0.125, nan}},
+		{"late", late50, []series.Sample{line(0, "late_p50_ms=0.5", "late_p99_ms=2")}, []float64{0.5}},
+		{"connected where the column is unknown", connections, []series.Sample{line(0, "connected=7")}, []float64{7}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			log := logOf("", tt.samples)
+			for row, want := range tt.want {
+				if got := log.figures[tt.figure].at(row); got != want && !(math.IsNaN(got) && math.IsNaN(want)) {
+					t.Errorf("row %d is %v, want %v", row, got, want)
+				}
+			}
+		})
+	}
+}
+
+// The marks of a picture, whoever made them.
+func TestMarks(t *testing.T) {
+	log := logOf("mem.log", []series.Sample{
+		{Time: time.Unix(epoch, 0), RSSKB: 1, Fields: []series.Field{{Key: "pid", Value: "1"}}},
+		line(60, "event=deploy\tv2"), // put there by another: no sample
+		{Time: time.Unix(epoch+120, 0), RSSKB: 2, Fields: []series.Field{{Key: "pid", Value: "1"}, {Key: "event", Value: "gc"}}},
+		{Time: time.Unix(epoch+240, 0), RSSKB: 3, Fields: []series.Field{{Key: "pid", Value: "2"}, {Key: "event", Value: "restart"}}},
+		{Time: time.Unix(epoch+360, 0), RSSKB: 3, Fields: []series.Field{{Key: "pid", Value: "2"}, {Key: "event", Value: "-"}}},
+		line(600, "event=gc by hand"),
+	})
+	if log.rows != 4 || log.Len() != 6 {
+		t.Errorf("%d rows of %d lines, want 4 of 6", log.rows, log.Len())
+	}
+	p, err := newPicture(Config{Logs: []*Log{log}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []mark{
+		{1, 0, "deploy v2", markEvent},
+		{2, 0, "gc", markCollection},
+		{4, 0, "restart", markRestart},
+		{10, 0, "gc by hand", markCollection},
+	}
+	if !slices.Equal(p.marks, want) {
+		t.Errorf("got  %v\nwant %v", p.marks, want)
+	}
+	if p.minutes != 10 {
+		t.Errorf("the picture ends at minute %v, before its last event", p.minutes)
+	}
+}
+
+// Each event is named, or one of each kind, or it is said that not all are.
+func TestPlaceMarks(t *testing.T) {
+	events := func(n int, name func(i int) string) *Log {
+		log := &Log{Name: "mem.log"}
+		for i := range n {
+			s := line(int64(i)*60, "event="+name(i))
+			s.RSSKB = 1000
+			log.Add(s)
+		}
+		return log
+	}
+	tests := []struct {
+		name string
+		log  *Log
+		rows int
+		want string // of the texts, in order
+		note string
+	}{
+		{"few", events(3, func(i int) string { return fmt.Sprint("e", i) }), 1, "e0 e1 e2", ""},
+		{"in rows", events(12, func(i int) string { return fmt.Sprint("deploy", i) }), 3, "", ""},
+		{"many of two kinds", events(100, func(i int) string { return []string{"gc", "deploy"}[i%2] }), 2, "gc ×50 deploy ×50", ""},
+		{"far too many", events(5000, func(i int) string { return fmt.Sprint("event", i) }), 3, "", " of 5000 events are named"},
+		{"too many", events(100, func(i int) string { return fmt.Sprint("event", i) }), 3, "", " of 100 events are named"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			p, err := newPicture(Config{Logs: []*Log{tt.log}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			f := p.placeMarks(box{60, 40, 480, 250})
+			if f.rows != tt.rows || (f.note == "") != (tt.note == "") || !strings.HasSuffix(f.note, tt.note) {
+				t.Errorf("%d rows, note %q, want %d and %q", f.rows, f.note, tt.rows, tt.note)
+			}
+			var texts []string
+			for _, flag := range f.placed {
+				texts = append(texts, flag.text)
+			}
+			if tt.want != "" && strings.Join(texts, " ") != tt.want {
+				t.Errorf("texts %q, want %q", texts, tt.want)
+			}
+			if tt.note != "" && !strings.HasPrefix(f.note, fmt.Sprint(len(texts), " of")) {
+				t.Errorf("the note %q is of %d texts", f.note, len(texts))
+			}
+			if tt.want == "" && tt.note == "" && len(texts) != tt.log.Len() {
+				t.Errorf("%d of %d are named, and nothing says so", len(texts), tt.log.Len())
+			}
+		})
+	}
+}
+
+// Which panels a log gets, without being told.
+func TestPanels(t *testing.T) {
+	g := gallery(t)
+	mem, flood, gen := g["article"].Logs[0], g["flood"].Logs[0], g["msggen"].Logs[0]
+	big := logOf("big.log", sampled([2]int64{0, 2_000_000}, [2]int64{60, 3_000_000}))
+	huge := logOf("huge.log", sampled([2]int64{0, 200 << 20}, [2]int64{60, 210 << 20}))
+	tests := []struct {
+		name   string
+		cfg    Config
+		height float64
+		want   string
+	}{
+		{"memory", Config{Logs: []*Log{mem}}, 300, "Mem (KB)"},
+		{"memory, higher", Config{Height: 450, Logs: []*Log{mem}}, 450, "Mem (KB), Connections"},
+		{"much memory", Config{Logs: []*Log{big}}, 300, "Mem (MiB)"},
+		{"very much memory", Config{Logs: []*Log{huge}}, 300, "Mem (GiB)"},
+		{"much memory, as the article has it", Config{ArticleUnits: true, Logs: []*Log{huge}}, 300, "Mem (KB)"},
+		{"flood", Config{Logs: []*Log{flood}}, 600, "Connections, Chunks/s, Latency (ms)"},
+		{"flood, low", Config{Height: 200, Logs: []*Log{flood}}, 200, "Connections, Chunks/s"},
+		{"msggen", Config{Logs: []*Log{gen}}, 450, "Messages/s, Sent late (ms)"},
+		{"all", Config{Logs: []*Log{mem, flood, gen}}, 750, "Mem (KB), Connections, Messages/s, Latency (ms)"},
+		{"memory and flood, low", Config{Height: 300, Logs: []*Log{mem, flood}}, 300, "Mem (KB), Chunks/s, Latency (ms)"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			p, err := newPicture(tt.cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, panel := range p.panels {
+				got = append(got, panel.label)
+			}
+			if strings.Join(got, ", ") != tt.want || p.height != tt.height {
+				t.Errorf("panels %q, %v high, want %s, %v high", got, p.height, tt.want, tt.height)
+			}
+		})
+	}
+}
+
+// Logs of one kind begin each at its own start, those of a run together.
+func TestAlign(t *testing.T) {
+	at := func(start int64, fields ...string) *Log {
+		a, b := line(start, fields...), line(start+100, fields...)
+		if len(fields) == 0 {
+			a.RSSKB, b.RSSKB = 1, 2
+		}
+		return logOf("", []series.Sample{a, b})
+	}
+	logs := []*Log{at(0), at(30, "chunks=1"), at(60, "sent=1"), at(1000), at(1040, "chunks=1")}
+	for _, tt := range []struct {
+		align Align
+		want  []float64
+	}{
+		{AlignStart, []float64{0, 0, 0, 1000, 1000}},
+		{AlignClock, []float64{0, 0, 0, 0, 0}},
+	} {
+		p := &picture{clock: tt.align == AlignClock}
+		for _, l := range logs {
+			p.surveys = append(p.surveys, surveyLog(l))
+			p.origins = append(p.origins, l.start-epoch)
+		}
+		p.align()
+		if !slices.Equal(p.origins, tt.want) {
+			t.Errorf("alignment %d: logs begin at %v, want %v", tt.align, p.origins, tt.want)
+		}
+	}
+}
+
+// Of two logs with the same figures both are seen.
+func TestEqualLogsAreBothSeen(t *testing.T) {
+	ten := load(t, "article-10min.log")
+	img, err := png.Decode(bytes.NewReader(draw(t, PNG, Config{Logs: []*Log{ten, ten}})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	blue, orange := 0, 0
+	for x := 100; x < 450; x++ {
+		var b, o bool
+		for y := 60; y < 250; y++ { // below the legend
+			red, _, bl, _ := img.At(x, y).RGBA()
+			b = b || bl > red+0x3000
+			o = o || red > bl+0x6000
+		}
+		if b {
+			blue++
+		}
+		if o {
+			orange++
+		}
+	}
+	if blue < 300 || orange < 300 {
+		t.Errorf("of 350 columns %d show the first log and %d the second", blue, orange)
+	}
+}
+
+// A PDF shows letters that its fonts lack; a question mark would be all that
+// is left of them.
+func TestPDFShowsAllLetters(t *testing.T) {
+	cfg := Config{Logs: []*Log{load(t, "article-10min.log")}}
+	pictures := map[string]bool{}
+	for _, title := range []string{"", "????", "Имя", "имя", "Ωμέγα"} {
+		cfg.Title = title
+		pictures[string(draw(t, PDF, cfg))] = true
+	}
+	if len(pictures) != 5 {
+		t.Errorf("five titles make %d pictures", len(pictures))
+	}
+}
+
+// An SVG says how wide its texts are, so that it holds with any font.
+func TestSVGHoldsItsLayout(t *testing.T) {
+	svg := string(draw(t, SVG, gallery(t)["overlay"]))
+	texts, widths := strings.Count(svg, "<text "), regexp.MustCompile(`<text textLength="[1-9]`).FindAllString(svg, -1)
+	if texts < 10 || len(widths) != texts {
+		t.Errorf("%d texts, %d of them with a width", texts, len(widths))
 	}
 }
 

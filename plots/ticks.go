@@ -15,36 +15,62 @@ type tick struct {
 type axis struct {
 	low, high float64
 	ticks     []tick
+	label     string // of an x axis
+	log       bool   // equal factors lie equally far apart; low is above 0
 }
 
 // position is where a value lies on the axis: 0 at its low end, 1 at its high
 // end.
-func (a axis) position(v float64) float64 { return (v - a.low) / (a.high - a.low) }
+func (a axis) position(v float64) float64 {
+	if a.log {
+		return math.Log(max(v, a.low)/a.low) / math.Log(a.high/a.low)
+	}
+	return (v - a.low) / (a.high - a.low)
+}
 
-// valueAxis holds a range of whole numbers: from zero, or, when everything lies
-// in the upper half, zoomed in so that a slow leak is seen; but never so far
-// that the noise of a constant looks like mountains. It has no more than
-// maxTicks marks, at least two, and ends at marks.
-func valueAxis(e extent, maxTicks int) axis {
-	low, high := 0.0, float64(e.high)
-	if float64(e.low) > high/2 {
-		low = float64(e.low)
-		if least := high / 20; high-low < least {
-			middle := (low + high) / 2
-			low, high = middle-least/2, middle+least/2
-		}
+// zoomedAxis holds a range of whole numbers: from zero, or, when everything
+// lies in the upper half, zoomed in so that a slow leak is seen; but never so
+// far that the noise of a constant looks like mountains.
+func zoomedAxis(e extent, maxTicks int) axis {
+	if e.low <= e.high/2 {
+		return zeroAxis(e, maxTicks)
 	}
+	low, high := e.low, e.high
+	if least := high / 20; high-low < least {
+		middle := (low + high) / 2
+		low, high = middle-least/2, middle+least/2
+	}
+	return linearAxis(low, high, 1, maxTicks)
+}
+
+// zeroAxis goes from zero to the highest in whole numbers.
+func zeroAxis(e extent, maxTicks int) axis { return linearAxis(0, e.high, 1, maxTicks) }
+
+// millisAxis holds latencies: from zero, or by magnitudes where the slow ones
+// are so slow that the usual ones would lie on the ground.
+func millisAxis(e extent, maxTicks int) axis {
+	const microsecond = 0.001
+	if least := max(e.least, microsecond); e.high/least >= 100 {
+		return magnitudeAxis(least, e.high, maxTicks)
+	}
+	return linearAxis(0, max(e.high, microsecond), microsecond, maxTicks)
+}
+
+// linearAxis has no more than maxTicks marks, at least two, at least so far
+// apart, and ends at marks.
+func linearAxis(low, high, least float64, maxTicks int) axis {
 	if high <= low {
-		high = low + 1
+		high = low + least
 	}
-	step := max(1, nice((high-low)/float64(max(2, maxTicks))))
+	maxTicks = max(2, maxTicks)
+	step := max(least, nice((high-low)/float64(maxTicks)))
 	for {
-		first, last := math.Floor(low/step), math.Ceil(high/step)
-		if n := int(last-first) + 1; n <= max(2, maxTicks) {
+		first, last := math.Floor(low/step+1e-9), math.Ceil(high/step-1e-9)
+		if n := int(last-first) + 1; n <= maxTicks {
 			a := axis{low: first * step, high: last * step}
 			for i := range n {
 				v := (first + float64(i)) * step
-				a.ticks = append(a.ticks, tick{v, thousands(strconv.FormatFloat(v, 'f', 0, 64))})
+				a.ticks = append(a.ticks, tick{v, decimal(v, step)})
 			}
 			return a
 		}
@@ -52,45 +78,26 @@ func valueAxis(e extent, maxTicks int) axis {
 	}
 }
 
-// minuteSteps are natural steps of minutes; below and above, nice steps of
-// minutes and of days take over.
-var minuteSteps = [...]float64{1, 2, 5, 10, 20, 30, 60, 120, 240, 480, 720}
-
-const minutesPerDay = 24 * 60
-
-// minuteAxis goes from 0 to the last minute exactly. The step is the smallest
-// whose labels all fit, as fits tells; minutes must be above 0.
-func minuteAxis(minutes float64, fits func(labels []tick) bool) axis {
-	a := axis{high: minutes}
-	// Begin with few enough marks; what does not fit is thinned out.
-	for step := minuteStep(minutes / 12); ; step = minuteStep(step * 1.01) {
-		a.ticks = a.ticks[:0]
-		decimals := 0
-		if step < 1 {
-			decimals = int(math.Ceil(-math.Log10(step) - 1e-9))
-		}
-		// The last mark may lie on the end, whatever rounding says.
-		for i := 0; float64(i)*step <= minutes*(1+1e-9); i++ {
-			v := float64(i) * step
-			a.ticks = append(a.ticks, tick{min(v, minutes), thousands(strconv.FormatFloat(v, 'f', decimals, 64))})
-		}
-		if len(a.ticks) <= 2 || fits(a.ticks) {
-			return a
-		}
+// magnitudeAxis has a mark at powers of ten, at each or each few.
+func magnitudeAxis(least, most float64, maxTicks int) axis {
+	low, high := math.Floor(math.Log10(least)+1e-9), math.Ceil(math.Log10(most)-1e-9)
+	step := math.Ceil((high - low) / float64(max(1, maxTicks-1)))
+	high = low + math.Ceil((high-low)/step)*step
+	a := axis{low: math.Pow(10, low), high: math.Pow(10, high), log: true}
+	for e := low; e <= high; e += step {
+		v := math.Pow(10, e)
+		a.ticks = append(a.ticks, tick{v, decimal(v, v)})
 	}
+	return a
 }
 
-// minuteStep is the smallest natural step of at least v minutes.
-func minuteStep(v float64) float64 {
-	if v <= 0.5 {
-		return nice(v)
+// decimal writes a value with as many decimals as a step of the axis needs.
+func decimal(v, step float64) string {
+	decimals := 0
+	if step < 1 {
+		decimals = int(math.Ceil(-math.Log10(step) - 1e-9))
 	}
-	for _, s := range minuteSteps {
-		if s >= v {
-			return s
-		}
-	}
-	return minutesPerDay * max(1, nice(v/minutesPerDay))
+	return thousands(strconv.FormatFloat(v, 'f', decimals, 64))
 }
 
 // nice is the smallest of 1, 2 and 5 times a power of ten that is at least v;

@@ -3,92 +3,42 @@ package plots
 import (
 	"math"
 	"slices"
-	"time"
-
-	"example.org/comet/memlog/series"
 )
 
 // gapFactor: neighbours further apart than so many intervals are not joined.
 const gapFactor = 2.5
 
-// point is a sample as drawn: minutes elapsed, and kilobytes or connections.
+// point is a sample as drawn: minutes elapsed, and the figure.
 type point struct{ x, y float64 }
 
-// extent is the range of a figure over a log; none when nothing was known.
-type extent struct {
-	low, high int64
-	known     bool
-}
-
-func (e *extent) add(v int64) {
-	switch {
-	case v < 0:
-	case !e.known:
-		*e = extent{v, v, true}
-	default:
-		e.low, e.high = min(e.low, v), max(e.high, v)
-	}
-}
-
-func (e *extent) join(f extent) {
-	if f.known {
-		e.add(f.low)
-		e.add(f.high)
-	}
-}
-
-// seconds is a moment as unix time. A float64 holds it to a microsecond, does
-// not overflow in any year, and is quicker to compare than a time.Time.
-func seconds(t time.Time) float64 { return float64(t.Unix()) + float64(t.Nanosecond())*1e-9 }
-
-// survey is what one pass over a log finds out; moments and spans are in
-// seconds.
+// survey is a log, ready to be drawn.
 type survey struct {
-	samples     []series.Sample // in the order in which they are drawn
-	start, end  float64         // earliest and latest sample
-	interval    float64         // median spacing; 0 when there is none
-	restarts    []int           // indexes of the first sample of each further process
-	memory      extent
-	connections extent
+	*Log             // its rows in the order in which they are drawn
+	interval float64 // median spacing in seconds; 0 when there is none
+	restarts []int   // the first row of each further process
 }
 
-// maxBackwards is how often time may go back before the samples are sorted. A
-// few such steps are a clock that was set or logs that were joined, and are
-// drawn as they stand; many are two writers in one file.
+// maxBackwards is how often time may go back before the rows are sorted. A few
+// such steps are a clock that was set or logs that were joined, and are drawn
+// as they stand; many are two writers in one file.
 const maxBackwards = 100
 
-func surveyLog(samples []series.Sample) survey {
-	s := survey{samples: samples, start: math.Inf(1), end: math.Inf(-1)}
-	before, backwards := math.Inf(-1), 0
-	for i := range samples {
-		at := seconds(samples[i].Time)
-		s.start, s.end = min(s.start, at), max(s.end, at)
-		if at < before {
-			backwards++
-		}
-		before = at
-		s.memory.add(samples[i].RSSKB)
-		s.connections.add(samples[i].Connections)
+func surveyLog(l *Log) survey {
+	if l.backwards > maxBackwards {
+		l = l.sorted()
 	}
-	if backwards > maxBackwards {
-		s.samples = slices.SortedStableFunc(slices.Values(samples), func(a, b series.Sample) int {
-			return a.Time.Compare(b.Time)
-		})
-	}
-	s.interval = medianSpacing(s.samples)
-	s.restarts = findRestarts(s.samples)
-	return s
+	return survey{Log: l, interval: medianSpacing(l), restarts: l.restarts()}
 }
 
 // medianSpacing is the median of the steps in which time goes forward. Of a
 // long log it looks at some thousands of them, evenly spread: sorting a
 // million would take longer than drawing them.
-func medianSpacing(samples []series.Sample) float64 {
+func medianSpacing(l *Log) float64 {
 	const enough = 8192
-	stride := max(1, len(samples)/enough)
-	spacings := make([]float64, 0, min(len(samples), 2*enough))
-	for i := stride; i < len(samples); i += stride {
-		if d := seconds(samples[i].Time) - seconds(samples[i-1].Time); d > 0 {
+	stride := max(1, l.rows/enough)
+	spacings := make([]float64, 0, min(l.rows, 2*enough))
+	for i := stride; i < l.rows; i += stride {
+		if d := l.time(i) - l.time(i-1); d > 0 {
 			spacings = append(spacings, d)
 		}
 	}
@@ -98,22 +48,6 @@ func medianSpacing(samples []series.Sample) float64 {
 	slices.Sort(spacings)
 	n := len(spacings)
 	return (spacings[(n-1)/2] + spacings[n/2]) / 2
-}
-
-func findRestarts(samples []series.Sample) (restarts []int) {
-	var who process
-	var fields []series.Field // of the sample before
-	for i := range samples {
-		f := samples[i].Fields
-		if len(f) == 0 || len(f) == len(fields) && &f[0] == &fields[0] {
-			continue // shared, as Log.Add leaves them
-		}
-		fields = f
-		if who.follow(processOf(samples[i])) {
-			restarts = append(restarts, i)
-		}
-	}
-	return restarts
 }
 
 // trace is one figure of one log, ready to be drawn.
@@ -141,9 +75,9 @@ type tracer struct {
 	specks map[int]*[2]point
 }
 
-// makeTrace draws the figure that value picks, from minute 0 at origin to so
-// many minutes (above 0), in so many pixel columns.
-func makeTrace(s *survey, origin, minutes float64, columns int, value func(*series.Sample) int64) trace {
+// makeTrace draws a figure from minute 0 at origin to so many minutes (above
+// 0), in so many pixel columns.
+func makeTrace(s *survey, origin, minutes float64, columns int, f figure) trace {
 	t := tracer{columns: columns, perMinute: float64(columns) / minutes, specks: map[int]*[2]point{}}
 	gap := s.interval * gapFactor
 	if gap == 0 {
@@ -151,21 +85,21 @@ func makeTrace(s *survey, origin, minutes float64, columns int, value func(*seri
 	}
 	restarts := s.restarts
 	before := 0.0
-	for i := range s.samples {
-		if len(restarts) > 0 && restarts[0] == i {
+	for row := range s.rows {
+		if len(restarts) > 0 && restarts[0] == row {
 			t.breakLine()
 			restarts = restarts[1:]
 		}
-		v := value(&s.samples[i])
-		if v < 0 {
+		v := s.figures[f].at(row)
+		if math.IsNaN(v) {
 			continue
 		}
-		at := seconds(s.samples[i].Time)
+		at := s.time(row)
 		if d := at - before; t.open && (d < 0 || d > gap) {
 			t.breakLine()
 		}
 		before = at
-		t.add(point{(at - origin) / 60, float64(v)})
+		t.add(point{(at - origin) / 60, v})
 	}
 	return t.finish()
 }

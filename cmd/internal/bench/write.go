@@ -38,13 +38,13 @@ func (e *experiment) write(r *result.Result) error {
 // drawMemory draws the article's picture from the memory log. A run that ended
 // before there were two samples has none.
 func (e *experiment) drawMemory() error {
-	log := plots.Log{Name: memLog}
+	log := &plots.Log{Name: memLog}
 	for _, s := range e.memorySamples() {
 		log.Add(s)
 	}
 	err := plots.WriteFile(filepath.Join(e.folder, picture), plots.Config{
 		Title: e.title(),
-		Logs:  []plots.Log{log},
+		Logs:  []*plots.Log{log},
 	})
 	if errors.Is(err, plots.ErrNoData) {
 		return nil

@@ -22,27 +22,38 @@ func newPlot(env *Env) *cobra.Command {
 		format string
 		size   string
 		align  string
+		units  string
 		labels []string
 		strict bool
 	)
 	cmd := &cobra.Command{
 		Use:   "plot --out FILE.{png,svg,pdf} LOG...",
-		Short: "Draw memory logs",
+		Short: "Draw the logs of memlog, flood and msggen",
 		Long: `plot draws the memory of a process over time from any log in the format of
 comet memlog, which is that of the article's one-liner:
 
   date<TAB>unix time<TAB>resident KB<TAB>connections
 
-The ending of --out says what it becomes: a PNG, an SVG or a PDF. A picture that
-is 450 pixels high or higher shows the connections as well. Several logs are
-drawn over each other, with a legend. LOG - is standard input.
+It draws what the columns of a log tell. Of comet memlog it is the memory, and
+in a picture that is 450 pixels high or higher the connections below it. Of
+comet flood --log it is the connections, the chunks each second and their
+latency, of comet msggen --log the messages each second and how late they were
+sent, in panels under each other. The ending of --out says what it becomes: a
+PNG, an SVG or a PDF. LOG - is standard input.
 
+Several logs are drawn over each other, each from its own start, with a legend;
+logs of different kinds that were written at the same time are one run and begin
+together. Beyond four hours the axis is in hours, with --align clock it is the
+time of day; memory beyond a million KB is in MiB.
+
+A column event=TEXT is marked, event=gc, a forced collection, by a triangle.
 The line is broken where nothing was logged for two and a half intervals, and
-where the process was restarted, which is marked. A last line without a newline
-may have been cut anywhere and is left out.`,
+where the process was restarted, which is marked too. A last line without a
+newline may have been cut anywhere and is left out.`,
 		Example: `  comet plot --out mochimem.png mochimem.log
   comet plot -o mem.svg --size 700x500 --title "Mem usage with 10k active connections" mem.log
   comet plot -o both.png --label before --label after mem-1.log mem-2.log
+  comet plot -o run.png mem.log flood.log msggen.log
   ssh server cat mem.log | comet plot -o - --format png - > mem.png`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -51,7 +62,12 @@ may have been cut anywhere and is left out.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			if cfg.Width, cfg.Height, err = parseSize(size); err != nil {
+			if cmd.Flags().Changed("size") {
+				if cfg.Width, cfg.Height, err = parseSize(size); err != nil {
+					return err
+				}
+			}
+			if cfg.ArticleUnits, err = parseUnits(units); err != nil {
 				return err
 			}
 			if cfg.Align, err = parseAlign(align); err != nil {
@@ -86,10 +102,11 @@ may have been cut anywhere and is left out.`,
 	f := cmd.Flags()
 	f.StringVarP(&out, "out", "o", "", "the picture, a `FILE` ending in .png, .svg or .pdf, which is replaced if it exists; - is standard output")
 	f.StringVar(&format, "format", "", "png, svg or pdf, for --out -")
-	f.StringVar(&size, "size", fmt.Sprintf("%dx%d", plots.DefaultWidth, plots.DefaultHeight), "`WIDTHxHEIGHT` in pixels; two panels from 450 high")
+	f.StringVar(&size, "size", fmt.Sprintf("%dx%d", plots.DefaultWidth, plots.DefaultHeight), "`WIDTHxHEIGHT` in pixels; memory has two panels from 450 high, and without --size logs of flood and msggen get the height they need")
 	f.StringVar(&cfg.Title, "title", "", "the `text` above the picture (default: from what was logged)")
 	f.StringArrayVar(&labels, "label", nil, "the `name` of a log in the legend; repeatable, in the order of the logs (default: the file)")
-	f.StringVar(&align, "align", "start", "several logs each from its own start, or all by the clock")
+	f.StringVar(&align, "align", "start", "start: several logs each from its own start; clock: all by the time of day")
+	f.StringVar(&units, "units", "auto", "auto, or article: minutes and KB however many they are")
 	f.BoolVar(&strict, "strict", false, "fail at a malformed line (default: report it and go on)")
 	return cmd
 }
@@ -134,6 +151,14 @@ func parseAlign(s string) (plots.Align, error) {
 	return 0, usagef("--align is start or clock, not %q", s)
 }
 
+func parseUnits(s string) (article bool, err error) {
+	switch s {
+	case "auto", "article":
+		return s == "article", nil
+	}
+	return false, usagef("--units is auto or article, not %q", s)
+}
+
 // logNames are the labels, or without any the arguments.
 func logNames(args, labels []string) ([]string, error) {
 	stdin := 0
@@ -156,17 +181,17 @@ func logNames(args, labels []string) ([]string, error) {
 }
 
 // readLog reads one log; what is wrong with single lines goes to Stderr.
-func readLog(env *Env, arg, name string, strict bool) (plots.Log, error) {
+func readLog(env *Env, arg, name string, strict bool) (*plots.Log, error) {
 	in, file := env.Stdin, "standard input"
 	if arg != "-" {
 		f, err := os.Open(arg)
 		if err != nil {
-			return plots.Log{}, fmt.Errorf("cannot read the log: %w", err)
+			return nil, fmt.Errorf("cannot read the log: %w", err)
 		}
 		defer f.Close()
 		in, file = io.Reader(f), arg
 	}
-	log := plots.Log{Name: name}
+	log := &plots.Log{Name: name}
 	r := series.NewReader(in, file)
 	for r.Scan() {
 		bad := r.Malformed()
@@ -174,19 +199,19 @@ func readLog(env *Env, arg, name string, strict bool) (plots.Log, error) {
 		case bad == nil:
 			log.Add(r.Sample())
 		case strict:
-			return plots.Log{}, bad
+			return nil, bad
 		default:
 			fmt.Fprintf(env.Stderr, "comet: left out: %v\n", bad)
 		}
 	}
 	if err := r.Err(); err != nil {
-		return plots.Log{}, err
+		return nil, err
 	}
 	if r.Torn() {
 		fmt.Fprintf(env.Stderr, "comet: left out: %s: the last line does not end in a newline, so it may be cut\n", file)
 	}
-	if len(log.Samples) == 0 {
-		return plots.Log{}, errors.New(file + " holds no sample to draw: its lines should be a date, a unix time, kilobytes and connections")
+	if log.Len() == 0 {
+		return nil, errors.New(file + " holds no sample to draw: its lines should be a date, a unix time, kilobytes and connections")
 	}
 	return log, nil
 }

@@ -13,6 +13,16 @@ const threeLines = "Mon Oct 20 16:57:24 BST 2008 1224518244 40388 1\n" +
 	"Mon Oct 20 16:58:25 BST 2008 1224518305 41120 263\n" +
 	"Mon Oct 20 16:59:27 BST 2008 1224518367 65252 5267\n"
 
+// What comet flood and comet msggen log of the same seconds.
+const (
+	floodLines = "Mon Oct 20 16:57:24 BST 2008\t1224518244\t-\t10\tconnected=10\tclosed=0\tchunks=0\tp50_ms=-\tp99_ms=-\n" +
+		"Mon Oct 20 16:57:25 BST 2008\t1224518245\t-\t10\tconnected=10\tclosed=0\tchunks=1000\tp50_ms=0.4\tp99_ms=1.2\n" +
+		"Mon Oct 20 16:57:26 BST 2008\t1224518246\t-\t10\tconnected=10\tclosed=0\tchunks=2000\tp50_ms=0.4\tp99_ms=1.2\tevent=gc\n"
+	genLines = "Mon Oct 20 16:57:24 BST 2008\t1224518244\t-\t-\tasked=0\tsent=0\trefused=0\tlate_p50_ms=-\tlate_p99_ms=-\n" +
+		"Mon Oct 20 16:57:25 BST 2008\t1224518245\t-\t-\tasked=1000\tsent=990\trefused=10\tlate_p50_ms=0.05\tlate_p99_ms=0.2\n" +
+		"Mon Oct 20 16:57:26 BST 2008\t1224518246\t-\t-\tasked=2000\tsent=1980\trefused=20\tlate_p50_ms=0.05\tlate_p99_ms=0.2\n"
+)
+
 // plot runs the command in a folder with good.log, bad.log (its second line is
 // malformed, its last cut), empty.log and old.png.
 func plot(t *testing.T, stdin string, args ...string) (stdout, stderr string, err error) {
@@ -22,6 +32,8 @@ func plot(t *testing.T, stdin string, args ...string) (stdout, stderr string, er
 		"good.log":  threeLines,
 		"bad.log":   strings.Replace(threeLines, "41120", "4112O", 1) + "Mon Oct 20 17:00",
 		"empty.log": "",
+		"flood.log": floodLines,
+		"gen.log":   genLines,
 		"old.png":   "old",
 	} {
 		if err := os.WriteFile(name, []byte(text), 0o666); err != nil {
@@ -54,6 +66,10 @@ func TestPlotDraws(t *testing.T) {
 		{"title and size", "", []string{"-o", "mem.svg", "--title", "My title", "--size", "600x450", "good.log"}, "mem.svg", "<?xml", []string{">My title<", `width="450pt"`, ">Connections<"}, ""},
 		{"no title", "", []string{"-o", "mem.svg", "--title", "", "good.log"}, "mem.svg", "<?xml", []string{">Mem (KB)<"}, ""},
 		{"several", "", []string{"-o", "mem.svg", "--label", "before", "--label", "after", "--align", "clock", "good.log", "good.log"}, "mem.svg", "<?xml", []string{">before<", ">after<"}, ""},
+		{"flood", "", []string{"-o", "mem.svg", "flood.log"}, "mem.svg", "<?xml", []string{`height="450pt"`, ">Connections<", ">Chunks/s<", ">Latency (ms)<", ">p99<", ">gc<"}, ""},
+		{"msggen", "", []string{"-o", "mem.svg", "gen.log"}, "mem.svg", "<?xml", []string{">Messages/s<", ">asked<", ">refused<", ">Sent late (ms)<"}, ""},
+		{"a whole run", floodLines, []string{"-o", "mem.svg", "good.log", "-", "gen.log"}, "mem.svg", "<?xml", []string{">Mem (KB)<", ">Messages/s<", ">Latency (ms)<", ">standard input<"}, ""},
+		{"the article's units", "", []string{"-o", "mem.svg", "--units", "article", "good.log"}, "mem.svg", "<?xml", []string{">Minutes Elapsed<", ">Mem (KB)<"}, ""},
 		{"from and to the streams", threeLines, []string{"-o", "-", "--format", "svg", "-"}, "", "<?xml", nil, ""},
 		{"malformed lines are skipped", "", []string{"-o", "mem.png", "bad.log"}, "mem.png", "\x89PNG", nil, "bad.log:2: "},
 		{"a cut line too", "", []string{"-o", "mem.png", "bad.log"}, "mem.png", "\x89PNG", nil, "bad.log: the last line does not end in a newline"},
@@ -105,6 +121,7 @@ func TestPlotRefuses(t *testing.T) {
 		{"size", []string{"-o", "old.png", "--size", "big", "good.log"}, exitUsage, "write 500x300"},
 		{"too small", []string{"-o", "old.png", "--size", "20x30", "good.log"}, exitUsage, "width of 20 pixels"},
 		{"alignment", []string{"-o", "old.png", "--align", "left", "good.log"}, exitUsage, "start or clock"},
+		{"units", []string{"-o", "old.png", "--units", "MB", "good.log"}, exitUsage, "auto or article"},
 		{"labels", []string{"-o", "old.png", "--label", "a", "--label", "b", "good.log"}, exitUsage, "2 labels for 1 logs"},
 		{"stdin twice", []string{"-o", "old.png", "-", "-"}, exitUsage, "only once"},
 		{"no such log", []string{"-o", "old.png", "gone.log"}, exitFailed, "gone.log"},
