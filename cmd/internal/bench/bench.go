@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -16,30 +17,64 @@ import (
 	"example.org/comet/msggen"
 )
 
-// Outcome is what Run leaves.
+// Outcome is what an experiment leaves.
 type Outcome struct {
 	Folder string
 	Result *result.Result
 }
 
-// Run does the experiment. If it fails or ctx ends once the folder is there,
-// the outcome holds what was measured until then, marked as interrupted, beside
-// the error; the cause of ctx is the error in that case. When Run returns, all
-// processes have ended.
+// Run does the experiment, Repeat times. If it fails or ctx ends once the folder
+// is there, the outcome holds what was measured until then, marked as
+// interrupted, beside the error; the cause of ctx is the error in that case.
+// When Run returns, all processes have ended.
 func Run(ctx context.Context, cfg Config) (*Outcome, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	p, err := makePlan(cfg.Connections)
-	if err != nil {
+	if _, err := makePlan(cfg.Connections); err != nil {
 		return nil, err
 	}
 	folder, err := cfg.makeFolder(time.Now())
 	if err != nil {
 		return nil, err
 	}
+	if cfg.Repeat <= 1 {
+		r, err := runOnce(ctx, &cfg, folder)
+		return &Outcome{folder, r}, err
+	}
+	return repeat(ctx, &cfg, folder)
+}
+
+// repeat does the experiment several times, each in a folder of its own, and
+// leaves the median of each figure above them.
+func repeat(ctx context.Context, cfg *Config, folder string) (*Outcome, error) {
+	var runs []*result.Result
+	var failed error
+	for i := range cfg.Repeat {
+		fmt.Fprintf(cfg.Progress, "run %d of %d\n", i+1, cfg.Repeat)
+		below := filepath.Join(folder, fmt.Sprintf("run-%d", i+1))
+		if failed = os.MkdirAll(below, 0o755); failed != nil {
+			break
+		}
+		var r *result.Result
+		r, failed = runOnce(ctx, cfg, below)
+		runs = append(runs, r)
+		if failed != nil {
+			break
+		}
+	}
+	median := result.Median(runs...)
+	return &Outcome{folder, median}, errors.Join(failed, writeFolder(folder, median, runs...))
+}
+
+// runOnce does the experiment once and writes its folder.
+func runOnce(ctx context.Context, cfg *Config, folder string) (*result.Result, error) {
+	p, err := makePlan(cfg.Connections) // new addresses: the last run's are in TIME_WAIT
+	if err != nil {
+		return nil, err
+	}
 	e := &experiment{
-		cfg:      &cfg,
+		cfg:      cfg,
 		plan:     p,
 		folder:   folder,
 		progress: &progress{w: cfg.Progress, terminal: cfg.Terminal},
@@ -47,7 +82,7 @@ func Run(ctx context.Context, cfg Config) (*Outcome, error) {
 	}
 	err = e.run(ctx)
 	r := e.result(err != nil)
-	return &Outcome{folder, r}, errors.Join(err, e.write(r))
+	return r, errors.Join(err, e.drawMemory(), writeFolder(folder, r, r))
 }
 
 // experiment is one run, phase by phase. What a phase did not come to is nil.
@@ -71,6 +106,7 @@ type experiment struct {
 	// the messages.
 	start, connected, idle, before, after, end usages
 	slabStart, slabIdle                        *int64
+	tcpStart, tcpConnected                     tcpCounters
 	afterGC                                    *int64
 	connect, flooded                           *flood.Result
 	generated                                  *msggen.Result
@@ -148,6 +184,7 @@ func (e *experiment) startServer(ctx context.Context) error {
 	}
 	e.start = e.measure()
 	e.slabStart = slabBytes()
+	e.tcpStart = readTCPCounters()
 	return nil
 }
 
@@ -196,6 +233,7 @@ func (e *experiment) connectAll(ctx context.Context) error {
 		return err
 	}
 	e.connected = e.measure()
+	e.tcpConnected = readTCPCounters()
 	e.connect = &r
 	e.progress.line("connect  %d of %d in %.2f s (%.0f/s)", r.Established(), r.Asked, r.ConnectSeconds, float64(r.Established())/r.ConnectSeconds)
 	if r.Explanation != "" {
@@ -363,7 +401,7 @@ func (e *experiment) stopAll(err error) error {
 			continue
 		}
 		// After a failure the one that failed has been named already.
-		if stopErr := c.stop(patience); err == nil {
+		if stopErr := c.stop(stopPatience); err == nil {
 			errs = append(errs, stopErr)
 		}
 	}

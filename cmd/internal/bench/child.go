@@ -34,6 +34,10 @@ type child struct {
 // patience is how long a part may take for what it does at once.
 const patience = 20 * time.Second
 
+// stopPatience is how long a part may take to end when it is asked to: longer than
+// the server drains. Tests shorten it.
+var stopPatience = patience
+
 // lastWords is how many lines of a child's standard error are kept.
 const lastWords = 8
 
@@ -116,7 +120,7 @@ func (c *child) await(ctx context.Context, kind string, limit time.Duration, v a
 	if limit > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, limit,
-			fmt.Errorf("bench: the %s did not say %q within %v", c.name, kind, limit))
+			fmt.Errorf("bench: comet %s did not say %q within %v", c.name, kind, limit))
 		defer cancel()
 	}
 	for {
@@ -153,9 +157,9 @@ func (c *child) lost() error {
 		how = c.err.Error()
 	}
 	if len(c.words) == 0 {
-		return fmt.Errorf("bench: the %s (pid %d) ended (%s) and said nothing", c.name, c.pid(), how)
+		return fmt.Errorf("bench: comet %s (pid %d) ended (%s) and said nothing", c.name, c.pid(), how)
 	}
-	return fmt.Errorf("bench: the %s (pid %d) ended (%s); its last words:\n  %s", c.name, c.pid(), how, strings.Join(c.words, "\n  "))
+	return fmt.Errorf("bench: comet %s (pid %d) ended (%s); its last words:\n  %s", c.name, c.pid(), how, strings.Join(c.words, "\n  "))
 }
 
 // cpu is the processor time that the process used; it must have ended.
@@ -172,7 +176,7 @@ func (c *child) stop(limit time.Duration) error {
 	case <-time.After(limit):
 		_ = c.cmd.Process.Kill() // it may have ended just now
 		<-c.done
-		return fmt.Errorf("bench: the %s (pid %d) did not end within %v and was killed", c.name, c.pid(), limit)
+		return fmt.Errorf("bench: comet %s (pid %d) did not end within %v and was killed", c.name, c.pid(), limit)
 	}
 	if c.err != nil {
 		return c.lost()

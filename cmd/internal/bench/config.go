@@ -34,6 +34,8 @@ type Config struct {
 	// connect to when the memory is read.
 	Interval time.Duration
 	Idle     time.Duration
+	// Repeat is how many times to do it all; the result then has medians.
+	Repeat int
 	// Out is the folder for the results; "" makes one below comet-report.
 	// Unless Force is set it must be empty.
 	Out   string
@@ -59,6 +61,7 @@ func (c Config) Validate() error {
 	bad(c.Duration > 0 || c.Rate == "none", "messages for %v: give a duration, or --rate none", c.Duration)
 	bad(c.Interval > 0, "a sample every %v: give a positive interval", c.Interval)
 	bad(c.Idle >= time.Second, "an idle phase of %v: give 1s or more, for the memory to settle", c.Idle)
+	bad(c.Repeat >= 0, "%d repeats: use 1 or more", c.Repeat)
 	bad(c.Senders > 0, "%d senders: use 1 or more", c.Senders)
 	bad(c.Window > 0 && c.InFlight > 0, "a window must be 1 or more")
 	return errors.Join(errs...)

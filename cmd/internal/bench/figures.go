@@ -51,6 +51,16 @@ func (e *experiment) connectFigures(r *result.Result) {
 	r.Connect.Latency = quantilesOf(c.FirstByte)
 	r.Connect.ServerCPUSeconds = cpuBetween(e.start.server, e.connected.server)
 	r.Connect.FloodCPUSeconds = cpuBetween(e.start.flood, e.connected.flood)
+	r.Connect.ListenOverflows = difference(e.tcpStart.listenOverflows, e.tcpConnected.listenOverflows)
+	r.Connect.Retransmits = difference(e.tcpStart.retransmits, e.tcpConnected.retransmits)
+}
+
+// difference is to - from, where both are known.
+func difference(from, to *int64) result.Figure {
+	if from == nil || to == nil {
+		return result.Figure{}
+	}
+	return result.Of(*to - *from)
 }
 
 func quantilesOf(q *flood.Quantiles) result.Quantiles {
@@ -79,10 +89,8 @@ func (e *experiment) memoryFigures(r *result.Result) {
 	if e.afterGC != nil {
 		m.BytesPerConnectionAfterGC = result.Of(*e.afterGC).Minus(m.RSSStart).Per(established)
 	}
-	if e.slabStart != nil && e.slabIdle != nil {
-		// Both ends are on this machine, and cost the same.
-		m.KernelBytesPerConnection = result.Of(*e.slabIdle - *e.slabStart).Per(established).Times(0.5)
-	}
+	// Both ends are on this machine, and cost the same.
+	m.KernelBytesPerConnection = difference(e.slabStart, e.slabIdle).Per(established).Times(0.5)
 	r.Flood.BytesPerConnection = rss(e.idle.flood).Minus(rss(e.start.flood)).Per(established)
 }
 

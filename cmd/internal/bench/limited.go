@@ -22,6 +22,9 @@ func (e *experiment) limitedBy(r *result.Result) (limits result.Limits) {
 	if c := e.connect; c != nil && c.Failed > 0 {
 		add("connecting", "%s", c.Explanation)
 	}
+	if n, _ := r.Connect.ListenOverflows.Value(); n > 0 {
+		add("an accept queue", "it overflowed %.0f times while connecting (TcpExtListenOverflows): connect more slowly (--connect-rate, --in-flight), or raise net.core.somaxconn", n)
+	}
 	if s := e.statsAfter; s != nil && s.AcceptPauses > 0 {
 		add("the server's open files", "accepting paused %d times for want of them", s.AcceptPauses)
 	}

@@ -20,14 +20,14 @@ const (
 	report    = "report.html"
 )
 
-// write writes everything that is made of the result.
-func (e *experiment) write(r *result.Result) error {
+// writeFolder writes everything that is made of the result, beside the picture
+// if there is one; bench.txt has a line for each of the runs.
+func writeFolder(folder string, r *result.Result, runs ...*result.Result) error {
 	var bench, page bytes.Buffer
-	err := errors.Join(r.Write(e.folder), e.drawMemory(), result.WriteBench(&bench, r))
-	png, _ := os.ReadFile(filepath.Join(e.folder, picture)) // there may be none
-	err = errors.Join(err, r.WriteHTML(&page, png))
+	png, _ := os.ReadFile(filepath.Join(folder, picture))
+	err := errors.Join(r.Write(folder), result.WriteBench(&bench, runs...), r.WriteHTML(&page, png))
 	for name, content := range map[string][]byte{benchFile: bench.Bytes(), report: page.Bytes()} {
-		err = errors.Join(err, os.WriteFile(filepath.Join(e.folder, name), content, 0o644))
+		err = errors.Join(err, os.WriteFile(filepath.Join(folder, name), content, 0o644))
 	}
 	if err != nil {
 		return fmt.Errorf("bench: the results are not complete: %w", err)

@@ -46,7 +46,7 @@ the generator was the bottleneck, limited_by says so.
 
 Ctrl-C ends all parts and leaves what was measured, marked as interrupted.`,
 		Example: `  comet bench
-  comet bench -c 15k --rate max -d 30s
+  comet bench -c 15k --rate max -d 30s --repeat 3
   comet bench -c 10k --engine goroutine       # the article's "before"
   comet bench -c 10k -d 1d --interval 60s     # the article's 24 hours`,
 		Args: noArgs,
@@ -81,6 +81,7 @@ Ctrl-C ends all parts and leaves what was measured, marked as interrupted.`,
 	f.IntVar(&cfg.Loops, "loops", 0, "event loops of the epoll engine; 0 is one per core")
 	f.Var(&interval, "interval", "time between memory samples")
 	f.Var(&idle, "idle", "time from the last connect to reading the memory")
+	f.IntVar(&cfg.Repeat, "repeat", 1, "how many times; the result has the median of each figure")
 	f.StringVarP(&cfg.Out, "out", "o", "", "`folder` for the results (default comet-report/<time>-<engine>-<N>)")
 	f.BoolVar(&cfg.Force, "force", false, "write into --out even if it is not empty")
 	return cmd

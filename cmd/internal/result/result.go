@@ -49,6 +49,11 @@ type Connect struct {
 	Latency          Quantiles `json:"latency_ms"`
 	ServerCPUSeconds Figure    `json:"server_cpu_seconds"`
 	FloodCPUSeconds  Figure    `json:"flood_cpu_seconds"`
+	// ListenOverflows are connections that the kernel turned away because an
+	// accept queue was full, Retransmits the TCP segments that it sent again:
+	// both of the whole machine, over this phase.
+	ListenOverflows Figure `json:"listen_overflows"`
+	Retransmits     Figure `json:"retransmits"`
 }
 
 // Quantiles of a time in milliseconds.

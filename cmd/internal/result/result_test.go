@@ -38,7 +38,7 @@ var contract = strings.Fields(`
 	connections.asked connections.established connections.failed connections.closed
 	connect.seconds connect.per_second
 	connect.latency_ms.p50 connect.latency_ms.p90 connect.latency_ms.p99 connect.latency_ms.max
-	connect.server_cpu_seconds connect.flood_cpu_seconds
+	connect.server_cpu_seconds connect.flood_cpu_seconds connect.listen_overflows connect.retransmits
 	memory.rss_start_bytes memory.rss_idle_bytes memory.rss_peak_bytes memory.rss_end_bytes
 	memory.bytes_per_connection memory.bytes_per_connection_after_gc memory.kernel_bytes_per_connection
 	messages.asked_per_second messages.sent messages.routed messages.dropped messages.delivered

@@ -42,6 +42,8 @@ func (r *Result) sections() []section {
 		fig("server CPU per 10,000", r.ServerCPUPer10k(), UnitSeconds),
 		fig("flood CPU", r.Connect.FloodCPUSeconds, UnitSeconds),
 		fig("flood CPU per 10,000", r.FloodCPUPer10k(), UnitSeconds),
+		fig("accept queue overflows", r.Connect.ListenOverflows, UnitCount),
+		fig("TCP retransmits", r.Connect.Retransmits, UnitCount),
 	)
 	memory := []row{
 		fig("per connection", r.Memory.BytesPerConnection, UnitBytes),

@@ -1,0 +1,103 @@
+package bench
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func config(t *testing.T) Config {
+	t.Helper()
+	return Config{
+		Executable: os.Args[0], Connections: 10, Engine: "goroutine", ConnectRate: "max", InFlight: 10,
+		Rate: "none", Senders: 1, Window: 1, Interval: time.Second, Idle: time.Second,
+		Out: filepath.Join(t.TempDir(), "report"), Progress: new(bytes.Buffer),
+	}
+}
+
+// TestMain plays the parts: a child of this test is a part of the experiment
+// that misbehaves as COMET_TEST_CHILD says.
+func TestMain(m *testing.M) {
+	switch os.Getenv("COMET_TEST_CHILD") {
+	case "":
+		os.Exit(m.Run())
+	case "dies":
+		os.Stderr.WriteString("some words\nthe last words\n")
+		os.Exit(1)
+	case "is silent":
+		time.Sleep(time.Hour)
+	}
+}
+
+func TestLostChildIsNamedWithItsLastWords(t *testing.T) {
+	t.Setenv("COMET_TEST_CHILD", "dies")
+	cfg := config(t)
+	outcome, err := Run(t.Context(), cfg)
+	if err == nil || !strings.Contains(err.Error(), "comet serve (pid ") || !strings.Contains(err.Error(), "the last words") {
+		t.Fatalf("%v; want the lost part named, with its last words", err)
+	}
+	if outcome == nil || !outcome.Result.Interrupted {
+		t.Errorf("%+v; want a result that says that it was interrupted", outcome)
+	}
+	if _, err := os.Stat(filepath.Join(cfg.Out, "result.json")); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestInterruptEndsEveryProcess(t *testing.T) {
+	t.Setenv("COMET_TEST_CHILD", "is silent")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cause := errors.New("somebody pressed Ctrl-C")
+	time.AfterFunc(100*time.Millisecond, func() { cancel(cause) })
+	defer func(old time.Duration) { stopPatience = old }(stopPatience)
+	stopPatience = 100 * time.Millisecond
+	_, err := Run(ctx, config(t)) // it returns only when the child has ended
+	if !errors.Is(err, cause) {
+		t.Errorf("%v, want the cause of the context", err)
+	}
+}
+
+func TestFolder(t *testing.T) {
+	cfg := config(t)
+	t.Chdir(t.TempDir())
+	cfg.Out = ""
+	first, err := cfg.makeFolder(time.Unix(1e9, 0).UTC())
+	if err != nil || first != filepath.Join("comet-report", "20010909-014640-goroutine-10") {
+		t.Fatalf("%q, %v", first, err)
+	}
+	if target, err := os.Readlink(filepath.Join("comet-report", "latest")); err == nil && target != filepath.Base(first) {
+		t.Errorf("latest leads to %q", target)
+	}
+	cfg.Out = first
+	if _, err := cfg.makeFolder(time.Now()); err != nil {
+		t.Errorf("an empty folder: %v", err)
+	}
+	log := filepath.Join(first, memLog)
+	if err := os.WriteFile(log, []byte("an older run's\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := cfg.makeFolder(time.Now()); err == nil || !strings.Contains(err.Error(), "is not empty") {
+		t.Errorf("a folder with something in it: %v", err)
+	}
+	cfg.Force = true
+	if _, err := cfg.makeFolder(time.Now()); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(log); err == nil {
+		t.Error("with --force an older run's log is there, and would be continued")
+	}
+}
+
+func TestValidateNamesEveryField(t *testing.T) {
+	err := Config{}.Validate()
+	for _, want := range []string{"connections", "a sample every", "idle phase", "senders", "window"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v; want %q in it", err, want)
+		}
+	}
+}

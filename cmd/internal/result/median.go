@@ -1,0 +1,86 @@
+package result
+
+import (
+	"maps"
+	"reflect"
+	"slices"
+)
+
+// Median is the median of each figure over several runs: of those that were
+// measured, the middle one, or the mean of the middle two. What is not a figure
+// is that of the first run; limits are those of all.
+func Median(runs ...*Result) *Result {
+	if len(runs) == 0 {
+		return &Result{}
+	}
+	m := *runs[0]
+	m.Settings = maps.Clone(m.Settings)
+	all := make([]reflect.Value, len(runs))
+	for i, r := range runs {
+		all[i] = reflect.ValueOf(r).Elem()
+		m.Interrupted = m.Interrupted || r.Interrupted
+		for _, limit := range r.LimitedBy {
+			if !slices.ContainsFunc(m.LimitedBy, func(l Limit) bool { return l.Part == limit.Part }) {
+				m.LimitedBy = append(slices.Clip(m.LimitedBy), limit)
+			}
+		}
+	}
+	setMedians(reflect.ValueOf(&m).Elem(), all)
+	return &m
+}
+
+// setMedians walks the structs of a Result; all have the shape of dst.
+func setMedians(dst reflect.Value, all []reflect.Value) {
+	if dst.Type() == reflect.TypeFor[Figure]() {
+		var values []float64
+		for _, v := range all {
+			if x, ok := v.Interface().(Figure).Value(); ok {
+				values = append(values, x)
+			}
+		}
+		dst.Set(reflect.ValueOf(medianOf(values)))
+		return
+	}
+	switch dst.Kind() {
+	case reflect.Struct:
+		for i := range dst.NumField() {
+			if dst.Type().Field(i).IsExported() {
+				setMedians(dst.Field(i), fields(all, i))
+			}
+		}
+	case reflect.Pointer:
+		if slices.ContainsFunc(all, reflect.Value.IsNil) || dst.Type() == reflect.TypeFor[*Environment]() {
+			return
+		}
+		dst.Set(reflect.New(dst.Type().Elem())) // not the first run's own
+		setMedians(dst.Elem(), elems(all))
+	}
+}
+
+func fields(all []reflect.Value, i int) []reflect.Value {
+	of := make([]reflect.Value, len(all))
+	for k, v := range all {
+		of[k] = v.Field(i)
+	}
+	return of
+}
+
+func elems(all []reflect.Value) []reflect.Value {
+	of := make([]reflect.Value, len(all))
+	for k, v := range all {
+		of[k] = v.Elem()
+	}
+	return of
+}
+
+func medianOf(values []float64) Figure {
+	if len(values) == 0 {
+		return Figure{}
+	}
+	slices.Sort(values)
+	middle := len(values) / 2
+	if len(values)%2 == 1 {
+		return Of(values[middle])
+	}
+	return Of((values[middle-1] + values[middle]) / 2)
+}
