@@ -11,9 +11,9 @@ import (
 // rate of them a second on average: a pure function of rate and of the stream
 // of random numbers, of which each event takes one.
 //
-//	                    -ln U(i)
-//	Due(n) = Σ  ──────────        U(i) in (0, 1], the i-th of random
-//	                i<=n     rate
+//	Due(n) = (-ln U(0) - ln U(1) - … - ln U(n)) / rate
+//
+// where U(i), in (0, 1], is made of the i-th number of random.
 //
 //	           rate = 3 a second
 //	      ├──────┬┬──────────┬─────────┬──┬────┬─────▶ t
