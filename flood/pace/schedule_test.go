@@ -134,8 +134,16 @@ func TestNewRampRefuses(t *testing.T) {
 		from, to float64
 		over     time.Duration
 	}{
-		{-1, 1, 1}, {math.NaN(), 1, 1}, {1, 0, 1}, {1, -1, 1}, {1, math.NaN(), 1}, {1, math.Inf(1), 1},
-		{1e9, 1, 1}, {1, 1e9, 1}, {1, 1, -1}, {1, 1, 31 * 24 * time.Hour},
+		{-1, 1, 1},
+		{math.NaN(), 1, 1},
+		{1, 0, 1},
+		{1, -1, 1},
+		{1, math.NaN(), 1},
+		{1, math.Inf(1), 1},
+		{1e9, 1, 1},
+		{1, 1e9, 1},
+		{1, 1, -1},
+		{1, 1, 31 * 24 * time.Hour},
 	} {
 		if ramp, err := pace.NewRamp(test.from, test.to, test.over); err == nil {
 			t.Errorf("%+v made %+v", test, ramp)
@@ -223,10 +231,11 @@ func TestPoissonDependsOnItsStreamAlone(t *testing.T) {
 		}
 		return moments
 	}
-	if draw(1) != draw(1) {
+	first, again, other := draw(1), draw(1), draw(2)
+	if first != again {
 		t.Error("the same stream gave other moments")
 	}
-	if draw(1) == draw(2) {
+	if first == other {
 		t.Error("another stream gave the same moments")
 	}
 }
