@@ -199,8 +199,13 @@ func (s *PublishSender) unreachable(err error) error {
 	if errors.Is(err, syscall.ECONNREFUSED) {
 		advice = "nothing listens there: start the server, or name the address of one that runs"
 	}
-	return fmt.Errorf("msggen: cannot publish to %s: %w; %s (%w)", s.template.shown, err, advice, ErrAway)
+	return &awayError{fmt.Errorf("msggen: cannot publish to %s: %w; %s", s.template.shown, err, advice)}
 }
+
+// awayError is an error that is an ErrAway too, without saying so again.
+type awayError struct{ error }
+
+func (e *awayError) Unwrap() []error { return []error{ErrAway, e.error} }
 
 // Send has message wait for the connection of id.
 func (s *PublishSender) Send(id int64, message []byte) error {
@@ -368,7 +373,7 @@ func (s *PublishSender) lost(id int64, cause error) {
 	switch {
 	case cut < len(s.lanes):
 	case ever:
-		s.fail(fmt.Errorf("msggen: %s answers no more: the last %d requests were cut off (%w): what became of their messages is unknown, each may or may not have been delivered; see that the server runs, its log should say why (%w)", s.template.shown, cut, cause, ErrAway))
+		s.fail(&awayError{fmt.Errorf("msggen: %s answers no more: the last %d requests were cut off (%w): what became of their messages is unknown, each may or may not have been delivered; see that the server runs, its log should say why", s.template.shown, cut, cause)})
 	default:
 		s.fail(fmt.Errorf("msggen: %s takes connections, but has never answered (%w): see that it speaks HTTP/1.1 there", s.template.line(id), cause))
 	}
@@ -402,7 +407,10 @@ func (s *PublishSender) answered(id int64, resp *http.Response, text []byte) {
 // explain says what an answer means that is no 2xx.
 func (s *PublishSender) explain(id int64, resp *http.Response, text []byte) error {
 	said, _, _ := strings.Cut(strings.TrimSpace(string(text)), "\n")
-	if said = strings.TrimSpace(said); said != "" {
+	switch said = strings.TrimSpace(said); {
+	case said == "", said[0] == '<': // nothing, or the first line of a web page
+		said = ""
+	default:
 		said = fmt.Sprintf(" (%.200s)", said)
 	}
 	err := fmt.Errorf("msggen: %s was answered %s%s", s.template.line(id), resp.Status, said)

@@ -276,8 +276,10 @@ func BenchmarkMoments(b *testing.B) {
 		name string
 		next pace.Moments
 	}{
-		{"constant", pace.Of(pacer)}, {"bursts", pace.Of(pace.Bursts{Pacer: pacer, Size: 100})},
-		{"ramp", pace.Of(ramp)}, {"poisson", poisson},
+		{"constant", pace.Of(pacer)},
+		{"bursts", pace.Of(pace.Bursts{Pacer: pacer, Size: 100})},
+		{"ramp", pace.Of(ramp)},
+		{"poisson", poisson},
 	} {
 		b.Run("arrivals="+arrivals.name, func(b *testing.B) {
 			for b.Loop() {
