@@ -59,14 +59,18 @@ type Config struct {
 	// up as lost (Stats.WrittenOff), so that a loss cannot end the load.
 	Delivered func() uint64
 
-	// FirstID and MaxID bound the ids, both inclusive; each is as likely as any
-	// other. FirstID 0 means 1. Each id costs 8 bytes of memory.
+	// Arrivals says how the messages lie in time. The zero value is evenly.
+	Arrivals Arrivals
+	// FirstID and MaxID bound the ids, both inclusive. FirstID 0 means 1. Each id
+	// costs 8 bytes of memory.
 	FirstID, MaxID int64
-	// Size is the least length of a message in bytes: shorter ones are filled
-	// up after their stamp. 0 fills nothing.
-	Size int
-	// Seed starts all random streams: the same seed, Senders and ids give the
-	// same sequence of ids. 0 picks one; Result.Seed says which.
+	// Distribution says how likely each id is. The zero value is equally.
+	Distribution Distribution
+	// Size says how long the messages are. The zero value fills nothing up.
+	Size Size
+	// Seed starts all random streams: the same seed, Senders, ids and
+	// Distribution give the same sequence of ids. 0 picks one; Result.Seed says
+	// which.
 	Seed uint64
 
 	// Count ends the run after so many messages of each sender. 0 means no end.
@@ -101,8 +105,10 @@ func (c Config) Validate() error {
 	case c.Interval > 0 && (c.Rate != 0 || c.Max):
 		refuse("Interval is %v, and Rate or Max is set too: choose one", c.Interval)
 	}
-	if _, err := c.pacer(); err != nil {
+	if pacer, err := c.pacer(); err != nil {
 		refuse("Rate is %v: it must be above 0, in messages a second", c.Rate)
+	} else if _, err := c.Arrivals.moments(pacer, nil); err != nil {
+		refuse("Arrivals: %w", err)
 	}
 	if c.Max && c.Rate != 0 {
 		refuse("Rate is %v and Max is set: choose one", c.Rate)
@@ -121,8 +127,11 @@ func (c Config) Validate() error {
 	case c.FirstID >= 0 && c.MaxID-c.FirstID >= maxIDs:
 		refuse("MaxID is %d: more than %d ids would cost over %d GiB for their counts", c.MaxID, maxIDs, maxIDs*8>>30)
 	}
-	if c.Size < 0 || c.Size > maxSize {
-		refuse("Size is %d: it must be from 0 to %d bytes", c.Size, maxSize)
+	if err := c.Distribution.validate(); err != nil {
+		refuse("Distribution: %w", err)
+	}
+	if err := c.Size.validate(); err != nil {
+		refuse("Size: %w", err)
 	}
 	if c.Duration < 0 {
 		refuse("Duration is %v: it must not be negative", c.Duration)
@@ -170,14 +179,10 @@ func (c Config) pacer() (pace.Pacer, error) {
 }
 
 // total is how many messages all senders generate until the planned end, the
-// highest uint64 if there is none or the clock decides.
-func (c Config) total(pacer pace.Pacer) uint64 {
-	total := uint64(math.MaxUint64)
+// highest uint64 if the clock decides or there is none.
+func (c Config) total() uint64 {
 	if c.Count > 0 && c.Count <= math.MaxUint64/uint64(c.Senders) {
-		total = c.Count * uint64(c.Senders)
+		return c.Count * uint64(c.Senders)
 	}
-	if c.Duration > 0 && !pacer.Unpaced() {
-		total = min(total, pacer.Count(c.Duration-1))
-	}
-	return total
+	return math.MaxUint64
 }

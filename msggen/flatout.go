@@ -33,11 +33,15 @@ func (w *window) room(receipt Receipt, now time.Time) int64 {
 	if delivered != w.last || w.moved.IsZero() {
 		w.last, w.moved = delivered, now
 	}
-	flying := int64(receipt.Reached+receipt.Unanswered) - int64(delivered) - w.lost
+	queued := receipt.Reached
+	if receipt.ReachUnknown {
+		queued = receipt.Sent
+	}
+	flying := int64(queued+receipt.Unanswered) - int64(delivered) - w.lost
 	if flying < 0 {
 		// Some that were given up have arrived after all.
 		w.lost = max(0, w.lost+flying)
-		flying = max(0, int64(receipt.Reached+receipt.Unanswered)-int64(delivered)-w.lost)
+		flying = max(0, int64(queued+receipt.Unanswered)-int64(delivered)-w.lost)
 	}
 	if flying >= w.size && receipt.Unanswered == 0 && now.Sub(w.moved) >= stallLimit {
 		w.lost += flying
@@ -85,11 +89,12 @@ func (r *run) round(ctx context.Context) error {
 	full := room < enough
 	mayHelp := full && (r.window.delivered == nil || since >= 10*time.Millisecond)
 	switch {
-	case receipt.Unanswered >= unsettled, receipt.Unanswered > 0 && (since >= settleEvery || mayHelp):
+	case receipt.Unanswered >= unsettled, receipt.Unanswered > 0 && (since >= settleEvery && r.answering == nil || mayHelp):
 		return r.settle(ctx)
 	case full:
 		return pace.SleepUntil(ctx, now.Add(time.Millisecond))
 	}
 	batch := min(maxRound, uint64(room), unsettled-receipt.Unanswered, r.total-r.next)
-	return r.send(ctx, r.next+batch)
+	r.next += batch
+	return r.send(ctx, batch)
 }

@@ -37,13 +37,16 @@ const (
 
 // Generator sends messages. Make one with New.
 type Generator struct {
-	config Config
-	pacer  pace.Pacer
-	total  uint64
-	word   uint32
-	sender Sender
-	source *source
-	meter  *meter
+	config  Config
+	pacer   pace.Pacer
+	moments pace.Moments
+	total   uint64
+	word    uint32
+	sender  Sender
+	// answering is sender if it is one of those.
+	answering answering
+	source    *source
+	meter     *meter
 }
 
 // New makes a generator of config, or reports everything that is wrong with it.
@@ -57,6 +60,10 @@ func New(config Config) (*Generator, error) {
 	if err != nil {
 		return nil, fmt.Errorf("msggen: %w", err)
 	}
+	moments, err := config.Arrivals.moments(pacer, rand.NewPCG(config.Seed, streamArrivals))
+	if err != nil {
+		return nil, fmt.Errorf("msggen: %w", err)
+	}
 	sender := config.Sender
 	if sender == nil {
 		if sender, err = NewHTTPSender(HTTPConfig{URL: config.To, Token: config.Token}); err != nil {
@@ -65,20 +72,40 @@ func New(config Config) (*Generator, error) {
 	}
 	// Not from the seed: a receiver must tell two runs apart, of one seed too.
 	word := rand.Uint32()
-	return &Generator{
-		config: config,
-		pacer:  pacer,
-		total:  config.total(pacer),
-		word:   word,
-		sender: sender,
-		source: newSource(config, word),
-		meter:  newMeter(),
-	}, nil
+	g := &Generator{
+		config:  config,
+		pacer:   pacer,
+		moments: moments,
+		total:   config.total(),
+		word:    word,
+		sender:  sender,
+		source:  newSource(config, word),
+		meter:   newMeter(),
+	}
+	if g.answering, _ = sender.(answering); g.answering != nil {
+		g.answering.onWire(g.meter.recordOne)
+	}
+	return g, nil
 }
 
 // Stats is how far Run is. It is safe at any time, and cheap enough for every
 // second.
-func (g *Generator) Stats() Stats { return g.meter.stats() }
+func (g *Generator) Stats() Stats {
+	if g.answering != nil {
+		g.noteAnswers()
+	}
+	return g.meter.stats()
+}
+
+// Recent is how late messages were since the last call of Recent, nil if none
+// was sent by a pace. It is safe at any time; who logs a line a second calls it.
+func (g *Generator) Recent() *Lateness { return g.meter.takeRecent() }
+
+// noteAnswers takes over what a sender knows that is told of each message.
+func (g *Generator) noteAnswers() {
+	g.meter.note(g.sender.Receipt())
+	g.meter.noteAnswers(g.answering.answers())
+}
 
 // Run sends messages until the planned end or the end of ctx, and returns what
 // became of them. Once only. Its error says that the server could not be
@@ -100,5 +127,8 @@ func (g *Generator) Run(ctx context.Context) (Result, error) {
 		err = r.paced(ctx)
 	}
 	err = errors.Join(err, r.finish(ctx))
+	if g.answering != nil {
+		g.noteAnswers()
+	}
 	return Result{Seed: g.config.Seed, Run: fmt.Sprintf("%08x", g.word), Stats: g.meter.stats()}, err
 }

@@ -7,10 +7,8 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -398,102 +396,17 @@ func TestUnansweredStaysUnderTheWindowWithoutFeedback(t *testing.T) {
 	mustRun(t.Context(), t, Config{Sender: sender, Max: true, Window: 10, Count: 500, MaxID: 2})
 }
 
-func TestIDsAreUniform(t *testing.T) {
-	// 20 ids: 19 degrees of freedom, of which chi-square exceeds 43.8 once in a
-	// thousand seeds. The seed is fixed.
-	const ids, draws = 20, 200_000
-	config := Config{Senders: 10, FirstID: 5, MaxID: 5 + ids - 1, Seed: 1}
-	s := newSource(config, 0)
-	var seen [ids]float64
-	for range draws {
-		id, _ := s.draw()
-		seen[id-5]++
-	}
-	chi := 0.0
-	for _, n := range seen {
-		chi += (n - draws/ids) * (n - draws/ids) / (draws / ids)
-	}
-	if chi > 43.8 {
-		t.Errorf("chi-square is %.1f for %v", chi, seen)
-	}
-}
-
-func TestUniformReachesBothEnds(t *testing.T) {
-	var random rand.PCG
-	for _, n := range []uint64{1, 2, 3, math.MaxUint64, 1<<63 + 1} {
-		for range 1000 {
-			if got := uniform(&random, n); got >= n {
-				t.Fatalf("drew %d below %d", got, n)
-			}
-		}
-	}
-	seen := map[uint64]bool{}
-	for range 1000 {
-		seen[uniform(&random, 3)] = true
-	}
-	if len(seen) != 3 {
-		t.Errorf("1000 draws below 3 gave only %v", seen)
-	}
-}
-
-// TestSendersDiffer is against the article's trap: all its senders shared one
-// random sequence, so each wave of messages went to one id.
-func TestSendersDiffer(t *testing.T) {
-	draw := func(seed uint64) [][]int64 {
-		s := newSource(Config{Senders: 100, FirstID: 1, MaxID: 1_000_000, Seed: seed}, 0)
-		sequences := make([][]int64, 100)
-		for range 50 {
-			for i := range sequences {
-				id, _ := s.draw()
-				sequences[i] = append(sequences[i], id)
-			}
-		}
-		return sequences
-	}
-	first, again, other := draw(7), draw(7), draw(8)
-	same := 0
-	for i := range first {
-		if !slices.Equal(first[i], again[i]) {
-			t.Fatalf("sender %d sends differently with the same seed", i)
-		}
-		for j := range first {
-			for k := range first[i] {
-				if first[i][k] == other[j][k] || i != j && first[i][k] == first[j][k] {
-					same++
-				}
-			}
-		}
-	}
-	// Nearly a million pairs of draws from a million ids: two or so are alike.
-	if same > 20 {
-		t.Errorf("%d pairs of draws are alike, between senders and seeds", same)
-	}
-}
-
-func TestSizeFillsBehindTheStamp(t *testing.T) {
-	bare := len(newSource(Config{Senders: 1, FirstID: 1, MaxID: 1}, 1).stamp(1, 1, 1e18))
-	for size := range bare + 5 {
-		s := newSource(Config{Senders: 1, FirstID: 1, MaxID: 1, Size: size}, 1)
-		message := string(s.stamp(1, 1, 1e18))
-		if len(message) != max(size, bare) {
-			t.Errorf("with size %d a message has %d bytes: %q", size, len(message), message)
-		}
-		if got := stampOf(t, message); got.num != 1 || got.n != 1 || got.due != 1e18 || got.run != "00000001" {
-			t.Errorf("with size %d the message reads %+v", size, got)
-		}
-	}
-}
-
 func TestValidateNamesEveryField(t *testing.T) {
 	config := Config{
 		To: "nowhere", Senders: -1, Interval: -1, Rate: -1, Max: true, Window: -1,
-		FirstID: -1, MaxID: -1, Size: -1, Duration: -1,
+		FirstID: -1, MaxID: -1, Size: Size{Bytes: -1}, Duration: -1,
+		Distribution: Distribution{Shape: "bell"},
 	}
 	err := config.Validate()
 	if err == nil {
 		t.Fatal("it was taken")
 	}
-	for _, field := range []string{"To", "Senders", "Interval", "Rate", "Window", "FirstID", "MaxID", "Size", "Duration"} {
+	for _, field := range []string{"To", "Senders", "Interval", "Rate", "Window", "FirstID", "MaxID", "Size", "Duration", "Distribution"} {
 		if !strings.Contains(err.Error(), field) {
 			t.Errorf("%q does not name %s", err, field)
 		}
@@ -511,6 +424,19 @@ func TestValidateNamesEveryField(t *testing.T) {
 		"a rate and steps":  func(c *Config) { c.Rate, c.Interval = 1, 1 },
 		"max and steps":     func(c *Config) { c.Max, c.Interval = true, 1 },
 		"no number as rate": func(c *Config) { c.Rate = math.NaN() },
+		"exponent below 0":  func(c *Config) { c.Distribution = Distribution{Shape: Zipf, Exponent: -1} },
+		"no exponent":       func(c *Config) { c.Distribution = Distribution{Shape: Zipf, Exponent: math.NaN()} },
+		"hot over all":      func(c *Config) { c.Distribution = Distribution{Shape: Hot, HotMessages: 1.1} },
+		"hot under none":    func(c *Config) { c.Distribution = Distribution{Shape: Hot, HotIDs: -0.1} },
+		"constant ids":      func(c *Config) { c.Distribution.Shape = Constant },
+		"poisson at max":    func(c *Config) { c.Max, c.Arrivals.Shape = true, Poisson },
+		"uniform arrivals":  func(c *Config) { c.Arrivals.Shape = Uniform },
+		"an endless ramp":   func(c *Config) { c.Arrivals = Arrivals{Shape: Ramp} },
+		"a ramp from below": func(c *Config) { c.Arrivals = Arrivals{Shape: Ramp, Over: 1, From: -1} },
+		"sizes upside down": func(c *Config) { c.Size = Size{Shape: Uniform, Min: 2, Max: 1} },
+		"a huge size":       func(c *Config) { c.Size = Size{Bytes: maxSize + 1} },
+		"a huge mean":       func(c *Config) { c.Size = Size{Shape: Exponential, Bytes: maxSize} },
+		"zipf sizes":        func(c *Config) { c.Size.Shape = Zipf },
 	} {
 		bad := good
 		change(&bad)
@@ -523,34 +449,8 @@ func TestValidateNamesEveryField(t *testing.T) {
 func TestResultAsJSON(t *testing.T) {
 	result := Result{Seed: 5, Run: "0badf00d", Stats: Stats{Asked: 3, Receipt: Receipt{Sent: 3, Reached: 2}}}
 	got, err := json.Marshal(result)
-	want := `{"seed":5,"run":"0badf00d","seconds":0,"asked":3,"sent":3,"reached":2,"unaddressed":0,"refused":0,"unknown":0,"unanswered":0,"written_off":0,"late_ms":null,"away":false}`
+	want := `{"seed":5,"run":"0badf00d","seconds":0,"asked":3,"sent":3,"reached":2,"unaddressed":0,"refused":0,"unknown":0,"unanswered":0,"written_off":0,"late":0,"late_ms":null,"away":false}`
 	if err != nil || string(got) != want {
 		t.Errorf("got %s, %v\nwant %s", got, err, want)
-	}
-}
-
-// BenchmarkGenerate makes messages and gives them to nobody.
-func BenchmarkGenerate(b *testing.B) {
-	for _, ids := range []int64{10_000, 2_000_000} {
-		b.Run(fmt.Sprintf("senders=100/ids=%d", ids), func(b *testing.B) {
-			s := newSource(Config{Senders: 100, FirstID: 1, MaxID: ids, Seed: 1}, 1)
-			due := time.Now().UnixNano()
-			b.ReportAllocs()
-			for b.Loop() {
-				id, num := s.draw()
-				s.stamp(id, num, due)
-			}
-			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "msgs/s")
-		})
-	}
-}
-
-func TestGeneratingAllocatesNothing(t *testing.T) {
-	s := newSource(Config{Senders: 100, FirstID: 1, MaxID: 1000, Seed: 1, Size: 200}, 1)
-	if allocs := testing.AllocsPerRun(1000, func() {
-		id, num := s.draw()
-		s.stamp(id, num, 1e18)
-	}); allocs != 0 {
-		t.Errorf("a message costs %v allocations", allocs)
 	}
 }

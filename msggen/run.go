@@ -14,8 +14,12 @@ import (
 type run struct {
 	*Generator
 	start time.Time
-	// next is the next message, counted over all senders.
-	next uint64
+	// next is the next message, counted over all senders, and upcoming when it
+	// is due after the start; 0 without a pace.
+	next     uint64
+	upcoming time.Duration
+	// dues are when the messages of the batch in hand are due.
+	dues []time.Duration
 	// settled is when the last settlement ended, settling how long it took.
 	settled  time.Time
 	settling time.Duration
@@ -41,8 +45,8 @@ func (r *run) open(ctx context.Context) error {
 // paced sends what is due when it is due.
 func (r *run) paced(ctx context.Context) error {
 	var woke time.Time
-	for r.next < r.total {
-		wake := r.start.Add(r.pacer.Due(r.next))
+	for r.upcoming = r.moments(); !r.over(); {
+		wake := r.start.Add(r.upcoming)
 		if soonest := woke.Add(minTick); wake.Before(soonest) {
 			wake = soonest
 		}
@@ -50,12 +54,27 @@ func (r *run) paced(ctx context.Context) error {
 			return unlessEnded(ctx, err)
 		}
 		woke = time.Now()
-		due := min(r.pacer.Count(woke.Sub(r.start)), r.total)
-		if err := r.tick(ctx, due); err != nil {
+		if err := r.tick(ctx, woke.Sub(r.start)); err != nil {
 			return unlessEnded(ctx, err)
 		}
 	}
 	return nil
+}
+
+// over tells that no message is due any more before the planned end.
+func (r *run) over() bool {
+	return r.next >= r.total || r.config.Duration > 0 && r.upcoming >= r.config.Duration
+}
+
+// take puts the moments of the messages that are due by elapsed into dues, up
+// to maxBatch of them.
+func (r *run) take(elapsed time.Duration) {
+	r.dues = r.dues[:0]
+	for len(r.dues) < maxBatch && r.upcoming <= elapsed && !r.over() {
+		r.dues = append(r.dues, r.upcoming)
+		r.upcoming = r.moments()
+		r.next++
+	}
 }
 
 // unlessEnded is err, or nil if that is because ctx has ended.
@@ -66,18 +85,22 @@ func unlessEnded(ctx context.Context, err error) error {
 	return err
 }
 
-// tick deals with the messages up to due: sends them, or refuses them while the
-// server is away.
-func (r *run) tick(ctx context.Context, due uint64) error {
-	for r.next < due {
+// tick deals with the messages that are due by elapsed: sends them, or refuses
+// them while the server is away.
+func (r *run) tick(ctx context.Context, elapsed time.Duration) error {
+	for {
 		if err := r.found(); err != nil {
 			return err
 		}
-		if r.back != nil {
-			r.refuse(due)
+		r.take(elapsed)
+		switch {
+		case len(r.dues) == 0:
 			return nil
+		case r.back != nil:
+			r.refuse(uint64(len(r.dues)))
+			continue
 		}
-		err := r.send(ctx, min(due, r.next+maxBatch))
+		err := r.send(ctx, uint64(len(r.dues)))
 		if err == nil {
 			err = r.settleIfQuiet(ctx)
 		}
@@ -89,37 +112,55 @@ func (r *run) tick(ctx context.Context, due uint64) error {
 			r.seek(ctx)
 		}
 	}
-	return nil
 }
 
-// send sends the messages up to end.
-func (r *run) send(ctx context.Context, end uint64) error {
-	first := r.next
+// send sends the next n messages, which are due at r.dues, or now if there is
+// no pace.
+func (r *run) send(ctx context.Context, n uint64) error {
 	paced := !r.pacer.Unpaced()
 	at := r.start.UnixNano()
 	if !paced {
 		at = time.Now().UnixNano()
 	}
-	for ; r.next < end; r.next++ {
-		id, num := r.source.draw()
-		due := at + int64(r.pacer.Due(r.next))
-		if err := r.sender.Send(id, r.source.stamp(id, num, due)); err != nil {
-			return err
+	for done := uint64(0); done < n; {
+		items := r.source.draw(n - done)
+		r.source.number(items)
+		for i := range items {
+			var offset time.Duration
+			if paced {
+				offset = r.dues[done]
+			}
+			message := r.source.write(&items[i], at+int64(offset))
+			if err := r.give(items[i].id, message, offset, paced); err != nil {
+				return err
+			}
+			done++
 		}
 	}
 	err := r.sender.Flush(ctx)
 	r.meter.note(r.sender.Receipt())
-	if err == nil && paced {
-		r.meter.record(first, end, r.pacer.Due, time.Since(r.start))
+	if err == nil && paced && r.answering == nil {
+		r.meter.record(r.dues, time.Since(r.start))
 	}
 	return err
 }
 
-// refuse counts the messages up to end as refused.
-func (r *run) refuse(end uint64) {
-	r.meter.refuse(end - r.next)
-	for ; r.next < end; r.next++ {
-		r.source.draw()
+// give gives one message to the sender.
+func (r *run) give(id int64, message []byte, offset time.Duration, paced bool) error {
+	switch {
+	case r.answering == nil:
+		return r.sender.Send(id, message)
+	case paced:
+		return r.answering.sendDue(id, message, r.start.Add(offset))
+	}
+	return r.answering.sendDue(id, message, time.Time{})
+}
+
+// refuse counts n messages as refused.
+func (r *run) refuse(n uint64) {
+	r.meter.refuse(n)
+	for n > 0 {
+		n -= uint64(len(r.source.draw(n)))
 	}
 }
 
@@ -127,13 +168,16 @@ func (r *run) refuse(end uint64) {
 // when the answer is there before the next message is due; or without such a
 // moment when a second period is over.
 func (r *run) settleIfQuiet(ctx context.Context) error {
+	if r.answering != nil {
+		return nil // its receipt needs no asking for
+	}
 	period := min(max(settleEvery, settleShare*r.settling), settleAtLeast)
 	since := time.Since(r.settled)
 	if since < period {
 		return nil
 	}
-	quiet := time.Until(r.start.Add(r.pacer.Due(r.next)))
-	if quiet < r.settling && since < 2*period && r.next < r.total {
+	quiet := time.Until(r.start.Add(r.upcoming))
+	if quiet < r.settling && since < 2*period && !r.over() {
 		return nil
 	}
 	return r.settle(ctx)

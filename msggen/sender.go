@@ -3,6 +3,7 @@ package msggen
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 // ErrAway is what a [Sender] wraps when the other side cannot be reached or
@@ -47,4 +48,32 @@ type Receipt struct {
 	Unknown uint64 `json:"unknown"`
 	// Unanswered are on their way.
 	Unanswered uint64 `json:"unanswered"`
+	// ReachUnknown tells that the server does not say whom it reached, so that
+	// Reached and Unaddressed mean nothing.
+	ReachUnknown bool `json:"reach_unknown,omitempty"`
+}
+
+// answering is a Sender that is told of each message what became of it, and has
+// messages wait for their turn after a Flush: so it alone knows how late each
+// was on the wire, and its receipt needs no settling. Its Receipt is safe at any
+// time.
+type answering interface {
+	Sender
+	// sendDue is Send of a message that was due at a moment, or at none: that
+	// one is not late.
+	sendDue(id int64, message []byte, due time.Time) error
+	// onWire sets what is told how late each message was on the wire. It is
+	// called before Open, and what it sets from many goroutines.
+	onWire(func(late time.Duration))
+	// answers is what the other side answered so far.
+	answers() Answers
+}
+
+// Answers are what the other side of a sender answered that asks for each
+// message.
+type Answers struct {
+	// Statuses counts the answers by HTTP status.
+	Statuses map[int]uint64 `json:"statuses,omitempty"`
+	// Refusal explains the first answer that was a refusal.
+	Refusal string `json:"refusal,omitempty"`
 }

@@ -1,11 +1,31 @@
 package msggen
 
 import (
-	"math/bits"
 	"math/rand/v2"
 
 	"example.org/comet/server/wire"
 )
+
+// pieceSize is how many messages a source draws at a time: enough to have their
+// counts, which lie anywhere in memory, fetched side by side, which makes the
+// difference between 190 and 60 ns a message with two million ids.
+const pieceSize = 256
+
+// The random streams of one seed: those of the senders are numbered from 0 to
+// maxSenders.
+const (
+	streamScatter = 1<<32 + iota
+	streamArrivals
+	streamSizes
+)
+
+// item is a message before it is written.
+type item struct {
+	id int64
+	// num is its number in the sender's own count, n among those to id.
+	num, n uint64
+	size   int
+}
 
 // source makes the messages of all senders, who take turns. It allocates
 // nothing after it was made.
@@ -13,87 +33,95 @@ type source struct {
 	// streams holds each sender's random numbers, 16 bytes each: a sender is
 	// nothing else, so a million of them cost no goroutine.
 	streams []rand.PCG
+	// sizes are the random numbers that sizes are made of. They have a stream of
+	// their own, so that a seed gives the same ids whatever the sizes are.
+	sizes rand.PCG
 	// turn is the sender of the next message, and num that message's number in
 	// the sender's own count.
 	turn int
 	num  uint64
 
+	pick picker
+	size Size
 	// counts holds, for each id from first on, how many messages were stamped
 	// for it. 64 bits, because one id at full speed passes 2^32 in hours.
 	counts []uint64
 	first  int64
 
-	run  uint32
-	size int
-	// message is the buffer that the last message lies in.
+	run uint32
+	// items are those that the last call returned, and message is the buffer
+	// that the last message lies in.
+	items   [pieceSize]item
 	message []byte
 }
 
 func newSource(c Config, run uint32) *source {
+	ids := uint64(c.MaxID-c.FirstID) + 1
 	s := &source{
 		streams: make([]rand.PCG, c.Senders),
 		num:     1,
-		counts:  make([]uint64, c.MaxID-c.FirstID+1),
+		pick:    c.Distribution.picker(ids, c.Seed),
+		size:    c.Size,
+		counts:  make([]uint64, ids),
 		first:   c.FirstID,
 		run:     run,
-		size:    c.Size,
-		message: make([]byte, 0, max(c.Size, 128)),
+		message: make([]byte, 0, max(c.Size.Bytes, c.Size.Max, 128)),
 	}
 	for i := range s.streams {
 		s.streams[i].Seed(c.Seed, uint64(i))
 	}
+	s.sizes.Seed(c.Seed, streamSizes)
 	return s
 }
 
-// draw takes the next turn and says who gets the message. Each turn is drawn,
-// also that of a message which cannot be sent, so that a sender's sequence of
-// ids depends on the seed alone.
-func (s *source) draw() (id int64, num uint64) {
-	id = s.first + int64(uniform(&s.streams[s.turn], uint64(len(s.counts))))
-	num = s.num
-	if s.turn++; s.turn == len(s.streams) {
-		s.turn = 0
-		s.num++
+// draw takes the next turns, up to n of them, and says who gets the messages.
+// Each turn is drawn, also that of a message which cannot be sent, so that a
+// sender's sequence of ids depends on the seed alone. The items hold until the
+// next call.
+func (s *source) draw(n uint64) []item {
+	items := s.items[:min(n, pieceSize)]
+	for i := range items {
+		items[i] = item{
+			id:   s.first + int64(s.pick(&s.streams[s.turn])),
+			num:  s.num,
+			size: s.size.draw(&s.sizes),
+		}
+		if s.turn++; s.turn == len(s.streams) {
+			s.turn = 0
+			s.num++
+		}
 	}
-	return id, num
+	return items
 }
 
-// stamp makes the message for id. Only messages that are given to the server
-// are stamped: a number left out would look like a loss on the way. The bytes
-// hold until the next call.
-func (s *source) stamp(id int64, num uint64, due int64) []byte {
-	count := &s.counts[id-s.first]
-	*count++
-	s.message = wire.AppendStamped(s.message[:0], num, wire.Stamp{Run: s.run, N: *count, Due: due})
-	s.fill()
+// number counts the messages of items. Only those that are given to the server
+// are counted: a number left out would look like a loss on the way.
+func (s *source) number(items []item) {
+	for i := range items {
+		count := &s.counts[items[i].id-s.first]
+		*count++
+		items[i].n = *count
+	}
+}
+
+// write makes the message of an item that was numbered. The bytes hold until
+// the next call.
+func (s *source) write(it *item, due int64) []byte {
+	s.message = wire.AppendStamped(s.message[:0], it.num, wire.Stamp{Run: s.run, N: it.n, Due: due})
+	s.message = fill(s.message, it.size)
 	return s.message
 }
 
-// fill pads the message to its least size. The filler is kept off the stamp by
-// a space, and holds nothing that HTML, JSON or a line protocol would escape.
-func (s *source) fill() {
-	missing := s.size - len(s.message)
-	if missing <= 0 {
-		return
-	}
-	if missing > 1 {
-		s.message = append(s.message, ' ')
-	}
-	for len(s.message) < s.size {
-		s.message = append(s.message, '.')
-	}
-}
+const filler = "................................................................................................................................"
 
-// uniform draws a number below n, each as likely as any other: the high half of
-// a 128-bit product, of which the few low halves that would favour some results
-// are drawn again (Lemire, "Fast Random Integer Generation in an Interval",
-// 2019).
-func uniform(random *rand.PCG, n uint64) uint64 {
-	high, low := bits.Mul64(random.Uint64(), n)
-	if low < n {
-		for unfair := -n % n; low < unfair; {
-			high, low = bits.Mul64(random.Uint64(), n)
-		}
+// fill pads message to its least size. The filler is kept off the stamp by a
+// space, and holds nothing that HTML, JSON or a line protocol would escape.
+func fill(message []byte, size int) []byte {
+	if size > len(message)+1 {
+		message = append(message, ' ')
 	}
-	return high
+	for size > len(message) {
+		message = append(message, filler[:min(len(filler), size-len(message))]...)
+	}
+	return message
 }

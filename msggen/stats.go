@@ -15,9 +15,13 @@ type Stats struct {
 	// the sum of Sent, Refused, Unknown and Unanswered.
 	Asked uint64 `json:"asked"`
 	Receipt
+	Answers
 	// WrittenOff were queued to connections and never seen delivered (see
 	// Config.Delivered).
 	WrittenOff uint64 `json:"written_off"`
+	// LateCount is how many were on the wire more than OnTime after they were
+	// due.
+	LateCount uint64 `json:"late"`
 	// Late is how long after they were due messages were on the wire. nil if
 	// none was sent by a pace.
 	Late *Lateness `json:"late_ms"`
@@ -25,11 +29,16 @@ type Stats struct {
 	Away bool `json:"away"`
 }
 
+// OnTime is how long after it was due a message may be on the wire to count as
+// punctual.
+const OnTime = time.Millisecond
+
 // Lateness is a distribution, in milliseconds.
 type Lateness struct {
-	P50 float64 `json:"p50"`
-	P99 float64 `json:"p99"`
-	Max float64 `json:"max"`
+	Count int64   `json:"count"`
+	P50   float64 `json:"p50"`
+	P99   float64 `json:"p99"`
+	Max   float64 `json:"max"`
 }
 
 // Result is a run that has ended.
@@ -51,11 +60,15 @@ type meter struct {
 	lost    uint64  // written off
 	away    bool
 	late    *hdrhistogram.Histogram
+	overdue uint64                  // more than OnTime late
+	recent  *hdrhistogram.Histogram // as late, since takeRecent
+	answers Answers
 }
 
 func newMeter() *meter {
 	// In microseconds, up to an hour: later ones count as that.
-	return &meter{late: hdrhistogram.New(1, time.Hour.Microseconds(), 3)}
+	histogram := func() *hdrhistogram.Histogram { return hdrhistogram.New(1, time.Hour.Microseconds(), 3) }
+	return &meter{late: histogram(), recent: histogram()}
 }
 
 func (m *meter) start(now time.Time) {
@@ -96,22 +109,65 @@ func (m *meter) writtenOff(n uint64) {
 	m.lost = n
 }
 
-// record counts the lateness of messages first to next, which are on the wire
-// now, elapsed after the start.
-func (m *meter) record(first, next uint64, due func(uint64) time.Duration, elapsed time.Duration) {
+// noteAnswers takes over what the sender was answered.
+func (m *meter) noteAnswers(answers Answers) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for n := first; n < next; n++ {
-		late := min((elapsed - due(n)).Microseconds(), m.late.HighestTrackableValue())
-		// Fails only beyond that value.
-		_ = m.late.RecordValue(max(late, 0))
+	m.answers = answers
+}
+
+// record counts the lateness of messages that were due at dues and are on the
+// wire now, elapsed after the start.
+func (m *meter) record(dues []time.Duration, elapsed time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, due := range dues {
+		m.recordLocked(elapsed - due)
+	}
+}
+
+// recordOne counts the lateness of one message.
+func (m *meter) recordOne(late time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.recordLocked(late)
+}
+
+func (m *meter) recordLocked(late time.Duration) {
+	if late > OnTime {
+		m.overdue++
+	}
+	value := max(0, min(late.Microseconds(), m.late.HighestTrackableValue()))
+	// They fail only beyond that value.
+	_ = m.late.RecordValue(value)
+	_ = m.recent.RecordValue(value)
+}
+
+// takeRecent is the lateness since it was last called.
+func (m *meter) takeRecent() *Lateness {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	recent := lateness(m.recent)
+	m.recent.Reset()
+	return recent
+}
+
+func lateness(h *hdrhistogram.Histogram) *Lateness {
+	if h.TotalCount() == 0 {
+		return nil
+	}
+	return &Lateness{
+		Count: h.TotalCount(),
+		P50:   float64(h.ValueAtPercentile(50)) / 1e3,
+		P99:   float64(h.ValueAtPercentile(99)) / 1e3,
+		Max:   float64(h.Max()) / 1e3,
 	}
 }
 
 func (m *meter) stats() Stats {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	s := Stats{Receipt: m.receipt, WrittenOff: m.lost, Away: m.away}
+	s := Stats{Receipt: m.receipt, Answers: m.answers, WrittenOff: m.lost, LateCount: m.overdue, Away: m.away}
 	s.Refused += m.refused
 	s.Asked = s.Sent + s.Refused + s.Unknown + s.Unanswered
 	switch {
@@ -121,12 +177,6 @@ func (m *meter) stats() Stats {
 	default:
 		s.Seconds = m.ended.Sub(m.started).Seconds()
 	}
-	if m.late.TotalCount() > 0 {
-		s.Late = &Lateness{
-			P50: float64(m.late.ValueAtPercentile(50)) / 1e3,
-			P99: float64(m.late.ValueAtPercentile(99)) / 1e3,
-			Max: float64(m.late.Max()) / 1e3,
-		}
-	}
+	s.Late = lateness(m.late)
 	return s
 }

@@ -38,7 +38,8 @@ import (
 //	Due   0s      .333s   .666s   1s      1.333s
 //
 // The products are 128 bits wide, so nothing drifts: event 3,600,000 of 1,000/s
-// is due after one hour to the nanosecond. The zero value is [Max].
+// is due after one hour to the nanosecond. The zero value is [Max]. It is a
+// [Schedule].
 type Pacer struct {
 	// Events is how many are due in each Per. 0 means no pace: all at once.
 	Events uint64

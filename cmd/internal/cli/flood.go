@@ -219,13 +219,9 @@ func (r *rateValue) Set(s string) error {
 		*r = rateValue{text: s}
 		return nil
 	}
-	n, err := strconv.ParseFloat(s, 64)
+	n, err := parseRate(s)
 	if err != nil {
-		var c int64
-		if c, err = parseCount(s); err != nil {
-			return fmt.Errorf("%q is not a rate: write 1000, 10k or max", s)
-		}
-		n = float64(c)
+		return err
 	}
 	p, err := pace.PerSecond(n)
 	if err != nil {

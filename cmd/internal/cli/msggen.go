@@ -3,8 +3,6 @@ package cli
 import (
 	"bufio"
 	"context"
-	"encoding/json"
-	"fmt"
 	"io"
 	"strconv"
 	"strings"
@@ -12,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"example.org/comet/msggen"
 )
@@ -29,40 +28,74 @@ func newMsggen(env *Env) *cobra.Command {
 		firstID   = count(1)
 		maxID     = count(10_000)
 		window    = count(msggen.DefaultWindow)
-		size      count
 		length    duration
+		logFile   string
+		publish   msggen.PublishConfig
+		pubConns  = count(msggen.DefaultPublishConnections)
+
+		distribution = newShaped("uniform", parseDistribution)
+		arrivals     = newShaped("constant", parseArrivals)
+		size         = newShaped("0", parseMessageSize)
 	)
 	cmd := &cobra.Command{
 		Use:   "msggen",
 		Short: "Send random messages to random users",
-		Long: `msggen sends messages to a comet server's admin listener, each to an id drawn
-at random, when it is due, whatever the server does: what is sent late counts
-as late, and what cannot be sent while the server is away counts as refused.
+		Long: `msggen sends messages to a comet server's admin listener, or with --publish to
+any HTTP server, each to an id drawn at random, when it is due, whatever the
+server does: what is sent late counts as late, and what cannot be sent while the
+server is away counts as refused.
 
 Each sender sends one message every --interval; or all of them together send
 --rate a second, or as fast as the --window allows. The senders' random numbers
 all come from one --seed, which is printed: the same seed, the same ids.
 
+Who gets a message (--distribution):
+  uniform       each id is as likely as any other
+  zipf:S        the k-th likeliest id in proportion to 1/k^S, any S above 0 [1]
+  hot:X/Y       X % of the messages go to Y % of the ids [90/10]
+  sequential    one id after the other
+When they are due (--arrivals), at the rate that is given:
+  constant      evenly spread
+  poisson       independent of each other, as of many users
+  bursts:N      N at once [100]
+  ramp:T,FROM   the rate grows from FROM a second [0] within T, and stays
+How long they are (--size), in bytes, but never shorter than their text:
+  N             all the same
+  uniform:A-B   from A to B, each as likely
+  exp:M         exponential: M on average, most shorter, a few much longer
+
 Each message carries a stamp, by which comet flood tells what is late, missing,
-duplicated or reordered.`,
+duplicated or reordered.
+
+--publish sends each message as a request of its own. {id} in the URL, in
+headers and in the body stands for the id, {message} for the text. What 2xx
+answers is sent, all else is refused. Each id keeps to one connection, which
+keeps its messages in order.`,
 		Example: `  comet msggen --count 20 --interval 10ms --max-id 5
   comet msggen --count 1M --interval 100ms --max-id 10k --senders 100
-  comet msggen --rate 5k --max-id 10k -d 60s --size 500
-  comet msggen --rate max --max-id 10k -d 10s`,
+  comet msggen --rate 5k --max-id 10k -d 60s --size exp:300 --arrivals poisson
+  comet msggen --rate max --max-id 10k -d 10s --distribution zipf:0.9
+  comet msggen --publish 'http://127.0.0.1/pub?id={id}' --rate 1k --max-id 10k -d 60s
+  comet msggen --publish http://127.0.0.1:8000/api/publish -H 'X-API-Key: secret' \
+    -H 'Content-Type: application/json' --body '{"channel":"{id}","data":"{message}"}'`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			token, err := adminToken(env, tokenFile)
+			sender, err := publishFlags(publish, pubConns, cmd.Flags())
 			if err != nil {
 				return err
 			}
-			cfg.Token = token
+			if sender != nil {
+				cfg.Sender, cfg.To = sender, ""
+			} else if cfg.Token, err = adminToken(env, tokenFile); err != nil {
+				return err
+			}
 			if err := paceFlags(&cfg, rate, time.Duration(interval), cmd.Flags().Changed("interval")); err != nil {
 				return err
 			}
 			cfg.Senders = int(senders)
 			cfg.FirstID, cfg.MaxID = int64(firstID), int64(maxID)
 			cfg.Window = int(window)
-			cfg.Size = int(size)
+			cfg.Distribution, cfg.Arrivals, cfg.Size = distribution.value, arrivals.value, size.value
 			cfg.Count = uint64(perSender)
 			cfg.Duration = time.Duration(length)
 			cfg.Logger = env.Logger()
@@ -75,7 +108,12 @@ duplicated or reordered.`,
 			if err != nil {
 				return usageError{err}
 			}
-			err = generate(ctx, env, generator, asJSON)
+			out, err := newMsggenOutput(env, generator, asJSON, logFile)
+			if err != nil {
+				return err
+			}
+			defer out.close()
+			err = out.generate(ctx)
 			if cfg.Count > 0 || cfg.Duration > 0 {
 				err = planned(ctx, err)
 			}
@@ -91,10 +129,18 @@ duplicated or reordered.`,
 	f.Var(&senders, "senders", "how many the messages come from")
 	f.Var(&firstID, "first-id", "the lowest id that gets messages")
 	f.Var(&maxID, "max-id", "the highest id that gets messages")
-	f.Var(&size, "size", "least length of a message in bytes; 0 is that of its text")
+	f.Var(&distribution, "distribution", "who gets a message: uniform, zipf:S, hot:X/Y or sequential")
+	f.Var(&arrivals, "arrivals", "when messages are due: constant, poisson, bursts:N or ramp:T,FROM")
+	f.Var(&size, "size", "least length in bytes: N, uniform:A-B or exp:M")
 	f.Uint64Var(&cfg.Seed, "seed", 0, "`number` that all random numbers come from; 0 picks one")
 	f.VarP(&length, "duration", "d", "how long to send; 0 is no end")
 	f.Var(&window, "window", "with --rate max: how many messages may be on their way")
+	f.StringVar(&publish.URL, "publish", "", "`URL` to send each message to by itself, with {id} in it, instead of --to")
+	f.StringVar(&publish.Method, "method", "POST", "with --publish: the HTTP `method`")
+	f.StringArrayVarP(&publish.Header, "header", "H", nil, "with --publish: request header `\"Name: value\"`; repeatable")
+	f.StringVar(&publish.Body, "body", "", "with --publish: the body, `text` with {message} and {id} in it (default: the message)")
+	f.Var(&pubConns, "publish-connections", "with --publish: how many connections, each with one request at a time")
+	f.StringVar(&logFile, "log", "", "append a line each second to this `file`, for comet plot")
 	f.BoolVar(&asJSON, "json", false, "print JSON lines: a sample each second, and the result")
 	f.BoolVar(&feedback, "feedback", false, "standard input says, a number a line, how many messages were delivered; its end ends the run")
 	_ = f.MarkHidden("feedback") // for bench; fails only for a name that is no flag
@@ -124,18 +170,6 @@ func paceFlags(cfg *msggen.Config, rate string, interval time.Duration, interval
 	return nil
 }
 
-// parseRate reads a number of messages a second: 1000, 10k, 0.5.
-func parseRate(s string) (float64, error) {
-	rate, err := strconv.ParseFloat(s, 64)
-	if n, countErr := parseCount(s); countErr == nil {
-		rate, err = float64(n), nil
-	}
-	if err != nil || !(rate > 0) {
-		return 0, fmt.Errorf("%q is not a rate: write 1000, 10k, 0.5 or max", s)
-	}
-	return rate, nil
-}
-
 // readFeedback reads from r how many messages were delivered so far, the last
 // line counts, and ends the context when r ends. Its goroutine lasts until
 // then, as reading standard input cannot be cut short.
@@ -153,92 +187,28 @@ func readFeedback(ctx context.Context, r io.Reader) (context.Context, func() uin
 	return ctx, delivered.Load
 }
 
-// generate runs the generator and reports each second and at the end.
-func generate(ctx context.Context, env *Env, generator *msggen.Generator, asJSON bool) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	report := textReport
-	if asJSON {
-		report = jsonReport
+// publishFlags makes the sender for --publish, nil without it.
+func publishFlags(config msggen.PublishConfig, connections count, flags *pflag.FlagSet) (msggen.Sender, error) {
+	if !flags.Changed("publish") {
+		for _, name := range []string{"method", "header", "body", "publish-connections"} {
+			if flags.Changed(name) {
+				return nil, usagef("--%s is for --publish, which is not given", name)
+			}
+		}
+		return nil, nil
 	}
-	type outcome struct {
-		result msggen.Result
-		err    error
-	}
-	ended := make(chan outcome, 1)
-	go func() {
-		result, err := generator.Run(ctx)
-		ended <- outcome{result, err}
-	}()
-	second := time.NewTicker(time.Second)
-	defer second.Stop()
-	var unwritable error
-	for {
-		select {
-		case <-second.C:
-			if asJSON || env.verbosity >= 0 {
-				if unwritable = report(env.Stdout, msggen.Result{Stats: generator.Stats()}, false); unwritable != nil {
-					cancel() // nobody reads on: end, and take the last answer
-				}
-			}
-		case end := <-ended:
-			if unwritable != nil {
-				return unwritable
-			}
-			if end.err != nil && end.result.Asked == 0 {
-				return end.err // nothing was sent: nothing to report
-			}
-			if err := report(env.Stdout, end.result, true); err != nil {
-				return err
-			}
-			return end.err
+	for _, name := range []string{"to", "admin-token-file"} {
+		if flags.Changed(name) {
+			return nil, usagef("--%s is for a comet server, --publish for any other: give one of them", name)
 		}
 	}
-}
-
-// jsonReport writes a line of JSON.
-func jsonReport(w io.Writer, r msggen.Result, last bool) error {
-	if !last {
-		return json.NewEncoder(w).Encode(struct {
-			Type string `json:"type"`
-			msggen.Stats
-		}{"sample", r.Stats})
+	if connections == 0 {
+		return nil, usagef("--publish-connections 0 is none: write 1 or more")
 	}
-	return json.NewEncoder(w).Encode(struct {
-		Type string `json:"type"`
-		msggen.Result
-	}{"result", r})
-}
-
-// textReport writes a line for a person, and the summary at the end.
-func textReport(w io.Writer, r msggen.Result, last bool) error {
-	var b strings.Builder
-	if last {
-		fmt.Fprintf(&b, "%d messages in %.1f s", r.Asked, r.Seconds)
-		if r.Seconds > 0 {
-			fmt.Fprintf(&b, ", %.0f/s", float64(r.Asked)/r.Seconds)
-		}
-		b.WriteString(": ")
+	config.Connections = int(connections)
+	sender, err := msggen.NewPublishSender(config)
+	if err != nil {
+		return nil, usageError{err}
 	}
-	fmt.Fprintf(&b, "sent %d, reached %d, unaddressed %d", r.Sent+r.Unanswered, r.Reached, r.Unaddressed)
-	for _, rare := range []struct {
-		name string
-		n    uint64
-	}{{"refused", r.Refused}, {"unknown", r.Unknown}, {"never seen delivered", r.WrittenOff}} {
-		if rare.n > 0 {
-			fmt.Fprintf(&b, ", %s %d", rare.name, rare.n)
-		}
-	}
-	if r.Late != nil {
-		fmt.Fprintf(&b, "; late by p50 %.2f ms, p99 %.2f ms, max %.2f ms", r.Late.P50, r.Late.P99, r.Late.Max)
-	}
-	if r.Away {
-		b.WriteString("; the server is away")
-	}
-	b.WriteString("\n")
-	if last {
-		fmt.Fprintf(&b, "seed %d, run %s\n", r.Seed, r.Run)
-	}
-	_, err := io.WriteString(w, b.String())
-	return err
+	return sender, nil
 }

@@ -9,6 +9,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -16,6 +18,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"example.org/comet/memlog/series"
 )
 
 // execute runs one command and returns what it printed and its exit code.
@@ -24,6 +28,7 @@ func execute(ctx context.Context, command func(*Env) *cobra.Command, stdin io.Re
 	env := &Env{Stdin: stdin, Stdout: &out, Stderr: io.Discard, Getenv: func(string) string { return "" }}
 	cmd := command(env)
 	cmd.SilenceUsage, cmd.SilenceErrors = true, true
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} }) // as the root does
 	cmd.SetArgs(args)
 	err := cmd.ExecuteContext(ctx)
 	return out.String(), exitCode(err), err
@@ -127,6 +132,9 @@ func TestMsggenUsage(t *testing.T) {
 	for _, args := range []string{
 		"--rate 10 --interval 1s", "--rate fast", "--rate 0", "--rate -1", "--interval 0s", "--max-id 0",
 		"--first-id 9 --max-id 8", "--senders 0 --to nowhere", "--to nowhere",
+		"--distribution bell", "--distribution zipf:2000", "--arrivals now", "--arrivals ramp", "--rate max --arrivals poisson",
+		"--size -1", "--size 2M", "--size uniform:9-1", "--log /nowhere/msggen.log",
+		"--method PUT", "--body x", "-H A:b", "--publish-connections 3", "--publish http://127.0.0.1/{id}", // with --to
 	} {
 		_, code, err := execute(t.Context(), newMsggen, nil, append([]string{"--to", url, "--count", "1"}, strings.Fields(args)...)...)
 		if code != exitUsage {
@@ -190,5 +198,98 @@ func TestMsggenServerAway(t *testing.T) {
 	out, code, err := execute(t.Context(), newMsggen, nil, "--to", server.URL, "--count", "1")
 	if code != exitFailed || out != "" || !strings.Contains(err.Error(), "comet serve") {
 		t.Errorf("it printed %q and exited %d: %v, want an error that says how to start a server", out, code, err)
+	}
+}
+
+// posted takes one message a request, at POST /pub/{id}, and refuses those to
+// id 2.
+func posted(t *testing.T) (url string, messages *atomic.Int64) {
+	t.Helper()
+	messages = new(atomic.Int64)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		switch {
+		case r.URL.Path == "/pub/2":
+			http.Error(w, "not that one", http.StatusGone)
+		case r.Method != http.MethodPut || r.Header.Get("X-Id") != "1" || !strings.HasPrefix(string(body), `{"to":1,"m":"Fake message Num = `):
+			http.Error(w, fmt.Sprintf("%s %q", r.Method, body), http.StatusBadRequest)
+		default:
+			messages.Add(1)
+			w.WriteHeader(http.StatusAccepted)
+		}
+	}))
+	t.Cleanup(server.Close)
+	return server.URL, messages
+}
+
+func TestMsggenPublish(t *testing.T) {
+	url, messages := posted(t)
+	args := []string{
+		"--publish", url + "/pub/{id}", "--method", "PUT", "-H", "X-Id: {id}", "--body", `{"to":{id},"m":"{message}"}`,
+		"--rate", "2000", "--count", "100", "--max-id", "2", "--distribution", "sequential",
+	}
+	out, code, err := execute(t.Context(), newMsggen, nil, args...)
+	if code != exitDone || messages.Load() != 50 ||
+		!strings.Contains(out, ": sent 50, refused 50; late by") || strings.Contains(out, "reached") ||
+		!strings.Contains(out, "answers: 50 x 202, 50 x 410\n") ||
+		!strings.Contains(out, "the first refusal: PUT "+url+"/pub/2 was answered 410 Gone (not that one)\n") {
+		t.Errorf("with %d messages it printed %q and exited %d: %v", messages.Load(), out, code, err)
+	}
+	out, code, err = execute(t.Context(), newMsggen, nil, append(args, "--json")...)
+	if code != exitDone || !strings.Contains(out, `"statuses":{"202":50,"410":50}`) ||
+		strings.Count(out, `"reached":null`) != 1 || strings.Count(out, `"reached"`) != 1 || !strings.Contains(out, `"unaddressed":null`) {
+		t.Errorf("it printed %q and exited %d: %v", out, code, err)
+	}
+	out, code, err = execute(t.Context(), newMsggen, nil, "--publish", url+"/pub/{id}", "--count", "1")
+	if code != exitFailed || !strings.Contains(err.Error(), "400 Bad Request (POST") {
+		t.Errorf("it printed %q and exited %d: %v, want what the server said", out, code, err)
+	}
+}
+
+func TestMsggenLog(t *testing.T) {
+	url, _ := admin(t)
+	name := filepath.Join(t.TempDir(), "msggen.log")
+	for range 2 {
+		_, code, err := execute(t.Context(), newMsggen, nil, "--to", url, "--rate", "1k", "-d", "1200ms", "--max-id", "5", "--log", name, "--json")
+		if code != exitDone {
+			t.Fatalf("it exited %d: %v", code, err)
+		}
+	}
+	file, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	samples, malformed, err := series.ReadAll(file, name)
+	if err != nil || len(malformed) > 0 || len(samples) < 2 {
+		t.Fatalf("the log has %d lines, %v malformed: %v", len(samples), malformed, err)
+	}
+	for _, s := range samples {
+		asked, ok1 := s.Number("asked")
+		sent, ok2 := s.Number("sent")
+		refused, ok3 := s.Number("refused")
+		p50, ok4 := s.Number("late_p50_ms")
+		p99, ok5 := s.Number("late_p99_ms")
+		if !ok1 || !ok2 || !ok3 || !ok4 || !ok5 || asked == 0 || sent != asked || refused != 0 || p50 > p99 ||
+			s.RSSKB != series.Unknown || s.Connections != series.Unknown {
+			t.Errorf("a line reads %+v", s)
+		}
+	}
+}
+
+// TestMsggenShapes: each shape comes through from its flag to the end of a run.
+func TestMsggenShapes(t *testing.T) {
+	url, lines := admin(t)
+	for _, args := range []string{
+		"--distribution zipf:0.9 --arrivals poisson --size exp:300",
+		"--distribution hot:80/20 --arrivals bursts:10 --size uniform:10-200",
+		"--distribution sequential --arrivals ramp:50ms,100 --size 1k",
+	} {
+		lines.Store(0)
+		out, code, err := execute(t.Context(), newMsggen, nil,
+			append([]string{"--to", url, "--count", "100", "--rate", "1k", "--max-id", "50"}, strings.Fields(args)...)...)
+		if code != exitDone || lines.Load() != 100 || !strings.Contains(out, "sent 100") {
+			t.Errorf("%s: with %d lines it printed %q and exited %d: %v", args, lines.Load(), out, code, err)
+		}
 	}
 }

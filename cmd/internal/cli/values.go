@@ -89,3 +89,15 @@ func parseDuration(s string) (time.Duration, error) {
 	}
 	return total + d, nil
 }
+
+// parseRate reads a number of events a second: 1000, 10k, 0.5.
+func parseRate(s string) (float64, error) {
+	rate, err := strconv.ParseFloat(s, 64)
+	if n, countErr := parseCount(s); countErr == nil {
+		rate, err = float64(n), nil
+	}
+	if err != nil || !(rate > 0) {
+		return 0, fmt.Errorf("%q is not a rate: write 1000, 10k, 0.5 or max", s)
+	}
+	return rate, nil
+}

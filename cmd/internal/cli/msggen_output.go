@@ -1,0 +1,213 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"example.org/comet/memlog/series"
+	"example.org/comet/msggen"
+)
+
+// msggenOutput prints and logs what a generator reports.
+type msggenOutput struct {
+	env       *Env
+	generator *msggen.Generator
+	json      bool
+	log       *series.Writer // nil without --log
+	logged    time.Time
+}
+
+func newMsggenOutput(env *Env, generator *msggen.Generator, asJSON bool, logFile string) (*msggenOutput, error) {
+	o := &msggenOutput{env: env, generator: generator, json: asJSON}
+	if logFile != "" {
+		w, err := series.OpenAppend(logFile)
+		if err != nil {
+			return nil, usageError{err}
+		}
+		o.log = w
+	}
+	return o, nil
+}
+
+func (o *msggenOutput) close() {
+	if o.log == nil {
+		return
+	}
+	if err := o.log.Close(); err != nil {
+		o.env.Logger().Warn("the message log may be incomplete", "error", err)
+	}
+}
+
+// generate runs the generator and reports each second and at the end.
+func (o *msggenOutput) generate(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	type outcome struct {
+		result msggen.Result
+		err    error
+	}
+	ended := make(chan outcome, 1)
+	go func() {
+		result, err := o.generator.Run(ctx)
+		ended <- outcome{result, err}
+	}()
+	second := time.NewTicker(time.Second)
+	defer second.Stop()
+	var unwritable error
+	for {
+		select {
+		case now := <-second.C:
+			stats := o.generator.Stats()
+			o.logLine(now, stats)
+			if unwritable == nil && (o.json || o.env.verbosity >= 0) {
+				if unwritable = o.report(msggen.Result{Stats: stats}, false); unwritable != nil {
+					cancel() // nobody reads on: end, and take the last answer
+				}
+			}
+		case end := <-ended:
+			// The end need not fall on a second, and what was left then counts.
+			if now := time.Now(); now.Sub(o.logged) >= time.Second/2 {
+				o.logLine(now, end.result.Stats)
+			}
+			if unwritable != nil {
+				return unwritable
+			}
+			if end.err != nil && end.result.Asked == 0 {
+				return end.err // nothing was sent: nothing to report
+			}
+			if err := o.report(end.result, true); err != nil {
+				return err
+			}
+			return end.err
+		}
+	}
+}
+
+// logLine appends to the log. A line that is lost, for a full disk, ends
+// nothing.
+func (o *msggenOutput) logLine(now time.Time, s msggen.Stats) {
+	if o.log == nil {
+		return
+	}
+	o.logged = now
+	if err := o.log.Write(msggenLogLine(now, s, o.generator.Recent())); err != nil {
+		o.env.Logger().Warn("a line of the message log was lost", "error", err)
+	}
+}
+
+// msggenLogLine is how far a run is, as its log has it. sent are those on the
+// wire: what a comet server accepted it says only now and then. The lateness is
+// that of the time since the last line.
+func msggenLogLine(now time.Time, s msggen.Stats, recent *msggen.Lateness) series.Sample {
+	line := series.Sample{Time: now, RSSKB: series.Unknown, Connections: series.Unknown}
+	add := func(key, value string) { line.Fields = append(line.Fields, series.Field{Key: key, Value: value}) }
+	add("asked", strconv.FormatUint(s.Asked, 10))
+	add("sent", strconv.FormatUint(s.Sent+s.Unanswered, 10))
+	add("refused", strconv.FormatUint(s.Refused, 10))
+	p50, p99 := "-", "-"
+	if recent != nil {
+		p50 = strconv.FormatFloat(recent.P50, 'f', 3, 64)
+		p99 = strconv.FormatFloat(recent.P99, 'f', 3, 64)
+	}
+	add("late_p50_ms", p50)
+	add("late_p99_ms", p99)
+	return line
+}
+
+func (o *msggenOutput) report(r msggen.Result, last bool) error {
+	if o.json {
+		return jsonReport(o.env.Stdout, r, last)
+	}
+	return textReport(o.env.Stdout, r, last)
+}
+
+// jsonReport writes a line of JSON.
+func jsonReport(w io.Writer, r msggen.Result, last bool) error {
+	// Whom it reached is null where the server does not say: these fields hide
+	// those of the same name, which lie deeper.
+	type reach struct {
+		Reached     *uint64 `json:"reached"`
+		Unaddressed *uint64 `json:"unaddressed"`
+	}
+	var known reach
+	if !r.ReachUnknown {
+		known = reach{&r.Reached, &r.Unaddressed}
+	}
+	if !last {
+		return json.NewEncoder(w).Encode(struct {
+			Type string `json:"type"`
+			msggen.Stats
+			reach
+		}{"sample", r.Stats, known})
+	}
+	return json.NewEncoder(w).Encode(struct {
+		Type string `json:"type"`
+		msggen.Result
+		reach
+	}{"result", r, known})
+}
+
+// textReport writes a line for a person, and the summary at the end.
+func textReport(w io.Writer, r msggen.Result, last bool) error {
+	var b strings.Builder
+	if last {
+		fmt.Fprintf(&b, "%d messages in %.1f s", r.Asked, r.Seconds)
+		if r.Seconds > 0 {
+			fmt.Fprintf(&b, ", %.0f/s", float64(r.Asked)/r.Seconds)
+		}
+		b.WriteString(": ")
+	}
+	fmt.Fprintf(&b, "sent %d", r.Sent+r.Unanswered)
+	if !r.ReachUnknown {
+		fmt.Fprintf(&b, ", reached %d, unaddressed %d", r.Reached, r.Unaddressed)
+	}
+	for _, rare := range []struct {
+		name string
+		n    uint64
+	}{{"refused", r.Refused}, {"unknown", r.Unknown}, {"never seen delivered", r.WrittenOff}} {
+		if rare.n > 0 {
+			fmt.Fprintf(&b, ", %s %d", rare.name, rare.n)
+		}
+	}
+	if r.Late != nil {
+		fmt.Fprintf(&b, "; late by p50 %.2f ms, p99 %.2f ms, max %.2f ms", r.Late.P50, r.Late.P99, r.Late.Max)
+		if last {
+			fmt.Fprintf(&b, ", %d (%.2f %%) by more than 1 ms", r.LateCount, 100*float64(r.LateCount)/float64(max(1, r.Late.Count)))
+		}
+	}
+	if r.Away {
+		b.WriteString("; the server is away")
+	}
+	b.WriteString("\n")
+	if last {
+		answersReport(&b, r.Answers)
+		fmt.Fprintf(&b, "seed %d, run %s\n", r.Seed, r.Run)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// answersReport writes what --publish was answered.
+func answersReport(b *strings.Builder, a msggen.Answers) {
+	if len(a.Statuses) == 0 {
+		return
+	}
+	b.WriteString("answers:")
+	for i, status := range slices.Sorted(maps.Keys(a.Statuses)) {
+		if i > 0 {
+			b.WriteString(",")
+		}
+		fmt.Fprintf(b, " %d x %d", a.Statuses[status], status)
+	}
+	b.WriteString("\n")
+	if a.Refusal != "" {
+		fmt.Fprintf(b, "the first refusal: %s\n", strings.TrimPrefix(a.Refusal, "msggen: "))
+	}
+}
