@@ -22,14 +22,14 @@ type Config struct {
 	InFlight    int
 	// Rate is messages a second, "max", or "none" for no messages at all.
 	Rate string
-	// Duration is how long messages are sent, by so many Senders, each of at
-	// least Size bytes, from Seed (0 picks one). Window bounds what is on its
-	// way with Rate "max".
-	Duration time.Duration
-	Senders  int
-	Size     int
-	Seed     uint64
-	Window   int
+	// Duration is how long messages are sent, by so many Senders, from Seed (0
+	// picks one). Window bounds what is on its way with Rate "max". Distribution,
+	// Arrivals and Size are as `comet msggen` takes them.
+	Duration                     time.Duration
+	Senders                      int
+	Seed                         uint64
+	Window                       int
+	Distribution, Arrivals, Size string
 	// Interval is from one memory sample to the next, Idle from the last
 	// connect to when the memory is read.
 	Interval time.Duration

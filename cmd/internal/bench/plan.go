@@ -82,7 +82,8 @@ func (c *Config) floodArgs(p plan, addr, file string) []string {
 func (c *Config) msggenArgs(a admin) []string {
 	return []string{
 		"--to", a.url + "/send", "--rate", c.Rate, "--senders", strconv.Itoa(c.Senders),
-		"--max-id", strconv.Itoa(c.Connections), "--duration", c.Duration.String(), "--size", strconv.Itoa(c.Size),
+		"--max-id", strconv.Itoa(c.Connections), "--duration", c.Duration.String(), "--size", c.Size,
+		"--distribution", c.Distribution, "--arrivals", c.Arrivals,
 		"--seed", strconv.FormatUint(c.Seed, 10), "--window", strconv.Itoa(c.Window), "--json", "--feedback",
 	}
 }

@@ -20,11 +20,14 @@ func newBench(env *Env) *cobra.Command {
 		conns    = count(10_000)
 		inFlight = count(512)
 		senders  = count(100)
-		size     count
 		window   = count(50_000)
 		length   = duration(time.Minute)
 		interval = duration(time.Second)
 		idle     = duration(5 * time.Second)
+
+		distribution = newShaped("uniform", parseDistribution)
+		arrivals     = newShaped("constant", parseArrivals)
+		size         = newShaped("0", parseMessageSize)
 	)
 	cmd := &cobra.Command{
 		Use:   "bench",
@@ -52,7 +55,8 @@ Ctrl-C ends all parts and leaves what was measured, marked as interrupted.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg.Connections, cfg.InFlight, cfg.Senders = int(conns), int(inFlight), int(senders)
-			cfg.Size, cfg.Window = int(size), int(window)
+			cfg.Distribution, cfg.Arrivals, cfg.Size = distribution.text, arrivals.text, size.text
+			cfg.Window = int(window)
 			cfg.Duration, cfg.Interval, cfg.Idle = time.Duration(length), time.Duration(interval), time.Duration(idle)
 			cfg.Progress, cfg.Terminal = env.Stderr, env.Terminal
 			if err := checkBench(&cfg); err != nil {
@@ -74,7 +78,9 @@ Ctrl-C ends all parts and leaves what was measured, marked as interrupted.`,
 	f.StringVar(&cfg.ConnectRate, "connect-rate", "max", "connections a second, or max")
 	f.Var(&inFlight, "in-flight", "the most connections that wait for their first byte")
 	f.Var(&senders, "senders", "how many the messages come from")
-	f.Var(&size, "size", "least length of a message in bytes; 0 is that of its text")
+	f.Var(&distribution, "distribution", "who gets a message: uniform, zipf:S, hot:X/Y or sequential (see comet msggen)")
+	f.Var(&arrivals, "arrivals", "when messages are due: constant, poisson, bursts:N or ramp:T (see comet msggen)")
+	f.Var(&size, "size", "least length of a message in bytes: N, uniform:A-B or exp:M")
 	f.Uint64Var(&cfg.Seed, "seed", 0, "`number` that all random numbers come from; 0 picks one")
 	f.Var(&window, "window", "with --rate max: how many messages may be on their way")
 	f.StringVar(&cfg.Engine, "engine", "auto", "how the server holds connections: epoll, goroutine or auto")
