@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -30,6 +31,8 @@ type admin struct {
 	// intake is read-locked by each request that publishes, so that the engine
 	// can wait for what they still have to hand over.
 	intake sync.RWMutex
+	// hangingUp counts the connections that hangUp has in its hands.
+	hangingUp sync.WaitGroup
 }
 
 func newAdmin(ctx context.Context, s *Server) *admin {
@@ -78,6 +81,7 @@ func (a *admin) intakeEnded(ctx context.Context) context.Context {
 }
 
 func (a *admin) shutdown() error {
+	defer a.hangingUp.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	if err := a.http.Shutdown(ctx); err != nil {
@@ -108,10 +112,16 @@ type problem struct {
 }
 
 func reply(w http.ResponseWriter, code int, body any) {
+	text, err := json.Marshal(body)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	text = append(text, '\n')
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
 	w.WriteHeader(code)
-	// An error here is a client that is gone.
-	_ = json.NewEncoder(w).Encode(body)
+	_, _ = w.Write(text) // an error is a client that is gone
 }
 
 func (a *admin) healthz(w http.ResponseWriter, _ *http.Request) {
@@ -162,8 +172,7 @@ func (a *admin) sendOne(w http.ResponseWriter, r *http.Request) {
 		reply(w, http.StatusRequestEntityTooLarge, problem{"a message may have 1 MiB"})
 		return
 	case err != nil && a.stop.Err() != nil:
-		w.Header().Set("Connection", "close")
-		reply(w, http.StatusServiceUnavailable, problem{"the server is shutting down; the message was not taken"})
+		a.hangUp(w, problem{"the server is shutting down; the message was not taken"})
 		return
 	case err != nil:
 		reply(w, http.StatusBadRequest, problem{"the message did not come whole: " + err.Error()})
@@ -176,6 +185,28 @@ func (a *admin) sendOne(w http.ResponseWriter, r *http.Request) {
 	reply(w, http.StatusOK, struct {
 		Reached int `json:"reached"`
 	}{reached})
+}
+
+// hangUp answers 503 to a client whose body was cut short by the shutdown, and
+// who may be sending still. net/http would close the connection at once, and
+// the reset that the client gets for what it sends would eat the answer.
+func (a *admin) hangUp(w http.ResponseWriter, body any) {
+	a.hangingUp.Add(1)
+	defer a.hangingUp.Done()
+	w.Header().Set("Connection", "close")
+	reply(w, http.StatusServiceUnavailable, body)
+	control := http.NewResponseController(w)
+	_ = control.Flush() // an error is a client that is gone
+	conn, _, err := control.Hijack()
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.CloseWrite()
+	}
+	_ = conn.SetReadDeadline(time.Now().Add(a.server.core.lingerTime))
+	_, _ = io.Copy(io.Discard, conn)
 }
 
 // beginIntake counts a publishing request in, or refuses it while draining. A

@@ -285,7 +285,7 @@ func (l *loop) lingerIfDone(slot uint32, c *conn) {
 		return
 	}
 	c.state = lingering
-	l.lingers.Add(l.conns.Token(slot), l.now.Add(lingerTime))
+	l.lingers.Add(l.conns.Token(slot), l.now.Add(l.core.lingerTime))
 }
 
 // close ends a connection at once, whatever it was doing.

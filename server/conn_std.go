@@ -25,12 +25,20 @@ type stdConn struct {
 	// mu guards what follows.
 	mu       sync.Mutex
 	pending  backlog
-	inFlight int // bytes that are being written now
+	inFlight int       // bytes that are being written now
+	since    time.Time // when that write began
 	n        uint64
 	stream   bool // logged in
 	over     bool // nothing more is to be queued
 	left     bool // no longer counted as a stream
 }
+
+// A writer that has not had its turn yet is no sign of a slow client, but one
+// whose write takes longer than stuckTime is. Until then up to burstBytes wait.
+const (
+	stuckTime  = 50 * time.Millisecond
+	burstBytes = 1 << 20
+)
 
 // serve reads, to the end of the connection.
 func (c *stdConn) serve() {
@@ -122,7 +130,7 @@ func (c *stdConn) leave() {
 
 // answer sends an answer that is not a stream.
 func (c *stdConn) answer(answer []byte) {
-	c.SetWriteDeadline(time.Now().Add(lingerTime))
+	c.SetWriteDeadline(time.Now().Add(c.engine.core.lingerTime))
 	if _, err := c.Write(answer); err != nil {
 		return
 	}
@@ -136,7 +144,7 @@ func (c *stdConn) halfClose() {
 	if tcp, ok := c.Conn.(*net.TCPConn); ok {
 		_ = tcp.CloseWrite() // fails when the client is gone, which the read finds
 	}
-	c.SetReadDeadline(time.Now().Add(lingerTime))
+	c.SetReadDeadline(time.Now().Add(c.engine.core.lingerTime))
 }
 
 // dropAll reads until the connection ends. What comes is dropped, but for what
@@ -201,8 +209,8 @@ func (c *stdConn) queue(message []byte) {
 		counters.droppedClosed.Add(1)
 		return
 	}
-	// A writer that has not had its turn yet is no sign of a slow client.
-	if waiting := c.pending.waiting() + c.inFlight; c.inFlight > 0 && waiting+len(message) > c.engine.core.BacklogBytes {
+	waiting := c.pending.waiting() + c.inFlight
+	if waiting > 0 && waiting+len(message) > c.engine.core.BacklogBytes && (c.stuck() || waiting > burstBytes) {
 		counters.droppedSlow.Add(1)
 		if c.engine.core.SlowClient == Disconnect {
 			counters.disconnected.Add(1)
@@ -218,6 +226,9 @@ func (c *stdConn) queue(message []byte) {
 		c.last()
 	}
 }
+
+// stuck reports that the socket is full, as far as can be seen.
+func (c *stdConn) stuck() bool { return c.inFlight > 0 && time.Since(c.since) > stuckTime }
 
 // last says that what is queued now is the last, which the client has a while
 // to take.
@@ -249,7 +260,7 @@ func (c *stdConn) stop() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.over {
-		c.SetWriteDeadline(time.Now().Add(lingerTime))
+		c.SetWriteDeadline(time.Now().Add(c.engine.core.lingerTime))
 	} else {
 		c.Close()
 	}
@@ -299,6 +310,7 @@ func (c *stdConn) writePending() (over bool, err error) {
 		c.mu.Lock()
 		out, c.pending = c.pending, out
 		c.inFlight = out.waiting()
+		c.since = time.Now()
 		over = c.over
 		c.mu.Unlock()
 		if out.waiting() == 0 {

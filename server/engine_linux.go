@@ -92,7 +92,7 @@ func listen(address string, n int) (sockets []int, bound net.Addr, err error) {
 		// With SO_REUSEPORT the kernel would let another server of this user
 		// share the port, and take half of the connections unseen. A socket
 		// without it is refused as it should be.
-		probe, err := net.Listen("tcp", address)
+		probe, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", address)
 		if err != nil {
 			return nil, nil, listenError(what, address, err)
 		}

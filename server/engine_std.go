@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"net"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -140,5 +141,9 @@ func (e *stdEngine) Deliver(name router.Conn, message []byte) {
 	c.queue(message)
 }
 
-// Flush implements router.Inbox. What waits is bounded for each connection.
-func (*stdEngine) Flush(context.Context) error { return nil }
+// Flush implements router.Inbox. What waits is bounded for each connection, so
+// that it only lets the writers have their turn.
+func (*stdEngine) Flush(context.Context) error {
+	runtime.Gosched()
+	return nil
+}

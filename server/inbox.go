@@ -48,10 +48,11 @@ type item struct {
 // many connections may be logged in as one id.
 func (b *batch) add(c router.Conn, message []byte) {
 	it := item{conn: c}
-	if n := len(b.items); n > 0 {
+	n := len(b.items)
+	if n > 0 {
 		it.start, it.end = b.items[n-1].start, b.items[n-1].end
 	}
-	if !bytes.Equal(b.bytes[it.start:it.end], message) {
+	if n == 0 || b.items[n-1].conn == c || !bytes.Equal(b.bytes[it.start:it.end], message) {
 		it.start = uint32(len(b.bytes))
 		b.bytes = append(b.bytes, message...)
 		it.end = uint32(len(b.bytes))

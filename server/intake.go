@@ -54,9 +54,11 @@ func (a *admin) sendStream(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	defer end()
 	p := publisher{core: a.server.core}
-	err := p.readLines(r.Context(), r.Body)
+	err := func() error {
+		defer end() // now the engine may drain
+		return p.readLines(r.Context(), r.Body)
+	}()
 	receipt := p.sendReceipt
 	code := http.StatusOK
 	var bad *lineError
@@ -64,7 +66,9 @@ func (a *admin) sendStream(w http.ResponseWriter, r *http.Request) {
 	case errors.As(err, &bad):
 		code, receipt.Error = http.StatusBadRequest, bad.Error()
 	case err != nil && a.stop.Err() != nil:
-		code, receipt.Error = http.StatusServiceUnavailable, "the server is shutting down; the messages after these were not taken"
+		receipt.Error = "the server is shutting down; the messages after these were not taken"
+		a.hangUp(w, receipt)
+		return
 	case err != nil:
 		// Most often the client is gone. If not, it must not take silence for 200.
 		code, receipt.Error = http.StatusBadRequest, "the messages after these did not come whole: "+err.Error()

@@ -56,17 +56,15 @@ type core struct {
 	// lastBytesTime is how long the last bytes of a connection may wait for room
 	// in its socket: it does not count against the limit any more.
 	lastBytesTime time.Duration
+	// lingerTime is how long an answered client has to go.
+	lingerTime time.Duration
 	// pauseReported is when reportPause last spoke, in ns since started.
 	pauseReported atomic.Int64
 	published
 }
 
-const (
-	// acceptPause is how long accepting rests when there are no files.
-	acceptPause = 100 * time.Millisecond
-	// lingerTime is how long an answered client has to go.
-	lingerTime = 500 * time.Millisecond
-)
+// acceptPause is how long accepting rests when there are no files.
+const acceptPause = 100 * time.Millisecond
 
 // admit counts a stream in, unless there are as many as there may be.
 func (c *core) admit() bool {
@@ -86,7 +84,7 @@ func New(cfg Config) (*Server, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	c := &core{Config: cfg, started: time.Now(), lastBytesTime: 30 * time.Second}
+	c := &core{Config: cfg, started: time.Now(), lastBytesTime: 30 * time.Second, lingerTime: 500 * time.Millisecond}
 	files := openFileLimit()
 	c.limit = int64(cfg.MaxConnections)
 	if room := int64(files) - reservedFiles; files > 0 && (c.limit == 0 || c.limit > room) {
@@ -98,7 +96,7 @@ func New(cfg Config) (*Server, error) {
 	if c.limit == 0 {
 		c.limit = 1 << 62
 	}
-	admin, err := net.Listen("tcp", cfg.Admin)
+	admin, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", cfg.Admin)
 	if err != nil {
 		return nil, listenError("admin listener", cfg.Admin, err)
 	}

@@ -36,6 +36,10 @@ func (l *loop) deliver() {
 // queue puts one message where it will be written, unless the connection is too
 // far behind. It reports false when that closed it.
 func (l *loop) queue(slot uint32, c *conn, message []byte) bool {
+	if l.out.waiting() > 0 && l.out.waiting()+len(message) > l.core.BacklogBytes && !l.write(slot, c) {
+		l.counters.droppedClosed.Add(1)
+		return false
+	}
 	if c.extra != 0 {
 		if waiting := l.extras.at(c.extra).out.waiting(); waiting > 0 && waiting+l.out.waiting()+len(message) > l.core.BacklogBytes {
 			return l.tooSlow(slot, c)

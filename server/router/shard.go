@@ -11,8 +11,8 @@ type login struct {
 	conn    Conn
 	member  uint32
 	next    uint32 // the next login in the bucket, 0 at the end
+	prev    uint32 // the one before, 0 at the head: many may have one id
 	sibling ref    // the next login of the connection
-	_       uint32
 }
 
 // ref finds a login from its connection: a shard and an index in it. 0 is none.
@@ -87,16 +87,24 @@ func (s *shard) bucket(h uint64) *uint32 { return s.heads.at(s.bucketOf(h)) }
 
 func (s *shard) link(h uint64, at uint32) {
 	head := s.bucket(h)
-	s.logins.at(at).next = *head
+	entry := s.logins.at(at)
+	entry.next, entry.prev = *head, 0
+	if *head != 0 {
+		s.logins.at(*head).prev = at
+	}
 	*head = at
 }
 
 func (s *shard) unlink(h uint64, at uint32) {
-	p := s.bucket(h)
-	for *p != at {
-		p = &s.logins.at(*p).next
+	entry := s.logins.at(at)
+	if entry.prev != 0 {
+		s.logins.at(entry.prev).next = entry.next
+	} else {
+		*s.bucket(h) = entry.next
 	}
-	*p = s.logins.at(at).next
+	if entry.next != 0 {
+		s.logins.at(entry.next).prev = entry.prev
+	}
 }
 
 // split adds one bucket and moves into it what belongs there.

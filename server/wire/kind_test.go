@@ -184,7 +184,7 @@ func TestWebSocketMessagesByGobwas(t *testing.T) {
 	}
 	r := bytes.NewReader(WebSocket.AppendEnd(stream))
 	for _, m := range awkward {
-		frame, err := ws.ReadFrame(r)
+		frame, err := readFrame(r)
 		if err != nil || frame.Header.OpCode != ws.OpText || !frame.Header.Fin || frame.Header.Masked {
 			t.Fatalf("frame %+v, error %v", frame.Header, err)
 		}
@@ -192,10 +192,20 @@ func TestWebSocketMessagesByGobwas(t *testing.T) {
 			t.Errorf("%.60q came as %.60q", want, frame.Payload)
 		}
 	}
-	frame, err := ws.ReadFrame(r)
+	frame, err := readFrame(r)
 	if err != nil || frame.Header.OpCode != ws.OpClose || !bytes.Equal(frame.Payload, []byte{0x03, 0xe9}) || r.Len() > 0 {
 		t.Errorf("the end is %+v %q, error %v, %d bytes behind it", frame.Header, frame.Payload, err, r.Len())
 	}
+}
+
+// readFrame reads one frame, of which the test knows that it is not too large.
+func readFrame(r io.Reader) (f ws.Frame, err error) {
+	if f.Header, err = ws.ReadHeader(r); err != nil {
+		return f, err
+	}
+	f.Payload = make([]byte, f.Header.Length)
+	_, err = io.ReadFull(r, f.Payload)
+	return f, err
 }
 
 func BenchmarkAppendMessage(b *testing.B) {

@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"math"
+	"slices"
 )
 
 // MaxHead is the longest request head that is read, in bytes; a longer one is
@@ -230,7 +231,8 @@ func appendIDs(ids []int64, list []byte) ([]int64, bool) {
 		if !ok {
 			return ids, false
 		}
-		if !contains(ids, id) {
+		// This is linear, but a head of 8 KiB holds some thousand ids at the most.
+		if !slices.Contains(ids, id) {
 			ids = append(ids, id)
 		}
 		if !more {
@@ -238,16 +240,6 @@ func appendIDs(ids []int64, list []byte) ([]int64, bool) {
 		}
 		list = rest
 	}
-}
-
-// contains is linear: a head of 8 KiB holds some thousand ids at the most.
-func contains(ids []int64, id int64) bool {
-	for _, other := range ids {
-		if other == id {
-			return true
-		}
-	}
-	return false
 }
 
 // ParseID reads an id as a path spells it: a whole number from 0 to 2^63-1.

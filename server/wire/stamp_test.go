@@ -72,7 +72,7 @@ func TestFindStamp(t *testing.T) {
 func stampsInPieces(pieces [][]byte) (all []Stamp, kept int) {
 	var keep []byte
 	for _, p := range pieces {
-		b := append(keep, p...)
+		b := slices.Concat(keep, p)
 		at, cut := StampCut(b)
 		if cut != (at < len(b)) {
 			panic("at and cut disagree")

@@ -1,0 +1,137 @@
+package server
+
+import (
+	"net"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestConfigValidate(t *testing.T) {
+	if err := (Config{}).Validate(); err != nil {
+		t.Errorf("the zero Config: %v", err)
+	}
+	for _, c := range []struct {
+		name string
+		cfg  Config
+		want []string // in the error, each
+	}{
+		{"engine", Config{Engine: "threads"}, []string{`engine "threads"`, "epoll or goroutine"}},
+		{"policy", Config{SlowClient: "wait"}, []string{`"wait"`, "disconnect or drop"}},
+		{"loops", Config{Loops: -1}, []string{"-1 event loops"}},
+		{"connections", Config{MaxConnections: -5}, []string{"-5 connections"}},
+		{"backlog", Config{BacklogBytes: 100}, []string{"100 bytes"}},
+		{"time", Config{HeadTimeout: -time.Second}, []string{"positive"}},
+		{"address", Config{Listen: "8000"}, []string{`"8000"`, "127.0.0.1:8000"}},
+		{"admin for all", Config{Admin: "0.0.0.0:8001"}, []string{"0.0.0.0:8001", "--admin-token-file", "COMET_ADMIN_TOKEN"}},
+		{"admin without host", Config{Admin: ":8001"}, []string{"--admin-token-file"}},
+		{"admin on a name", Config{Admin: "example.com:8001"}, []string{"--admin-token-file"}},
+		{"admin on IPv6", Config{Admin: "[::]:8001"}, []string{"--admin-token-file"}},
+		{"everything at once", Config{Engine: "x", SlowClient: "y", Loops: 5000, Listen: "z"}, []string{`"x"`, `"y"`, "5000", `"z"`}},
+	} {
+		err := c.cfg.Validate()
+		if err == nil {
+			t.Errorf("%s: no error", c.name)
+			continue
+		}
+		for _, want := range c.want {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %q does not say %q", c.name, err, want)
+			}
+		}
+		for line := range strings.Lines(err.Error()) {
+			if !strings.HasPrefix(line, "server: ") {
+				t.Errorf("%s: line %q", c.name, line)
+			}
+		}
+		if s, err := New(c.cfg); err == nil {
+			s.Close()
+			t.Errorf("%s: New takes it", c.name)
+		}
+	}
+	for _, cfg := range []Config{
+		{Admin: "localhost:0"}, {Admin: "127.0.0.9:0"}, {Admin: "[::1]:0"}, {Admin: "0.0.0.0:0", AdminToken: "t"}, {Listen: ":0"},
+	} {
+		if err := cfg.Validate(); err != nil {
+			t.Errorf("%+v: %v", cfg, err)
+		}
+	}
+}
+
+// TestPortInUse: the error says so, for each listener, and leaves nothing open.
+func TestPortInUse(t *testing.T) {
+	bothEngines(t, func(t engineT) {
+		r := start(t, Config{Engine: t.engine})
+		foreign, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer foreign.Close()
+		free := func() string {
+			ln, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer ln.Close()
+			return ln.Addr().String()
+		}()
+		for _, loops := range []int{1, 2} {
+			for what, cfg := range map[string]Config{
+				"stream listener on " + r.Addr().String():       {Listen: r.Addr().String(), Admin: free},
+				"stream listener on " + foreign.Addr().String(): {Listen: foreign.Addr().String(), Admin: free},
+				"admin listener on " + r.AdminAddr().String():   {Listen: free, Admin: r.AdminAddr().String()},
+			} {
+				cfg.Engine, cfg.Loops = t.engine, loops
+				s, err := New(cfg)
+				if err == nil {
+					s.Close()
+					t.Fatalf("%d loops: %s is shared", loops, what)
+				}
+				for _, want := range []string{"server: cannot open the " + what, "another program listens there", "choose another port"} {
+					if !strings.Contains(err.Error(), want) {
+						t.Errorf("%q does not say %q", err, want)
+					}
+				}
+				ln, err := net.Listen("tcp", free)
+				if err != nil {
+					t.Fatalf("the other listener was left open: %v", err)
+				}
+				ln.Close()
+			}
+		}
+	})
+}
+
+func TestAddressOfAnotherMachine(t *testing.T) {
+	bothEngines(t, func(t engineT) {
+		s, err := New(Config{Engine: t.engine, Listen: "192.0.2.1:0", Admin: "127.0.0.1:0"}) // RFC 5737
+		if err == nil {
+			s.Close()
+			t.Fatal("it listens there")
+		}
+		if !strings.Contains(err.Error(), "this machine has no such address") {
+			t.Error(err)
+		}
+	})
+}
+
+// TestTooManyConnections: more than there may be files is refused at once.
+func TestTooManyConnections(t *testing.T) {
+	files := openFileLimit()
+	if files == 0 || files > 1<<40 {
+		t.Skip("this system does not limit open files")
+	}
+	s, err := New(Config{Listen: "127.0.0.1:0", Admin: "127.0.0.1:0", MaxConnections: int(files)})
+	if err == nil {
+		s.Close()
+		t.Fatal("it takes more connections than files")
+	}
+	if !strings.Contains(err.Error(), "ulimit -n") {
+		t.Error(err)
+	}
+	r := open(t, Config{})
+	defer r.Close()
+	if got := r.MaxConnections(); got != int64(files)-reservedFiles {
+		t.Errorf("%d connections of %d files", got, files)
+	}
+}

@@ -1,0 +1,309 @@
+package epoll
+
+import (
+	"errors"
+	"net"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func newPoller(t *testing.T) *Poller {
+	t.Helper()
+	p, err := New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return p
+}
+
+// socketPair is a connection with both its ends here.
+func socketPair(t *testing.T) (ours, theirs int) {
+	t.Helper()
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(pair[0]) })
+	return pair[0], pair[1]
+}
+
+// wait returns the one event that there must be.
+func wait(t *testing.T, p *Poller) Event {
+	t.Helper()
+	for range 3 { // EINTR returns none
+		events, err := p.Wait(10 * time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(events) == 1 {
+			return events[0]
+		}
+		if len(events) > 1 {
+			t.Fatalf("%d events, want one", len(events))
+		}
+	}
+	t.Fatal("no event")
+	return Event{}
+}
+
+func none(t *testing.T, p *Poller) {
+	t.Helper()
+	if events, err := p.Wait(0); err != nil || len(events) > 0 {
+		t.Fatalf("events %+v, error %v, want none", events, err)
+	}
+}
+
+func write(t *testing.T, fd int, b string) {
+	t.Helper()
+	if n, err := WriteNow(fd, []byte(b)); n != len(b) || err != nil {
+		t.Fatalf("wrote %d of %d, error %v", n, len(b), err)
+	}
+}
+
+func TestPoller(t *testing.T) {
+	p := newPoller(t)
+	fd, peer := socketPair(t)
+	const token = 0xdead_beef_0000_0001 // all 64 bits come back
+	if err := p.Add(fd, Read, token); err != nil {
+		t.Fatal(err)
+	}
+	none(t, p)
+	write(t, peer, "a")
+	if e := wait(t, p); e.Token != token || !e.Readable() || e.Writable() || e.Ended() {
+		t.Errorf("bytes came: %+v readable %t writable %t ended %t", e, e.Readable(), e.Writable(), e.Ended())
+	}
+	none(t, p) // edge triggered: that was the news
+	if err := p.Set(fd, Read, 7); err != nil {
+		t.Fatal(err)
+	}
+	if e := wait(t, p); e.Token != 7 || !e.Readable() {
+		t.Errorf("asked anew: %+v", e)
+	}
+	if err := p.Set(fd, Read|Write, 7); err != nil {
+		t.Fatal(err)
+	}
+	if e := wait(t, p); !e.Writable() || e.Ended() {
+		t.Errorf("there is room: %+v", e)
+	}
+	if err := unix.Shutdown(peer, unix.SHUT_WR); err != nil {
+		t.Fatal(err)
+	}
+	if e := wait(t, p); !e.Readable() || !e.Ended() {
+		t.Errorf("the peer has said all: %+v readable %t ended %t", e, e.Readable(), e.Ended())
+	}
+	unix.Close(peer)
+	if e := wait(t, p); !e.Readable() || !e.Writable() || !e.Ended() {
+		t.Errorf("the peer is gone: %+v", e)
+	}
+}
+
+func TestPollerLevel(t *testing.T) {
+	p := newPoller(t)
+	fd, peer := socketPair(t)
+	defer unix.Close(peer)
+	if err := p.Add(fd, Read|Level, 5); err != nil {
+		t.Fatal(err)
+	}
+	write(t, peer, "a")
+	for range 3 {
+		if e := wait(t, p); !e.Readable() {
+			t.Errorf("%+v", e)
+		}
+	}
+	if err := p.Set(fd, Level, 5); err != nil { // silenced
+		t.Fatal(err)
+	}
+	none(t, p)
+	if err := p.Set(fd, Read|Level, 5); err != nil {
+		t.Fatal(err)
+	}
+	wait(t, p)
+}
+
+func TestPollerErrors(t *testing.T) {
+	p := newPoller(t)
+	fd, peer := socketPair(t)
+	defer unix.Close(peer)
+	if err := p.Set(fd, Read, 1); !errors.Is(err, unix.ENOENT) {
+		t.Errorf("Set before Add: %v, want ENOENT", err)
+	}
+	if err := p.Add(fd, Read, 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Add(fd, Read, 1); !errors.Is(err, unix.EEXIST) {
+		t.Errorf("Add twice: %v, want EEXIST", err)
+	}
+	if err := p.Add(-1, Read, 1); !errors.Is(err, unix.EBADF) {
+		t.Errorf("no file: %v, want EBADF", err)
+	}
+}
+
+func TestPollerTimeout(t *testing.T) {
+	p := newPoller(t)
+	start := time.Now()
+	if events, err := p.Wait(3 * time.Millisecond); err != nil || len(events) > 0 {
+		t.Errorf("events %+v, error %v", events, err)
+	}
+	if passed := time.Since(start); passed < 3*time.Millisecond {
+		t.Errorf("it waited %v, less than it was to", passed)
+	}
+}
+
+// TestWake: a Wake is never lost, whether Wait is under way or not, and many
+// are one.
+func TestWake(t *testing.T) {
+	p := newPoller(t)
+	for range 100 {
+		p.Wake()
+	}
+	if events, err := p.Wait(-1); err != nil || len(events) > 0 {
+		t.Errorf("events %+v, error %v", events, err)
+	}
+	var wakers sync.WaitGroup
+	for range 3 {
+		wakers.Go(func() {
+			for range 1000 {
+				p.Wake()
+			}
+		})
+	}
+	wakers.Wait()
+	if _, err := p.Wait(-1); err != nil {
+		t.Error(err)
+	}
+	waiting := make(chan error)
+	go func() {
+		_, err := p.Wait(-1)
+		waiting <- err
+	}()
+	p.Wake()
+	if err := <-waiting; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestWakeAfterClose: the number of a closed file is soon somebody else's, whom
+// a late Wake or a second Close must not touch.
+func TestWakeAfterClose(t *testing.T) {
+	ours, peer := socketPair(t)
+	defer unix.Close(peer)
+	before := descriptors(t)
+	p := newPoller(t)
+	opened := slices.DeleteFunc(descriptors(t), func(fd int) bool { return slices.Contains(before, fd) })
+	if len(opened) == 0 {
+		t.Fatal("a Poller without a file")
+	}
+	if err := p.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, fd := range opened {
+		if err := unix.Dup3(ours, fd, unix.O_CLOEXEC); err != nil {
+			t.Fatal(err)
+		}
+		defer unix.Close(fd)
+	}
+	p.Wake()
+	if n, err := ReadNow(peer, make([]byte, 16)); err != unix.EAGAIN { //nolint:errorlint // bare errnos
+		t.Errorf("a Wake wrote %d bytes to somebody's connection (error %v)", n, err)
+	}
+	if err := p.Close(); err != nil {
+		t.Errorf("a second Close: %v", err)
+	}
+	for _, fd := range opened {
+		if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil {
+			t.Errorf("a second Close closed somebody's connection: %v", err)
+		}
+	}
+}
+
+// descriptors lists this process's open files, in order.
+func descriptors(t *testing.T) (all []int) {
+	t.Helper()
+	for fd := range 256 {
+		if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil {
+			all = append(all, fd)
+		}
+	}
+	return all
+}
+
+func TestAccept(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	raw, err := ln.(*net.TCPListener).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	accept := func() (fd int, err error) {
+		if e := raw.Control(func(l uintptr) { fd, err = Accept(int(l)) }); e != nil {
+			t.Fatal(e)
+		}
+		return fd, err
+	}
+	if _, err := accept(); err != unix.EAGAIN { //nolint:errorlint // bare errnos
+		t.Errorf("nobody there: %v, want EAGAIN", err)
+	}
+	client, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	fd, err := accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	if flags, _ := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0); flags&unix.O_NONBLOCK == 0 {
+		t.Error("it would block")
+	}
+	if flags, _ := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); flags&unix.FD_CLOEXEC == 0 {
+		t.Error("a child would inherit it")
+	}
+	b := make([]byte, 8)
+	if _, err := ReadNow(fd, b); err != unix.EAGAIN { //nolint:errorlint // bare errnos
+		t.Errorf("nothing sent: %v, want EAGAIN", err)
+	}
+	total := 0
+	for { // until the socket is full
+		n, err := WriteNow(fd, make([]byte, 64<<10))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n == 0 {
+			break
+		}
+		total += n
+	}
+	if total == 0 {
+		t.Error("a fresh socket took nothing")
+	}
+	if _, err := WriteNow(-1, b); err != unix.EBADF { //nolint:errorlint // bare errnos
+		t.Errorf("no socket: %v, want EBADF", err)
+	}
+}
+
+func BenchmarkWake(b *testing.B) {
+	p, err := New()
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer p.Close()
+	for b.Loop() {
+		p.Wake()
+		if _, err := p.Wait(-1); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

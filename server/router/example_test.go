@@ -1,0 +1,32 @@
+package router_test
+
+import (
+	"context"
+	"fmt"
+
+	"example.org/comet/server/router"
+)
+
+// printer is an owner of connections that prints what they get.
+type printer struct{}
+
+func (printer) Deliver(c router.Conn, message []byte) {
+	fmt.Printf("connection %d: %s\n", c.Slot, message)
+}
+
+func (printer) Flush(context.Context) error { return nil }
+
+// The three calls of the article's router.
+func Example() {
+	r := new(router.Local)
+	m := r.Join(printer{})
+	m.Login(router.Conn{Slot: 1}, 123)
+	m.Login(router.Conn{Slot: 1}, 124) // one connection, several ids
+	fmt.Println("reached:", r.Send(123, []byte("Hello World")))
+	m.Logout(1)
+	fmt.Println("reached:", r.Send(123, []byte("Anybody?")))
+	// Output:
+	// connection 1: Hello World
+	// reached: 1
+	// reached: 0
+}
