@@ -58,6 +58,8 @@ type core struct {
 	lastBytesTime time.Duration
 	// pauseReported is when reportPause last spoke, in ns since started.
 	pauseReported atomic.Int64
+	// forced counts the collections that POST /gc has made.
+	forced atomic.Uint64
 	published
 }
 
@@ -174,6 +176,8 @@ func (s *Server) Stats() Stats {
 		Sent:           c.sent.Load(),
 		Routed:         c.routed.Load(),
 		Unaddressed:    c.unaddressed.Load(),
+
+		CollectionsForced: c.forced.Load(),
 	}
 	s.engine.addStats(&st)
 	return st
