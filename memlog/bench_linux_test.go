@@ -69,6 +69,7 @@ func benchmarkRun(b *testing.B, interval time.Duration) {
 	b.Helper()
 	const conns = 1000
 	h := start(b, "serve")
+	local := netip.MustParseAddrPort(h.first)
 	start(b, fmt.Sprintf("dial %s %d", h.first, conns))
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		io.WriteString(w, `{"connections":1000,"collections_forced":0}`)
@@ -83,7 +84,7 @@ func benchmarkRun(b *testing.B, interval time.Duration) {
 	samples, next := make(chan series.Sample), make(chan struct{})
 	log, err := New(Config{
 		PIDs: []int32{h.pid()}, PSS: true, Interval: interval, Out: out, StatsURL: server.URL,
-		Listen: []sockdiag.Filter{{Port: netip.MustParseAddrPort(h.first).Port()}},
+		Listen: []sockdiag.Filter{{Prefix: netip.PrefixFrom(local.Addr(), 32), Port: local.Port()}},
 		OnSample: func(s series.Sample) {
 			samples <- s
 			<-next
@@ -98,15 +99,20 @@ func benchmarkRun(b *testing.B, interval time.Duration) {
 
 	var first time.Time
 	var late, latest time.Duration
-	var n, left, early int64
+	var n, left, early, unanswered int64
 	before := ownCPU(b)
 	for b.Loop() {
 		s := <-samples
 		if first.IsZero() {
 			first = s.Time
 		}
-		if own, _ := s.Field("server_conns"); s.Connections != conns || own != "1000" {
+		if s.Connections != conns {
 			b.Fatalf("%+v", s)
+		}
+		if own, _ := s.Field("server_conns"); own != "1000" { // it may be too slow, not wrong
+			if unanswered++; own != "-" {
+				b.Fatalf("%+v", s)
+			}
 		}
 		since := s.Time.Sub(first)
 		due := since.Round(interval)
@@ -122,6 +128,7 @@ func benchmarkRun(b *testing.B, interval time.Duration) {
 	b.ReportMetric(late.Seconds()*1e3, "ms-late-last")
 	b.ReportMetric(latest.Seconds()*1e3, "ms-late-most")
 	b.ReportMetric(float64(left), "left-out")
+	b.ReportMetric(float64(unanswered), "unanswered")
 	b.ReportMetric(float64(ownRSS(b))/1e3, "rss-KB")
 	b.ReportMetric(float64(ownRSS(b)-early)/1e3, "rss-grown-KB")
 	cancel()

@@ -297,7 +297,11 @@ func raiseFiles(tb testing.TB, n int) {
 // TestOpenProcess counts for another process, here one in the same namespace,
 // whichever way this user may. Package memlog tests another namespace.
 func TestOpenProcess(t *testing.T) {
-	port := connect(t, "127.0.0.1:0", "127.0.0.1", 3)
+	// With its address: another program's clients may use the port elsewhere.
+	filters := []Filter{{
+		Prefix: netip.MustParsePrefix("127.0.0.1/32"),
+		Port:   connect(t, "127.0.0.1:0", "127.0.0.1", 3),
+	}}
 	c, err := OpenProcess(int32(os.Getpid()))
 	if err != nil {
 		t.Skipf("sockets cannot be counted here: %v", err)
@@ -309,7 +313,7 @@ func TestOpenProcess(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if got, err := c.Count([]Filter{{Port: port}}, Established); err != nil || got[Established] != 3 {
+		if got, err := c.Count(filters, Established); err != nil || got[Established] != 3 {
 			t.Errorf("fallen back %v (%v): %v, %v", fallBack, c.Fallback(), got, err)
 		}
 	}
