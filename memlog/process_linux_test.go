@@ -155,8 +155,11 @@ func BenchmarkSample(b *testing.B) {
 				}
 				defer conn.Close()
 			}
-			port := netip.MustParseAddrPort(h.first).Port()
-			s := newSampler(b, Config{PIDs: []int32{h.pid()}, Listen: []sockdiag.Filter{{Port: port}}})
+			local := netip.MustParseAddrPort(h.first)
+			s := newSampler(b, Config{
+				PIDs:   []int32{h.pid()},
+				Listen: []sockdiag.Filter{{Prefix: netip.PrefixFrom(local.Addr(), 32), Port: local.Port()}},
+			})
 			before := ownCPU(b)
 			b.ReportAllocs()
 			for b.Loop() {
