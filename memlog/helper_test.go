@@ -2,6 +2,8 @@ package memlog
 
 import (
 	"bufio"
+	"cmp"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -10,7 +12,11 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
+	"time"
+
+	"example.org/comet/memlog/series"
 )
 
 // The tests watch real processes: this test binary, started again in one of
@@ -52,8 +58,8 @@ func play(role, arg string) error {
 		child.Stdout = os.Stdout
 		keep = append(keep, child)
 		return child.Start()
-	case "serve": // accept whoever comes
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
+	case "serve": // accept whoever comes, at an address or anywhere
+		listener, err := net.Listen("tcp", cmp.Or(arg, "127.0.0.1:0"))
 		if err != nil {
 			return err
 		}
@@ -67,6 +73,47 @@ func play(role, arg string) error {
 				keep = append(keep, conn)
 			}
 		}()
+	case "dial": // so many connections to an address
+		address, count, _ := strings.Cut(arg, " ")
+		n, err := strconv.Atoi(count)
+		if err != nil {
+			return err
+		}
+		for range n {
+			conn, err := net.Dial("tcp", address)
+			if err != nil {
+				return err
+			}
+			keep = append(keep, conn)
+		}
+		fmt.Println("ready")
+	case "churn": // children that come and go, some at a time, by this command
+		for range 4 {
+			go func() {
+				for {
+					if exec.Command(arg).Run() != nil {
+						return
+					}
+				}
+			}()
+		}
+		fmt.Println("ready")
+	case "log": // its own log, at every millisecond, into this file
+		out, err := series.OpenAppend(arg)
+		if err != nil {
+			return err
+		}
+		first := sync.OnceFunc(func() { fmt.Println("ready") })
+		log, err := New(Config{
+			PIDs: []int32{int32(os.Getpid())}, NoChildren: true, Interval: time.Millisecond,
+			Out: out, OnSample: func(series.Sample) { first() },
+		})
+		if err != nil {
+			return err
+		}
+		go log.Run(context.Background())
+	case "fulldisk": // a log on a disk that gets full and has room again
+		return playFullDisk(arg)
 	case "namespace": // so many connections to itself, in a network of its own
 		return playNamespace(arg)
 	case "match": // say what the pattern finds

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strconv"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -14,14 +16,16 @@ import (
 
 // Log samples a target at regular moments.
 type Log struct {
-	cfg     Config
-	log     *slog.Logger
-	sampler *Sampler
-	take    func() (Usage, error) // sampler.Take, unless a test watches the clock
-	samples atomic.Int64
-	lost    atomic.Int64
-	full    bool // the last sample could not be written
-	waiting bool // the last sample found no target
+	cfg      Config
+	log      *slog.Logger
+	sampler  *Sampler
+	take     func() (Usage, error) // sampler.Take, unless a test watches the clock
+	stats    *statsPoller          // of Config.StatsURL, while running
+	samples  atomic.Int64
+	lost     atomic.Int64
+	missing  int64 // samples lost since the last one that was written
+	writeErr error // why
+	waiting  bool  // the last sample found no target
 }
 
 // Stats counts what a Log has done so far.
@@ -58,10 +62,38 @@ func (l *Log) Stats() Stats { return Stats{Samples: l.samples.Load(), Lost: l.lo
 // When the processes given by pid have all ended it returns ErrTargetGone. A
 // match that has ended is waited for; meanwhile its memory is logged as
 // unknown. An Out that fails (a full disk) costs that sample and is tried again
-// with the next; only a reader that has gone away (EPIPE) ends the run. Run may
-// be called once.
+// with the next, which tells in the column lost= how many there were; only a
+// reader that has gone away (EPIPE) ends the run. If no sample at all could be
+// written the run has failed. Run may be called once.
 func (l *Log) Run(ctx context.Context) error {
 	defer l.sampler.Close()
+	if l.cfg.StatsURL != "" {
+		client, err := newStatsClient(l.cfg.StatsURL, l.cfg.StatsToken)
+		if err != nil {
+			return err
+		}
+		defer client.close()
+		l.stats = startStats(ctx, client.ask)
+		defer l.stats.end()
+	}
+	err := l.run(ctx)
+	if err == nil && l.missing > 0 {
+		err = l.lastWords()
+	}
+	return err
+}
+
+// lastWords is for a run that ends while its samples cannot be written.
+func (l *Log) lastWords() error {
+	if samples := l.samples.Load(); l.missing == samples {
+		return fmt.Errorf("memlog: none of %d samples could be written: %w", samples, l.writeErr)
+	}
+	l.log.Error("the run ends with samples that could not be written", "samples_lost", l.lost.Load(), "error", l.writeErr)
+	return nil
+}
+
+// run is the loop over the samples.
+func (l *Log) run(ctx context.Context) error {
 	start := time.Now()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -70,6 +102,9 @@ func (l *Log) Run(ctx context.Context) error {
 		last := l.cfg.Duration > 0 && due >= l.cfg.Duration
 		if last {
 			due = l.cfg.Duration
+		}
+		if l.stats != nil && k > 0 {
+			l.stats.before(start.Add(due), l.cfg.Interval)
 		}
 		timer.Reset(due - time.Since(start))
 		select {
@@ -101,6 +136,11 @@ func (l *Log) sample() error {
 		l.sampler.complain("all", err)
 	}
 	s := usage.Sample()
+	if l.stats != nil {
+		fields, err := l.stats.fields(s.Time)
+		l.sampler.complain("server_conns", err)
+		s.Fields = append(s.Fields, fields...)
+	}
 	l.samples.Add(1)
 	if err := l.write(s); err != nil {
 		return err
@@ -116,18 +156,23 @@ func (l *Log) write(s series.Sample) error {
 	if l.cfg.Out == nil {
 		return nil
 	}
+	if l.missing > 0 {
+		s.Fields = append(slices.Clip(s.Fields), series.Field{Key: "lost", Value: strconv.FormatInt(l.missing, 10)})
+	}
 	err := l.cfg.Out.Write(s)
 	switch {
 	case errors.Is(err, syscall.EPIPE):
 		return fmt.Errorf("memlog: nobody reads the samples any more: %w", err)
 	case err != nil:
-		l.lost.Add(1)
-		if !l.full {
+		if l.missing == 0 {
 			l.log.Error("a sample could not be written and is lost; the next one is tried", "error", err)
 		}
-	case l.full:
-		l.log.Info("samples are written again", "samples_lost", l.lost.Load())
+		l.lost.Add(1)
+		l.missing++
+		l.writeErr = err
+	case l.missing > 0:
+		l.log.Info("samples are written again", "samples_lost", l.missing)
+		l.missing = 0
 	}
-	l.full = err != nil
 	return nil
 }

@@ -51,6 +51,16 @@ type Config struct {
 	// None means that connections are not counted (series.Unknown).
 	Listen []sockdiag.Filter
 
+	// StatsURL is where the watched server tells, in a JSON object, how many
+	// "connections" it has by its own count, such as comet's
+	// http://127.0.0.1:8001/stats. It becomes the column server_conns=, which
+	// is "-" when the server does not answer in time: no sample waits for it.
+	// A "collections_forced" that has grown marks the sample event=gc. Only Run
+	// asks; a Sampler does not.
+	StatsURL string
+	// StatsToken, if set, is sent along as a bearer token.
+	StatsToken string
+
 	// Interval is the time from one sample to the next; 0 means
 	// DefaultInterval.
 	Interval time.Duration
@@ -73,6 +83,11 @@ func (c Config) Validate() error {
 	}
 	if c.Duration < 0 {
 		errs = append(errs, fmt.Errorf("the Duration %v is negative", c.Duration))
+	}
+	if c.StatsURL != "" {
+		if _, err := statsURL(c.StatsURL); err != nil {
+			errs = append(errs, err)
+		}
 	}
 	if c.Out == nil && c.OnSample == nil {
 		errs = append(errs, errors.New("nothing would receive the samples: set Out or OnSample"))

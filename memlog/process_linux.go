@@ -10,8 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"syscall"
-
-	"example.org/comet/memlog/series"
+	"time"
 )
 
 const pssSupported = true
@@ -26,8 +25,10 @@ func gone(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) || errors.Is(err, ErrTargetGone)
 }
 
-// readStatus reads /proc/<pid>/stat (proc_pid_stat(5)). A process that has
-// ended and waits for its parent to notice (a zombie) has ended.
+// readStatus reads /proc/<pid>/stat (proc_pid_stat(5)). A process that is
+// ending, or has ended and waits for its parent to notice (a zombie), has
+// ended: its files, memory and network are given back one after the other, and
+// meanwhile it is half there.
 func readStatus(pid int32) (status, error) {
 	line, err := os.ReadFile(procPath(pid, "stat"))
 	if gone(err) {
@@ -36,11 +37,11 @@ func readStatus(pid int32) (status, error) {
 	if err != nil {
 		return status{}, fmt.Errorf("memlog: process %d: %w", pid, err)
 	}
-	st, state, ok := parseStat(line)
+	st, ended, ok := parseStat(line)
 	if !ok {
 		return status{}, fmt.Errorf("memlog: process %d: /proc has an unknown format: %.80q", pid, line)
 	}
-	if state == 'Z' || state == 'X' || state == 'x' {
+	if ended {
 		return status{}, ErrTargetGone
 	}
 	return st, nil
@@ -48,37 +49,70 @@ func readStatus(pid int32) (status, error) {
 
 // parseStat reads "4711 (a name) S 1 …". The name may hold anything, blanks
 // and parentheses too, so counting begins behind the last one.
-func parseStat(line []byte) (st status, state byte, ok bool) {
+func parseStat(line []byte) (st status, ended, ok bool) {
 	nameEnd := bytes.LastIndexByte(line, ')')
 	if nameEnd < 0 {
-		return status{}, 0, false
+		return status{}, false, false
 	}
 	// Numbers as in proc_pid_stat(5).
-	const first, stateField, parentField, threadsField, startField = 3, 3, 4, 20, 22
+	const first, stateField, parentField, flagsField, threadsField, startField = 3, 3, 4, 9, 20, 22
 	n := first
 	for field := range bytes.FieldsSeq(line[nameEnd+1:]) {
 		var err error
 		switch n {
 		case stateField:
-			state = field[0]
+			ended = bytes.ContainsAny(field, "ZXx")
 		case parentField:
 			var p int64
 			p, err = strconv.ParseInt(string(field), 10, 32)
 			st.parent = int32(p)
+		case flagsField:
+			const exiting = 0x4 // PF_EXITING of include/linux/sched.h
+			var flags uint64
+			flags, err = strconv.ParseUint(string(field), 10, 64)
+			ended = ended || flags&exiting != 0
 		case threadsField:
 			st.threads, err = strconv.ParseInt(string(field), 10, 64)
 		case startField:
 			st.start, err = strconv.ParseUint(string(field), 10, 64)
 		}
 		if err != nil {
-			return status{}, 0, false
+			return status{}, false, false
 		}
 		if n == startField {
-			return st, state, true
+			return st, ended, true
 		}
 		n++
 	}
-	return status{}, 0, false
+	return status{}, false, false
+}
+
+// createdAt turns the start of a status, in ticks since the system was started,
+// into a moment. It is the same one whichever process asks, or a log that is
+// resumed would show a restart. (gopsutil's CreateTime is not: it takes the
+// uptime off the time of day, and its second depends on when it does.)
+func createdAt(ticks uint64) time.Time {
+	const perSecond = 100 // USER_HZ, which no kernel setting changes
+	boot, err := bootTime()
+	if err != nil {
+		return time.Time{}
+	}
+	return boot.Add(time.Duration(ticks) * (time.Second / perSecond))
+}
+
+// bootTime reads btime of /proc/stat (proc_stat(5)), to the second.
+func bootTime() (time.Time, error) {
+	text, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return time.Time{}, fmt.Errorf("memlog: when the system was started: %w", err)
+	}
+	for line := range bytes.Lines(text) {
+		if rest, found := bytes.CutPrefix(line, []byte("btime ")); found {
+			sec, err := strconv.ParseInt(string(bytes.TrimSpace(rest)), 10, 64)
+			return time.Unix(sec, 0), err
+		}
+	}
+	return time.Time{}, fmt.Errorf("memlog: /proc/stat does not tell when the system was started: %w", errors.ErrUnsupported)
 }
 
 // appendDescendants appends the descendants of the processes in tree, from the
@@ -109,17 +143,17 @@ func appendDescendants(tree []int32) ([]int32, error) {
 	return tree, nil
 }
 
-// countFiles counts open files, or is Unknown if they are not ours to see.
-// Since Linux 6.2 the size of the folder is the number; before, its entries
-// are counted, in batches, because there may be a million.
-func countFiles(pid int32) int64 {
+// countFiles counts open files. Since Linux 6.2 the size of the folder is the
+// number; before, its entries are counted, in batches, because there may be a
+// million.
+func countFiles(pid int32) (int64, error) {
 	path := procPath(pid, "fd")
 	if info, err := os.Stat(path); err == nil && info.Size() > 0 {
-		return info.Size()
+		return info.Size(), nil
 	}
 	dir, err := os.Open(path)
 	if err != nil {
-		return series.Unknown
+		return 0, fmt.Errorf("memlog: the open files of process %d: %w", pid, err)
 	}
 	defer dir.Close()
 	var n int64
@@ -127,10 +161,10 @@ func countFiles(pid int32) int64 {
 		names, err := dir.Readdirnames(1000)
 		n += int64(len(names))
 		if errors.Is(err, io.EOF) {
-			return n
+			return n, nil
 		}
 		if err != nil {
-			return series.Unknown
+			return 0, fmt.Errorf("memlog: the open files of process %d: %w", pid, err)
 		}
 	}
 }

@@ -5,6 +5,7 @@ package memlog
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/shirou/gopsutil/v3/process"
 
@@ -36,9 +37,14 @@ func readStatus(pid int32) (status, error) {
 	return st, nil
 }
 
+// createdAt turns the start of a status, in unix milliseconds, into a moment.
+func createdAt(ms uint64) time.Time { return time.UnixMilli(int64(ms)) }
+
 func appendDescendants(tree []int32) ([]int32, error) { return scanDescendants(tree) }
 
-func countFiles(int32) int64 { return series.Unknown }
+func countFiles(int32) (int64, error) {
+	return 0, fmt.Errorf("memlog: open files are counted on Linux only: %w", errors.ErrUnsupported)
+}
 
 func readPSS(int32) (int64, error) {
 	return 0, fmt.Errorf("memlog: only Linux tells the proportional set size: %w", errors.ErrUnsupported)

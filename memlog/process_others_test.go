@@ -5,3 +5,5 @@ package memlog
 import "errors"
 
 func playNamespace(string) error { return errors.ErrUnsupported }
+
+func playFullDisk(string) error { return errors.ErrUnsupported }

@@ -21,8 +21,7 @@ import (
 
 func init() {
 	// Otherwise gopsutil derives the boot time anew, from half a dozen files,
-	// each time it is asked for the processor time of a process, and a process
-	// seems to start at another moment whenever the clock is corrected.
+	// each time it is asked for the processor time of a process.
 	process.EnableBootTimeCache(true)
 }
 
@@ -34,7 +33,8 @@ type Usage struct {
 	// ascending order. Their descendants are counted, not listed. None when a
 	// match is being waited for.
 	PIDs []int32
-	// Start is when the youngest of PIDs was started, to the second.
+	// Start is when the youngest of PIDs was started, to the second, and zero if
+	// the system does not tell.
 	Start time.Time
 	// Procs counts the processes that are summed.
 	Procs int
@@ -65,8 +65,10 @@ func (u Usage) Sample() series.Sample {
 			pids[i] = strconv.Itoa(int(pid))
 		}
 		s.Fields = append(make([]series.Field, 0, 7),
-			series.Field{Key: "pid", Value: strings.Join(pids, ",")},
-			series.Field{Key: "start", Value: strconv.FormatInt(u.Start.Unix(), 10)})
+			series.Field{Key: "pid", Value: strings.Join(pids, ",")})
+		if !u.Start.IsZero() {
+			s.Fields = append(s.Fields, series.Field{Key: "start", Value: strconv.FormatInt(u.Start.Unix(), 10)})
+		}
 	}
 	s.Fields = append(s.Fields, series.Field{Key: "procs", Value: strconv.Itoa(u.Procs)})
 	if len(u.PIDs) > 0 {
@@ -111,6 +113,7 @@ type Sampler struct {
 	ownNet  uint64
 	counter *sockdiag.Counter // nil when sockets cannot or need not be counted
 	trouble map[string]bool   // figures that complain has said are missing
+	failed  map[string]error  // figures that the sample under way cannot tell
 }
 
 // member is a process that is summed.
@@ -128,7 +131,7 @@ func NewSampler(cfg Config) (*Sampler, error) {
 	if err := joined(cfg.validateTarget()); err != nil {
 		return nil, err
 	}
-	s := &Sampler{cfg: cfg, log: cfg.Logger, known: map[int32]*member{}, trouble: map[string]bool{}}
+	s := &Sampler{cfg: cfg, log: cfg.Logger, known: map[int32]*member{}, trouble: map[string]bool{}, failed: map[string]error{}}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -199,6 +202,7 @@ func (s *Sampler) find() error {
 		if err != nil {
 			return err
 		}
+		m.created = createdAt(m.start)
 		roots = append(roots, m)
 	}
 	s.roots = roots
@@ -210,11 +214,7 @@ func newMember(pid int32) (*member, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &member{pid: pid, start: st.start, handle: &process.Process{Pid: pid}}
-	if ms, err := m.handle.CreateTime(); err == nil {
-		m.created = time.UnixMilli(ms)
-	}
-	return m, nil
+	return &member{pid: pid, start: st.start, handle: &process.Process{Pid: pid}}, nil
 }
 
 // alive tells whether m still runs and was not replaced by another process of
@@ -331,6 +331,7 @@ func (s *Sampler) sum(u *Usage, tree []int32) error {
 	if s.cfg.PSS {
 		u.PSSBytes = 0
 	}
+	clear(s.failed)
 	last := s.known
 	s.known = make(map[int32]*member, len(tree))
 	for _, m := range s.roots {
@@ -353,6 +354,9 @@ func (s *Sampler) sum(u *Usage, tree []int32) error {
 		if counted {
 			s.known[pid] = m
 		}
+	}
+	for _, figure := range []string{"fds", "pss"} {
+		s.complain(figure, s.failed[figure])
 	}
 	for _, m := range s.roots {
 		if s.known[m.pid] == m {
@@ -381,21 +385,41 @@ func (s *Sampler) add(u *Usage, m *member) (bool, error) {
 	if err == nil {
 		cpu, err = m.cpu()
 	}
-	if err != nil {
+	files, filesErr := countFiles(m.pid)
+	var pss int64
+	var pssErr error
+	if s.cfg.PSS {
+		pss, pssErr = readPSS(m.pid)
+	}
+	if errors.Join(err, filesErr, pssErr) != nil {
 		if _, alive, _ := m.alive(); gone(err) || !alive { // it ended meanwhile
 			return false, nil
 		}
+	}
+	if err != nil {
 		return false, fmt.Errorf("memlog: process %d cannot be measured: %w", m.pid, err)
 	}
 	u.Procs++
 	u.RSSBytes += int64(min(mem.RSS, math.MaxInt64))
 	u.CPU += cpu
 	u.Threads = plus(u.Threads, st.threads)
-	u.Files = plus(u.Files, countFiles(m.pid))
+	u.Files = plus(u.Files, s.orUnknown("fds", files, filesErr))
 	if s.cfg.PSS {
-		u.PSSBytes = plus(u.PSSBytes, s.pss(m.pid))
+		u.PSSBytes = plus(u.PSSBytes, s.orUnknown("pss", pss, pssErr))
 	}
 	return true, nil
+}
+
+// orUnknown is n, or Unknown if it could not be measured, which one process
+// suffices for.
+func (s *Sampler) orUnknown(figure string, n int64, err error) int64 {
+	if err == nil {
+		return n
+	}
+	if !errors.Is(err, errors.ErrUnsupported) { // that goes without saying
+		s.failed[figure] = err
+	}
+	return series.Unknown
 }
 
 func (m *member) cpu() (time.Duration, error) {
@@ -404,17 +428,6 @@ func (m *member) cpu() (time.Duration, error) {
 		return 0, err
 	}
 	return time.Duration((t.User + t.System) * float64(time.Second)), nil
-}
-
-func (s *Sampler) pss(pid int32) int64 {
-	n, err := readPSS(pid)
-	if gone(err) {
-		return 0
-	}
-	if s.complain("pss", err) {
-		return series.Unknown
-	}
-	return n
 }
 
 // connections counts in each network namespace that a process of tree lives
@@ -426,29 +439,39 @@ func (s *Sampler) connections(tree []int32) int64 {
 		if s.known[pid] == nil {
 			continue
 		}
-		name := strconv.Itoa(int(pid))
-		id, err := netOf(name)
-		if err != nil && s.vanished(pid, err) {
-			continue
-		}
+		id, err := netOf(strconv.Itoa(int(pid)))
 		if err == nil && slices.Contains(s.nets, id) {
 			continue
 		}
-		s.nets = append(s.nets, id)
 		var counts sockdiag.Counts
 		switch {
 		case err != nil:
 		case id == s.ownNet:
 			counts, err = s.counter.Count(s.cfg.Listen, sockdiag.Established)
 		default:
-			counts, err = sockdiag.CountProc("/proc/"+name+"/net", s.cfg.Listen, sockdiag.Established)
+			counts, err = countIn(pid, s.cfg.Listen)
+		}
+		if err != nil && s.vanished(pid, err) {
+			continue // another process of its network, if there is one, stands for it
 		}
 		if s.complain("connections", err) {
 			return series.Unknown
 		}
+		s.nets = append(s.nets, id)
 		sum += counts[sockdiag.Established]
 	}
 	return sum
+}
+
+// countIn counts in the network namespace of process pid. It keeps nothing
+// open, because that would keep a container's network alive after its end.
+func countIn(pid int32, filters []sockdiag.Filter) (sockdiag.Counts, error) {
+	counter, err := sockdiag.OpenProcess(pid)
+	if err != nil {
+		return sockdiag.Counts{}, err
+	}
+	defer counter.Close()
+	return counter.Count(filters, sockdiag.Established)
 }
 
 // vanished tells that err came because the process has ended. The kernel

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
@@ -106,6 +107,63 @@ func TestChildrenAreSummed(t *testing.T) {
 	}
 	if !slices.Equal(both.PIDs, []int32{h.pid()}) {
 		t.Errorf("PIDs %v, want the one that was asked for", both.PIDs)
+	}
+}
+
+// Children that come and go while they are counted are no error, and the
+// process that starts them is always there.
+func TestChildrenComeAndGo(t *testing.T) {
+	command, err := exec.LookPath("true")
+	if err != nil {
+		t.Skip("there is no program that ends at once")
+	}
+	h := start(t, "churn "+command)
+	alone := take(t, newSampler(t, Config{PIDs: []int32{h.pid()}, NoChildren: true}))
+	s := newSampler(t, Config{PIDs: []int32{h.pid()}, PSS: pssSupported, Listen: []sockdiag.Filter{{Port: 1}}})
+	samples, most := 100, 0
+	if runtime.GOOS != "linux" {
+		samples = 20 // each reads the whole process table
+	}
+	for range samples {
+		u := take(t, s)
+		if u.Procs < 1 || !slices.Equal(u.PIDs, []int32{h.pid()}) || u.RSSBytes < alone.RSSBytes/2 {
+			t.Fatalf("%+v", u)
+		}
+		if runtime.GOOS == "linux" && (u.Files < 3 || u.Threads < 1 || u.Connections != 0 || u.PSSBytes <= 0) {
+			t.Fatalf("a figure is missing: %+v", u)
+		}
+		most = max(most, u.Procs)
+	}
+	if runtime.GOOS == "linux" && most < 2 {
+		t.Errorf("never more than %d process in %d samples", most, samples)
+	}
+}
+
+// A log that is resumed must tell the same start, or it shows a restart.
+func TestStartIsTheSameForEverybody(t *testing.T) {
+	h := start(t, "log "+filepath.Join(t.TempDir(), "mem.log"))
+	u, err := Take(h.pid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if since := time.Since(u.Start); since < -2*time.Second || since > time.Minute {
+		t.Errorf("started %v ago", since)
+	}
+	ps, err := exec.LookPath("ps")
+	if err != nil {
+		t.Skip("ps is not on PATH")
+	}
+	out, err := exec.Command(ps, "-o", "lstart=", "-p", fmt.Sprint(h.pid())).Output()
+	if err != nil {
+		t.Skipf("ps does not work here: %v", err)
+	}
+	text := strings.Join(strings.Fields(string(out)), " ")
+	asPS, err := time.ParseInLocation("Mon Jan 2 15:04:05 2006", text, time.Local)
+	if err != nil {
+		t.Skipf("ps says %q", text)
+	}
+	if d := u.Start.Sub(asPS); d < -time.Second || d > 2*time.Second {
+		t.Errorf("started at %v, ps says %v", u.Start, asPS)
 	}
 }
 

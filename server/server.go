@@ -60,6 +60,8 @@ type core struct {
 	lingerTime time.Duration
 	// pauseReported is when reportPause last spoke, in ns since started.
 	pauseReported atomic.Int64
+	// forced counts the collections that POST /gc has made.
+	forced atomic.Uint64
 	published
 }
 
@@ -172,6 +174,8 @@ func (s *Server) Stats() Stats {
 		Sent:           c.sent.Load(),
 		Routed:         c.routed.Load(),
 		Unaddressed:    c.unaddressed.Load(),
+
+		CollectionsForced: c.forced.Load(),
 	}
 	s.engine.addStats(&st)
 	return st

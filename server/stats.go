@@ -29,6 +29,8 @@ type Stats struct {
 	Routed      uint64 `json:"routed"`      // messages queued, once per connection
 	Unaddressed uint64 `json:"unaddressed"` // messages to ids with nobody there
 	Written     uint64 `json:"written"`     // messages handed to the kernel whole
+
+	CollectionsForced uint64 `json:"collections_forced"` // by POST /gc, finished
 }
 
 // counters are what one event loop, or the goroutine engine, counts. The pad

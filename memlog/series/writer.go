@@ -20,8 +20,9 @@ type Writer struct {
 
 	mu   sync.Mutex
 	out  io.Writer
-	name string // for errors, "" when it is not a file of ours
-	torn bool   // the log ends within a line
+	file *os.File // out, when OpenAppend has opened it
+	in   *os.File // the same file for reading, when it has a last line to look at
+	torn bool     // this Writer has left the log within a line
 	buf  []byte
 }
 
@@ -29,39 +30,71 @@ type Writer struct {
 func NewWriter(w io.Writer) *Writer { return &Writer{out: w} }
 
 // OpenAppend opens the log at path to append to it and creates it if it does
-// not exist. If it ends within a line, which a crash or a full disk leaves
-// behind, the first Write completes that line by a newline. Close the Writer
-// when done.
+// not exist. Whenever the log ends within a line, which a crash or a full disk
+// leaves behind, the next Write completes that line by a newline. Several
+// Writers, in as many processes, may append to one log. Close the Writer when
+// done.
 func OpenAppend(path string) (*Writer, error) {
 	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("series: the log cannot be appended to: %w", err)
 	}
-	torn, err := endsWithinLine(f, path)
-	if err != nil {
+	w := &Writer{out: f, file: f}
+	if err := w.openLastLine(path); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("series: cannot tell whether the log's last line is complete: %w", err)
 	}
-	return &Writer{out: f, name: path, torn: torn}, nil
+	return w, nil
 }
 
-// endsWithinLine looks at the last byte of a regular file; pipes and devices
-// have no last line.
-func endsWithinLine(f *os.File, path string) (bool, error) {
+// openLastLine opens a regular file for reading too; pipes and devices have no
+// last line.
+func (w *Writer) openLastLine(path string) error {
+	info, err := w.file.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return err
+	}
+	if w.in, err = os.Open(path); err != nil {
+		return err
+	}
+	_, err = endsWithinLine(w.in)
+	return err
+}
+
+// endsWithinLine looks at the last byte of a file.
+func endsWithinLine(f *os.File) (bool, error) {
 	info, err := f.Stat()
-	if err != nil || !info.Mode().IsRegular() || info.Size() == 0 {
+	if err != nil || info.Size() == 0 {
 		return false, err
 	}
-	in, err := os.Open(path)
-	if err != nil {
-		return false, err
-	}
-	defer in.Close()
 	var last [1]byte
-	if _, err := in.ReadAt(last[:], info.Size()-1); err != nil {
+	switch _, err := f.ReadAt(last[:], info.Size()-1); {
+	case errors.Is(err, io.EOF): // truncated meanwhile
+		return false, nil
+	case err != nil:
 		return false, err
 	}
 	return last[0] != '\n', nil
+}
+
+// isTorn tells whether the log ends within a line: by this Writer, or by
+// another one that has crashed or met a full disk. A file system shows a line
+// that crosses a page in two steps, so what another Writer seems to have torn
+// is looked at again before a newline of ours makes a blank line of it.
+func (w *Writer) isTorn() bool {
+	if w.in == nil {
+		return w.torn
+	}
+	for wait := time.Millisecond; ; wait *= 2 {
+		torn, err := endsWithinLine(w.in)
+		switch {
+		case err != nil:
+			return w.torn
+		case !torn || w.torn || wait > 8*time.Millisecond:
+			return torn
+		}
+		<-time.After(wait)
+	}
 }
 
 // Write appends one line with a single write call. A sample that has no place
@@ -73,7 +106,7 @@ func (w *Writer) Write(s Sample) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	b := w.buf[:0]
-	if w.torn {
+	if w.isTorn() {
 		b = append(b, '\n')
 	}
 	b, err := appendLine(b, s, w.Millis)
@@ -96,10 +129,13 @@ func (w *Writer) Write(s Sample) error {
 
 // Close closes the file of OpenAppend. What NewWriter was given stays open.
 func (w *Writer) Close() error {
-	if w.name == "" {
+	if w.in != nil {
+		w.in.Close()
+	}
+	if w.file == nil {
 		return nil
 	}
-	if err := w.out.(io.Closer).Close(); err != nil {
+	if err := w.file.Close(); err != nil {
 		return fmt.Errorf("series: closing the log: %w", err)
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strconv"
 	"syscall"
 
 	"github.com/mdlayher/netlink"
@@ -19,13 +20,14 @@ const (
 	bufferLen = 64 << 10
 	// attempts bounds how often an inconsistent answer is asked for again.
 	attempts = 3
-	procNet  = "/proc/net"
 )
 
-// Counter counts sockets of the network namespace that it was opened in. It
-// holds one netlink socket and one buffer; counting makes no garbage. It is
-// not safe for concurrent use.
+// Counter counts sockets of one network namespace: that which it was opened in,
+// or that of another process. It holds one netlink socket and one buffer;
+// counting makes no garbage. It is not safe for concurrent use.
 type Counter struct {
+	proc     string // of the process in whose namespace it counts: /proc/4711
+	other    bool   // that is another process than this one
 	conn     *netlink.Conn
 	raw      syscall.RawConn
 	seq      uint32
@@ -40,8 +42,17 @@ type Counter struct {
 
 // Open prepares a Counter. Where netlink is not permitted it still succeeds if
 // /proc/net/tcp can be read; Fallback then says why.
-func Open() (*Counter, error) {
-	c := &Counter{}
+func Open() (*Counter, error) { return open(&Counter{proc: "/proc/self"}) }
+
+// OpenProcess is Open for the network namespace that process pid lives in.
+// Netlink there needs CAP_SYS_ADMIN; without it the Counter falls back to
+// /proc/<pid>/net/tcp, which everybody may read. As long as the Counter is
+// open, so is that namespace.
+func OpenProcess(pid int32) (*Counter, error) {
+	return open(&Counter{proc: "/proc/" + strconv.Itoa(int(pid)), other: true})
+}
+
+func open(c *Counter) (*Counter, error) {
 	c.write = func(fd uintptr) bool {
 		for c.ioErr = unix.EINTR; errors.Is(c.ioErr, unix.EINTR); {
 			_, c.ioErr = unix.Write(int(fd), c.request)
@@ -67,7 +78,7 @@ func Open() (*Counter, error) {
 
 // dial opens the netlink socket, or decides for /proc.
 func (c *Counter) dial() error {
-	conn, err := netlink.Dial(unix.NETLINK_SOCK_DIAG, nil)
+	conn, err := c.connect()
 	if err == nil {
 		c.raw, err = conn.SyscallConn()
 	}
@@ -84,9 +95,22 @@ func (c *Counter) dial() error {
 	return nil
 }
 
+// connect opens a netlink socket in the namespace.
+func (c *Counter) connect() (*netlink.Conn, error) {
+	if !c.other {
+		return netlink.Dial(unix.NETLINK_SOCK_DIAG, nil)
+	}
+	namespace, err := os.Open(c.proc + "/ns/net")
+	if err != nil {
+		return nil, err
+	}
+	defer namespace.Close()
+	return netlink.Dial(unix.NETLINK_SOCK_DIAG, &netlink.Config{NetNS: int(namespace.Fd())})
+}
+
 // fallBack switches to /proc because of cause, if that can be read.
 func (c *Counter) fallBack(cause error) error {
-	f, err := os.Open(procNet + "/tcp")
+	f, err := os.Open(c.proc + "/net/tcp")
 	if err != nil {
 		return fmt.Errorf("%w; and the other way is closed too: %w", cause, err)
 	}
@@ -131,7 +155,7 @@ func (c *Counter) Count(filters []Filter, states ...State) (Counts, error) {
 		}
 	}
 	if c.fallback != nil {
-		return CountProc(procNet, filters, states...)
+		return CountProc(c.proc+"/net", filters, states...)
 	}
 	for try := 1; ; try++ {
 		counts, err := c.ask(filters, want)
@@ -148,7 +172,7 @@ func (c *Counter) Count(filters []Filter, states ...State) (Counts, error) {
 		if err := c.fallBack(err); err != nil {
 			return Counts{}, err
 		}
-		return CountProc(procNet, filters, states...)
+		return CountProc(c.proc+"/net", filters, states...)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -12,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func open(tb testing.TB) *Counter {
+func openCounter(tb testing.TB) *Counter {
 	tb.Helper()
 	c, err := Open()
 	if err != nil {
@@ -52,7 +53,7 @@ func dial(tb testing.TB, listener net.Listener, to string, n int) {
 }
 
 func TestCounterAgainstKnownSockets(t *testing.T) {
-	c := open(t)
+	c := openCounter(t)
 	if c.Fallback() != nil {
 		t.Logf("netlink is not permitted here, /proc is tested: %v", c.Fallback())
 	}
@@ -122,7 +123,7 @@ func TestCounterAgreesWithSS(t *testing.T) {
 	if err != nil {
 		t.Skip("ss is not on PATH")
 	}
-	c := open(t)
+	c := openCounter(t)
 	port := connect(t, "[::]:0", "127.0.0.1", 5)
 	out, err := exec.CommandContext(t.Context(), ss, "-Htn", "state", "established", fmt.Sprintf("sport = :%d", port)).Output()
 	if err != nil {
@@ -135,7 +136,7 @@ func TestCounterAgreesWithSS(t *testing.T) {
 }
 
 func TestCountMakesNoGarbage(t *testing.T) {
-	c := open(t)
+	c := openCounter(t)
 	if c.Fallback() != nil {
 		t.Skipf("netlink is not permitted here: %v", c.Fallback())
 	}
@@ -153,7 +154,7 @@ func TestCountMakesNoGarbage(t *testing.T) {
 
 // TestTakeAnswer gives the parser what a kernel does only on a bad day.
 func TestTakeAnswer(t *testing.T) {
-	c := open(t)
+	c := openCounter(t)
 	if c.Fallback() != nil {
 		t.Skipf("netlink is not permitted here: %v", c.Fallback())
 	}
@@ -216,7 +217,7 @@ func FuzzTakeAnswer(f *testing.F) {
 
 // TestFallsBackToProc refuses netlink by hand.
 func TestFallsBackToProc(t *testing.T) {
-	c := open(t)
+	c := openCounter(t)
 	port := connect(t, "127.0.0.1:0", "127.0.0.1", 2)
 	if err := c.fallBack(unix.EPERM); err != nil {
 		t.Skipf("no /proc here: %v", err)
@@ -230,7 +231,7 @@ func TestFallsBackToProc(t *testing.T) {
 }
 
 func TestCounterRecovers(t *testing.T) {
-	c := open(t)
+	c := openCounter(t)
 	port := connect(t, "127.0.0.1:0", "127.0.0.1", 2)
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
@@ -245,14 +246,14 @@ func TestCounterRecovers(t *testing.T) {
 func BenchmarkCount(b *testing.B) {
 	for _, n := range []int{0, 1000, 5000} {
 		raiseFiles(b, 2*n+100)
-		c := open(b)
+		c := openCounter(b)
 		filters := []Filter{{Port: connect(b, "127.0.0.1:0", "127.0.0.1", n)}}
 		ways := []struct {
 			name  string
 			count func() (Counts, error)
 		}{
 			{"netlink", func() (Counts, error) { return c.Count(filters, Established) }},
-			{"proc", func() (Counts, error) { return CountProc(procNet, filters, Established) }},
+			{"proc", func() (Counts, error) { return CountProc("/proc/self/net", filters, Established) }},
 		}
 		for _, way := range ways {
 			b.Run(fmt.Sprintf("via=%s/conns=%d", way.name, n), func(b *testing.B) {
@@ -290,5 +291,34 @@ func raiseFiles(tb testing.TB, n int) {
 	limit.Cur = limit.Max
 	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		tb.Fatal(err)
+	}
+}
+
+// TestOpenProcess counts for another process, here one in the same namespace,
+// whichever way this user may. Package memlog tests another namespace.
+func TestOpenProcess(t *testing.T) {
+	// With its address: another program's clients may use the port elsewhere.
+	filters := []Filter{{
+		Prefix: netip.MustParsePrefix("127.0.0.1/32"),
+		Port:   connect(t, "127.0.0.1:0", "127.0.0.1", 3),
+	}}
+	c, err := OpenProcess(int32(os.Getpid()))
+	if err != nil {
+		t.Skipf("sockets cannot be counted here: %v", err)
+	}
+	defer c.Close()
+	for _, fallBack := range []bool{false, true} {
+		if fallBack {
+			if err := c.fallBack(unix.EPERM); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, err := c.Count(filters, Established); err != nil || got[Established] != 3 {
+			t.Errorf("fallen back %v (%v): %v, %v", fallBack, c.Fallback(), got, err)
+		}
+	}
+	if c, err := OpenProcess(1<<31 - 2); err == nil {
+		c.Close()
+		t.Error("a process that does not exist has a network")
 	}
 }

@@ -16,6 +16,9 @@ var errUnsupported = fmt.Errorf("sockdiag: sockets can be counted on Linux only,
 // Open returns an error that wraps errors.ErrUnsupported.
 func Open() (*Counter, error) { return nil, errUnsupported }
 
+// OpenProcess returns an error that wraps errors.ErrUnsupported.
+func OpenProcess(int32) (*Counter, error) { return nil, errUnsupported }
+
 // Count returns an error that wraps errors.ErrUnsupported.
 func (*Counter) Count([]Filter, ...State) (Counts, error) { return Counts{}, errUnsupported }
 

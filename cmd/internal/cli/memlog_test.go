@@ -1,11 +1,14 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -14,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"example.org/comet/memlog/series"
+	"example.org/comet/server"
 )
 
 // runMemlog runs the command by itself, as Run does.
@@ -46,6 +50,13 @@ func TestMemlogUsage(t *testing.T) {
 		{[]string{"--pid", self, "--interval", "0"}, "above 0"},
 		{[]string{"--pid", self, "--out", filepath.Join(t.TempDir(), "no", "mem.log")}, "mem.log"},
 		{[]string{"--pid", self, "extra"}, "extra"},
+		{[]string{"--pid", self, "--stats", "127.0.0.1:8001"}, "write http://127.0.0.1:8001/stats"},
+		{[]string{"--pid", self, "--admin-token-file", "x"}, "--stats"},
+		{[]string{"--mark", "x"}, "--out FILE"},
+		{[]string{"--mark", " ", "-o", "mem.log"}, "needs a text"},
+		{[]string{"--mark", "x", "--pid", self, "-o", "mem.log"}, "--pid says nothing"},
+		{[]string{"--mark", "x", "-d", "1s", "-o", "mem.log"}, "--duration says nothing"},
+		{[]string{"--mark", "x", "-o", filepath.Join(t.TempDir(), "mem.log")}, "no log to mark"},
 	}
 	for _, tt := range tests {
 		out, code, err := runMemlog(t.Context(), nil, tt.args...)
@@ -111,4 +122,83 @@ func TestMemlogEndsByASignal(t *testing.T) {
 			t.Errorf("%q: exit code %d, printed %q, error %v; want %d", args, code, out, err, want)
 		}
 	}
+}
+
+// A real server is watched with its own count beside the kernel's, a collection
+// is forced and an event put in by hand; then the log is drawn.
+func TestMemlogOfAServer(t *testing.T) {
+	s, err := server.New(server.Config{Listen: "127.0.0.1:0", Admin: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	served := make(chan error, 1)
+	go func() { served <- s.Run(ctx) }()
+	defer func() {
+		cancel()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	}()
+	resp, err := http.Get("http://" + s.Addr().String() + "/test/1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+
+	path := filepath.Join(t.TempDir(), "mem.log")
+	logCtx, stop := context.WithCancelCause(t.Context())
+	logged := make(chan error, 1)
+	go func() {
+		_, _, err := runMemlog(logCtx, nil, "--pid", fmt.Sprint(os.Getpid()), "--no-children", "--interval", "20ms",
+			"--listen", s.Addr().String(), "--stats", "http://"+s.AdminAddr().String(), "-o", path)
+		logged <- err
+	}()
+	waitForLog(t, path, "server_conns=1")
+	resp, err = http.Post("http://"+s.AdminAddr().String()+"/gc", "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	waitForLog(t, path, "event=gc")
+	if out, code, err := runMemlog(t.Context(), nil, "--mark", "by hand", "-o", path); code != exitDone || out != "" {
+		t.Errorf("--mark: exit code %d, printed %q, error %v", code, out, err)
+	}
+	stop(interrupted{syscall.SIGTERM})
+	if err := <-logged; err != nil {
+		t.Error(err)
+	}
+
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if gc, hand := strings.Count(string(text), "\tevent=gc\n"), strings.Count(string(text), "\tevent=by%20hand\n"); gc != 1 || hand != 1 {
+		t.Errorf("%d collections and %d events by hand are marked, want one each:\n%s", gc, hand, text)
+	}
+	samples, malformed, err := series.ReadAll(bytes.NewReader(text), path)
+	if err != nil || len(malformed) > 0 {
+		t.Fatal(malformed, err)
+	}
+	for _, s := range samples {
+		if _, sampled := s.Field("server_conns"); sampled && runtime.GOOS == "linux" && s.Connections != 1 {
+			t.Errorf("%d connections counted, want 1", s.Connections)
+		}
+	}
+	env := &Env{Stdout: io.Discard, Stderr: io.Discard, Getenv: func(string) string { return "" }}
+	if code := Run(t.Context(), env, []string{"plot", "--size", "500x450", "-o", filepath.Join(t.TempDir(), "mem.png"), path}); code != exitDone {
+		t.Errorf("plot: exit code %d", code)
+	}
+}
+
+// waitForLog waits until text stands in the log at path.
+func waitForLog(t *testing.T, path, text string) {
+	t.Helper()
+	for range 1000 {
+		if b, err := os.ReadFile(path); err == nil && strings.Contains(string(b), text) {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatalf("%q does not appear in the log", text)
 }

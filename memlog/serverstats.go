@@ -1,0 +1,224 @@
+package memlog
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"sync"
+	"time"
+
+	"example.org/comet/memlog/series"
+)
+
+const (
+	// statsLead is how long before a sample the server is asked, so that its
+	// answer is there when the sample is due, and is about the same moment.
+	statsLead = 100 * time.Millisecond
+	// statsTimeout ends a request. An answer that comes late may still count
+	// for the sample after.
+	statsTimeout = time.Second
+	// statsFresh is how long an answer counts, from when it came.
+	statsFresh = time.Second
+	// statsFirst bounds the one answer that is waited for: the first, before
+	// the first sample is due.
+	statsFirst = 500 * time.Millisecond
+	// maxStats is the longest answer that is read, in bytes.
+	maxStats = 1 << 20
+)
+
+// serverStats is what a server says of itself.
+type serverStats struct {
+	connections int64
+	// forced counts collections that were forced, as comet's POST /gc does;
+	// Unknown where the server does not tell.
+	forced int64
+}
+
+// statsURL completes what was given as Config.StatsURL: without a path it is
+// /stats that is asked for.
+func statsURL(s string) (string, error) {
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return "", fmt.Errorf("the StatsURL %q is no URL to ask: write http://127.0.0.1:8001/stats", s)
+	}
+	if u.Path == "" || u.Path == "/" {
+		u.Path = "/stats"
+	}
+	return u.String(), nil
+}
+
+// statsClient asks a server for its own figures over one connection that is
+// kept open, and never through a proxy.
+type statsClient struct {
+	url, token string
+	http       http.Client
+}
+
+func newStatsClient(address, token string) (*statsClient, error) {
+	address, err := statsURL(address)
+	if err != nil {
+		return nil, joined([]error{err})
+	}
+	return &statsClient{
+		url: address, token: token,
+		http: http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1}},
+	}, nil
+}
+
+func (c *statsClient) close() { c.http.CloseIdleConnections() }
+
+func (c *statsClient) ask(ctx context.Context) (serverStats, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url, http.NoBody)
+	if err != nil {
+		return serverStats{}, fmt.Errorf("memlog: %w", err)
+	}
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return serverStats{}, fmt.Errorf("memlog: asking the server for its own count: %w", err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxStats))
+	if err != nil {
+		return serverStats{}, fmt.Errorf("memlog: reading what %s says: %w", c.url, err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		return serverStats{}, fmt.Errorf("memlog: %s answers %s", c.url, resp.Status)
+	}
+	stats, err := parseStats(body)
+	if err != nil {
+		return serverStats{}, fmt.Errorf("memlog: %s: %w", c.url, err)
+	}
+	return stats, nil
+}
+
+var errNoCount = errors.New(`the answer is no JSON object with a whole number of "connections"`)
+
+func parseStats(body []byte) (serverStats, error) {
+	var answer struct {
+		Connections       *float64 `json:"connections"` // some print 10000.0 or 1e4
+		CollectionsForced *float64 `json:"collections_forced"`
+	}
+	if err := json.Unmarshal(body, &answer); err != nil {
+		return serverStats{}, fmt.Errorf("%w: %w", errNoCount, err)
+	}
+	connections, ok := wholeNumber(answer.Connections)
+	if !ok {
+		return serverStats{}, errNoCount
+	}
+	forced, ok := wholeNumber(answer.CollectionsForced)
+	if !ok {
+		forced = series.Unknown
+	}
+	return serverStats{connections, forced}, nil
+}
+
+func wholeNumber(f *float64) (int64, bool) {
+	if f == nil || !(*f >= 0 && *f < 1<<53) || *f != float64(int64(*f)) {
+		return 0, false
+	}
+	return int64(*f), true
+}
+
+// statsPoller asks in a goroutine of its own, a moment before each sample.
+type statsPoller struct {
+	ask  func(context.Context) (serverStats, error)
+	due  chan time.Time // when the next sample is; the newest counts
+	stop context.CancelFunc
+	done sync.WaitGroup
+
+	mu     sync.Mutex
+	latest serverStats
+	err    error     // of the latest answer
+	came   time.Time // when the latest answer came
+
+	forced int64 // at the sample before; of the goroutine that samples
+}
+
+// startStats asks once, because the first sample is due at once, and then
+// begins to ask for further samples. Call end when done.
+func startStats(ctx context.Context, ask func(context.Context) (serverStats, error)) *statsPoller {
+	ctx, stop := context.WithCancel(ctx)
+	p := &statsPoller{ask: ask, due: make(chan time.Time, 1), stop: stop, forced: series.Unknown}
+	p.poll(ctx, statsFirst)
+	p.done.Go(func() { p.run(ctx) })
+	return p
+}
+
+func (p *statsPoller) end() {
+	p.stop()
+	p.done.Wait()
+}
+
+// before tells when the next sample is due, and how long after the one before.
+func (p *statsPoller) before(due time.Time, interval time.Duration) {
+	at := due.Add(-min(statsLead, interval/2))
+	for {
+		select {
+		case p.due <- at:
+			return
+		default:
+		}
+		select { // a request took so long that it has not even begun to wait
+		case <-p.due:
+		default:
+		}
+	}
+}
+
+func (p *statsPoller) run(ctx context.Context) {
+	for {
+		var at time.Time
+		select {
+		case <-ctx.Done():
+			return
+		case at = <-p.due:
+		}
+		timer := time.NewTimer(time.Until(at))
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		case <-timer.C:
+		}
+		p.poll(ctx, statsTimeout)
+	}
+}
+
+func (p *statsPoller) poll(ctx context.Context, timeout time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	stats, err := p.ask(ctx)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.latest, p.err, p.came = stats, err, time.Now()
+}
+
+// fields are the columns for a sample of now, and why the count is unknown.
+func (p *statsPoller) fields(now time.Time) ([]series.Field, error) {
+	p.mu.Lock()
+	stats, err, came := p.latest, p.err, p.came
+	p.mu.Unlock()
+	if age := now.Sub(came); err == nil && age > statsFresh {
+		err = fmt.Errorf("memlog: the server did not answer in time: its last count is %v old", age.Round(time.Millisecond))
+	}
+	if err != nil {
+		return []series.Field{{Key: "server_conns", Value: "-"}}, err
+	}
+	fields := []series.Field{{Key: "server_conns", Value: strconv.FormatInt(stats.connections, 10)}}
+	// A count that is lower is a server that was started anew, from 0.
+	if p.forced != series.Unknown && stats.forced > 0 && stats.forced != p.forced {
+		fields = append(fields, series.Field{Key: eventKey, Value: "gc"})
+	}
+	if stats.forced != series.Unknown {
+		p.forced = stats.forced
+	}
+	return fields, nil
+}
