@@ -36,6 +36,10 @@ type Config struct {
 	HeadTimeout time.Duration
 	// PollTimeout is how long a long poll waits for a message; 0 means 30 s.
 	PollTimeout time.Duration
+	// KeepAlive is how long a connection may be silent before the kernel asks
+	// whether its peer is still there; a peer that does not answer is gone a
+	// minute later. 0 means 5 minutes, a negative value never.
+	KeepAlive time.Duration
 	// DrainTimeout is how long Run may go on delivering after its context has
 	// ended; 0 means 10 s.
 	DrainTimeout time.Duration
@@ -71,6 +75,12 @@ const (
 	Drop SlowPolicy = "drop"
 )
 
+// keepAlive is how the kernel finds a peer that is gone without a word: cut off,
+// or without power.
+func (c *Config) keepAlive() net.KeepAliveConfig {
+	return net.KeepAliveConfig{Enable: c.KeepAlive > 0, Idle: c.KeepAlive, Interval: 15 * time.Second, Count: 4}
+}
+
 // What a server needs files for besides connections: listeners, event loops,
 // the admin listener and its clients, and answers that are being half-closed.
 const reservedFiles = 64
@@ -83,6 +93,7 @@ func (c Config) withDefaults() Config {
 	set(&c.SlowClient, Disconnect)
 	set(&c.HeadTimeout, 10*time.Second)
 	set(&c.PollTimeout, 30*time.Second)
+	set(&c.KeepAlive, 5*time.Minute)
 	set(&c.DrainTimeout, 10*time.Second)
 	if c.Engine == Auto {
 		c.Engine = defaultEngine

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -26,7 +27,7 @@ type epollEngine struct {
 
 func newEpollEngine(c *core) (engine, error) {
 	e := &epollEngine{core: c}
-	sockets, bound, err := listen(c.Listen, c.Loops)
+	sockets, bound, err := listen(c.Listen, c.Loops, c.keepAlive())
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +80,7 @@ func (e *epollEngine) serve(ctx context.Context) error {
 }
 
 // listen opens n sockets on one address.
-func listen(address string, n int) (sockets []int, bound net.Addr, err error) {
+func listen(address string, n int, keepAlive net.KeepAliveConfig) (sockets []int, bound net.Addr, err error) {
 	const what = "stream listener"
 	defer func() {
 		if err != nil {
@@ -102,7 +103,7 @@ func listen(address string, n int) (sockets []int, bound net.Addr, err error) {
 		KeepAlive: -1,
 		Control: func(_, _ string, raw syscall.RawConn) error {
 			var err error
-			return errors.Join(raw.Control(func(fd uintptr) { err = prepareListener(int(fd), n > 1) }), err)
+			return errors.Join(raw.Control(func(fd uintptr) { err = prepareListener(int(fd), n > 1, keepAlive) }), err)
 		},
 	}
 	for range n {
@@ -125,10 +126,22 @@ func listen(address string, n int) (sockets []int, bound net.Addr, err error) {
 // accepted only when their first bytes are there (TCP_DEFER_ACCEPT, tcp(7)),
 // so that accept and read need no second wake-up between them. A client that
 // says nothing is accepted after a second, and then has HeadTimeout.
-func prepareListener(fd int, shared bool) error {
+//
+// Keepalive is inherited too (tcp(7)); it costs a timer in the kernel.
+func prepareListener(fd int, shared bool, keepAlive net.KeepAliveConfig) error {
 	errs := []error{
 		os.NewSyscallError("setsockopt TCP_NODELAY", unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)),
 		os.NewSyscallError("setsockopt TCP_DEFER_ACCEPT", unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT, 1)),
+	}
+	if keepAlive.Enable {
+		for option, value := range map[int]int{
+			unix.TCP_KEEPIDLE:  max(int(keepAlive.Idle/time.Second), 1),
+			unix.TCP_KEEPINTVL: int(keepAlive.Interval / time.Second),
+			unix.TCP_KEEPCNT:   keepAlive.Count,
+		} {
+			errs = append(errs, os.NewSyscallError("setsockopt TCP_KEEP…", unix.SetsockoptInt(fd, unix.IPPROTO_TCP, option, value)))
+		}
+		errs = append(errs, os.NewSyscallError("setsockopt SO_KEEPALIVE", unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1)))
 	}
 	if shared {
 		errs = append(errs, os.NewSyscallError("setsockopt SO_REUSEPORT", unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)))

@@ -31,7 +31,7 @@ type stdEngine struct {
 }
 
 func newStdEngine(c *core) (engine, error) {
-	ln, err := (&net.ListenConfig{KeepAlive: -1}).Listen(context.Background(), "tcp", c.Listen)
+	ln, err := (&net.ListenConfig{KeepAliveConfig: c.keepAlive(), KeepAlive: -1}).Listen(context.Background(), "tcp", c.Listen)
 	if err != nil {
 		return nil, listenError("stream listener", c.Listen, err)
 	}

@@ -70,11 +70,15 @@ const acceptPause = 100 * time.Millisecond
 
 // admit counts a stream in, unless there are as many as there may be.
 func (c *core) admit() bool {
-	if c.streams.Add(1) <= c.limit {
-		return true
+	for {
+		n := c.streams.Load()
+		if n >= c.limit {
+			return false
+		}
+		if c.streams.CompareAndSwap(n, n+1) {
+			return true
+		}
 	}
-	c.streams.Add(-1)
-	return false
 }
 
 // leave counts a stream out.

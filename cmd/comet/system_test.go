@@ -297,6 +297,22 @@ func TestSystemLimit(t *testing.T) {
 	t.Logf("the next got in %v after one of three had left", time.Since(begun).Round(time.Millisecond))
 }
 
+// TestSystemKeepalive: without it a peer that vanished stays logged in.
+func TestSystemKeepalive(t *testing.T) {
+	curl, ss := need(t, "curl"), need(t, "ss")
+	for _, engine := range []string{"epoll", "goroutine"} {
+		for flag, want := range map[string]bool{"7m": true, "0": false} {
+			_, addr, admin := startServer(t, "--engine", engine, "--keepalive", flag)
+			background(t, curl, "-sN", "http://"+addr+"/test/1")
+			eventually(t, "curl is connected", func() bool { return connections(t, admin) == 1 })
+			sockets := run(t, ss, "-Htno", "state", "established", "src", addr)
+			if got := strings.Contains(sockets, "timer:(keepalive,6min") || strings.Contains(sockets, "timer:(keepalive,7min"); got != want {
+				t.Errorf("%s with --keepalive %s: ss says %q", engine, flag, sockets)
+			}
+		}
+	}
+}
+
 // TestSystemNchan floods and watches a server that is not ours, and compares
 // with the figures of ss, ps and nchan itself.
 func TestSystemNchan(t *testing.T) {

@@ -24,6 +24,7 @@ func newServe(env *Env) *cobra.Command {
 		backlog   = count(64 << 10)
 		poll      = duration(30 * time.Second)
 		drain     = duration(10 * time.Second)
+		keepAlive = duration(5 * time.Minute)
 	)
 	cmd := &cobra.Command{
 		Use:   "serve",
@@ -63,6 +64,9 @@ last chunk, and the exit code is 0.`,
 			cfg.BacklogBytes = int(backlog)
 			cfg.PollTimeout = time.Duration(poll)
 			cfg.DrainTimeout = time.Duration(drain)
+			if cfg.KeepAlive = time.Duration(keepAlive); keepAlive == 0 {
+				cfg.KeepAlive = -1
+			}
 			cfg.Logger = env.Logger()
 			if err := cfg.Validate(); err != nil {
 				return usageError{err}
@@ -91,6 +95,7 @@ last chunk, and the exit code is 0.`,
 	f.Var(&backlog, "backlog-bytes", "the most that waits for one connection whose socket is full")
 	f.StringVar(&slow, "slow-client", "disconnect", "what becomes of a connection over its backlog: disconnect, or drop messages")
 	f.Var(&poll, "poll-timeout", "how long a long poll waits for a message")
+	f.Var(&keepAlive, "keepalive", "silence after which the kernel asks whether a client is still there; 0 is never")
 	f.Var(&drain, "drain-timeout", "how long delivering may go on after SIGTERM")
 	f.BoolVar(&asJSON, "json", false, "print the addresses as a line of JSON")
 	endWithStdin(f, &withStdin)
