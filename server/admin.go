@@ -41,6 +41,7 @@ func newAdmin(ctx context.Context, s *Server) *admin {
 	mux.HandleFunc("POST /send/{id}", a.sendOne)
 	mux.HandleFunc("POST /send", a.sendStream)
 	mux.HandleFunc("GET /stats", a.stats)
+	mux.HandleFunc("GET /metrics", a.metrics)
 	mux.HandleFunc("POST /gc", a.gc)
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
 	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)

@@ -313,6 +313,43 @@ func TestSystemKeepalive(t *testing.T) {
 	}
 }
 
+// TestSystemBenchKilled: whatever happens to bench, its processes end.
+func TestSystemBenchKilled(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "report")
+	bench, _ := background(t, "comet", "bench", "-c", "100", "-d", "60s", "--idle", "1s", "--out", folder)
+	eventually(t, "messages arrive", func() bool {
+		log, _ := os.ReadFile(filepath.Join(folder, "flood.log"))
+		return strings.Contains(string(log), "p99_ms=0") || strings.Contains(string(log), "p99_ms=1")
+	})
+	children := childrenOf(bench.Process.Pid)
+	if len(children) != 4 {
+		t.Errorf("bench has %d children, want server, memlog, flood and msggen", len(children))
+	}
+	bench.Process.Kill()
+	eventually(t, "all of them have ended", func() bool {
+		for _, pid := range children {
+			if _, err := os.Stat("/proc/" + strconv.Itoa(pid)); err == nil {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// childrenOf lists the processes whose parent is pid (proc_pid_stat(5)).
+func childrenOf(pid int) (children []int) {
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, path := range stats {
+		text, _ := os.ReadFile(path)
+		_, rest, _ := strings.Cut(string(text), ") ") // behind the name, which may hold anything
+		if fields := strings.Fields(rest); len(fields) > 1 && fields[1] == strconv.Itoa(pid) {
+			child, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+			children = append(children, child)
+		}
+	}
+	return children
+}
+
 // TestSystemNchan floods and watches a server that is not ours, and compares
 // with the figures of ss, ps and nchan itself.
 func TestSystemNchan(t *testing.T) {

@@ -48,7 +48,7 @@ func (a admin) call(ctx context.Context, method, path string, body io.Reader, v 
 	if err == nil && answer.StatusCode != http.StatusOK {
 		err = fmt.Errorf("%s: %s", answer.Status, strings.TrimSpace(string(text)))
 	}
-	if err == nil {
+	if err == nil && v != nil {
 		err = json.Unmarshal(text, v)
 	}
 	if err != nil {
@@ -116,8 +116,11 @@ func warmUp(ctx context.Context, addr string, a admin) error {
 	}
 	for {
 		s, err := a.stats(ctx)
-		if err != nil || s.Connections == 0 {
+		if err != nil {
 			return err
+		}
+		if s.Connections == 0 {
+			return a.call(ctx, http.MethodGet, "/metrics", nil, nil)
 		}
 		if err := wait(ctx, 20*time.Millisecond); err != nil {
 			return err
