@@ -36,9 +36,6 @@ var failureNames = [failureCount]string{
 
 func (f Failure) String() string { return failureNames[f] }
 
-// MarshalText implements encoding.TextMarshaler, for maps in JSON.
-func (f Failure) MarshalText() ([]byte, error) { return []byte(f.String()), nil }
-
 var errNotHTTP = errors.New("the stream is not HTTP/1")
 
 // failureOf sorts an error of a system call.

@@ -141,9 +141,12 @@ func (e *stdEngine) Deliver(name router.Conn, message []byte) {
 	c.queue(message)
 }
 
-// Flush implements router.Inbox. What waits is bounded for each connection, so
+// Wake implements router.Inbox. Deliver has woken whom it concerns.
+func (*stdEngine) Wake() {}
+
+// Wait implements router.Inbox. What waits is bounded for each connection, so
 // that it only lets the writers have their turn.
-func (*stdEngine) Flush(context.Context) error {
+func (*stdEngine) Wait(context.Context) error {
 	runtime.Gosched()
 	return nil
 }

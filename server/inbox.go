@@ -70,13 +70,19 @@ func (in *inbox) Deliver(c router.Conn, message []byte) {
 	in.mu.Unlock()
 }
 
-// Flush implements router.Inbox.
-func (in *inbox) Flush(ctx context.Context) error {
+// Wake implements router.Inbox.
+func (in *inbox) Wake() {
 	in.mu.Lock()
+	defer in.mu.Unlock()
 	if in.asleep && len(in.filled.items) > 0 {
 		in.asleep = false
 		in.wake()
 	}
+}
+
+// Wait implements router.Inbox.
+func (in *inbox) Wait(ctx context.Context) error {
+	in.mu.Lock()
 	for in.filled.full() {
 		if in.room == nil {
 			in.room = make(chan struct{})

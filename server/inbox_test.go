@@ -41,9 +41,7 @@ func TestInbox(t *testing.T) {
 			t.Errorf("round %d: woken %d times before the flush", round, woken)
 		}
 		for range 2 { // once for a batch
-			if err := in.Flush(t.Context()); err != nil {
-				t.Fatal(err)
-			}
+			in.Wake()
 		}
 		if woken != round+1 {
 			t.Errorf("round %d: woken %d times", round, woken)
@@ -58,8 +56,9 @@ func TestInbox(t *testing.T) {
 		if got := messagesOf(in.take()); got != nil {
 			t.Errorf("round %d: again %q", round, got)
 		}
-		if err := in.Flush(t.Context()); err != nil || woken != round+1 {
-			t.Errorf("an empty flush: error %v, woken %d times", err, woken)
+		in.Wake()
+		if err := in.Wait(t.Context()); err != nil || woken != round+1 {
+			t.Errorf("with nothing in it: error %v, woken %d times", err, woken)
 		}
 		in.sleep()
 	}
@@ -97,7 +96,7 @@ func TestInboxBackpressure(t *testing.T) {
 				fill(&in)
 				flushed := make(chan error, 2)
 				ctx, cancel := context.WithCancelCause(t.Context())
-				go func() { flushed <- in.Flush(ctx) }()
+				go func() { flushed <- in.Wait(ctx) }()
 				synctest.Wait()
 				tooLong := errors.New("too long")
 				cancel(tooLong)
@@ -105,7 +104,7 @@ func TestInboxBackpressure(t *testing.T) {
 					t.Errorf("error %v, want %v", err, tooLong)
 				}
 				for range 2 {
-					go func() { flushed <- in.Flush(t.Context()) }()
+					go func() { flushed <- in.Wait(t.Context()) }()
 				}
 				synctest.Wait()
 				if len(flushed) > 0 {

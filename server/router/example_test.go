@@ -14,7 +14,9 @@ func (printer) Deliver(c router.Conn, message []byte) {
 	fmt.Printf("connection %d: %s\n", c.Slot, message)
 }
 
-func (printer) Flush(context.Context) error { return nil }
+func (printer) Wake() {}
+
+func (printer) Wait(context.Context) error { return nil }
 
 // The three calls of the article's router.
 func Example() {

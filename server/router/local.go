@@ -113,14 +113,18 @@ func (l *Local) Send(id int64, message []byte) (reached int) {
 	return reached
 }
 
-// Flush implements Router.
+// Flush implements Router. All members are woken before one is waited for: a
+// member that is behind must not keep the others asleep over their messages.
 func (l *Local) Flush(ctx context.Context) error {
 	members := l.members.Load()
 	if members == nil {
 		return nil
 	}
 	for _, m := range *members {
-		if err := m.inbox.Flush(ctx); err != nil {
+		m.inbox.Wake()
+	}
+	for _, m := range *members {
+		if err := m.inbox.Wait(ctx); err != nil {
 			return err
 		}
 	}

@@ -27,10 +27,10 @@ type delivery struct {
 
 // recorder is an Inbox that remembers. It copies, as an Inbox must.
 type recorder struct {
-	mu      sync.Mutex
-	got     []delivery
-	flushed int
-	refuse  error // what Flush returns
+	mu     sync.Mutex
+	got    []delivery
+	woken  int
+	refuse error // what Wait returns
 }
 
 func (r *recorder) Deliver(c Conn, message []byte) {
@@ -39,12 +39,13 @@ func (r *recorder) Deliver(c Conn, message []byte) {
 	r.got = append(r.got, delivery{c, string(message)})
 }
 
-func (r *recorder) Flush(context.Context) error {
+func (r *recorder) Wake() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.flushed++
-	return r.refuse
+	r.woken++
 }
+
+func (r *recorder) Wait(context.Context) error { return r.refuse }
 
 func (r *recorder) take() []delivery {
 	r.mu.Lock()
@@ -136,13 +137,16 @@ func TestFlush(t *testing.T) {
 	var l Local
 	a, b, c := &recorder{}, &recorder{refuse: errors.New("too late")}, &recorder{}
 	l.Join(a)
-	if err := l.Flush(t.Context()); err != nil || a.flushed != 1 {
-		t.Errorf("error %v, flushed %d times, want once", err, a.flushed)
+	if err := l.Flush(t.Context()); err != nil || a.woken != 1 {
+		t.Errorf("error %v, woken %d times, want once", err, a.woken)
 	}
 	l.Join(b)
 	l.Join(c)
 	if err := l.Flush(t.Context()); !errors.Is(err, b.refuse) {
 		t.Errorf("error %v, want %v", err, b.refuse)
+	}
+	if c.woken != 1 {
+		t.Error("a member behind one that could not be waited for sleeps on")
 	}
 }
 
@@ -338,7 +342,9 @@ func (o *owner) Deliver(c Conn, message []byte) {
 	l.got = append(l.got, s)
 }
 
-func (*owner) Flush(context.Context) error { return nil }
+func (*owner) Wake() {}
+
+func (*owner) Wait(context.Context) error { return nil }
 
 // churn logs connections in and out; several have one id.
 func (o *owner) churn(m *Member, r *rand.Rand, lives int) {
@@ -463,8 +469,10 @@ func checkLife(l *life, log [][]sent) error {
 
 type sink struct{}
 
-func (sink) Deliver(Conn, []byte)        {}
-func (sink) Flush(context.Context) error { return nil }
+func (sink) Deliver(Conn, []byte) {}
+func (sink) Wake()                {}
+
+func (sink) Wait(context.Context) error { return nil }
 
 func BenchmarkLocal(b *testing.B) {
 	for _, ids := range []int{10_000, 100_000, 1_000_000} {

@@ -25,10 +25,11 @@ type Inbox interface {
 	// Deliver queues message for c. It must not block, call the router, or keep
 	// message. It is called in the order in which Send was.
 	Deliver(c Conn, message []byte)
-	// Flush tells the owner that the publisher has no more for now, and waits
-	// while the inbox holds more than it should. It returns an error only when
-	// ctx ends first.
-	Flush(ctx context.Context) error
+	// Wake tells the owner that the publisher has no more for now.
+	Wake()
+	// Wait waits while the inbox holds more than it should. It returns an error
+	// only when ctx ends first.
+	Wait(ctx context.Context) error
 }
 
 // Router is what publishes messages.

@@ -32,7 +32,7 @@ func Run(ctx context.Context, cfg Config) (*Outcome, error) {
 		return nil, err
 	}
 	if _, err := makePlan(cfg.Connections); err != nil {
-		return nil, err
+		return nil, err // before there is a folder
 	}
 	folder, err := cfg.makeFolder(time.Now())
 	if err != nil {
@@ -49,9 +49,12 @@ func Run(ctx context.Context, cfg Config) (*Outcome, error) {
 // leaves the median of each figure above them.
 func repeat(ctx context.Context, cfg *Config, folder string) (*Outcome, error) {
 	var runs []*result.Result
-	var failed error
+	failed := removeFiles(folder)
 	for i := range cfg.Repeat {
 		fmt.Fprintf(cfg.Progress, "run %d of %d\n", i+1, cfg.Repeat)
+		if failed != nil {
+			break
+		}
 		below := filepath.Join(folder, fmt.Sprintf("run-%d", i+1))
 		if failed = os.MkdirAll(below, 0o755); failed != nil {
 			break
@@ -59,9 +62,6 @@ func repeat(ctx context.Context, cfg *Config, folder string) (*Outcome, error) {
 		var r *result.Result
 		r, failed = runOnce(ctx, cfg, below)
 		runs = append(runs, r)
-		if failed != nil {
-			break
-		}
 	}
 	median := result.Median(runs...)
 	return &Outcome{folder, median}, errors.Join(failed, writeFolder(folder, median, runs...))
@@ -69,19 +69,21 @@ func repeat(ctx context.Context, cfg *Config, folder string) (*Outcome, error) {
 
 // runOnce does the experiment once and writes its folder.
 func runOnce(ctx context.Context, cfg *Config, folder string) (*result.Result, error) {
-	p, err := makePlan(cfg.Connections) // new addresses: the last run's are in TIME_WAIT
-	if err != nil {
-		return nil, err
-	}
 	e := &experiment{
 		cfg:      cfg,
-		plan:     p,
 		folder:   folder,
 		progress: &progress{w: cfg.Progress, terminal: cfg.Terminal},
 		started:  time.Now(),
 	}
-	err = e.run(ctx)
-	r := e.result(err != nil)
+	err := removeFiles(folder)
+	if err == nil {
+		// New addresses for each run: the ports of the last one are in TIME_WAIT.
+		e.plan, err = makePlan(cfg.Connections)
+	}
+	if err == nil {
+		err = e.run(ctx)
+	}
+	r := e.result(err)
 	return r, errors.Join(err, e.drawMemory(), writeFolder(folder, r, r))
 }
 
@@ -147,6 +149,7 @@ func (e *experiment) run(ctx context.Context) (err error) {
 	}
 	for _, phase := range phases {
 		if err := phase.run(ctx); err != nil {
+			e.salvage()
 			return fmt.Errorf("in phase %s: %w", phase.name, err)
 		}
 	}
@@ -235,7 +238,9 @@ func (e *experiment) connectAll(ctx context.Context) error {
 	e.connected = e.measure()
 	e.tcpConnected = readTCPCounters()
 	e.connect = &r
-	e.progress.line("connect  %d of %d in %.2f s (%.0f/s)", r.Established(), r.Asked, r.ConnectSeconds, float64(r.Established())/r.ConnectSeconds)
+	if r.Established() > 0 {
+		e.progress.line("connect  %d of %d in %.2f s (%.0f/s)", r.Established(), r.Asked, r.ConnectSeconds, float64(r.Established())/r.ConnectSeconds)
+	}
 	if r.Explanation != "" {
 		e.progress.line("         %s", r.Explanation)
 	}
@@ -294,19 +299,41 @@ func (e *experiment) sendMessages(ctx context.Context) error {
 		}
 		return float64(time.Since(begun)) / float64(e.cfg.Duration), text
 	})
-	var r msggen.Result
-	err = e.attend(ctx, func(ctx context.Context) error { return generator.await(ctx, "result", 0, &r) })
+	err = e.attend(ctx, func(ctx context.Context) error { return generator.await(ctx, "result", 0, nil) })
 	ended()
 	if err != nil {
 		return err
 	}
-	e.generated = &r
+	return e.endGenerator(ctx, generator)
+}
+
+// endGenerator takes the generator's account.
+func (e *experiment) endGenerator(ctx context.Context, generator *child) error {
 	e.busyFlood = e.busy.mean()
-	if err := generator.stop(patience); err != nil {
+	stopErr := generator.stop(stopPatience)
+	var r msggen.Result
+	if err := generator.await(ctx, "result", stopPatience, &r); err != nil {
 		return err
 	}
-	e.generatorCPU = new(generator.cpu())
-	return nil
+	e.generated, e.generatorCPU = &r, new(generator.cpu())
+	return stopErr
+}
+
+// salvage takes the accounts of messages that were cut short: hour 23 of a day's
+// run must not take the other hours with it. What fails here stays null.
+func (e *experiment) salvage() {
+	generator := e.msggen.Load()
+	if generator == nil || e.flooded != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*stopPatience)
+	defer cancel()
+	if e.generated == nil {
+		_ = e.endGenerator(ctx, generator)
+	}
+	if e.generated != nil {
+		_ = e.drain(ctx)
+	}
 }
 
 // drain waits for the last messages to arrive, then reads everybody's accounts.

@@ -88,8 +88,11 @@ func TestFolder(t *testing.T) {
 	if _, err := cfg.makeFolder(time.Now()); err != nil {
 		t.Error(err)
 	}
+	if err := removeFiles(first); err != nil {
+		t.Error(err)
+	}
 	if _, err := os.Stat(log); err == nil {
-		t.Error("with --force an older run's log is there, and would be continued")
+		t.Error("an older run's log is there, and would be continued")
 	}
 }
 

@@ -63,6 +63,7 @@ func (c Config) Validate() error {
 	bad(c.Idle >= time.Second, "an idle phase of %v: give 1s or more, for the memory to settle", c.Idle)
 	bad(c.Repeat >= 0, "%d repeats: use 1 or more", c.Repeat)
 	bad(c.Senders > 0, "%d senders: use 1 or more", c.Senders)
-	bad(c.Window > 0 && c.InFlight > 0, "a window must be 1 or more")
+	bad(c.Window > 0, "a window of %d messages: use 1 or more", c.Window)
+	bad(c.InFlight > 0, "%d connections in flight: use 1 or more", c.InFlight)
 	return errors.Join(errs...)
 }

@@ -17,13 +17,21 @@ import (
 )
 
 // result makes the result of what was measured; the rest stays null.
-func (e *experiment) result(interrupted bool) *result.Result {
-	r := &result.Result{Interrupted: interrupted, Environment: result.ReadEnvironment(e.started), Settings: maps.Clone(e.cfg.Settings)}
+func (e *experiment) result(failure error) *result.Result {
+	r := &result.Result{Interrupted: failure != nil, Environment: result.ReadEnvironment(e.started), Settings: maps.Clone(e.cfg.Settings)}
 	if r.Settings == nil {
 		r.Settings = make(map[string]any)
 	}
+	if failure != nil {
+		r.InterruptedBy = failure.Error()
+	}
 	r.Connections.Asked = result.Of(e.cfg.Connections)
-	r.Processes = result.Processes{Servers: result.Of(1), Floods: result.Of(1)}
+	if e.server != nil {
+		r.Processes.Servers = result.Of(1)
+	}
+	if e.flood != nil {
+		r.Processes.Floods = result.Of(1)
+	}
 	if e.generated != nil {
 		r.Settings["seed"] = e.generated.Seed
 	}
@@ -104,7 +112,7 @@ func rss(u *memlog.Usage) result.Figure {
 // peak is the server's highest memory in its log or at the end of a phase.
 func (e *experiment) peak() result.Figure {
 	highest := series.Unknown
-	for _, u := range []*memlog.Usage{e.start.server, e.idle.server, e.before.server, e.after.server, e.end.server} {
+	for _, u := range []*memlog.Usage{e.start.server, e.connected.server, e.idle.server, e.before.server, e.after.server, e.end.server} {
 		if u != nil {
 			highest = max(highest, u.RSSBytes)
 		}

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"example.org/comet/cmd/internal/result"
 )
 
 // reports is where folders are made that nobody named.
@@ -23,9 +25,6 @@ func (c *Config) makeFolder(now time.Time) (string, error) {
 	switch {
 	case err == nil && len(entries) > 0 && !c.Force:
 		return "", fmt.Errorf("bench: %s is not empty: name another folder with --out, or --force to write into it", path)
-	case err == nil && c.Force:
-		// The logs are appended to; an older run's lines are not this one's.
-		err = errors.Join(removeFile(path, memLog), removeFile(path, floodLog))
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 	default:
 		err = os.MkdirAll(path, 0o755)
@@ -39,12 +38,15 @@ func (c *Config) makeFolder(now time.Time) (string, error) {
 	return path, nil
 }
 
-func removeFile(folder, name string) error {
-	err := os.Remove(filepath.Join(folder, name))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+// removeFiles takes away what an older run left in a folder: logs are appended
+// to, and its lines and its picture are not this run's.
+func removeFiles(folder string) error {
+	for _, name := range []string{memLog, floodLog, picture, benchFile, report, result.FileName} {
+		if err := os.Remove(filepath.Join(folder, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("bench: an older result cannot be replaced: %w", err)
+		}
 	}
-	return err
+	return nil
 }
 
 // linkLatest points comet-report/latest to the newest folder. It is a

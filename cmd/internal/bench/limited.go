@@ -28,6 +28,9 @@ func (e *experiment) limitedBy(r *result.Result) (limits result.Limits) {
 	if s := e.statsAfter; s != nil && s.AcceptPauses > 0 {
 		add("the server's open files", "accepting paused %d times for want of them", s.AcceptPauses)
 	}
+	if n, _ := r.Messages.Dropped.Value(); n > 0 {
+		add("clients that do not read, or left", "the server dropped %.0f messages", n)
+	}
 	if b := e.busyFlood; b != nil && *b >= busyLoop {
 		add("the flood", "its event loop was busy for %.0f %% of the message phase, so the figures may be its limit and not the server's", *b*100)
 	}

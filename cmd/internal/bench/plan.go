@@ -17,35 +17,32 @@ type plan struct {
 	sources       string // for flood's --source-ip; "" leaves it to the kernel
 }
 
-// portsPerSource is how many connections each source address makes to the
-// server: fewer than Linux' default range of 28,232 ports holds, for those that
-// are taken.
-const portsPerSource = 25_000
-
 // makePlan chooses addresses and refuses what this machine cannot hold.
 func makePlan(connections int) (plan, error) {
 	p := plan{listen: "127.0.0.1:0", admin: "127.0.0.1:0"}
+	system, err := sysctl.Read()
+	if errors.Is(err, errors.ErrUnsupported) {
+		return p, nil
+	}
 	sources := 0
 	if runtime.GOOS == "linux" {
+		// Not quite all ports of an address: some are taken.
+		perSource := 25_000
+		if system.PortLow.Known() && system.PortHigh.Known() {
+			perSource = max(int(system.PortHigh-system.PortLow+1)*9/10, 1)
+		}
 		// The whole of 127.0.0.0/8 is this machine. An address that nothing used
 		// lately has all its ports free, of TIME_WAIT as well.
 		server := netip.AddrFrom4([4]byte{127, byte(16 + rand.IntN(200)), byte(rand.IntN(256)), 1})
-		p.listen = netip.AddrPortFrom(server, 8000).String()
-		p.admin = netip.AddrPortFrom(server, 8001).String()
-		sources = (connections + portsPerSource - 1) / portsPerSource
+		p.listen = netip.AddrPortFrom(server, 0).String()
+		p.admin = p.listen
+		sources = (connections + perSource - 1) / perSource
 		first := server.Next()
 		last := first
 		for range sources - 1 {
 			last = last.Next()
 		}
 		p.sources = first.String() + "-" + last.String()
-	}
-	system, err := sysctl.Read()
-	if errors.Is(err, errors.ErrUnsupported) {
-		return p, nil
-	}
-	if err != nil {
-		return p, err
 	}
 	need := sysctl.Need{Connections: connections, Role: sysctl.Both, SourceAddresses: sources}
 	return p, sysctl.Refusal(need, sysctl.Check(need, system))

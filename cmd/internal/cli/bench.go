@@ -1,16 +1,19 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
-	"strings"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"example.org/comet/cmd/internal/bench"
+	"example.org/comet/msggen"
 	"example.org/comet/server"
 )
 
@@ -24,6 +27,7 @@ func newBench(env *Env) *cobra.Command {
 		length   = duration(time.Minute)
 		interval = duration(time.Second)
 		idle     = duration(5 * time.Second)
+		asJSON   bool
 
 		distribution = newShaped("uniform", parseDistribution)
 		arrivals     = newShaped("constant", parseArrivals)
@@ -59,7 +63,12 @@ Ctrl-C ends all parts and leaves what was measured, marked as interrupted.`,
 			cfg.Window = int(window)
 			cfg.Duration, cfg.Interval, cfg.Idle = time.Duration(length), time.Duration(interval), time.Duration(idle)
 			cfg.Progress, cfg.Terminal = env.Stderr, env.Terminal
-			if err := checkBench(&cfg); err != nil {
+			if env.verbosity < 0 {
+				cfg.Progress, cfg.Terminal = io.Discard, false
+			}
+			if err := checkBench(&cfg, msggen.Config{
+				Distribution: distribution.value, Arrivals: arrivals.value, Size: size.value,
+			}); err != nil {
 				return err
 			}
 			cfg.Settings = settings(cmd.Flags())
@@ -68,7 +77,7 @@ Ctrl-C ends all parts and leaves what was measured, marked as interrupted.`,
 				return fmt.Errorf("bench starts copies of this program, whose file cannot be found: %w", err)
 			}
 			cfg.Executable = executable
-			return runBench(cmd, env, cfg)
+			return runBench(cmd, env, cfg, asJSON)
 		},
 	}
 	f := cmd.Flags()
@@ -89,12 +98,13 @@ Ctrl-C ends all parts and leaves what was measured, marked as interrupted.`,
 	f.Var(&idle, "idle", "time from the last connect to reading the memory")
 	f.IntVar(&cfg.Repeat, "repeat", 1, "how many times; the result has the median of each figure")
 	f.StringVarP(&cfg.Out, "out", "o", "", "`folder` for the results (default comet-report/<time>-<engine>-<N>)")
+	f.BoolVar(&asJSON, "json", false, "print the result as a line of JSON instead of a table")
 	f.BoolVar(&cfg.Force, "force", false, "write into --out even if it is not empty")
 	return cmd
 }
 
 // checkBench refuses what the parts would refuse later, before anything starts.
-func checkBench(cfg *bench.Config) error {
+func checkBench(cfg *bench.Config, messages msggen.Config) error {
 	if cfg.Engine == "auto" {
 		cfg.Engine = string(server.DefaultEngine)
 	}
@@ -105,14 +115,25 @@ func checkBench(cfg *bench.Config) error {
 	if err := connect.Set(cfg.ConnectRate); err != nil {
 		return usagef("--connect-rate: %w", err)
 	}
-	if cfg.Rate != "max" && cfg.Rate != "none" {
+	messages.To, messages.Senders, messages.Window = "http://127.0.0.1:1/send", cfg.Senders, cfg.Window
+	messages.MaxID, messages.Duration = int64(cfg.Connections), cfg.Duration
+	switch cfg.Rate {
+	case "max":
+		messages.Max = true
+	case "none":
+	default:
 		rate, err := parseRate(cfg.Rate)
 		if err != nil {
 			return usagef("--rate: %w, or none", err)
 		}
-		cfg.Rate = fmt.Sprint(rate)
+		messages.Rate = rate
+		cfg.Rate = strconv.FormatFloat(rate, 'f', -1, 64)
 	}
-	if err := cfg.Validate(); err != nil {
+	if err := errors.Join(
+		cfg.Validate(),
+		messages.Validate(),
+		server.Config{Engine: server.Engine(cfg.Engine), Loops: cfg.Loops}.Validate(),
+	); err != nil {
 		return usageError{err}
 	}
 	return nil
@@ -129,13 +150,13 @@ func settings(f *pflag.FlagSet) map[string]any {
 			m[flag.Name] = flag.Value.String()
 		}
 	})
-	for _, not := range []string{"help", "quiet", "verbose", "force", "out"} {
+	for _, not := range []string{"help", "quiet", "verbose", "force", "out", "json"} {
 		delete(m, not)
 	}
 	return m
 }
 
-func runBench(cmd *cobra.Command, env *Env, cfg bench.Config) error {
+func runBench(cmd *cobra.Command, env *Env, cfg bench.Config, asJSON bool) error {
 	outcome, err := bench.Run(cmd.Context(), cfg)
 	if outcome == nil {
 		if err != nil {
@@ -143,13 +164,18 @@ func runBench(cmd *cobra.Command, env *Env, cfg bench.Config) error {
 		}
 		return nil
 	}
-	if tableErr := outcome.Result.Table(env.Stdout); err == nil {
-		err = tableErr
+	show := outcome.Result.Table
+	if asJSON {
+		show = func(w io.Writer) error { return jsonLine(w, "result", outcome.Result) }
 	}
-	fmt.Fprintf(env.Stderr, "\n%s\n", strings.Join([]string{
-		"report   " + filepath.Join(outcome.Folder, "report.html"),
-		"picture  " + filepath.Join(outcome.Folder, "mem.png"),
-		"figures  " + filepath.Join(outcome.Folder, "result.json"),
-	}, "\n"))
+	if showErr := show(env.Stdout); err == nil {
+		err = showErr
+	}
+	for _, made := range []struct{ what, file string }{{"report", "report.html"}, {"picture", "mem.png"}, {"figures", "result.json"}} {
+		path := filepath.Join(outcome.Folder, made.file)
+		if _, statErr := os.Stat(path); statErr == nil {
+			fmt.Fprintf(cfg.Progress, "%-8s %s\n", made.what, path)
+		}
+	}
 	return planned(cmd.Context(), err)
 }

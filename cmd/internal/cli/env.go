@@ -118,11 +118,10 @@ func Run(ctx context.Context, env *Env, args []string) int {
 	root.SetOut(env.Stdout)
 	root.SetErr(env.Stderr)
 	err := root.ExecuteContext(ctx)
-	code := exitCode(err)
-	if err != nil && !errors.Is(err, syscall.EPIPE) {
+	if err != nil {
 		fmt.Fprintf(env.Stderr, "comet: %v\n", err)
 	}
-	return code
+	return exitCode(err)
 }
 
 func exitCode(err error) int {
@@ -130,7 +129,7 @@ func exitCode(err error) int {
 	var target targetError
 	var sig interrupted
 	switch {
-	case err == nil, errors.Is(err, syscall.EPIPE):
+	case err == nil:
 		return exitDone
 	case errors.As(err, &sig):
 		return 128 + int(sig.sig)

@@ -55,7 +55,12 @@ address; more source addresses multiply that.`,
   comet flood 'http://127.0.0.1:8000/test/{id}' -c 100k --source-ip 127.0.0.2-127.0.0.6
   comet flood --urls mochi-urls.txt --interval 10ms
   comet flood 'http://127.0.0.1:80/sub/{id}' --ids 1-5000 -d 60s --json`,
-		Args: cobra.MaximumNArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return usagef("flood takes one URL, got %q as well; --urls FILE takes many", args[1])
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				if cfg.URL != "" {
@@ -143,13 +148,16 @@ func runFlood(cmd *cobra.Command, env *Env, cfg flood.Config, out *floodOutput, 
 	if err != nil {
 		return err
 	}
-	if err := out.result(result); err != nil {
-		return err
-	}
 	if cfg.Duration > 0 {
 		err = planned(cmd.Context(), nil)
 	}
+	if outErr := out.result(result, err != nil); outErr != nil {
+		return outErr
+	}
 	if err == nil && result.Established() == 0 {
+		if result.Explanation == "" {
+			return fmt.Errorf("none of %d connections was answered before the end", result.Asked)
+		}
 		return errors.New(result.Explanation)
 	}
 	return err
@@ -190,7 +198,7 @@ func parseIDRange(text string) (first, last int64, err error) {
 	if !isRange {
 		to = from
 	}
-	first, err = strconv.ParseInt(from, 10, 64)
+	first, err = parseCount(from)
 	if err == nil {
 		last, err = parseCount(to)
 	}
@@ -309,9 +317,12 @@ func floodLogLine(s flood.Sample) series.Sample {
 	return line
 }
 
-func (o *floodOutput) result(r flood.Result) error {
+func (o *floodOutput) result(r flood.Result, interrupted bool) error {
 	if o.json {
-		return o.line("result", r)
+		return o.line("result", struct {
+			flood.Result
+			Interrupted bool `json:"interrupted"`
+		}{r, interrupted})
 	}
 	w := o.env.Stdout
 	fmt.Fprintf(w, "connected %d of %d in %.2f s (%.0f/s); %d closed since, %d failed\n",

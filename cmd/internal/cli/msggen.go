@@ -113,8 +113,9 @@ keeps its messages in order.`,
 				return err
 			}
 			defer out.close()
+			out.planned = cfg.Count > 0 || cfg.Duration > 0
 			err = out.generate(ctx)
-			if cfg.Count > 0 || cfg.Duration > 0 {
+			if out.planned {
 				err = planned(ctx, err)
 			}
 			return err

@@ -20,6 +20,7 @@ type msggenOutput struct {
 	env       *Env
 	generator *msggen.Generator
 	json      bool
+	planned   bool           // the run has a planned end
 	log       *series.Writer // nil without --log
 	logged    time.Time
 }
@@ -46,8 +47,8 @@ func (o *msggenOutput) close() {
 }
 
 // generate runs the generator and reports each second and at the end.
-func (o *msggenOutput) generate(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
+func (o *msggenOutput) generate(outer context.Context) error {
+	ctx, cancel := context.WithCancel(outer)
 	defer cancel()
 	type outcome struct {
 		result msggen.Result
@@ -67,7 +68,7 @@ func (o *msggenOutput) generate(ctx context.Context) error {
 			stats := o.generator.Stats()
 			o.logLine(now, stats)
 			if unwritable == nil && (o.json || o.env.verbosity >= 0) {
-				if unwritable = o.report(msggen.Result{Stats: stats}, false); unwritable != nil {
+				if unwritable = o.report(msggen.Result{Stats: stats}, false, false); unwritable != nil {
 					cancel() // nobody reads on: end, and take the last answer
 				}
 			}
@@ -82,7 +83,7 @@ func (o *msggenOutput) generate(ctx context.Context) error {
 			if end.err != nil && end.result.Asked == 0 {
 				return end.err // nothing was sent: nothing to report
 			}
-			if err := o.report(end.result, true); err != nil {
+			if err := o.report(end.result, true, o.planned && outer.Err() != nil); err != nil {
 				return err
 			}
 			return end.err
@@ -121,15 +122,15 @@ func msggenLogLine(now time.Time, s msggen.Stats, recent *msggen.Lateness) serie
 	return line
 }
 
-func (o *msggenOutput) report(r msggen.Result, last bool) error {
+func (o *msggenOutput) report(r msggen.Result, last, interrupted bool) error {
 	if o.json {
-		return jsonReport(o.env.Stdout, r, last)
+		return jsonReport(o.env.Stdout, r, last, interrupted)
 	}
 	return textReport(o.env.Stdout, r, last)
 }
 
 // jsonReport writes a line of JSON.
-func jsonReport(w io.Writer, r msggen.Result, last bool) error {
+func jsonReport(w io.Writer, r msggen.Result, last, interrupted bool) error {
 	// Whom it reached is null where the server does not say: these fields hide
 	// those of the same name, which lie deeper.
 	type reach struct {
@@ -151,7 +152,8 @@ func jsonReport(w io.Writer, r msggen.Result, last bool) error {
 		Type string `json:"type"`
 		msggen.Result
 		reach
-	}{"result", r, known})
+		Interrupted bool `json:"interrupted"`
+	}{"result", r, known, interrupted})
 }
 
 // textReport writes a line for a person, and the summary at the end.

@@ -28,9 +28,6 @@ func Of[N ~int | ~int32 | ~int64 | ~uint32 | ~uint64 | ~float64](n N) Figure {
 // Seconds is d as a figure in seconds.
 func Seconds(d time.Duration) Figure { return Of(d.Seconds()) }
 
-// Millis is d as a figure in milliseconds.
-func Millis(d time.Duration) Figure { return Of(float64(d) / float64(time.Millisecond)) }
-
 // Value returns the number, and whether there is one.
 func (f Figure) Value() (float64, bool) { return f.value, f.measured }
 

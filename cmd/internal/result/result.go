@@ -26,7 +26,10 @@ type Result struct {
 	// LimitedBy says which part was the bottleneck; empty if none was.
 	LimitedBy Limits `json:"limited_by"`
 	// Interrupted tells that the experiment did not come to its planned end.
-	Interrupted bool         `json:"interrupted"`
+	Interrupted bool `json:"interrupted"`
+	// InterruptedBy says what it was.
+	InterruptedBy string `json:"interrupted_by,omitempty"`
+
 	Environment *Environment `json:"environment"`
 	// Settings are those of the experiment by the names of their flags.
 	Settings map[string]any `json:"settings"`

@@ -121,7 +121,11 @@ func quantiles(label string, q Quantiles) []row {
 func (r *Result) verdict() []string {
 	var sentences []string
 	if r.Interrupted {
-		sentences = append(sentences, "Interrupted before its planned end: the figures are those until then.")
+		sentence := "This run did not come to its planned end; the figures are those until then."
+		if r.InterruptedBy != "" {
+			sentence += " The reason: " + r.InterruptedBy
+		}
+		sentences = append(sentences, sentence)
 	}
 	for _, limit := range r.LimitedBy {
 		sentences = append(sentences, limit.String())
