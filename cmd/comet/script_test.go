@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -60,16 +61,16 @@ func freeAddr() (string, error) {
 	return ln.Addr().String(), nil
 }
 
-// await ADDR waits until somebody listens there; await FILE TEXT, until the
-// file holds the text.
+// await ADDR waits until somebody listens there; await FILE PATTERN, until the
+// file matches.
 func await(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 1 || len(args) > 2 {
-		ts.Fatalf("usage: await ADDR | await FILE TEXT")
+		ts.Fatalf("usage: await ADDR | await FILE PATTERN")
 	}
 	there := func() bool {
 		if len(args) == 2 {
 			content, _ := os.ReadFile(ts.MkAbs(args[0]))
-			return strings.Contains(string(content), args[1])
+			return regexp.MustCompile(args[1]).Match(content)
 		}
 		conn, err := net.Dial("tcp", args[0])
 		if err == nil {
