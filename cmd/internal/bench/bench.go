@@ -167,11 +167,12 @@ func (e *experiment) startServer(ctx context.Context) error {
 		return err
 	}
 	e.addr, e.admin = listening.Addr, admin{"http://" + listening.Admin}
-	e.progress.line("server   pid %d on %s (%s), %d connections to come; results in %s", e.server.pid(), e.addr, e.cfg.Engine, e.cfg.Connections, e.folder)
+	e.progress.line("server   pid %d on %s (%s), admin listener %s, %d connections to come; results in %s",
+		e.server.pid(), e.addr, e.cfg.Engine, e.admin.url, e.cfg.Connections, e.folder)
 	if err := warmUp(ctx, e.addr, e.admin); err != nil {
 		return err
 	}
-	e.memlog, err = start(e.cfg, e.progress, nil, "memlog", e.cfg.memlogArgs(e.server.pid(), e.addr, filepath.Join(e.folder, memLog))...)
+	e.memlog, err = start(e.cfg, e.progress, nil, "memlog", e.cfg.memlogArgs(e.server.pid(), e.addr, e.admin, filepath.Join(e.folder, memLog))...)
 	if err != nil {
 		return err
 	}

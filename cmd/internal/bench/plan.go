@@ -56,8 +56,11 @@ func (c *Config) serveArgs(p plan) []string {
 	return args
 }
 
-func (c *Config) memlogArgs(server int32, addr, file string) []string {
-	return []string{"--pid", fmt.Sprint(server), "--listen", addr, "--interval", c.Interval.String(), "--out", file, "--end-with-stdin"}
+func (c *Config) memlogArgs(server int32, addr string, a admin, file string) []string {
+	return []string{
+		"--pid", fmt.Sprint(server), "--listen", addr, "--stats", a.url + "/stats",
+		"--interval", c.Interval.String(), "--out", file, "--end-with-stdin",
+	}
 }
 
 func (c *Config) floodArgs(p plan, addr, file string) []string {
