@@ -1,0 +1,67 @@
+package natsrouter
+
+import (
+	"math"
+	"strings"
+	"testing"
+)
+
+func TestSubjects(t *testing.T) {
+	for _, c := range []struct {
+		id      int64
+		subject string
+	}{
+		{0, "comet.msg.0.0"},
+		{1023, "comet.msg.0.1023"},
+		{1024, "comet.msg.1.1024"},
+		{math.MaxInt64, "comet.msg.9007199254740991.9223372036854775807"},
+	} {
+		subject := string(appendSubject(nil, DefaultSubjectPrefix, c.id))
+		if subject != c.subject {
+			t.Errorf("the subject of %d is %s, want %s", c.id, subject, c.subject)
+		}
+		if id, ok := subjectID(subject); !ok || id != c.id {
+			t.Errorf("the id of %s is %d, %v", subject, id, ok)
+		}
+		if wildcard := blockSubject(DefaultSubjectPrefix, c.id/BlockSize); !strings.HasPrefix(subject, strings.TrimSuffix(wildcard, "*")) {
+			t.Errorf("%s does not hold %s", wildcard, subject)
+		}
+	}
+}
+
+func TestSubjectOfOthers(t *testing.T) {
+	for _, subject := range []string{"", "comet.msg.0.", "comet.msg.0.x", "comet.msg.0.-1", "comet.msg.0.+1", "comet.msg.0.9223372036854775808", "1 2"} {
+		if id, ok := subjectID(subject); ok {
+			t.Errorf("%q is taken for a message to %d", subject, id)
+		}
+	}
+}
+
+func TestServersValidate(t *testing.T) {
+	for _, c := range []struct {
+		servers Servers
+		wrong   string // part of the error; "" for none
+	}{
+		{Servers{URLs: []string{"nats://127.0.0.1:4222", "tls://router"}}, ""},
+		{Servers{URLs: []string{"nats://a"}, Credentials: "user:secret"}, ""},
+		{Servers{}, "nats://127.0.0.1:4222"},
+		{Servers{URLs: []string{"127.0.0.1:4222"}}, "write nats://"},
+		{Servers{URLs: []string{"http://a:1"}}, "nats://a:1"},
+		{Servers{URLs: []string{"nats://me:secret@a:1"}}, "do not belong"},
+		{Servers{URLs: []string{"nats://a"}, SubjectPrefix: "a..b"}, "subject prefix"},
+		{Servers{URLs: []string{"nats://a"}, SubjectPrefix: "a.>"}, "subject prefix"},
+		{Servers{URLs: []string{"nats://a"}, CertFile: "c.pem"}, "come together"},
+		{Servers{URLs: []string{"nats://a"}, CAFile: "no-such-file.pem"}, "no-such-file.pem"},
+		{Servers{URLs: []string{"nats://a"}, Credentials: "a\nb"}, "several lines"},
+	} {
+		err := c.servers.Validate()
+		switch {
+		case c.wrong == "" && err != nil:
+			t.Errorf("%+v: %v", c.servers, err)
+		case c.wrong != "" && (err == nil || !strings.Contains(err.Error(), c.wrong)):
+			t.Errorf("%+v: error %v, want one with %q", c.servers, err, c.wrong)
+		case err != nil && strings.Contains(err.Error(), "secret"):
+			t.Errorf("the error tells the password: %v", err)
+		}
+	}
+}
