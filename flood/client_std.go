@@ -27,7 +27,7 @@ func (f *Flood) runStd(ctx context.Context) (Result, error) {
 	s.open.Wait()
 	end()
 	ticker.Wait()
-	return s.result(), nil
+	return s.end(), nil
 }
 
 type stdFlood struct {

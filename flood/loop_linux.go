@@ -79,7 +79,7 @@ func (f *Flood) run(ctx context.Context) (Result, error) {
 	}
 	l.now = time.Now()
 	l.emit(l.sample(l.now, true))
-	return l.result(), nil
+	return l.end(), nil
 }
 
 func (l *loop) turn() error {

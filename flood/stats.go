@@ -40,6 +40,27 @@ type Quantiles struct {
 	P99   float64 `json:"p99"`
 	P999  float64 `json:"p999"`
 	Max   float64 `json:"max"`
+	// Histogram is the whole distribution, in microseconds, in the encoding V2
+	// of HdrHistogram: only a result at the end of a run has it. Merge adds those
+	// of several floods.
+	Histogram string `json:"histogram,omitempty"`
+}
+
+// Merge is the distribution of several: of those that have a Histogram, nil if
+// none has.
+func Merge(parts ...*Quantiles) (*Quantiles, error) {
+	sum := newHistogram()
+	for _, q := range parts {
+		if q == nil || q.Histogram == "" {
+			continue
+		}
+		h, err := hdrhistogram.Decode([]byte(q.Histogram))
+		if err != nil {
+			return nil, fmt.Errorf("flood: a histogram cannot be read: %w", err)
+		}
+		sum.Merge(h)
+	}
+	return quantiles(sum), nil
 }
 
 // Sample is a flood's figures at one moment.
@@ -99,7 +120,20 @@ func quantiles(h *hdrhistogram.Histogram) *Quantiles {
 	}
 	at := h.ValueAtPercentiles([]float64{50, 90, 99, 99.9})
 	ms := func(us int64) float64 { return float64(us) / 1000 }
-	return &Quantiles{h.TotalCount(), ms(at[50]), ms(at[90]), ms(at[99]), ms(at[99.9]), ms(h.Max())}
+	return &Quantiles{Count: h.TotalCount(), P50: ms(at[50]), P90: ms(at[90]), P99: ms(at[99]), P999: ms(at[99.9]), Max: ms(h.Max())}
+}
+
+// whole is quantiles with the histogram. Encoding takes a megabyte for a moment,
+// which must not fall into a time when memory is measured.
+func whole(h *hdrhistogram.Histogram) *Quantiles {
+	q := quantiles(h)
+	if q == nil {
+		return nil
+	}
+	if text, err := h.Encode(hdrhistogram.V2CompressedEncodingCookieBase); err == nil {
+		q.Histogram = string(text)
+	}
+	return q
 }
 
 // observer gathers the figures. It belongs to one goroutine at a time.
@@ -259,6 +293,13 @@ func (o *observer) report() (stop func()) {
 		close(o.out)
 		reporter.Wait()
 	}
+}
+
+// end is the result of the run.
+func (o *observer) end() Result {
+	r := o.result()
+	r.Connect, r.FirstByte, r.Latency = whole(o.connect), whole(o.firstByte), whole(o.latency)
+	return r
 }
 
 func (o *observer) result() Result {

@@ -168,3 +168,27 @@ func FuzzNext(f *testing.F) {
 		}
 	})
 }
+
+func TestMergeIsTheDistributionOfAll(t *testing.T) {
+	all := newHistogram()
+	var parts []*Quantiles
+	for i := range 3 {
+		h := newHistogram()
+		for ms := 1; ms <= 100; ms++ {
+			d := time.Duration(ms*(i+1)) * time.Millisecond
+			record(h, d)
+			record(all, d)
+		}
+		parts = append(parts, whole(h))
+	}
+	got, err := Merge(append(parts, nil, &Quantiles{Count: 1})...)
+	if want := quantiles(all); err != nil || *got != *want {
+		t.Errorf("%+v, %v; want %+v", got, err, want)
+	}
+	if none, err := Merge(nil, whole(newHistogram())); none != nil || err != nil {
+		t.Errorf("of nothing: %+v, %v", none, err)
+	}
+	if _, err := Merge(&Quantiles{Histogram: "torn"}); err == nil {
+		t.Error("a torn histogram is taken")
+	}
+}

@@ -16,6 +16,14 @@ type Config struct {
 	Connections int
 	Engine      string
 	Loops       int
+	// Nodes is how many servers share the connections, with a router between
+	// them and the generator; 0 is as few as hold them, and no router where one
+	// server does. Interest is what they ask of the router, as `comet serve`
+	// names it. Router, if not empty, leads to a router that is there already:
+	// flags that `comet serve` and `comet msggen` both take.
+	Nodes    int
+	Interest string
+	Router   []string
 	// ConnectRate is connections a second, or "max"; InFlight bounds how many
 	// wait for their first byte.
 	ConnectRate string
@@ -30,8 +38,8 @@ type Config struct {
 	Seed                         uint64
 	Window                       int
 	Distribution, Arrivals, Size string
-	// Interval is from one memory sample to the next, Idle from the last
-	// connect to when the memory is read.
+	// Interval is from one memory sample to the next, 0 one that suits so many
+	// connections; Idle is from the last connect to when the memory is read.
 	Interval time.Duration
 	Idle     time.Duration
 	// Repeat is how many times to do it all; the result then has medians.
@@ -59,7 +67,8 @@ func (c Config) Validate() error {
 	}
 	bad(c.Connections > 0, "%d connections: use 1 or more", c.Connections)
 	bad(c.Duration > 0 || c.Rate == "none", "messages for %v: give a duration, or --rate none", c.Duration)
-	bad(c.Interval > 0, "a sample every %v: give a positive interval", c.Interval)
+	bad(c.Interval >= 0, "a sample every %v: give a positive interval", c.Interval)
+	bad(c.Nodes >= 0, "%d nodes: use 1 or more", c.Nodes)
 	bad(c.Idle >= time.Second, "an idle phase of %v: give 1s or more, for the memory to settle", c.Idle)
 	bad(c.Repeat >= 0, "%d repeats: use 1 or more", c.Repeat)
 	bad(c.Senders > 0, "%d senders: use 1 or more", c.Senders)

@@ -1,8 +1,6 @@
 package bench
 
 import (
-	"bufio"
-	"bytes"
 	"fmt"
 	"maps"
 	"os"
@@ -26,47 +24,73 @@ func (e *experiment) result(failure error) *result.Result {
 		r.InterruptedBy = failure.Error()
 	}
 	r.Connections.Asked = result.Of(e.cfg.Connections)
-	if e.server != nil {
-		r.Processes.Servers = result.Of(1)
+	if e.servers != nil {
+		r.Processes.Servers = result.Of(len(e.servers))
 	}
-	if e.flood != nil {
-		r.Processes.Floods = result.Of(1)
+	if e.floods != nil {
+		r.Processes.Floods = result.Of(len(e.floods))
 	}
+	r.Processes.Lost = e.lost
 	if e.generated != nil {
 		r.Settings["seed"] = e.generated.Seed
 	}
 	e.connectFigures(r)
 	e.memoryFigures(r)
-	if e.generated != nil && e.flooded != nil && e.statsAfter != nil {
+	if e.generated != nil && e.drained && e.statsAfter != nil {
 		e.messageFigures(r)
 	}
+	r.Processes.List = e.processes()
 	r.LimitedBy = e.limitedBy(r)
 	return r
 }
 
 func (e *experiment) connectFigures(r *result.Result) {
-	if e.connect == nil {
+	if e.connected.servers == nil {
 		return
 	}
-	c := e.connect
-	r.Connections.Established = result.Of(c.Established())
-	r.Connections.Failed = result.Of(c.Failed)
-	if last := e.latest(); last.Asked > 0 {
-		r.Connections.Closed = result.Of(last.Closed)
-	}
-	r.Connect.Seconds = result.Of(c.ConnectSeconds)
+	t := e.totals()
+	r.Connections.Established = result.Of(t.Established())
+	r.Connections.Failed = result.Of(t.Failed)
+	r.Connections.Closed = result.Of(t.Closed)
+	r.Connect.Seconds = result.Of(e.connectSeconds)
 	r.Connect.PerSecond = r.Connections.Established.Per(r.Connect.Seconds)
-	r.Connect.Latency = quantilesOf(c.FirstByte)
-	r.Connect.ServerCPUSeconds = cpuBetween(e.start.server, e.connected.server)
-	r.Connect.FloodCPUSeconds = cpuBetween(e.start.flood, e.connected.flood)
+	r.Connect.Latency = quantilesOf(e.merged(func(f *floodProcess) *flood.Quantiles {
+		if f.ended != nil {
+			return f.ended.FirstByte
+		}
+		if f.connected != nil && !e.several() {
+			return f.connected.FirstByte
+		}
+		return nil
+	}))
+	r.Connect.ServerCPUSeconds = cpuBetween(e.start.servers, e.connected.servers)
+	r.Connect.FloodCPUSeconds = cpuBetween(e.start.floods, e.connected.floods)
 	r.Connect.ListenOverflows = difference(e.tcpStart.listenOverflows, e.tcpConnected.listenOverflows)
 	r.Connect.Retransmits = difference(e.tcpStart.retransmits, e.tcpConnected.retransmits)
+}
+
+// merged is one distribution of those of all floods, nil if there is none.
+func (e *experiment) merged(of func(*floodProcess) *flood.Quantiles) *flood.Quantiles {
+	var parts []*flood.Quantiles
+	for _, f := range e.floods {
+		if q := of(f); q != nil {
+			parts = append(parts, q)
+		}
+	}
+	if len(parts) == 1 {
+		return parts[0]
+	}
+	q, err := flood.Merge(parts...)
+	if err != nil {
+		return nil
+	}
+	return q
 }
 
 // difference is to - from, where both are known.
 func difference(from, to *int64) result.Figure {
 	if from == nil || to == nil {
-		return result.Figure{}
+		return noFigure
 	}
 	return result.Of(*to - *from)
 }
@@ -78,43 +102,103 @@ func quantilesOf(q *flood.Quantiles) result.Quantiles {
 	return result.Quantiles{P50: result.Of(q.P50), P90: result.Of(q.P90), P99: result.Of(q.P99), Max: result.Of(q.Max)}
 }
 
-// cpuBetween is the CPU seconds from one moment to another.
-func cpuBetween(from, to *memlog.Usage) result.Figure {
-	if from == nil || to == nil || from.CPU < 0 || to.CPU < 0 {
-		return result.Figure{}
-	}
-	return result.Seconds(to.CPU - from.CPU)
-}
-
 func (e *experiment) memoryFigures(r *result.Result) {
 	m := &r.Memory
 	established := r.Connections.Established
-	m.RSSStart = rss(e.start.server)
-	m.RSSIdle = rss(e.idle.server)
-	m.RSSEnd = rss(e.end.server)
+	m.RSSStart = sum(e.start.servers, rssOf)
+	m.RSSIdle = sum(e.idle.servers, rssOf)
+	m.RSSEnd = sum(e.end.servers, rssOf)
 	m.RSSPeak = e.peak()
-	m.BytesPerConnection = m.RSSIdle.Minus(m.RSSStart).Per(established)
+	m.PSSStart = sum(e.start.servers, pssOf)
+	m.PSSIdle = sum(e.idle.servers, pssOf)
+	m.PSSPerConnection = m.PSSIdle.Per(established)
+	before, after := sumBoth(e.start.servers, e.idle.servers, rssOf)
+	m.BytesPerConnection = after.Minus(before).Per(established)
 	if e.afterGC != nil {
-		m.BytesPerConnectionAfterGC = result.Of(*e.afterGC).Minus(m.RSSStart).Per(established)
+		m.BytesPerConnectionAfterGC = result.Of(*e.afterGC).Minus(before).Per(established)
 	}
 	// Both ends are on this machine, and cost the same.
-	m.KernelBytesPerConnection = difference(e.slabStart, e.slabIdle).Per(established).Times(0.5)
-	r.Flood.BytesPerConnection = rss(e.idle.flood).Minus(rss(e.start.flood)).Per(established)
+	m.KernelBytesPerConnection = difference(e.slabsStart.total, e.slabsIdle.total).Per(established).Times(0.5)
+	m.Slabs = e.slabFigures(established)
+	m.Machine = difference(e.machineStart, e.machineIdle)
+	if end := difference(e.machineStart, e.machineEnd); end != noFigure {
+		a, _ := m.Machine.Value()
+		b, _ := end.Value()
+		m.Machine = result.Of(max(a, b))
+	}
+	before, after = sumBoth(e.start.floods, e.idle.floods, rssOf)
+	r.Flood.BytesPerConnection = after.Minus(before).Per(established)
+	if e.router != nil {
+		before, after = sumBoth([]*memlog.Usage{e.start.router}, []*memlog.Usage{e.idle.router}, rssOf)
+		r.Router.BytesPerConnection = after.Minus(before).Per(established)
+	}
 }
 
-func rss(u *memlog.Usage) result.Figure {
-	if u == nil || u.RSSBytes < 0 {
-		return result.Figure{}
+// slabFigures are the kernel's caches that grew by a byte a connection or more,
+// for one end of it.
+func (e *experiment) slabFigures(established result.Figure) map[string]result.Figure {
+	figures := make(map[string]result.Figure)
+	for name, after := range e.slabsIdle.caches {
+		f := result.Of(after - e.slabsStart.caches[name]).Per(established).Times(0.5)
+		if n, ok := f.Value(); ok && n >= 1 {
+			figures[name] = f
+		}
 	}
-	return result.Of(u.RSSBytes)
+	if len(figures) == 0 {
+		return nil
+	}
+	return figures
+}
+
+// processes are the parts one by one.
+func (e *experiment) processes() []result.Process {
+	var list []result.Process
+	add := func(role string, i int, c *child, connections int, at func(*usages) *memlog.Usage) {
+		p := result.Process{Role: role, Number: i + 1, PID: result.Of(c.pid()), Lost: e.isLost(c)}
+		if connections >= 0 {
+			p.Connections = result.Of(connections)
+		}
+		figure := func(u *usages, of func(*memlog.Usage) result.Figure) result.Figure {
+			usage := at(u)
+			if usage == nil {
+				return noFigure
+			}
+			return of(usage)
+		}
+		p.RSSStart, p.RSSIdle, p.RSSEnd = figure(&e.start, rssOf), figure(&e.idle, rssOf), figure(&e.end, rssOf)
+		p.PSSIdle = figure(&e.idle, pssOf)
+		p.ConnectCPU = figure(&e.connected, cpuOf).Minus(figure(&e.start, cpuOf))
+		p.MessagesCPU = figure(&e.after, cpuOf).Minus(figure(&e.before, cpuOf))
+		list = append(list, p)
+	}
+	nth := func(all []*memlog.Usage, i int) *memlog.Usage {
+		if i < len(all) {
+			return all[i]
+		}
+		return nil
+	}
+	if e.router != nil {
+		add("router", 0, e.router, -1, func(u *usages) *memlog.Usage { return u.router })
+	}
+	for i, s := range e.servers {
+		connections := -1
+		if i < len(e.floods) {
+			connections = e.floods[i].latest().Established()
+		}
+		add("server", i, s.child, connections, func(u *usages) *memlog.Usage { return nth(u.servers, i) })
+	}
+	for i, f := range e.floods {
+		add("flood", i, f.child, f.latest().Established(), func(u *usages) *memlog.Usage { return nth(u.floods, i) })
+	}
+	return list
 }
 
 // peak is the server's highest memory in its log or at the end of a phase.
 func (e *experiment) peak() result.Figure {
 	highest := series.Unknown
-	for _, u := range []*memlog.Usage{e.start.server, e.connected.server, e.idle.server, e.before.server, e.after.server, e.end.server} {
-		if u != nil {
-			highest = max(highest, u.RSSBytes)
+	for _, u := range []usages{e.start, e.connected, e.idle, e.before, e.after, e.end} {
+		if n, ok := sum(u.servers, rssOf).Value(); ok {
+			highest = max(highest, int64(n))
 		}
 	}
 	for _, s := range e.memorySamples() {
@@ -123,7 +207,7 @@ func (e *experiment) peak() result.Figure {
 		}
 	}
 	if highest < 0 {
-		return result.Figure{}
+		return noFigure
 	}
 	return result.Of(highest)
 }
@@ -140,20 +224,23 @@ func (e *experiment) memorySamples() []series.Sample {
 }
 
 func (e *experiment) messageFigures(r *result.Result) {
-	m, g, f := &r.Messages, e.generated, e.flooded
+	m, g, f := &r.Messages, e.generated, e.totals()
 	if rate, err := strconv.ParseFloat(fmt.Sprint(r.Settings["rate"]), 64); err == nil {
 		m.AskedPerSecond = result.Of(rate)
 	}
 	m.Sent = result.Of(g.Sent)
-	m.Unaddressed = result.Of(g.Unaddressed)
+	m.Unaddressed = e.unaddressed(r)
 	m.Routed = result.Of(e.statsAfter.Routed - e.statsBefore.Routed)
 	dropped := map[string]uint64{
 		"closed": e.statsAfter.DroppedClosed - e.statsBefore.DroppedClosed,
 		"slow":   e.statsAfter.DroppedSlow - e.statsBefore.DroppedSlow,
+		// Of a node that could not keep up with the router.
+		"overrun": e.statsAfter.DroppedOverrun - e.statsBefore.DroppedOverrun,
 	}
-	m.Dropped = result.Of(dropped["closed"] + dropped["slow"])
 	m.DroppedBy = make(map[string]result.Figure)
+	m.Dropped = result.Of(0)
 	for reason, n := range dropped {
+		m.Dropped = plus(m.Dropped, result.Of(n))
 		if n > 0 {
 			m.DroppedBy[reason] = result.Of(n)
 		}
@@ -162,10 +249,22 @@ func (e *experiment) messageFigures(r *result.Result) {
 	m.Duplicated = result.Of(f.Duplicated)
 	m.Reordered = result.Of(f.Reordered)
 	m.Missing = m.Sent.Minus(m.Unaddressed).Minus(m.Delivered)
-	if f.MessageSeconds > 0 {
-		m.DeliveredPerSecond = m.Delivered.Per(result.Of(f.MessageSeconds))
+	latest := 0.0
+	for _, one := range e.floods {
+		if one.ended != nil {
+			latest = max(latest, one.ended.MessageSeconds)
+		}
 	}
-	if q := f.Latency; q != nil && e.cfg.Rate != "max" {
+	if latest > 0 {
+		m.DeliveredPerSecond = m.Delivered.Per(result.Of(latest))
+	}
+	q := e.merged(func(f *floodProcess) *flood.Quantiles {
+		if f.ended == nil {
+			return nil
+		}
+		return f.ended.Latency
+	})
+	if q != nil && e.cfg.Rate != "max" {
 		r.Latency = result.Latency{
 			P50: result.Of(q.P50), P90: result.Of(q.P90), P99: result.Of(q.P99), P999: result.Of(q.P999), Max: result.Of(q.Max),
 			ClockError: result.Of(0), // one machine, one clock
@@ -173,18 +272,38 @@ func (e *experiment) messageFigures(r *result.Result) {
 	} else if q != nil {
 		r.Service = new(quantilesOf(q))
 	}
-	r.CPU.Server = cpuBetween(e.before.server, e.after.server)
-	r.CPU.Flood = cpuBetween(e.before.flood, e.after.flood)
+	r.CPU.Server = cpuBetween(e.before.servers, e.after.servers)
+	r.CPU.Flood = cpuBetween(e.before.floods, e.after.floods)
+	if e.router != nil {
+		r.CPU.Router = cpuBetween([]*memlog.Usage{e.before.router}, []*memlog.Usage{e.after.router})
+	}
 	if e.generatorCPU != nil {
 		r.CPU.Msggen = result.Seconds(*e.generatorCPU)
 	}
-	r.Memlog.CPUSecondsPerSample = cpuBetween(e.before.memlog, e.after.memlog).Per(e.samplesBetween())
+	r.Memlog.CPUSecondsPerSample = cpuBetween([]*memlog.Usage{e.before.memlog}, []*memlog.Usage{e.after.memlog}).Per(e.samplesBetween())
+}
+
+// unaddressed is how many messages were to ids with nobody there. A router does
+// not tell; the servers do of the ids that they get, all of them with interest
+// in whole blocks. Where every connection stands there are none.
+func (e *experiment) unaddressed(r *result.Result) result.Figure {
+	if !e.generated.ReachUnknown {
+		return result.Of(e.generated.Unaddressed)
+	}
+	closed, _ := r.Connections.Closed.Value()
+	if r.Connections.Established == r.Connections.Asked && closed == 0 {
+		return result.Of(0)
+	}
+	if e.cfg.Interest == "block" && len(e.lost) == 0 {
+		return result.Of(e.statsAfter.Unaddressed - e.statsBefore.Unaddressed)
+	}
+	return noFigure
 }
 
 // samplesBetween counts the memory samples of the message phase.
 func (e *experiment) samplesBetween() result.Figure {
 	if e.before.memlog == nil || e.after.memlog == nil {
-		return result.Figure{}
+		return noFigure
 	}
 	n := 0
 	for _, s := range e.memorySamples() {
@@ -193,24 +312,6 @@ func (e *experiment) samplesBetween() result.Figure {
 		}
 	}
 	return result.Of(n)
-}
-
-// slabBytes is what the kernel holds in slabs, where sockets are, or nil where
-// that is not told (proc_meminfo(5)).
-func slabBytes() *int64 {
-	text, err := os.ReadFile("/proc/meminfo")
-	if err != nil {
-		return nil
-	}
-	for lines := bufio.NewScanner(bytes.NewReader(text)); lines.Scan(); {
-		fields := bytes.Fields(lines.Bytes())
-		if len(fields) >= 2 && string(fields[0]) == "Slab:" {
-			if kb, err := strconv.ParseInt(string(fields[1]), 10, 64); err == nil {
-				return new(kb * 1024)
-			}
-		}
-	}
-	return nil
 }
 
 // mean is the mean of numbers that several goroutines add. The zero value has

@@ -19,8 +19,8 @@ func (e *experiment) limitedBy(r *result.Result) (limits result.Limits) {
 	add := func(part, format string, args ...any) {
 		limits = append(limits, result.Limit{Part: part, Evidence: fmt.Sprintf(format, args...)})
 	}
-	if c := e.connect; c != nil && c.Failed > 0 {
-		add("connecting", "%s", c.Explanation)
+	if e.explanation != "" {
+		add("connecting", "%s", e.explanation)
 	}
 	if n, _ := r.Connect.ListenOverflows.Value(); n > 0 {
 		add("an accept queue", "it overflowed %.0f times while connecting (TcpExtListenOverflows): connect more slowly (--connect-rate, --in-flight), or raise net.core.somaxconn", n)
@@ -37,18 +37,18 @@ func (e *experiment) limitedBy(r *result.Result) (limits result.Limits) {
 	if g := e.generated; g != nil && e.cfg.Rate != "max" && float64(g.Sent) < kept*float64(g.Asked) {
 		add("the message generator or the server's intake", "of %d messages that were due %d were accepted", g.Asked, g.Sent)
 	}
-	if e.before.server == nil || e.after.server == nil || e.generated == nil {
+	if _, known := r.CPU.Server.Value(); !known || e.generated == nil {
 		return limits
 	}
 	var busy float64
-	for _, f := range []result.Figure{r.CPU.Server, r.CPU.Flood, r.CPU.Msggen} {
+	for _, f := range []result.Figure{r.CPU.Server, r.CPU.Flood, r.CPU.Msggen, r.CPU.Router} {
 		seconds, _ := f.Value()
 		busy += seconds
 	}
 	server, _ := r.CPU.Server.Value()
 	cores := float64(runtime.NumCPU())
 	if share := busy / (e.generated.Seconds * cores); share >= busyMachine {
-		add("the machine's processors", "server, flood and generator together used %.0f %% of all %d, the server %.2f of them", share*100, runtime.NumCPU(), server/e.generated.Seconds)
+		add("the machine's processors", "servers, floods, router and generator together used %.0f %% of all %d, the servers %.2f of them", share*100, runtime.NumCPU(), server/e.generated.Seconds)
 	}
 	return limits
 }

@@ -8,82 +8,208 @@ import (
 	"runtime"
 	"strconv"
 
+	"example.org/comet/server/natsrouter"
 	"example.org/comet/sysctl"
 )
 
-// plan is where the parts meet.
+// plan is which processes there are, and where they meet.
 type plan struct {
+	pairs []pair
+	// routed tells that messages go through a router, ours on listen unless the
+	// user has one.
+	routed bool
+	listen string
+	need   sysctl.Need
+}
+
+// pair is a server process and the flood process that fills it. Each pair has
+// addresses of its own: many servers on one port would share one accept queue's
+// worth of connects a second.
+type pair struct {
 	listen, admin string
 	sources       string // for flood's --source-ip; "" leaves it to the kernel
+	firstID       int64
+	connections   int
 }
 
-// makePlan chooses addresses and refuses what this machine cannot hold.
-func makePlan(connections int) (plan, error) {
-	p := plan{listen: "127.0.0.1:0", admin: "127.0.0.1:0"}
+func (p pair) lastID() int64 { return p.firstID + int64(p.connections) - 1 }
+
+// processBytes is what one connection costs in process memory, at both ends,
+// with each process's share of what a process costs at all.
+const processBytes = 500
+
+// maxPairs is how many have a network of their own in 127.x.0.0/16.
+const maxPairs = 256
+
+// makePlan works out processes, addresses and ids, and refuses what this machine
+// cannot hold. They are as few processes as the open-file limit allows, each as
+// full as the others.
+func makePlan(cfg *Config) (plan, error) {
 	system, err := sysctl.Read()
 	if errors.Is(err, errors.ErrUnsupported) {
-		return p, nil
+		system, err = sysctl.UnknownSystem(), nil
 	}
-	sources := 0
-	if runtime.GOOS == "linux" {
-		// Not quite all ports of an address: some are taken.
-		perSource := 25_000
-		if system.PortLow.Known() && system.PortHigh.Known() {
-			perSource = max(int(system.PortHigh-system.PortLow+1)*9/10, 1)
-		}
-		// The whole of 127.0.0.0/8 is this machine. An address that nothing used
-		// lately has all its ports free, of TIME_WAIT as well.
-		server := netip.AddrFrom4([4]byte{127, byte(16 + rand.IntN(200)), byte(rand.IntN(256)), 1})
-		p.listen = netip.AddrPortFrom(server, 0).String()
-		p.admin = p.listen
-		sources = (connections + perSource - 1) / perSource
-		first := server.Next()
-		last := first
-		for range sources - 1 {
-			last = last.Next()
-		}
-		p.sources = first.String() + "-" + last.String()
+	if err != nil {
+		return plan{}, fmt.Errorf("bench: %w", err)
 	}
-	need := sysctl.Need{Connections: connections, Role: sysctl.Both, SourceAddresses: sources}
-	return p, sysctl.Refusal(need, sysctl.Check(need, system))
+	p := plan{pairs: share(cfg.Connections, cfg.Nodes, room(system))}
+	p.routed = len(p.pairs) > 1 || cfg.Nodes > 0 || len(cfg.Router) > 0
+	p.need = sysctl.Need{
+		Connections: cfg.Connections, Role: sysctl.Both, Processes: len(p.pairs),
+		SourceAddresses: len(p.pairs), BytesPerConnection: processBytes,
+	}
+	if len(p.pairs) > maxPairs {
+		return plan{}, fmt.Errorf("%d connections take %d pairs of processes and there are addresses for %d: allow each more open files (ulimit -n), or run with fewer",
+			cfg.Connections, len(p.pairs), maxPairs)
+	}
+	if p.routed {
+		// Whole blocks of ids belong to one node, so that one wildcard gets it
+		// all its messages.
+		for i := range p.pairs {
+			p.pairs[i].firstID += natsrouter.BlockSize - 1
+		}
+	}
+	p.address(system)
+	return p, sysctl.Refusal(p.need, sysctl.Check(p.need, system))
 }
 
-func (c *Config) serveArgs(p plan) []string {
-	args := []string{"--listen", p.listen, "--admin", p.admin, "--engine", c.Engine, "--json", "--end-with-stdin"}
-	if c.Loops > 0 {
-		args = append(args, "--loops", strconv.Itoa(c.Loops))
+// room is how many connections one process may hold, 0 where nobody tells.
+func room(s sysctl.System) int {
+	if !s.OpenFiles.Known() || s.OpenFiles == sysctl.Unlimited {
+		return 0
+	}
+	files := s.OpenFiles
+	if s.OpenFilesHard.Known() && s.OpenFilesHard != sysctl.Unlimited {
+		files = s.OpenFilesHard
+	}
+	return max(int(files)-sysctl.Reserve, 1)
+}
+
+// share divides connections, and ids from 1, among as many pairs as are asked
+// for or, with 0, as few as hold them. With several, all but the last have whole
+// blocks.
+func share(connections, nodes, room int) []pair {
+	if nodes <= 1 && (room == 0 || connections <= room || room < natsrouter.BlockSize) {
+		return []pair{{firstID: 1, connections: connections}}
+	}
+	blocks := (connections + natsrouter.BlockSize - 1) / natsrouter.BlockSize
+	if room >= natsrouter.BlockSize {
+		fit := room / natsrouter.BlockSize
+		nodes = max(nodes, (blocks+fit-1)/fit)
+	}
+	nodes = min(nodes, blocks) // a node with nothing to hold measures nothing
+	pairs := make([]pair, nodes)
+	next := int64(1)
+	for i := range pairs {
+		until := int64((i+1)*blocks/nodes) * natsrouter.BlockSize
+		n := min(until, int64(connections)) - next + 1
+		pairs[i] = pair{firstID: next, connections: int(n)}
+		next += n
+	}
+	return pairs
+}
+
+// address gives each pair addresses of its own.
+func (p *plan) address(s sysctl.System) {
+	p.listen = "127.0.0.1:0"
+	if runtime.GOOS != "linux" {
+		for i := range p.pairs {
+			p.pairs[i].listen, p.pairs[i].admin = p.listen, p.listen
+		}
+		return
+	}
+	// Not quite all ports of an address: some are taken.
+	perSource := 25_000
+	if s.PortLow.Known() && s.PortHigh.Known() {
+		perSource = max(int(s.PortHigh-s.PortLow+1)*9/10, 1)
+	}
+	// The whole of 127.0.0.0/8 is this machine. An address that nothing used
+	// lately has all its ports free, of TIME_WAIT as well.
+	second, third := byte(16+rand.IntN(200)), byte(rand.IntN(256))
+	for i := range p.pairs {
+		pair := &p.pairs[i]
+		server := netip.AddrFrom4([4]byte{127, second, third + byte(i), 1})
+		pair.listen = netip.AddrPortFrom(server, 0).String()
+		pair.admin = pair.listen
+		first := server.Next()
+		last := first
+		for range (pair.connections+perSource-1)/perSource - 1 {
+			last = last.Next()
+			p.need.SourceAddresses++
+		}
+		pair.sources = first.String() + "-" + last.String()
+	}
+	p.listen = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, second, third, 254}), 0).String()
+}
+
+// memlogListen is what memlog counts connections at.
+func (p *plan) memlogListen(addrs []string) string {
+	if len(addrs) == 1 {
+		return addrs[0]
+	}
+	if first, err := netip.ParseAddrPort(addrs[0]); err == nil && runtime.GOOS == "linux" {
+		if network, err := first.Addr().Prefix(16); err == nil {
+			return network.String()
+		}
+	}
+	return ""
+}
+
+func (c *Config) serveArgs(p *plan, i int, router string) []string {
+	args := []string{"--listen", p.pairs[i].listen, "--admin", p.pairs[i].admin, "--engine", c.Engine, "--json", "--end-with-stdin"}
+	loops := c.Loops
+	if loops == 0 && len(p.pairs) > 1 {
+		loops = max(runtime.NumCPU()/len(p.pairs), 1)
+	}
+	if loops > 0 {
+		args = append(args, "--loops", strconv.Itoa(loops))
+	}
+	if p.routed {
+		args = append(args, "--interest", c.Interest, "--name", fmt.Sprintf("node-%d", i+1))
+		args = append(args, c.routerArgs(router)...)
 	}
 	return args
 }
 
-func (c *Config) memlogArgs(server int32, addr string, a admin, file string) []string {
-	return []string{
-		"--pid", fmt.Sprint(server), "--listen", addr, "--stats", a.url + "/stats",
-		"--interval", c.Interval.String(), "--out", file, "--end-with-stdin",
+// routerArgs lead a part to the router: the user's own, or ours at url.
+func (c *Config) routerArgs(url string) []string {
+	if len(c.Router) > 0 {
+		return c.Router
 	}
+	return []string{"--router", url}
 }
 
-func (c *Config) floodArgs(p plan, addr, file string) []string {
+func (c *Config) floodArgs(p *plan, i int, addr, log string) []string {
+	pair := p.pairs[i]
 	args := []string{
 		"http://" + addr + "/test/{id}",
-		"--connections", strconv.Itoa(c.Connections), "--connect-rate", c.ConnectRate, "--in-flight", strconv.Itoa(c.InFlight),
-		"--json", "--attended", "--log", file,
+		"--connections", strconv.Itoa(pair.connections), "--connect-rate", c.ConnectRate, "--in-flight", strconv.Itoa(c.InFlight),
+		"--ids", fmt.Sprintf("%d-%d", pair.firstID, pair.lastID()),
+		"--json", "--attended",
 	}
-	if p.sources != "" {
-		args = append(args, "--source-ip", p.sources)
+	if log != "" {
+		args = append(args, "--log", log)
+	}
+	if pair.sources != "" {
+		args = append(args, "--source-ip", pair.sources)
 	}
 	if c.Rate == "max" {
 		// The window can be no finer than the news of what was delivered.
-		args = append(args, "--sample-interval", "20ms")
+		args = append(args, "--sample-interval", newsInterval(len(p.pairs)).String())
 	}
 	return args
 }
 
-func (c *Config) msggenArgs(a admin) []string {
-	return []string{
-		"--to", a.url + "/send", "--rate", c.Rate, "--senders", strconv.Itoa(c.Senders),
-		"--max-id", strconv.Itoa(c.Connections), "--duration", c.Duration.String(), "--size", c.Size,
+func (c *Config) msggenArgs(p *plan, a admin, router string) []string {
+	first, last := p.pairs[0].firstID, p.pairs[len(p.pairs)-1].lastID()
+	args := []string{
+		"--rate", c.Rate, "--senders", strconv.Itoa(c.Senders),
+		"--first-id", strconv.FormatInt(first, 10), "--max-id", strconv.FormatInt(last, 10), "--duration", c.Duration.String(), "--size", c.Size,
 		"--distribution", c.Distribution, "--arrivals", c.Arrivals,
 		"--seed", strconv.FormatUint(c.Seed, 10), "--window", strconv.Itoa(c.Window), "--json", "--feedback",
 	}
+	if p.routed {
+		return append(args, c.routerArgs(router)...)
+	}
+	return append(args, "--to", a.url+"/send")
 }

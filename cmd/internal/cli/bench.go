@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -25,7 +26,8 @@ func newBench(env *Env) *cobra.Command {
 		senders  = count(100)
 		window   = count(50_000)
 		length   = duration(time.Minute)
-		interval = duration(time.Second)
+		interval duration
+		router   routerFlags
 		idle     = duration(5 * time.Second)
 		asJSON   bool
 
@@ -45,7 +47,12 @@ this binary on loopback addresses of their own:
   messages   random messages to random users, at a rate or as fast as can be
   drain      until 2 s after the last arrival
 
-and leaves a folder: result.json, report.html, mem.png, mem.log, flood.log, and
+More connections than one process may have open files make several pairs of
+server and flood, as few as hold them, with a router between the servers and the
+messages; --nodes asks for a number of them. Of several, one that is lost does
+not end the run.
+
+It leaves a folder: result.json, report.html, mem.png, mem.log, flood.log, and
 bench.txt for benchstat. comet-report/latest is the newest.
 
 Latency counts from when a message was due. What was not measured is null. If
@@ -55,7 +62,9 @@ Ctrl-C ends all parts and leaves what was measured, marked as interrupted.`,
 		Example: `  comet bench
   comet bench -c 15k --rate max -d 30s --repeat 3
   comet bench -c 10k --engine goroutine       # the article's "before"
-  comet bench -c 10k -d 1d --interval 60s     # the article's 24 hours`,
+  comet bench -c 10k -d 1d --interval 60s     # the article's 24 hours
+  comet bench -c 15k --nodes 2
+  comet bench -c 1M`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg.Connections, cfg.InFlight, cfg.Senders = int(conns), int(inFlight), int(senders)
@@ -71,6 +80,10 @@ Ctrl-C ends all parts and leaves what was measured, marked as interrupted.`,
 			}); err != nil {
 				return err
 			}
+			if _, err := router.read(env, cmd.Flags()); err != nil {
+				return err
+			}
+			cfg.Router = router.args()
 			cfg.Settings = settings(cmd.Flags())
 			executable, err := os.Executable()
 			if err != nil {
@@ -94,7 +107,10 @@ Ctrl-C ends all parts and leaves what was measured, marked as interrupted.`,
 	f.Var(&window, "window", "with --rate max: how many messages may be on their way")
 	f.StringVar(&cfg.Engine, "engine", "auto", "how the server holds connections: epoll, goroutine or auto")
 	f.IntVar(&cfg.Loops, "loops", 0, "event loops of the epoll engine; 0 is one per core")
-	f.Var(&interval, "interval", "time between memory samples")
+	f.IntVar(&cfg.Nodes, "nodes", 0, "servers that share the connections, with a router between them and the messages; 0 is as few as hold them")
+	f.StringVar(&cfg.Interest, "interest", "block", "with several nodes: what they ask of the router: exact, block or all (see comet serve)")
+	router.add(f, "`URLs` of a router that is there already, instead of one of our own")
+	f.Var(&interval, "interval", "time between memory samples; 0 is 1s, and more from 50,000 connections on")
 	f.Var(&idle, "idle", "time from the last connect to reading the memory")
 	f.IntVar(&cfg.Repeat, "repeat", 1, "how many times; the result has the median of each figure")
 	f.StringVarP(&cfg.Out, "out", "o", "", "`folder` for the results (default comet-report/<time>-<engine>-<N>)")
@@ -107,6 +123,9 @@ Ctrl-C ends all parts and leaves what was measured, marked as interrupted.`,
 func checkBench(cfg *bench.Config, messages msggen.Config) error {
 	if cfg.Engine == "auto" {
 		cfg.Engine = string(server.DefaultEngine)
+	}
+	if !slices.Contains([]string{"exact", "block", "all"}, cfg.Interest) {
+		return usagef("--interest %q: use exact, block or all", cfg.Interest)
 	}
 	if cfg.Engine != "epoll" && cfg.Engine != "goroutine" {
 		return usagef("--engine %q: use epoll, goroutine or auto", cfg.Engine)

@@ -52,6 +52,25 @@ func (r *routerFlags) read(env *Env, f *pflag.FlagSet) (natsrouter.Servers, erro
 	return r.servers, nil
 }
 
+// args are the same flags for another process.
+func (r *routerFlags) args() []string {
+	if !r.given() {
+		return nil
+	}
+	args := []string{"--router", strings.Join(r.urls, ","), "--subject-prefix", r.servers.SubjectPrefix}
+	for _, one := range []struct{ name, value string }{
+		{"--router-credentials", r.credentialsFile},
+		{"--router-ca", r.servers.CAFile},
+		{"--router-cert", r.servers.CertFile},
+		{"--router-key", r.servers.KeyFile},
+	} {
+		if one.value != "" {
+			args = append(args, one.name, one.value)
+		}
+	}
+	return args
+}
+
 // routerCredentials come from a file or the environment, never from a flag
 // value, which every user of the machine can see.
 func routerCredentials(env *Env, file string) (string, error) {

@@ -21,6 +21,7 @@ type Result struct {
 	Service   *Quantiles `json:"service_ms,omitempty"`
 	CPU       CPU        `json:"cpu"`
 	Flood     Flood      `json:"flood"`
+	Router    Router     `json:"router"`
 	Memlog    Memlog     `json:"memlog"`
 	Processes Processes  `json:"processes"`
 	// LimitedBy says which part was the bottleneck; empty if none was.
@@ -78,9 +79,21 @@ type Memory struct {
 	// collection, so that it means the same for any server.
 	BytesPerConnection        Figure `json:"bytes_per_connection"`
 	BytesPerConnectionAfterGC Figure `json:"bytes_per_connection_after_gc"`
+	// PSS is the proportional set size, which counts memory that processes share
+	// once: the program itself, of many servers. PSSPerConnection is all of it,
+	// for each established connection.
+	PSSStart         Figure `json:"pss_start_bytes"`
+	PSSIdle          Figure `json:"pss_idle_bytes"`
+	PSSPerConnection Figure `json:"pss_per_connection"`
+	// Machine is what the whole machine had in use more than before the first
+	// part was started, at the most: neither free nor page cache.
+	Machine Figure `json:"machine_bytes"`
 	// KernelBytesPerConnection is what the kernel took in slabs for one end of a
 	// connection: with both ends on this machine, half of what it took.
 	KernelBytesPerConnection Figure `json:"kernel_bytes_per_connection"`
+	// Slabs are the kernel's caches that this is made of, by their names in
+	// /proc/slabinfo.
+	Slabs map[string]Figure `json:"kernel_slabs,omitempty"`
 }
 
 // Messages counts them by what became of them.
@@ -129,6 +142,11 @@ type Flood struct {
 	BytesPerConnection Figure `json:"bytes_per_connection"`
 }
 
+// Router is what the router cost.
+type Router struct {
+	BytesPerConnection Figure `json:"bytes_per_connection"`
+}
+
 // Memlog is what the witness cost.
 type Memlog struct {
 	CPUSecondsPerSample Figure `json:"cpu_seconds_per_sample"`
@@ -138,6 +156,26 @@ type Memlog struct {
 type Processes struct {
 	Servers Figure `json:"servers"`
 	Floods  Figure `json:"floods"`
+	// Lost says of those that ended before their time how they did.
+	Lost []string `json:"lost,omitempty"`
+	// List has them one by one.
+	List []Process `json:"list,omitempty"`
+}
+
+// Process is one part. CPU is in seconds, of the phases in which connections
+// were opened and messages sent.
+type Process struct {
+	Role        string `json:"role"`
+	Number      int    `json:"number"`
+	PID         Figure `json:"pid"`
+	Connections Figure `json:"connections"`
+	RSSStart    Figure `json:"rss_start_bytes"`
+	RSSIdle     Figure `json:"rss_idle_bytes"`
+	RSSEnd      Figure `json:"rss_end_bytes"`
+	PSSIdle     Figure `json:"pss_idle_bytes"`
+	ConnectCPU  Figure `json:"connect_cpu_seconds"`
+	MessagesCPU Figure `json:"messages_cpu_seconds"`
+	Lost        bool   `json:"lost,omitempty"`
 }
 
 // Limit is a part that was the bottleneck, and how that was seen.
@@ -159,8 +197,13 @@ func (r *Result) FloodCPUPer10k() Figure {
 	return r.Connect.FloodCPUSeconds.Per(r.Connections.Established).Times(10_000)
 }
 
+// CPUPerMessage is the CPU microseconds of one role for each message delivered.
+func (r *Result) CPUPerMessage(seconds Figure) Figure {
+	return seconds.Per(r.Messages.Delivered).Times(1e6)
+}
+
 // ServerCPUPerMessage is the server's CPU microseconds for each message
 // delivered, intake included.
 func (r *Result) ServerCPUPerMessage() Figure {
-	return r.CPU.Server.Per(r.Messages.Delivered).Times(1e6)
+	return r.CPUPerMessage(r.CPU.Server)
 }

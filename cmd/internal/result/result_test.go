@@ -27,7 +27,7 @@ func Example() {
 	fmt.Println(string(text))
 	_ = result.WriteBench(os.Stdout, &r)
 	// Output:
-	// {"rss_start_bytes":null,"rss_idle_bytes":null,"rss_peak_bytes":null,"rss_end_bytes":null,"bytes_per_connection":123,"bytes_per_connection_after_gc":null,"kernel_bytes_per_connection":null}
+	// {"rss_start_bytes":null,"rss_idle_bytes":null,"rss_peak_bytes":null,"rss_end_bytes":null,"bytes_per_connection":123,"bytes_per_connection_after_gc":null,"pss_start_bytes":null,"pss_idle_bytes":null,"pss_per_connection":null,"machine_bytes":null,"kernel_bytes_per_connection":null}
 	// Unit B/conn better=lower
 	// BenchmarkComet/engine=epoll/conns=15000 1 123 B/conn
 }
@@ -41,6 +41,7 @@ var contract = strings.Fields(`
 	connect.server_cpu_seconds connect.flood_cpu_seconds connect.listen_overflows connect.retransmits
 	memory.rss_start_bytes memory.rss_idle_bytes memory.rss_peak_bytes memory.rss_end_bytes
 	memory.bytes_per_connection memory.bytes_per_connection_after_gc memory.kernel_bytes_per_connection
+	memory.pss_start_bytes memory.pss_idle_bytes memory.pss_per_connection memory.machine_bytes router.bytes_per_connection
 	messages.asked_per_second messages.sent messages.routed messages.dropped messages.delivered
 	messages.duplicated messages.reordered messages.missing messages.unaddressed messages.delivered_per_second
 	latency_ms.p50 latency_ms.p90 latency_ms.p99 latency_ms.p999 latency_ms.max latency_ms.clock_error_ms

@@ -48,12 +48,18 @@ func (r *Result) sections() []section {
 	memory := []row{
 		fig("per connection", r.Memory.BytesPerConnection, UnitBytes),
 		fig("per connection after a collection", r.Memory.BytesPerConnectionAfterGC, UnitBytes),
+		fig("PSS, per connection", r.Memory.PSSPerConnection, UnitBytes),
 		fig("kernel, per connection", r.Memory.KernelBytesPerConnection, UnitBytes),
 		fig("server at the start", r.Memory.RSSStart, UnitBytes),
 		fig("server, connections idle", r.Memory.RSSIdle, UnitBytes),
 		fig("server at its peak", r.Memory.RSSPeak, UnitBytes),
 		fig("server at the end", r.Memory.RSSEnd, UnitBytes),
 		fig("flood, per connection", r.Flood.BytesPerConnection, UnitBytes),
+		fig("router, per connection", r.Router.BytesPerConnection, UnitBytes),
+		fig("the whole machine, more than before", r.Memory.Machine, UnitBytes),
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Memory.Slabs)) {
+		memory = append(memory, fig("kernel: "+name, r.Memory.Slabs[name], UnitBytes))
 	}
 	messages := []row{
 		fig("asked", r.Messages.AskedPerSecond, UnitPerSecond),
@@ -87,7 +93,9 @@ func (r *Result) sections() []section {
 		fig("server", r.CPU.Server, UnitSeconds),
 		fig("server per message", r.ServerCPUPerMessage(), UnitMicros),
 		fig("flood", r.CPU.Flood, UnitSeconds),
+		fig("flood per message", r.CPUPerMessage(r.CPU.Flood), UnitMicros),
 		fig("router", r.CPU.Router, UnitSeconds),
+		fig("router per message", r.CPUPerMessage(r.CPU.Router), UnitMicros),
 		fig("msggen", r.CPU.Msggen, UnitSeconds),
 		fig("memlog, a sample", r.Memlog.CPUSecondsPerSample, UnitSeconds),
 	}
@@ -126,6 +134,9 @@ func (r *Result) verdict() []string {
 			sentence += " The reason: " + r.InterruptedBy
 		}
 		sentences = append(sentences, sentence)
+	}
+	for _, lost := range r.Processes.Lost {
+		sentences = append(sentences, "Lost on the way: "+lost)
 	}
 	for _, limit := range r.LimitedBy {
 		sentences = append(sentences, limit.String())
