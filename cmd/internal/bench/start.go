@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"example.org/comet/flood"
@@ -123,20 +124,16 @@ func (e *experiment) warmUpAll(ctx context.Context) error {
 
 func (e *experiment) startMemlog() error {
 	addrs := make([]string, len(e.servers))
-	pids := ""
+	pids := make([]string, len(e.servers))
 	for i, s := range e.servers {
-		addrs[i] = s.addr
-		if i > 0 {
-			pids += ","
-		}
-		pids += fmt.Sprint(s.pid())
+		addrs[i], pids[i] = s.addr, fmt.Sprint(s.pid())
 	}
 	interval := e.cfg.Interval
 	if interval == 0 {
 		interval = sampleInterval(e.cfg.Connections)
 	}
 	args := []string{
-		"--pid", pids, "--no-children", "--interval", interval.String(),
+		"--pid", strings.Join(pids, ","), "--no-children", "--interval", interval.String(),
 		"--out", filepath.Join(e.folder, memLog), "--end-with-stdin",
 	}
 	if listen := e.plan.memlogListen(addrs); listen != "" {
