@@ -13,10 +13,14 @@ import (
 // fullMemory is the share of the machine's memory at which the ramp stops.
 const fullMemory = 0.9
 
+// rampWidth is how many floods connect at a time: while one waits for its
+// server, another has work. With more, the servers' accept queues fill up.
+const rampWidth = 2
+
 // errMemory ends a ramp before the machine is out of memory.
 var errMemory = errors.New("the machine's memory is nearly full")
 
-// connectAll has one flood after the other open its connections: what the
+// connectAll has the floods open their connections, two at a time: what the
 // accept side keeps up with, and so no SYN is sent twice.
 func (e *experiment) connectAll(ctx context.Context) error {
 	begun := time.Now()
@@ -30,15 +34,16 @@ func (e *experiment) connectAll(ctx context.Context) error {
 		return fraction, text
 	})
 	err := e.attend(ctx, func(ctx context.Context) error {
-		for _, f := range e.floods {
+		width := rampWidth
+		if e.cfg.ConnectRate != "max" {
+			width = 1 // each keeps to the rate
+		}
+		return each(len(e.floods), width, func(i int) error {
 			if err := e.memoryLeft(); err != nil {
 				return err
 			}
-			if err := e.fill(ctx, f); err != nil {
-				return err
-			}
-		}
-		return nil
+			return e.fill(ctx, e.floods[i])
+		})
 	})
 	ended()
 	e.connectSeconds = time.Since(begun).Seconds()
@@ -52,11 +57,11 @@ func (e *experiment) connectAll(ctx context.Context) error {
 	if t.Established() > 0 {
 		e.progress.line("connect  %d of %d in %.2f s (%.0f/s)", t.Established(), e.cfg.Connections, e.connectSeconds, float64(t.Established())/e.connectSeconds)
 	}
-	if e.explanation != "" {
-		e.progress.line("         %s", e.explanation)
+	if why := e.explanation(); why != "" {
+		e.progress.line("         %s", why)
 	}
 	if err == nil && t.Established() == 0 {
-		err = fmt.Errorf("bench: no connection was established: %s", e.explanation)
+		err = fmt.Errorf("bench: no connection was established: %s", e.explanation())
 	}
 	return err
 }
@@ -75,10 +80,17 @@ func (e *experiment) fill(ctx context.Context, f *floodProcess) error {
 		return e.unlessLost(f.child, err)
 	}
 	f.connected = &r
-	if r.Explanation != "" {
-		e.explanation = r.Explanation
-	}
 	return nil
+}
+
+// explanation says why connections failed, of the first flood where some did.
+func (e *experiment) explanation() string {
+	for _, f := range e.floods {
+		if f.connected != nil && f.connected.Explanation != "" {
+			return f.connected.Explanation
+		}
+	}
+	return ""
 }
 
 // unlessLost is err, or nil if it is that a part was lost that others stand in
@@ -100,9 +112,9 @@ func (e *experiment) memoryLeft() error {
 	if total == nil || used == nil || !e.several() {
 		return nil
 	}
-	next := int64(e.plan.pairs[0].connections) * bytesPerConnection
+	next := rampWidth * int64(e.plan.pairs[0].connections) * bytesPerConnection
 	if limit := int64(fullMemory * float64(*total)); *used+next > limit {
-		return fmt.Errorf("bench: %w: %.1f of %.1f GiB are used after %d connections, and the next process would go above 90 %%: run with -c %d",
+		return fmt.Errorf("bench: %w: %.1f of %.1f GiB are used after %d connections, and the next processes would go above 90 %%: run with -c %d",
 			errMemory, gib(*used), gib(*total), e.totals().Connected, e.totals().Connected)
 	}
 	return nil

@@ -42,7 +42,6 @@ type experiment struct {
 	tcpStart, tcpConnected                     tcpCounters
 	afterGC                                    *int64
 	connectSeconds                             float64
-	explanation                                string // why connections failed, of one flood
 	generated                                  *msggen.Result
 	generatorCPU                               *time.Duration
 	statsBefore, statsAfter                    *serverStats

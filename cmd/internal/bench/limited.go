@@ -19,8 +19,8 @@ func (e *experiment) limitedBy(r *result.Result) (limits result.Limits) {
 	add := func(part, format string, args ...any) {
 		limits = append(limits, result.Limit{Part: part, Evidence: fmt.Sprintf(format, args...)})
 	}
-	if e.explanation != "" {
-		add("connecting", "%s", e.explanation)
+	if why := e.explanation(); why != "" {
+		add("connecting", "%s", why)
 	}
 	if n, _ := r.Connect.ListenOverflows.Value(); n > 0 {
 		add("an accept queue", "it overflowed %.0f times while connecting (TcpExtListenOverflows): connect more slowly (--connect-rate, --in-flight), or raise net.core.somaxconn", n)

@@ -30,16 +30,17 @@ func meminfo() map[string]int64 {
 
 func memoryTotal() *int64 { return known(meminfo(), "MemTotal") }
 
-// memoryInUse is what is neither free nor page cache that could be dropped. It
-// is not MemTotal - MemAvailable: that takes the slabs of open sockets for
-// reclaimable, which they are not.
+// memoryInUse is what is neither free nor given back when it is needed: page
+// cache, and inodes of files that nobody has open. It is not MemTotal -
+// MemAvailable: that takes the slabs of open sockets for reclaimable, which they
+// are not.
 func memoryInUse() *int64 {
 	info := meminfo()
 	total, free := known(info, "MemTotal"), known(info, "MemFree")
 	if total == nil || free == nil {
 		return nil
 	}
-	return new(*total - *free - info["Active(file)"] - info["Inactive(file)"])
+	return new(*total - *free - info["Active(file)"] - info["Inactive(file)"] - readSlabs().cached)
 }
 
 func known(info map[string]int64, name string) *int64 {
@@ -50,10 +51,11 @@ func known(info map[string]int64, name string) *int64 {
 	return &n
 }
 
-// slabs is what the kernel holds in slabs: all together and, where this process
-// may look, by cache (slabinfo(5)); bytes.
+// slabs is what the kernel holds in slabs: all together but for what is cached,
+// and where this process may look by cache (slabinfo(5)); bytes.
 type slabs struct {
 	total  *int64
+	cached int64
 	caches map[string]int64
 }
 
@@ -64,8 +66,26 @@ func readSlabs() slabs {
 		return s
 	}
 	s.caches = parseSlabs(string(text), int64(os.Getpagesize()))
+	for name := range s.caches {
+		// Inodes stay for a while after they were looked at, each with its dentry:
+		// whoever lists /proc/PID/fd makes one for each of a process's sockets.
+		// Those of the sockets themselves last as long as they.
+		if strings.HasSuffix(name, "_inode_cache") && name != "sock_inode_cache" {
+			s.cached += s.caches[name]
+			if name == "proc_inode_cache" {
+				s.cached += s.caches[name] * dentryBytes / procInodeBytes
+			}
+			delete(s.caches, name)
+		}
+	}
+	if s.total != nil {
+		*s.total -= s.cached
+	}
 	return s
 }
+
+// The sizes of two objects of Linux 6, of which there are as many.
+const dentryBytes, procInodeBytes = 192, 696
 
 // parseSlabs reads `name active num size per_slab pages_per_slab : tunables … :
 // slabdata active_slabs num_slabs shared`.

@@ -29,6 +29,8 @@ func (r *Result) WriteHTML(w io.Writer, png []byte) error {
 		Sections    []section
 		Settings    []named
 		Environment []named
+		ProcessHead []string
+		Processes   [][]string
 	}{
 		Title:       r.title(),
 		Facts:       r.facts(),
@@ -37,6 +39,8 @@ func (r *Result) WriteHTML(w io.Writer, png []byte) error {
 		Sections:    r.sections(),
 		Settings:    r.settings(),
 		Environment: r.environment(),
+		ProcessHead: processHead,
+		Processes:   r.processRows(),
 	}
 	if err := reportTemplate.Execute(w, page); err != nil {
 		return fmt.Errorf("result: cannot write the report: %w", err)

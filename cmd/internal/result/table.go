@@ -29,6 +29,7 @@ func (r *Result) Table(w io.Writer) error {
 			b.WriteString(strings.TrimRight(line, " ") + "\n")
 		}
 	}
+	b.WriteString(r.processTable())
 	if sentences := r.verdict(); len(sentences) > 0 {
 		b.WriteString("\n" + strings.Join(sentences, "\n") + "\n")
 	}

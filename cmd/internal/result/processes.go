@@ -1,0 +1,77 @@
+package result
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// processHead is above the columns of processRows.
+var processHead = []string{"process", "pid", "connections", "RSS idle", "PSS idle", "RSS end", "CPU connecting", "CPU messages"}
+
+// processRows are the parts one by one, where there are more than one of a kind.
+func (r *Result) processRows() [][]string {
+	servers, _ := r.Processes.Servers.Value()
+	if servers < 2 {
+		return nil
+	}
+	var rows [][]string
+	for _, p := range r.Processes.List {
+		name := fmt.Sprintf("%s %d", p.Role, p.Number)
+		if p.Lost {
+			name += " (lost)"
+		}
+		pid := NotMeasured
+		if n, ok := p.PID.Value(); ok {
+			pid = fmt.Sprintf("%.0f", n)
+		}
+		row := []string{name, pid}
+		for _, c := range []struct {
+			figure Figure
+			unit   Unit
+		}{
+			{p.Connections, UnitCount},
+			{p.RSSIdle, UnitBytes},
+			{p.PSSIdle, UnitBytes},
+			{p.RSSEnd, UnitBytes},
+			{p.ConnectCPU, UnitSeconds},
+			{p.MessagesCPU, UnitSeconds},
+		} {
+			number, in := c.figure.Format(c.unit)
+			row = append(row, strings.TrimSpace(number+" "+in))
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// mostProcesses is how many a terminal gets; the report has all.
+const mostProcesses = 12
+
+// processTable is processRows for a terminal.
+func (r *Result) processTable() string {
+	rows := r.processRows()
+	if len(rows) == 0 {
+		return ""
+	}
+	if len(rows) > mostProcesses {
+		return fmt.Sprintf("\n%d processes one by one: see the report.\n", len(rows))
+	}
+	widths := make([]int, len(processHead))
+	rows = append([][]string{processHead}, rows...)
+	for _, row := range rows {
+		for i, cell := range row {
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+	var b strings.Builder
+	b.WriteByte('\n')
+	for _, row := range rows {
+		fmt.Fprintf(&b, "%-*s", widths[0], row[0])
+		for i, cell := range row[1:] {
+			fmt.Fprintf(&b, "  %*s", widths[i+1], cell)
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
+}

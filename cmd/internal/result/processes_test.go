@@ -1,0 +1,35 @@
+package result_test
+
+import (
+	"strings"
+	"testing"
+
+	"example.org/comet/cmd/internal/result"
+)
+
+func TestProcessesStandInARowEach(t *testing.T) {
+	r := &result.Result{}
+	r.Processes.Servers = result.Of(2)
+	r.Processes.List = []result.Process{
+		{Role: "router", Number: 1, PID: result.Of(7)},
+		{Role: "server", Number: 2, PID: result.Of(8), Connections: result.Of(15_000), RSSIdle: result.Of(20 << 20), MessagesCPU: result.Of(1.5)},
+		{Role: "flood", Number: 2, PID: result.Of(9), Lost: true},
+	}
+	var table, page strings.Builder
+	if err := r.Table(&table); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.WriteHTML(&page, nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"server 2", "15,000", "20.0 MiB", "1.50 s", "flood 2 (lost)"} {
+		if !strings.Contains(table.String(), want) || !strings.Contains(page.String(), want) {
+			t.Errorf("%q is missing in\n%s\nor in the page", want, table.String())
+		}
+	}
+	r.Processes.Servers = result.Of(1)
+	table.Reset()
+	if err := r.Table(&table); err != nil || strings.Contains(table.String(), "server 2") {
+		t.Errorf("%v; one server needs no table of its own:\n%s", err, table.String())
+	}
+}
