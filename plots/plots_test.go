@@ -836,3 +836,22 @@ func (discard) SetLineDash([]vg.Length, vg.Length)     {}
 func (discard) Stroke(vg.Path)                         {}
 func (discard) Fill(vg.Path)                           {}
 func (discard) FillString(font.Face, vg.Point, string) {}
+
+// The article's experiment of 30 minutes, which the README shows.
+func TestBeforeAndAfterLogs(t *testing.T) {
+	for _, name := range []string{"before-30min.log", "after-30min.log"} {
+		samples := loadSamples(t, name)
+		if span := samples[len(samples)-1].Time.Sub(samples[0].Time); span < 30*time.Minute {
+			t.Errorf("%s spans %v", name, span)
+		}
+		collections := 0
+		for _, s := range samples {
+			if event, ok := s.Field("event"); ok && event == "gc" {
+				collections++
+			}
+		}
+		if collections != 3 {
+			t.Errorf("%s has %d forced collections marked, want 3", name, collections)
+		}
+	}
+}
