@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -63,7 +62,7 @@ func (m Machine) write(a Assignment) Change {
 		c.Err = fmt.Errorf("sysctl: %s stays at %s: %w", a.Name, orUnknown(c.Before), err)
 		return c
 	}
-	name := filepath.Join(m.root(), "proc/sys", filepath.FromSlash(strings.ReplaceAll(a.Name, ".", "/")))
+	name := m.file(a.Name)
 	before, err := readFields(name)
 	if err != nil {
 		return fail(refused(a, err))

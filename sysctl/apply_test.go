@@ -44,6 +44,7 @@ func TestApplyMendsWhatIsShort(t *testing.T) {
 	for name, want := range map[string]string{
 		"proc/sys/fs/nr_open":                     "10064",
 		"proc/sys/fs/file-max":                    "25785", // 20,628 and a quarter
+		"proc/sys/fs/epoll/max_user_watches":      "25160", // 20,128 and a quarter
 		"proc/sys/net/ipv4/ip_local_port_range":   "1024 65535",
 		"proc/sys/net/core/somaxconn":             "4096",
 		"proc/sys/net/ipv4/tcp_max_syn_backlog":   "1024",

@@ -107,13 +107,13 @@ type Assignment struct {
 // program that raises its soft limit on open files itself. It is a pure
 // function.
 func Check(n Need, s System) []Limit {
-	return judge(n, s, openFiles, allFiles, ports, memory, cgroup, pids, conntrack, backlog, synBacklog, tcpMem, cgroupHigh)
+	return judge(n, s, openFiles, allFiles, epollWatches, ports, memory, cgroup, pids, conntrack, backlog, synBacklog, tcpMem, cgroupHigh)
 }
 
 // Examine is Check for a person who looks for the limit: it tells the three
 // limits on the files of one process apart, and takes the soft one as it is.
 func Examine(n Need, s System) []Limit {
-	return judge(n, s, softFiles, hardFiles, nrOpen, allFiles, ports, backlog, synBacklog, conntrack,
+	return judge(n, s, softFiles, hardFiles, nrOpen, allFiles, epollWatches, ports, backlog, synBacklog, conntrack,
 		memory, tcpMem, cgroup, cgroupHigh, pids)
 }
 
@@ -223,6 +223,26 @@ func allFiles(n Need, s System) (Limit, bool) {
 		s.FileMax, used, Value(n.Connections), more)
 	l.What = "files of all processes together"
 	l.assign(headroom(used + more))
+	return l, true
+}
+
+// epollWatches: all processes of a user share one count of the descriptors
+// that they wait for with epoll, and root has no more than others
+// (proc_sys_fs(5), max_user_watches; ep_insert of fs/eventpoll.c answers ENOSPC).
+// How many are in use the kernel does not tell. Go's network poller is such an
+// epoll too, so each connection is at least one.
+func epollWatches(n Need, s System) (Limit, bool) {
+	if !s.EpollWatches.Known() {
+		return Limit{}, false
+	}
+	own := saturating(n.ends()*Value(n.Processes), Reserve)
+	needed := saturating(n.ends(), Value(n.Connections)) + own
+	l := limit("fs.epoll.max_user_watches", n, s.EpollWatches, needed, max(0, s.EpollWatches-own)/n.ends())
+	l.Hard = true
+	l.Why = fmt.Sprintf("the processes of one user may wait for %s descriptors with epoll, and %s connections need %s",
+		s.EpollWatches, Value(n.Connections), needed)
+	l.What = "descriptors that all processes of a user wait for with epoll"
+	l.assign(headroom(needed))
 	return l, true
 }
 
@@ -457,7 +477,21 @@ func tcpMem(n Need, s System) (Limit, bool) {
 	pages := fmt.Sprintf("%d %d %d", max(needed/2, s.TCPMemMin), max(needed/4*3, s.TCPMemPressure), needed)
 	l.Set = []Assignment{{l.Setting, pages}}
 	l.Mend = fmt.Sprintf("raise it with `sudo sysctl -w %s=%q`", l.Setting, pages)
+	if left := s.bufferPages(n); left.Known() && needed > left {
+		// Dropped packets come again, a machine out of memory does not.
+		l.Set = nil
+		l.Mend = fmt.Sprintf("leave it: beside the sockets there is memory for %s pages; the limit is met only if that many sockets have unread messages at once", left)
+	}
 	return l, true
+}
+
+// bufferPages is for how many pages of buffers there is memory once the
+// connections are there.
+func (s *System) bufferPages(n Need) Value {
+	if !s.MemAvailable.Known() || s.PageSize <= 0 {
+		return Unknown
+	}
+	return max(0, s.MemAvailable-n.bytes()) / s.PageSize
 }
 
 func pick(s System, linux, darwin string) string {

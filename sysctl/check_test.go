@@ -12,6 +12,7 @@ func roomy() System {
 	s.OS = "linux"
 	s.OpenFiles, s.OpenFilesHard, s.NrOpen = 1<<20, 1<<20, 1<<20
 	s.FileMax, s.FilesInUse = Unlimited, 400
+	s.EpollWatches = 10_000_000
 	s.PortLow, s.PortHigh, s.PortsReserved = 1024, 65535, 0
 	s.Backlog, s.SynBacklog = 4096, 4096
 	s.TCPMemPages, s.PageSize = 1<<24, 4096
@@ -97,6 +98,23 @@ func TestCheck(t *testing.T) {
 			system: func(s *System) { s.FileMax, s.FilesInUse = 2000, 100 },
 			short:  true, hard: true, max: (2000 - 100 - 128) / 2, needed: "2,228",
 			mend: []string{"sysctl -w fs.file-max=2785"},
+		},
+		{
+			name: "epoll watches of a small machine", need: Need{Connections: 200_000}, setting: "fs.epoll.max_user_watches",
+			system: func(s *System) { s.EpollWatches = 178_000 },
+			short:  true, hard: true, max: 178_000 - Reserve, needed: "200,064",
+			mend: []string{"sysctl -w fs.epoll.max_user_watches=250080"},
+		},
+		{
+			name: "epoll watches of both ends, all processes", need: Need{Connections: 2_000_000, Role: Both, Processes: 101}, setting: "fs.epoll.max_user_watches",
+			system: func(s *System) { s.EpollWatches = 4_012_928 },
+			hard:   true, max: 2_000_000, needed: "4,012,928",
+		},
+		{
+			name: "one epoll watch too few for both ends", need: Need{Connections: 2_000_000, Role: Both, Processes: 101}, setting: "fs.epoll.max_user_watches",
+			system: func(s *System) { s.EpollWatches = 4_012_927 },
+			short:  true, hard: true, max: 1_999_999, needed: "4,012,928",
+			mend: []string{"sysctl -w fs.epoll.max_user_watches=5016160"},
 		},
 		{
 			name: "ports, default range", need: Need{Connections: 28233, Role: Client}, setting: "net.ipv4.ip_local_port_range",
@@ -185,6 +203,11 @@ func TestCheck(t *testing.T) {
 			short:  true, max: math.MaxInt, needed: "1,024", mend: []string{"tcp_max_syn_backlog=1024"},
 		},
 		{
+			name: "tcp_mem for which there is no memory is left alone", need: Need{Connections: 2_000_000, Role: Both, Processes: 101}, setting: "net.ipv4.tcp_mem",
+			system: func(s *System) { s.TCPMemPages, s.MemAvailable, s.OpenFiles = 575_796, 22<<30, 20_000 },
+			short:  true, max: 287_898, needed: "4,000,000", mend: []string{"leave it: beside the sockets there is memory for 866,777 pages"},
+		},
+		{
 			name: "tcp_mem is not lowered in its other numbers", need: Need{Connections: 1000, Role: Both}, setting: "net.ipv4.tcp_mem",
 			system: func(s *System) { s.TCPMemMin, s.TCPMemPressure, s.TCPMemPages = 1900, 1950, 1998 },
 			short:  true, max: 999, needed: "2,000", mend: []string{`tcp_mem="1900 1950 2000"`},
@@ -256,6 +279,7 @@ func TestCheckMaxConnectionsIsTheEdge(t *testing.T) {
 	s.OpenFiles, s.FileMax, s.FilesInUse = 5000, 90000, 777
 	s.CgroupMax, s.CgroupCurrent = 1<<30, 1<<20
 	s.ConntrackMax, s.ConntrackCount = 70000, 3
+	s.EpollWatches = 98765
 	s.TCPMemPages, s.MemAvailable = 60001, 2<<30
 	for _, role := range []Role{Server, Client, Both} {
 		need := Need{Connections: 1, Role: role, SourceAddresses: 3, Destinations: 2, Processes: 7}
@@ -343,6 +367,26 @@ func TestRefusal(t *testing.T) {
 			"2 limits stand in the way of 100,000 connections: run with -c 28000, or mend each\n" +
 				"  this shell allows 4,096 open files a process and 100,000 connections in 10 processes need 10,064 in each: raise it with `ulimit -n 10064` (hard limit 20,000)\n" +
 				"  28,232 ports from 1 source address to 1 destination make 28,232 connections of 100,000: use 4 source addresses (--source-ip 127.0.0.2-127.0.0.5 if the server is on this machine)",
+		},
+		{
+			"two million, shared out among processes of 20,000 files each",
+			Need{Connections: 2_000_000, Role: Both, Processes: 101, SourceAddresses: 101},
+			func(s *System) {
+				s.OpenFiles, s.OpenFilesHard = 20_000, 20_000
+				s.FileMax, s.EpollWatches, s.MemAvailable = 4_100_000, 5_491_511, 22<<30
+				s.PidsMax, s.PidsCurrent, s.CPUs = 4000, 100, 2
+				s.PortLow, s.PortHigh, s.TCPMemPages = 32768, 60999, 575_796
+			},
+			"",
+		},
+		{
+			"two million on a small machine: the least of all limits is what fits",
+			Need{Connections: 2_000_000, Role: Both, Processes: 101, SourceAddresses: 101},
+			func(s *System) {
+				s.OpenFiles, s.OpenFilesHard = 20_000, 20_000
+				s.EpollWatches, s.PortLow, s.PortHigh = 1_783_000, 32768, 60999
+			},
+			"the processes of one user may wait for 1,783,000 descriptors with epoll, and 2,000,000 connections need 4,012,928: run with -c 880000, or raise it with `sudo sysctl -w fs.epoll.max_user_watches=5016160`",
 		},
 		{
 			"memory",

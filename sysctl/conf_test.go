@@ -23,7 +23,7 @@ func TestConf(t *testing.T) {
 	}
 	// fs.nr_open, tcp_mem and conntrack have enough for 4,500.
 	want := []string{
-		"fs.file-max = 12035", "net.ipv4.ip_local_port_range = 1024 65535",
+		"fs.file-max = 12035", "fs.epoll.max_user_watches = 11410", "net.ipv4.ip_local_port_range = 1024 65535",
 		"net.core.somaxconn = 4096", "net.ipv4.tcp_max_syn_backlog = 1024",
 	}
 	if !slices.Equal(active, want) {

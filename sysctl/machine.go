@@ -120,7 +120,7 @@ func (m Machine) Remarks(n Need, s System) []string {
 		return []string{
 			"open files: comet sees its own soft limit, which the Go runtime has raised; `ulimit -Sn` tells the shell's",
 			"memory: how much is free is not read here, nor what is left of the mbufs (`netstat -m`)",
-			"reserved ports, SYN backlog, tcp_mem, connection tracking and control groups: macOS has none to check",
+			"reserved ports, SYN backlog, epoll watches, tcp_mem, connection tracking and control groups: macOS has none to check",
 		}
 	}
 	server, client := n.Role != Client, n.Role != Server
@@ -128,6 +128,7 @@ func (m Machine) Remarks(n Need, s System) []string {
 	say(s.OpenFiles.Known() && s.Process.PID == 0,
 		"open files: no shell started comet, so these are its own limits, with the soft one raised by the Go runtime")
 	say(!s.FileMax.Known() || !s.NrOpen.Known(), "fs.file-max, fs.nr_open: not shown here")
+	say(!s.EpollWatches.Known(), "fs.epoll.max_user_watches: not shown here")
 	say(client && !s.PortLow.Known(), "net.ipv4.ip_local_port_range: not shown here")
 	say(server && !s.Backlog.Known(), "net.core.somaxconn: not shown here")
 	say(server && !s.SynBacklog.Known(), "net.ipv4.tcp_max_syn_backlog: not shown here")

@@ -43,6 +43,7 @@ func narrow(t *testing.T) Machine {
 		"proc/sys/fs/nr_open":                       "8192\n",
 		"proc/sys/fs/file-max":                      "9000\n",
 		"proc/sys/fs/file-nr":                       "500\t0\t9000\n",
+		"proc/sys/fs/epoll/max_user_watches":        "7000\n",
 		"proc/sys/net/ipv4/ip_local_port_range":     "32768\t33767\n",
 		"proc/sys/net/ipv4/ip_local_reserved_ports": "\n",
 		"proc/sys/net/core/somaxconn":               "128\n",

@@ -76,6 +76,7 @@ func (p *proc) fill(s *System) {
 	s.NrOpen = p.number("proc/sys/fs/nr_open", 0)
 	s.FileMax = p.number("proc/sys/fs/file-max", 0)
 	s.FilesInUse = p.number("proc/sys/fs/file-nr", 0)
+	s.EpollWatches = p.number("proc/sys/fs/epoll/max_user_watches", 0)
 	s.PortLow = p.number("proc/sys/net/ipv4/ip_local_port_range", 0)
 	s.PortHigh = p.number("proc/sys/net/ipv4/ip_local_port_range", 1)
 	s.PortFloor = p.number("proc/sys/net/ipv4/ip_unprivileged_port_start", 0)

@@ -20,6 +20,7 @@ func TestProcFill(t *testing.T) {
 		"proc/sys/fs/nr_open":                           "1048576\n",
 		"proc/sys/fs/file-max":                          "18446744073709551615\n",
 		"proc/sys/fs/file-nr":                           "415\t0\t9223372036854775807\n",
+		"proc/sys/fs/epoll/max_user_watches":            "5491511\n",
 		"proc/sys/net/ipv4/ip_local_port_range":         "32768\t60999\n",
 		"proc/sys/net/ipv4/ip_local_reserved_ports":     "8080,40000-40009,60999-61005\n",
 		"proc/sys/net/core/somaxconn":                   "4096\n",
@@ -43,7 +44,7 @@ func TestProcFill(t *testing.T) {
 		"sys/fs/cgroup/user.slice/memory.stat":          "anon 1\ninactive_file 100000\n",
 	})}
 	want := UnknownSystem()
-	want.NrOpen, want.FileMax, want.FilesInUse = 1048576, Unlimited, 415
+	want.NrOpen, want.FileMax, want.FilesInUse, want.EpollWatches = 1048576, Unlimited, 415, 5491511
 	want.PortLow, want.PortHigh, want.PortsReserved = 32768, 60999, 11
 	want.WidestReserved, want.PortFloor = 18, 1024
 	want.Backlog, want.SynBacklog, want.SynCookies = 4096, 2048, 1

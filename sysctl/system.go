@@ -17,6 +17,10 @@ type System struct {
 	// and fs.file-nr, on macOS kern.maxfiles and kern.num_files.
 	FileMax, FilesInUse Value
 
+	// EpollWatches is how many descriptors the processes of one user may wait
+	// for with epoll, all together (fs.epoll.max_user_watches).
+	EpollWatches Value
+
 	// PortLow to PortHigh, both included, are the ports that the kernel hands
 	// to clients (ip_local_port_range); PortsReserved of them are withheld
 	// (ip_local_reserved_ports), and WidestReserved of the widest range that
@@ -75,7 +79,7 @@ type Process struct {
 func UnknownSystem() System {
 	return System{
 		OpenFiles: Unknown, OpenFilesHard: Unknown,
-		NrOpen: Unknown, FileMax: Unknown, FilesInUse: Unknown,
+		NrOpen: Unknown, FileMax: Unknown, FilesInUse: Unknown, EpollWatches: Unknown,
 		PortLow: Unknown, PortHigh: Unknown, PortsReserved: Unknown, WidestReserved: Unknown, PortFloor: Unknown,
 		Backlog: Unknown, SynBacklog: Unknown, SynCookies: Unknown,
 		TCPMemMin: Unknown, TCPMemPressure: Unknown, TCPMemPages: Unknown, PageSize: Unknown,

@@ -35,6 +35,7 @@ func sysctlMachine(t *testing.T, files map[string]string) sysctl.Machine {
 		"proc/sys/fs/nr_open":                     "1048576",
 		"proc/sys/fs/file-max":                    "800000",
 		"proc/sys/fs/file-nr":                     "500 0 800000",
+		"proc/sys/fs/epoll/max_user_watches":      "4000000",
 		"proc/sys/net/ipv4/ip_local_port_range":   "32768\t60999",
 		"proc/sys/net/core/somaxconn":             "128",
 		"proc/sys/net/ipv4/tcp_max_syn_backlog":   "2048",
@@ -75,6 +76,7 @@ SHORT  open files, soft limit              1,024    10,064  a process holds a fi
 ok     open files, hard limit             65,536    10,064  how far a process may raise the soft limit
 ok     fs.nr_open                      1,048,576    10,064  ceiling of any process's limit
 ok     fs.file-max                       800,000    10,564  files of all processes together
+ok     fs.epoll.max_user_watches       4,000,000    10,064  descriptors that all processes of a user wait for with epoll
 SHORT  net.core.somaxconn                    128     4,096  connections that may wait to be accepted
        why:  while more than 128 connections wait to be accepted, a client waits a second or more for its retry
        mend: raise it with ` + "`sudo sysctl -w net.core.somaxconn=4096`" + `
@@ -94,7 +96,7 @@ func TestSysctlTable(t *testing.T) {
 	if out != shortTable {
 		t.Errorf("got\n%s\nwant\n%s", out, shortTable)
 	}
-	if want := "2 of 9 limits are short of 10,000 connections; --apply"; code != exitTarget || !strings.HasPrefix(fmt.Sprint(err), want) {
+	if want := "2 of 10 limits are short of 10,000 connections; --apply"; code != exitTarget || !strings.HasPrefix(fmt.Sprint(err), want) {
 		t.Errorf("exit code %d, %v; want 3, %s", code, err, want)
 	}
 	out, code, err = runSysctl(t, sysctlMachine(t, nil), "-c", "100")
