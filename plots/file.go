@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -14,12 +15,16 @@ import (
 // is replaced in one step, so that nobody ever sees half a picture, and is left
 // alone when drawing fails.
 func WriteFile(name string, cfg Config) error {
+	return writePicture(name, func(w io.Writer, format string) error { return Draw(w, format, cfg) })
+}
+
+func writePicture(name string, draw func(w io.Writer, format string) error) error {
 	format, err := FormatOf(name)
 	if err != nil {
 		return err
 	}
 	var picture bytes.Buffer
-	if err := Draw(&picture, format, cfg); err != nil {
+	if err := draw(&picture, format); err != nil {
 		return err
 	}
 	if err := replaceFile(name, picture.Bytes()); err != nil {

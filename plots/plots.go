@@ -18,6 +18,9 @@
 // samples are drawn as fast as a thousand: of each pixel column the first,
 // lowest, highest and last are drawn, so that no peak is lost.
 //
+// [Scale] is another picture: figures of several experiments against a number
+// that grows by factors.
+//
 // Of gonum.org/v1/plot only the drawing layer (vg) is used and not its Plot
 // type, whose package parses twelve fonts at the start of every program that
 // links it, 2.3 MB of resident memory also for a server that never draws.
