@@ -188,14 +188,22 @@ func (s Scale) xAxis(width float64) axis {
 	return a
 }
 
+// measured tells whether there is anything of the line to be seen.
+func (l ScaleLine) measured() bool {
+	return slices.ContainsFunc(l.Values, func(v float64) bool { return !math.IsNaN(v) })
+}
+
 // paintHeading writes above the plot area what it shows, and to the right the
-// key, shortened where both do not fit.
+// key of what is in it, shortened where both do not fit.
 func (p ScalePanel) paintHeading(c *canvas, area box) {
 	const dot, between = 4.0, 14.0
 	base, x := area.top-7, area.right
 	if len(p.Lines) > 1 {
 		most := area.width() * 0.7 / float64(len(p.Lines))
 		for i, l := range slices.Backward(p.Lines) {
+			if !l.measured() {
+				continue
+			}
 			name := shorten(oneLine(l.Name), legendSize, most-swatch-between)
 			x -= textWidth(name, legendSize)
 			c.text(x, base, legendSize, left, softInk, name)

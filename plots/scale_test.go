@@ -99,6 +99,10 @@ func TestScaleLeavesOutWhatWasNotMeasured(t *testing.T) {
 	if lines := strings.Count(out, "stroke:#009E73"); lines != 2 { // in the key, and from 1M to 2M
 		t.Errorf("%d lines in the flood's colour, want 2", lines)
 	}
+	s.Panels[2].Lines[1].Values = []float64{none, none, none, none}
+	if out := string(drawScale(t, SVG, s)); strings.Contains(out, ">router<") || !strings.Contains(out, ">flood<") {
+		t.Error("the key names a line that is not there, or does not name another")
+	}
 	for i := range s.Panels {
 		s.Panels[i].Lines = nil
 	}
