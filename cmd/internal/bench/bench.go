@@ -15,15 +15,20 @@ import (
 type Outcome struct {
 	Folder string
 	Result *result.Result
+	// Scale is instead of Result where there are Steps.
+	Scale *result.Scale
 }
 
-// Run does the experiment, Repeat times. If it fails or ctx ends once the folder
-// is there, the outcome holds what was measured until then, marked as
+// Run does the experiment, Repeat times, for each of Steps. If it fails or ctx
+// ends once the folder is there, the outcome holds what was measured until then, marked as
 // interrupted, beside the error; the cause of ctx is the error in that case.
 // When Run returns, all processes have ended.
 func Run(ctx context.Context, cfg Config) (*Outcome, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
+	}
+	if len(cfg.Steps) > 0 {
+		cfg.Connections = cfg.Steps[0]
 	}
 	if _, err := makePlan(&cfg); err != nil {
 		return nil, err // before there is a folder
@@ -32,16 +37,20 @@ func Run(ctx context.Context, cfg Config) (*Outcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	if cfg.Repeat <= 1 {
-		r, err := runOnce(ctx, &cfg, folder)
-		return &Outcome{folder, r}, err
+	run := runOnce
+	if cfg.Repeat > 1 {
+		run = repeat
 	}
-	return repeat(ctx, &cfg, folder)
+	if len(cfg.Steps) > 0 {
+		return runSteps(ctx, &cfg, folder, run)
+	}
+	r, err := run(ctx, &cfg, folder)
+	return &Outcome{Folder: folder, Result: r}, err
 }
 
 // repeat does the experiment several times, each in a folder of its own, and
 // leaves the median of each figure above them.
-func repeat(ctx context.Context, cfg *Config, folder string) (*Outcome, error) {
+func repeat(ctx context.Context, cfg *Config, folder string) (*result.Result, error) {
 	var runs []*result.Result
 	failed := removeFiles(folder)
 	for i := range cfg.Repeat {
@@ -58,7 +67,7 @@ func repeat(ctx context.Context, cfg *Config, folder string) (*Outcome, error) {
 		runs = append(runs, r)
 	}
 	median := result.Median(runs...)
-	return &Outcome{folder, median}, errors.Join(failed, writeFolder(folder, median, runs...))
+	return median, errors.Join(failed, writeFolder(folder, median, runs...))
 }
 
 // runOnce does the experiment once and writes its folder.
@@ -75,7 +84,7 @@ func runOnce(ctx context.Context, cfg *Config, folder string) (*result.Result, e
 		e.plan, err = makePlan(cfg)
 	}
 	if err == nil {
-		err = e.run(ctx)
+		err = cfg.withLimits(e.plan.need, folder, func() error { return e.run(ctx) })
 	}
 	r := e.result(err)
 	return r, errors.Join(err, e.drawMemory(), writeFolder(folder, r, r))

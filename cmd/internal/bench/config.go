@@ -14,8 +14,11 @@ type Config struct {
 	// Connections is how many to open, Engine and Loops how the server holds
 	// them, as `comet serve` names them.
 	Connections int
-	Engine      string
-	Loops       int
+	// Steps does the experiment once for each number of connections, smallest
+	// first, instead of for Connections.
+	Steps  []int
+	Engine string
+	Loops  int
 	// Nodes is how many servers share the connections, with a router between
 	// them and the generator; 0 is as few as hold them, and no router where one
 	// server does. Interest is what they ask of the router, as `comet serve`
@@ -48,6 +51,9 @@ type Config struct {
 	// Unless Force is set it must be empty.
 	Out   string
 	Force bool
+	// ApplySysctl raises the kernel settings that are short, and puts them back
+	// at the end.
+	ApplySysctl bool
 	// Settings goes into the result: the flags by name.
 	Settings map[string]any
 	// Progress takes what happens, one line a time; with Terminal, a line that
@@ -65,7 +71,10 @@ func (c Config) Validate() error {
 			errs = append(errs, fmt.Errorf("bench: "+format, args...))
 		}
 	}
-	bad(c.Connections > 0, "%d connections: use 1 or more", c.Connections)
+	for i, n := range c.Steps {
+		bad(n > 0 && (i == 0 || n > c.Steps[i-1]), "step %d has %d connections: give 1 or more, and each step more than the one before", i+1, n)
+	}
+	bad(c.Connections > 0 || len(c.Steps) > 0, "%d connections: use 1 or more", c.Connections)
 	bad(c.Duration > 0 || c.Rate == "none", "messages for %v: give a duration, or --rate none", c.Duration)
 	bad(c.Interval >= 0, "a sample every %v: give a positive interval", c.Interval)
 	bad(c.Nodes >= 0, "%d nodes: use 1 or more", c.Nodes)

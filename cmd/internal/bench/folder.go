@@ -19,6 +19,9 @@ func (c *Config) makeFolder(now time.Time) (string, error) {
 	path := c.Out
 	if path == "" {
 		name := fmt.Sprintf("%s-%s-%d", now.Format("20060102-150405"), c.Engine, c.Connections)
+		if len(c.Steps) > 0 {
+			name = fmt.Sprintf("%s-%s-%d-to-%d", now.Format("20060102-150405"), c.Engine, c.Steps[0], c.Steps[len(c.Steps)-1])
+		}
 		path = filepath.Join(reports, name)
 	}
 	entries, err := os.ReadDir(path)

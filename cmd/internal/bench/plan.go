@@ -70,7 +70,7 @@ func makePlan(cfg *Config) (plan, error) {
 		}
 	}
 	p.address(system)
-	return p, sysctl.Refusal(p.need, sysctl.Check(p.need, system))
+	return p, cfg.refusal(p.need, sysctl.Check(p.need, system))
 }
 
 // room is how many connections one process may hold, 0 where nobody tells.

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"example.org/comet/cmd/internal/bench"
+	"example.org/comet/cmd/internal/result"
 	"example.org/comet/msggen"
 	"example.org/comet/server"
 )
@@ -22,6 +23,7 @@ func newBench(env *Env) *cobra.Command {
 	var (
 		cfg      = bench.Config{}
 		conns    = count(10_000)
+		steps    counts
 		inFlight = count(512)
 		senders  = count(100)
 		window   = count(50_000)
@@ -58,16 +60,33 @@ bench.txt for benchstat. comet-report/latest is the newest.
 Latency counts from when a message was due. What was not measured is null. If
 the generator was the bottleneck, limited_by says so.
 
+--steps does it all for one number of connections after the other, each in a
+folder of its own, and leaves above them scale.png, scale.txt, scale.json and
+report.html: what a connection and a message cost, against the number of
+connections. A step that fails ends the series with what there is.
+
+--apply-sysctl raises the kernel settings that are short of the connections, and
+puts them back at the end, also after a failure or Ctrl-C. It needs root. While
+they are changed, sysctl-before.conf in the folder holds what they were. Without
+it bench only says what is short, and refuses what cannot work.
+
 Ctrl-C ends all parts and leaves what was measured, marked as interrupted.`,
 		Example: `  comet bench
   comet bench -c 15k --rate max -d 30s --repeat 3
   comet bench -c 10k --engine goroutine       # the article's "before"
   comet bench -c 10k -d 1d --interval 60s     # the article's 24 hours
   comet bench -c 15k --nodes 2
-  comet bench -c 1M`,
+  comet bench -c 1M
+  comet bench --steps 1k,5k,10k,15k           # what grows with the connections?`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg.Connections, cfg.InFlight, cfg.Senders = int(conns), int(inFlight), int(senders)
+			if len(steps) > 0 {
+				if cmd.Flags().Changed("connections") {
+					return usagef("--connections and --steps exclude each other: give all numbers to --steps")
+				}
+				cfg.Steps, cfg.Connections = steps.ints(), int(steps[0])
+			}
 			cfg.Distribution, cfg.Arrivals, cfg.Size = distribution.text, arrivals.text, size.text
 			cfg.Window = int(window)
 			cfg.Duration, cfg.Interval, cfg.Idle = time.Duration(length), time.Duration(interval), time.Duration(idle)
@@ -95,6 +114,7 @@ Ctrl-C ends all parts and leaves what was measured, marked as interrupted.`,
 	}
 	f := cmd.Flags()
 	f.VarP(&conns, "connections", "c", "how many to open")
+	f.Var(&steps, "steps", "do it for each of these numbers of connections, smallest first: 10k,100k,1M")
 	f.StringVarP(&cfg.Rate, "rate", "r", "1000", "messages a second, max, or none")
 	f.VarP(&length, "duration", "d", "how long to send messages")
 	f.StringVar(&cfg.ConnectRate, "connect-rate", "max", "connections a second, or max")
@@ -113,6 +133,7 @@ Ctrl-C ends all parts and leaves what was measured, marked as interrupted.`,
 	f.Var(&interval, "interval", "time between memory samples; 0 is 1s, and more from 50,000 connections on")
 	f.Var(&idle, "idle", "time from the last connect to reading the memory")
 	f.IntVar(&cfg.Repeat, "repeat", 1, "how many times; the result has the median of each figure")
+	f.BoolVar(&cfg.ApplySysctl, "apply-sysctl", false, "raise the kernel settings that are short, and put them back at the end (Linux, root)")
 	f.StringVarP(&cfg.Out, "out", "o", "", "`folder` for the results (default comet-report/<time>-<engine>-<N>)")
 	f.BoolVar(&asJSON, "json", false, "print the result as a line of JSON instead of a table")
 	f.BoolVar(&cfg.Force, "force", false, "write into --out even if it is not empty")
@@ -165,6 +186,10 @@ func settings(f *pflag.FlagSet) map[string]any {
 		switch v := flag.Value.(type) {
 		case *count:
 			m[flag.Name] = int64(*v)
+		case *counts:
+			if len(*v) > 0 {
+				m[flag.Name] = v.String()
+			}
 		default:
 			m[flag.Name] = flag.Value.String()
 		}
@@ -183,14 +208,19 @@ func runBench(cmd *cobra.Command, env *Env, cfg bench.Config, asJSON bool) error
 		}
 		return nil
 	}
-	show := outcome.Result.Table
+	var shown interface{ Table(w io.Writer) error } = outcome.Result
+	picture, figures := "mem.png", result.FileName
+	if outcome.Scale != nil {
+		shown, picture, figures = outcome.Scale, "scale.png", result.ScaleFileName
+	}
+	show := shown.Table
 	if asJSON {
-		show = func(w io.Writer) error { return jsonLine(w, "result", outcome.Result) }
+		show = func(w io.Writer) error { return jsonLine(w, "result", shown) }
 	}
 	if showErr := show(env.Stdout); err == nil {
 		err = showErr
 	}
-	for _, made := range []struct{ what, file string }{{"report", "report.html"}, {"picture", "mem.png"}, {"figures", "result.json"}} {
+	for _, made := range []struct{ what, file string }{{"report", "report.html"}, {"picture", picture}, {"figures", figures}} {
 		path := filepath.Join(outcome.Folder, made.file)
 		if _, statErr := os.Stat(path); statErr == nil {
 			fmt.Fprintf(cfg.Progress, "%-8s %s\n", made.what, path)

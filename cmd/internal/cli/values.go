@@ -51,6 +51,40 @@ func parseCount(s string) (int64, error) {
 	return int64(n), nil
 }
 
+// counts is a flag value of counts with commas between them: 10k,100k,1M.
+type counts []count
+
+func (c *counts) String() string {
+	texts := make([]string, len(*c))
+	for i := range *c {
+		texts[i] = (*c)[i].String()
+	}
+	return strings.Join(texts, ",")
+}
+
+func (c *counts) Type() string { return "counts" }
+
+func (c *counts) Set(s string) error {
+	var all counts
+	for text := range strings.SplitSeq(s, ",") {
+		n, err := parseCount(strings.TrimSpace(text))
+		if err != nil {
+			return err
+		}
+		all = append(all, count(n))
+	}
+	*c = all
+	return nil
+}
+
+func (c counts) ints() []int {
+	all := make([]int, len(c))
+	for i, n := range c {
+		all[i] = int(n)
+	}
+	return all
+}
+
 // duration is a flag value in Go's notation that also takes days: 1d, 1d12h.
 type duration time.Duration
 

@@ -1,0 +1,191 @@
+package bench
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"example.org/comet/cmd/internal/result"
+	"example.org/comet/plots"
+	"example.org/comet/sysctl"
+)
+
+// The files of a series, besides scale.json, bench.txt and report.html.
+const (
+	scaleText    = "scale.txt"
+	scalePicture = "scale.png"
+)
+
+// stepFunc does the experiment of cfg and writes its folder, which exists. The
+// result, if there is one, is what was measured, also beside an error.
+type stepFunc func(ctx context.Context, cfg *Config, folder string) (*result.Result, error)
+
+// runSteps does the experiment for each of cfg.Steps, each in a folder of its
+// own, and leaves above them how the figures change. What a step does not come
+// to ends the series with what there is. The files of the series are complete
+// after each step, however the next one ends.
+func runSteps(ctx context.Context, cfg *Config, folder string, run stepFunc) (*Outcome, error) {
+	s := stepSeries{folder: folder, scale: &result.Scale{
+		Asked: cfg.Steps, Environment: result.ReadEnvironment(time.Now()), Settings: maps.Clone(cfg.Settings),
+	}}
+	delete(s.scale.Settings, "connections") // which each step has for itself
+	failed := errors.Join(removeFiles(folder), removeScale(folder))
+	for i, n := range cfg.Steps {
+		if failed == nil && i > 0 {
+			failed = settle(ctx, slab)
+		}
+		if failed == nil {
+			fmt.Fprintf(cfg.Progress, "step %d of %d: %s connections\n", i+1, len(cfg.Steps), sysctl.Value(n))
+			failed = s.step(ctx, cfg, n, run)
+		}
+		if failed != nil {
+			failed = fmt.Errorf("bench: the series ended at step %d of %d, %s connections: %w", i+1, len(cfg.Steps), sysctl.Value(n), failed)
+			s.scale.Interrupted, s.scale.InterruptedBy = true, failed.Error()
+		}
+		writeErr := s.write()
+		if failed = errors.Join(failed, writeErr); failed != nil {
+			break
+		}
+	}
+	return &Outcome{Folder: folder, Scale: s.scale}, failed
+}
+
+// stepSeries is what the steps leave.
+type stepSeries struct {
+	folder  string
+	scale   *result.Scale
+	results []*result.Result
+}
+
+// step does one. A result that says that it was interrupted is a failure too:
+// the next step would need more of what was missing.
+func (s *stepSeries) step(ctx context.Context, cfg *Config, connections int, run stepFunc) error {
+	own := *cfg
+	own.Connections, own.Steps = connections, nil
+	own.Settings = maps.Clone(cfg.Settings)
+	if own.Settings == nil {
+		own.Settings = make(map[string]any)
+	}
+	own.Settings["connections"] = int64(connections)
+	name := strconv.Itoa(connections)
+	below := filepath.Join(s.folder, name)
+	if err := os.MkdirAll(below, 0o755); err != nil {
+		return fmt.Errorf("bench: the results cannot be written: %w", err)
+	}
+	r, err := run(ctx, &own, below)
+	if r == nil {
+		return err
+	}
+	s.scale.Add(name, r)
+	s.results = append(s.results, r)
+	if err == nil && r.Interrupted {
+		err = errors.New(cmp.Or(r.InterruptedBy, "it did not come to its planned end"))
+	}
+	return err
+}
+
+// write leaves everything that is made of the series until now.
+func (s *stepSeries) write() error {
+	err := plots.WriteScale(filepath.Join(s.folder, scalePicture), drawing(s.scale))
+	if errors.Is(err, plots.ErrNoData) {
+		err = nil // no step came that far
+	}
+	png, _ := os.ReadFile(filepath.Join(s.folder, scalePicture))
+	var table, page, bench bytes.Buffer
+	err = errors.Join(err, s.scale.Write(s.folder), s.scale.Table(&table), s.scale.WriteHTML(&page, png), result.WriteBench(&bench, s.results...))
+	for name, content := range map[string][]byte{scaleText: table.Bytes(), report: page.Bytes(), benchFile: bench.Bytes()} {
+		err = errors.Join(err, os.WriteFile(filepath.Join(s.folder, name), content, 0o644))
+	}
+	if err != nil {
+		return fmt.Errorf("bench: the results of the series are not complete: %w", err)
+	}
+	return nil
+}
+
+// drawing is the picture of a series.
+func drawing(s *result.Scale) plots.Scale {
+	line := func(name string, figure func(result.Step) result.Figure) plots.ScaleLine {
+		l := plots.ScaleLine{Name: name}
+		for _, step := range s.Steps {
+			v, ok := figure(step).Value()
+			if !ok {
+				v = math.NaN()
+			}
+			l.Values = append(l.Values, v)
+		}
+		return l
+	}
+	p99, label := func(q result.Step) result.Figure { return q.Latency.P99 }, "Latency p99 (ms), from due to received"
+	if s.ByService() {
+		p99, label = func(q result.Step) result.Figure { return q.Service.P99 }, "Service time p99 (ms), from sent to received"
+	}
+	picture := plots.Scale{
+		Title: s.Title(), Label: "Connections",
+		Panels: []plots.ScalePanel{
+			{Label: "Server memory per connection (bytes)", Lines: []plots.ScaleLine{
+				line("process", func(q result.Step) result.Figure { return q.Memory.BytesPerConnection }),
+			}},
+			{Label: "Kernel memory per connection and end (bytes)", Lines: []plots.ScaleLine{
+				line("kernel", func(q result.Step) result.Figure { return q.Memory.KernelBytesPerConnection }),
+			}},
+			{Label: "CPU per message delivered (µs)", Lines: []plots.ScaleLine{
+				line("server", func(q result.Step) result.Figure { return q.CPUPerMessage.Server }),
+				line("router", func(q result.Step) result.Figure { return q.CPUPerMessage.Router }),
+				line("flood", func(q result.Step) result.Figure { return q.CPUPerMessage.Flood }),
+			}},
+			{Label: label, Lines: []plots.ScaleLine{line("p99", p99)}},
+		},
+	}
+	for _, step := range s.Steps {
+		n, _ := step.Connections.Asked.Value()
+		picture.At = append(picture.At, n)
+	}
+	return picture
+}
+
+// removeScale takes away what an older series left in a folder.
+func removeScale(folder string) error {
+	for _, name := range []string{result.ScaleFileName, scaleText, scalePicture} {
+		if err := os.Remove(filepath.Join(folder, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("bench: an older series cannot be replaced: %w", err)
+		}
+	}
+	return nil
+}
+
+// settle waits until the kernel has given back what the sockets of the last
+// step took: some of it only after TIME_WAIT, a minute. Memory that is given
+// back while the next step takes some would be missing in that one's figure.
+func settle(ctx context.Context, slab func() sysctl.Value) error {
+	const (
+		patience = 75 * time.Second
+		enough   = 3 // seconds without a fall
+	)
+	begun, before := time.Now(), slab()
+	for quiet := 0; quiet < enough && before.Known() && time.Since(begun) < patience; quiet++ {
+		if err := wait(ctx, time.Second); err != nil {
+			return err
+		}
+		now := slab()
+		if now < before-before/200 {
+			quiet = -1
+		}
+		before = now
+	}
+	return nil
+}
+
+// slab is the kernel's memory in slabs, where sockets are.
+func slab() sysctl.Value {
+	s, _ := sysctl.Read() // what cannot be read is unknown
+	return s.Slab
+}
