@@ -30,13 +30,19 @@ func measured(n int) *result.Result {
 // steps runs a series of made-up experiments.
 func steps(t *testing.T, run stepFunc, numbers ...int) (folder string, outcome *Outcome, err error) {
 	t.Helper()
+	folder = t.TempDir()
+	outcome, err = stepsInto(t, folder, run, numbers...)
+	return folder, outcome, err
+}
+
+func stepsInto(t *testing.T, folder string, run stepFunc, numbers ...int) (outcome *Outcome, err error) {
+	t.Helper()
 	cfg := config(t)
 	cfg.Steps, cfg.Settings = numbers, map[string]any{"connections": int64(1), "rate": "1000"}
-	folder = t.TempDir()
 	synctest.Test(t, func(t *testing.T) { // the waits between steps take no time
 		outcome, err = runSteps(t.Context(), &cfg, folder, run)
 	})
-	return folder, outcome, err
+	return outcome, err
 }
 
 func readScale(t *testing.T, folder string) (s result.Scale) {
@@ -128,17 +134,15 @@ func TestStepsEndWithWhatThereIs(t *testing.T) {
 }
 
 func TestStepsReplaceAnOlderSeries(t *testing.T) {
-	cfg := config(t)
-	cfg.Steps = []int{10}
 	folder := t.TempDir()
 	for _, name := range []string{"scale.png", "scale.txt", "mem.png"} {
 		if err := os.WriteFile(filepath.Join(folder, name), []byte("an older run's"), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	_, err := runSteps(t.Context(), &cfg, folder, func(context.Context, *Config, string) (*result.Result, error) {
+	_, err := stepsInto(t, folder, func(context.Context, *Config, string) (*result.Result, error) {
 		return nil, errors.New("refused")
-	})
+	}, 10)
 	if err == nil {
 		t.Error("no error")
 	}
@@ -149,44 +153,50 @@ func TestStepsReplaceAnOlderSeries(t *testing.T) {
 	}
 }
 
+// Ctrl-C while nothing runs that would notice.
 func TestStepsEndWithCtrlC(t *testing.T) {
-	ctx, cancel := context.WithCancelCause(t.Context())
-	cause := errors.New("somebody pressed Ctrl-C")
-	cfg := config(t)
-	cfg.Steps = []int{10, 20}
-	ran := 0
-	outcome, err := runSteps(ctx, &cfg, t.TempDir(), func(context.Context, *Config, string) (*result.Result, error) {
-		ran++
-		cancel(cause) // while nothing runs that would notice
-		return measured(10), nil
-	})
-	if sysctlKnown := slab().Known(); !sysctlKnown {
+	if !slab().Known() {
 		t.Skip("there is no wait between steps here")
 	}
-	if !errors.Is(err, cause) || ran != 1 || len(outcome.Scale.Steps) != 1 || !outcome.Scale.Interrupted {
-		t.Errorf("%v after %d steps: %+v", err, ran, outcome.Scale)
-	}
+	cfg, folder := config(t), t.TempDir()
+	cfg.Steps = []int{10, 20}
+	synctest.Test(t, func(t *testing.T) {
+		cause := errors.New("somebody pressed Ctrl-C")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		ran := 0
+		outcome, err := runSteps(ctx, &cfg, folder, func(context.Context, *Config, string) (*result.Result, error) {
+			ran++
+			cancel(cause)
+			return measured(10), nil
+		})
+		if !errors.Is(err, cause) || ran != 1 || len(outcome.Scale.Steps) != 1 || !outcome.Scale.Interrupted {
+			t.Errorf("%v after %d steps: %+v", err, ran, outcome.Scale)
+		}
+	})
 }
 
 func TestSettleWaitsForTheKernel(t *testing.T) {
+	const mib = 1 << 20
 	for name, tt := range map[string]struct {
 		slab func(seconds int) sysctl.Value
 		want time.Duration
+		says bool
 	}{
-		"unknown":           {func(int) sysctl.Value { return sysctl.Unknown }, 0},
-		"at rest":           {func(int) sysctl.Value { return 1000 }, 3 * time.Second},
-		"growing":           {func(s int) sysctl.Value { return sysctl.Value(1000 + 100*s) }, 3 * time.Second},
-		"falls for 10 s":    {func(s int) sysctl.Value { return sysctl.Value(10_000 - 500*min(s, 10)) }, 13 * time.Second},
-		"falls and falls":   {func(s int) sysctl.Value { return sysctl.Value(1_000_000 - 10_000*min(s, 99)) }, 75 * time.Second},
-		"a last fall late":  {func(s int) sysctl.Value { return sysctl.Value(2000 - 1000*min(s/2, 1)) }, 5 * time.Second},
-		"a fall of nothing": {func(s int) sysctl.Value { return sysctl.Value(1_000_000 - s) }, 3 * time.Second},
+		"unknown":           {func(int) sysctl.Value { return sysctl.Unknown }, 0, false},
+		"at rest":           {func(int) sysctl.Value { return 1000 * mib }, 3 * time.Second, false},
+		"growing":           {func(s int) sysctl.Value { return sysctl.Value(1000+100*s) * mib }, 3 * time.Second, false},
+		"falls for 10 s":    {func(s int) sysctl.Value { return sysctl.Value(1000-min(s, 10)) * mib }, 13 * time.Second, true},
+		"falls and falls":   {func(s int) sysctl.Value { return sysctl.Value(1000-min(s, 99)) * mib }, 75 * time.Second, true},
+		"a last fall late":  {func(s int) sysctl.Value { return sysctl.Value(20-10*min(s/2, 1)) * mib }, 5 * time.Second, true},
+		"a fall of nothing": {func(s int) sysctl.Value { return sysctl.Value(1000*mib - 1000*s) }, 3 * time.Second, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				begun := time.Now()
-				err := settle(t.Context(), func() sysctl.Value { return tt.slab(int(time.Since(begun) / time.Second)) })
-				if got := time.Since(begun); err != nil || got != tt.want {
-					t.Errorf("%v, %v; want %v", got, err, tt.want)
+				var said bytes.Buffer
+				err := settle(t.Context(), &said, func() sysctl.Value { return tt.slab(int(time.Since(begun) / time.Second)) })
+				if got := time.Since(begun); err != nil || got != tt.want || (said.Len() > 0) != tt.says {
+					t.Errorf("%v, %v; want %v; said %q", got, err, tt.want, said.String())
 				}
 			})
 		})
