@@ -70,7 +70,7 @@ func TestPublishThroughCluster(t *testing.T) {
 	answerer(t, first.ClientURL(), "comet.msg.0.123", "1")
 	answerer(t, second.ClientURL(), "comet.msg.0.123", "1")
 	servers := Servers{URLs: []string{second.ClientURL()}}
-	eventually(t, "both nodes are reached", func() bool {
+	awaitThat(t, "both nodes are reached", func() bool {
 		got, err := Publish(t.Context(), servers, 123, []byte("Hello World"))
 		if err != nil {
 			t.Fatal(err)

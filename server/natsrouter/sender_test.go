@@ -74,8 +74,8 @@ func (w *witness) seen() (different uint64, most int) {
 	return uint64(len(w.arrivals)), most
 }
 
-// eventually waits for what needs no other word.
-func eventually(t *testing.T, what string, is func() bool) {
+// awaitThat waits for what needs no other word.
+func awaitThat(t *testing.T, what string, is func() bool) {
 	t.Helper()
 	for end := time.Now().Add(20 * time.Second); !is(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
@@ -91,7 +91,7 @@ func (w *witness) agree(t *testing.T, given uint64, r router.Receipt) {
 	if sum := r.Sent + r.Refused + r.Unknown + r.Unanswered; sum != given {
 		t.Errorf("%d messages were given to the sender, and its receipt has %d: %+v", given, sum, r)
 	}
-	eventually(t, fmt.Sprintf("all that was sent arrived (%+v)", r), func() bool {
+	awaitThat(t, fmt.Sprintf("all that was sent arrived (%+v)", r), func() bool {
 		different, _ := w.seen()
 		return different >= r.Sent
 	})
@@ -186,10 +186,10 @@ func TestAsksByItself(t *testing.T) {
 	if err := s.batch(t, 1000, 0); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the router said that it has them", func() bool { return s.Receipt().Sent == 1000 })
+	awaitThat(t, "the router said that it has them", func() bool { return s.Receipt().Sent == 1000 })
 
 	p.hold()
-	eventually(t, "a router that hangs is left", func() bool {
+	awaitThat(t, "a router that hangs is left", func() bool {
 		err := s.batch(t, 1, 0)
 		if err != nil {
 			mustAway(t, err)
@@ -306,7 +306,7 @@ func TestUnnoticedReconnect(t *testing.T) {
 			t.Fatal(err)
 		}
 		p.cut()
-		eventually(t, "the client reconnected", func() bool { return s.conn.Stats().Reconnects > s.taken.epoch && s.conn.IsConnected() })
+		awaitThat(t, "the client reconnected", func() bool { return s.conn.Stats().Reconnects > s.taken.epoch && s.conn.IsConnected() })
 		if !seen {
 			for len(s.breaks) > 0 {
 				<-s.breaks
@@ -334,7 +334,7 @@ func TestSendAfterTheBreak(t *testing.T) {
 	p := newProxy(t, url)
 	s := newNumbered(t, Servers{URLs: []string{p.url()}}, nil)
 	p.cut()
-	eventually(t, "the client noticed", func() bool { return len(s.breaks) > 0 })
+	awaitThat(t, "the client noticed", func() bool { return len(s.breaks) > 0 })
 	mustAway(t, s.batch(t, 20, 0))
 	if want := (router.Receipt{Refused: 20, ReachUnknown: true}); s.Receipt() != want {
 		t.Errorf("the receipt is %+v, want %+v", s.Receipt(), want)
@@ -404,7 +404,7 @@ func TestRestartedRouter(t *testing.T) {
 	}
 	first.Shutdown()
 	first.WaitForShutdown()
-	eventually(t, "the client noticed", func() bool { return len(s.breaks) > 0 })
+	awaitThat(t, "the client noticed", func() bool { return len(s.breaks) > 0 })
 	mustAway(t, s.batch(t, 10, 0))
 
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
@@ -423,7 +423,7 @@ func TestRestartedRouter(t *testing.T) {
 	if want := (router.Receipt{Sent: 20, Refused: 10, ReachUnknown: true}); s.Receipt() != want {
 		t.Errorf("the receipt is %+v, want %+v", s.Receipt(), want)
 	}
-	eventually(t, "what came after arrived", func() bool {
+	awaitThat(t, "what came after arrived", func() bool {
 		different, _ := w.seen()
 		return different == 10
 	})
@@ -478,8 +478,8 @@ func TestKilledRouter(t *testing.T) {
 	startNATS(t, clustered(routes))
 	w := newWitness(t, second.ClientURL())
 	s := newNumbered(t, Servers{URLs: []string{clients}}, nil)
-	eventually(t, "the sender was told of the others", func() bool { return len(s.conn.DiscoveredServers()) >= 2 })
-	eventually(t, "the witness is known everywhere", func() bool {
+	awaitThat(t, "the sender was told of the others", func() bool { return len(s.conn.DiscoveredServers()) >= 2 })
+	awaitThat(t, "the witness is known everywhere", func() bool {
 		_, err := s.conn.Request("ready", nil, 50*time.Millisecond)
 		return err == nil
 	})
