@@ -1,7 +1,7 @@
 // Package msggen decides who gets a message, when, and how large, and hands
 // the messages to a [Sender]: the article's msggen.erl, many of them in one
 // goroutine. An [HTTPSender] posts them to a comet server, a [PublishSender] to
-// any other.
+// any other, and natsrouter's Sender publishes them on NATS.
 //
 // The load is open: what is due is due, whatever the server does. A message
 // that is sent late carries the moment at which it was due, so that the delay

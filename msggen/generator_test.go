@@ -381,6 +381,12 @@ func TestWindowRoom(t *testing.T) {
 	step(time.Second, Receipt{Sent: 150, Reached: 120, Unanswered: 30}, 120, 100, 30) // the 100 arrived after all, and 30 are under way
 	step(time.Second, Receipt{Sent: 180, Reached: 150}, 150, 100, 0)
 
+	// Whom they reached is not known: then all that were sent are waited for.
+	w = window{size: 100, delivered: w.delivered}
+	step(0, Receipt{Sent: 60, Unanswered: 10, ReachUnknown: true}, 20, 50, 0)
+	step(stallLimit, Receipt{Sent: 130, ReachUnknown: true}, 30, 0, 0)
+	step(stallLimit, Receipt{Sent: 130, ReachUnknown: true}, 30, 100, 100)
+
 	w = window{size: 10}
 	step(0, Receipt{Sent: 1000, Reached: 1000, Unanswered: 4}, 0, 6, 0)
 }

@@ -170,6 +170,8 @@ func (s Servers) explain(err error) error {
 	switch {
 	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired), errors.Is(err, nats.ErrAuthRevoked):
 		return fmt.Errorf("natsrouter: the router at %s does not let us in: check the credentials: %w", where, err)
+	case errors.Is(err, nats.ErrNoInfoReceived), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, nats.ErrTimeout):
+		return fmt.Errorf("natsrouter: what listens at %s does not answer as a NATS server does: correct the address, or see why that server hangs: %w", where, err)
 	case errors.Is(err, nats.ErrNoServers):
 		return fmt.Errorf("natsrouter: no router answers at %s: start one with `comet router`, or correct the address: %w", where, err)
 	case errors.Is(err, nats.ErrSecureConnWanted), errors.Is(err, nats.ErrSecureConnRequired):

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"example.org/comet/msggen"
+	"example.org/comet/server/natsrouter"
 )
 
 func newMsggen(env *Env) *cobra.Command {
@@ -32,6 +33,7 @@ func newMsggen(env *Env) *cobra.Command {
 		logFile   string
 		publish   msggen.PublishConfig
 		pubConns  = count(msggen.DefaultPublishConnections)
+		routers   routerFlags
 
 		distribution = newShaped("uniform", parseDistribution)
 		arrivals     = newShaped("constant", parseArrivals)
@@ -70,17 +72,24 @@ duplicated or reordered.
 --publish sends each message as a request of its own. {id} in the URL, in
 headers and in the body stands for the id, {message} for the text. What 2xx
 answers is sent, all else is refused. Each id keeps to one connection, which
-keeps its messages in order.`,
+keeps its messages in order.
+
+--router publishes each message to the routers, or to any NATS servers, from
+where it goes to the nodes that hold the id. What a router has taken is sent; to
+whom it went from there is not known here. A router that is lost is replaced by
+any other of its cluster, also one that only the cluster told of; what the lost
+one took last, and did not confirm, is unknown.`,
 		Example: `  comet msggen --count 20 --interval 10ms --max-id 5
   comet msggen --count 1M --interval 100ms --max-id 10k --senders 100
   comet msggen --rate 5k --max-id 10k -d 60s --size exp:300 --arrivals poisson
   comet msggen --rate max --max-id 10k -d 10s --distribution zipf:0.9
+  comet msggen --router nats://127.0.0.1:4222 --rate 1k --max-id 10k -d 60s
   comet msggen --publish 'http://127.0.0.1/pub?id={id}' --rate 1k --max-id 10k -d 60s
   comet msggen --publish http://127.0.0.1:8000/api/publish -H 'X-API-Key: secret' \
     -H 'Content-Type: application/json' --body '{"channel":"{id}","data":"{message}"}'`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			sender, err := publishFlags(publish, pubConns, cmd.Flags())
+			sender, err := senderFlags(env, publish, pubConns, &routers, cmd.Flags())
 			if err != nil {
 				return err
 			}
@@ -136,6 +145,7 @@ keeps its messages in order.`,
 	f.Uint64Var(&cfg.Seed, "seed", 0, "`number` that all random numbers come from; 0 picks one")
 	f.VarP(&length, "duration", "d", "how long to send; 0 is no end")
 	f.Var(&window, "window", "with --rate max: how many messages may be on their way")
+	routers.add(f, "`URL`s of the routers, such as nats://a:4222,nats://b:4222, to publish to instead of --to")
 	f.StringVar(&publish.URL, "publish", "", "`URL` to send each message to by itself, with {id} in it, instead of --to")
 	f.StringVar(&publish.Method, "method", "POST", "with --publish: the HTTP `method`")
 	f.StringArrayVarP(&publish.Header, "header", "H", nil, "with --publish: request header `\"Name: value\"`; repeatable")
@@ -186,6 +196,36 @@ func readFeedback(ctx context.Context, r io.Reader) (context.Context, func() uin
 		}
 	}()
 	return ctx, delivered.Load
+}
+
+// senderFlags makes the sender for --publish or --router, nil without them.
+func senderFlags(env *Env, publish msggen.PublishConfig, connections count, routers *routerFlags, flags *pflag.FlagSet) (msggen.Sender, error) {
+	servers, err := routers.read(env, flags)
+	if err != nil {
+		return nil, err
+	}
+	if !routers.given() {
+		return publishFlags(publish, connections, flags)
+	}
+	if err := onlyRouter(flags, "to", "admin-token-file", "publish", "method", "header", "body", "publish-connections"); err != nil {
+		return nil, err
+	}
+	servers.Name = "comet msggen"
+	sender, err := natsrouter.NewSender(servers)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return sender, nil
+}
+
+// onlyRouter refuses the flags of another way to send beside --router.
+func onlyRouter(flags *pflag.FlagSet, others ...string) error {
+	for _, name := range others {
+		if flags.Changed(name) {
+			return usagef("--router sends through the routers, and --%s is for sending without them: give one of the two", name)
+		}
+	}
+	return nil
 }
 
 // publishFlags makes the sender for --publish, nil without it.

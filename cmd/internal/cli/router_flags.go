@@ -32,6 +32,9 @@ func (r *routerFlags) given() bool { return len(r.urls) > 0 }
 // is for one.
 func (r *routerFlags) read(env *Env, f *pflag.FlagSet) (natsrouter.Servers, error) {
 	if !r.given() {
+		if f.Changed("router") {
+			return natsrouter.Servers{}, usagef("--router is empty: name a router, such as nats://127.0.0.1:4222")
+		}
 		for _, name := range []string{"router-credentials", "router-ca", "router-cert", "router-key", "subject-prefix"} {
 			if f.Changed(name) {
 				return natsrouter.Servers{}, usagef("--%s is for --router, which is not given", name)

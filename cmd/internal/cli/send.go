@@ -2,13 +2,17 @@ package cli
 
 import (
 	"bytes"
+	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"strconv"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"example.org/comet/msggen"
+	"example.org/comet/server/natsrouter"
 )
 
 func newSend(env *Env) *cobra.Command {
@@ -16,6 +20,7 @@ func newSend(env *Env) *cobra.Command {
 		to        string
 		tokenFile string
 		asJSON    bool
+		routers   routerFlags
 	)
 	cmd := &cobra.Command{
 		Use:   "send ID MESSAGE",
@@ -25,9 +30,15 @@ every connection that is logged in as ID, and says how many those were. A
 message to an ID that nobody is connected as goes into the void; that is no
 error.
 
+With --router it goes to the routers, or to any NATS servers, and from there to
+every node that has connections of ID. The nodes answer how many they have: send
+waits up to a second for the first answer, and a tenth of a second more for the
+others. Where no subscriber is a comet node, nobody answers.
+
 The message - is read from standard input, without its last line break.`,
 		Example: `  comet send 123 "Hello World"
-  uptime | comet send 123 -`,
+  uptime | comet send 123 -
+  comet send 123 "Hello World" --router nats://127.0.0.1:4222`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 2 {
 				return usagef(`%s takes an id and a message: %s 123 "Hello World"`, cmd.CommandPath(), cmd.CommandPath())
@@ -39,45 +50,85 @@ The message - is read from standard input, without its last line break.`,
 			if err != nil || id < 0 {
 				return usagef("%q is not an id: it must be a whole number from 0 to %d", args[0], int64(1<<63-1))
 			}
-			token, err := adminToken(env, tokenFile)
+			post, err := sendVia(env, to, tokenFile, &routers, cmd.Flags())
 			if err != nil {
 				return err
-			}
-			config := msggen.HTTPConfig{URL: to, Token: token}
-			if err := config.Validate(); err != nil {
-				return usageError{err}
 			}
 			message, err := argOrStdin(args[1], env.Stdin)
 			if err != nil {
 				return err
 			}
-			reached, err := msggen.Post(cmd.Context(), config, id, message)
+			reach, err := post(cmd.Context(), id, message)
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				_, err = fmt.Fprintf(env.Stdout, "{\"type\":\"result\",\"reached\":%d}\n", reached)
-			} else {
-				_, err = fmt.Fprintln(env.Stdout, reachedText(id, reached))
-			}
-			return err
+			return reportReach(env.Stdout, id, reach, asJSON)
 		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&to, "to", "http://127.0.0.1:8001", "`URL` of a comet server's admin listener")
 	f.StringVar(&tokenFile, "admin-token-file", "", "`file` with the server's admin token (or COMET_ADMIN_TOKEN)")
+	routers.add(f, "`URL`s of the routers, such as nats://a:4222,nats://b:4222, to send through instead of --to")
 	f.BoolVar(&asJSON, "json", false, "print the result as a line of JSON")
 	return cmd
 }
 
-func reachedText(id int64, reached uint64) string {
-	switch reached {
-	case 0:
+// sendVia is how a message is sent: to a server, or through the routers.
+func sendVia(env *Env, to, tokenFile string, routers *routerFlags, flags *pflag.FlagSet) (func(context.Context, int64, []byte) (natsrouter.Reach, error), error) {
+	servers, err := routers.read(env, flags)
+	if err != nil {
+		return nil, err
+	}
+	if routers.given() {
+		if err := onlyRouter(flags, "to", "admin-token-file"); err != nil {
+			return nil, err
+		}
+		servers.Name = "comet send"
+		return func(ctx context.Context, id int64, message []byte) (natsrouter.Reach, error) {
+			return natsrouter.Publish(ctx, servers, id, message)
+		}, nil
+	}
+	token, err := adminToken(env, tokenFile)
+	if err != nil {
+		return nil, err
+	}
+	config := msggen.HTTPConfig{URL: to, Token: token}
+	if err := config.Validate(); err != nil {
+		return nil, usageError{err}
+	}
+	return func(ctx context.Context, id int64, message []byte) (natsrouter.Reach, error) {
+		reached, err := msggen.Post(ctx, config, id, message)
+		return natsrouter.Reach{Known: true, Connections: reached}, err
+	}, nil
+}
+
+// reportReach says whom a message reached; in JSON that is null where nobody
+// knows.
+func reportReach(w io.Writer, id int64, reach natsrouter.Reach, asJSON bool) error {
+	if !asJSON {
+		_, err := fmt.Fprintln(w, reachedText(id, reach))
+		return err
+	}
+	var reached *uint64
+	if reach.Known {
+		reached = &reach.Connections
+	}
+	return json.NewEncoder(w).Encode(struct {
+		Type    string  `json:"type"`
+		Reached *uint64 `json:"reached"`
+	}{"result", reached})
+}
+
+func reachedText(id int64, reach natsrouter.Reach) string {
+	switch {
+	case !reach.Known:
+		return "published; no node said whom it reached"
+	case reach.Connections == 0:
 		return fmt.Sprintf("reached nobody: no connection is logged in as %d", id)
-	case 1:
+	case reach.Connections == 1:
 		return "reached 1 connection"
 	}
-	return fmt.Sprintf("reached %d connections", reached)
+	return fmt.Sprintf("reached %d connections", reach.Connections)
 }
 
 // argOrStdin is arg, or standard input for -, without its last line break.

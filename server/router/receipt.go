@@ -1,0 +1,30 @@
+package router
+
+import "errors"
+
+// ErrAway is what a sender of messages wraps when the other side cannot be
+// reached or has gone: messages are refused until it is opened again. Any other
+// error of a sender is final.
+var ErrAway = errors.New("the server is away")
+
+// Receipt counts the messages that were given to a sender by what became of
+// them. Each is in exactly one of Sent, Refused, Unknown and Unanswered.
+type Receipt struct {
+	// Sent were accepted by the server.
+	Sent uint64 `json:"sent"`
+	// Reached is to how many connections the sent ones were queued.
+	Reached uint64 `json:"reached"`
+	// Unaddressed are those of Sent whose id nobody was connected as.
+	Unaddressed uint64 `json:"unaddressed"`
+	// Refused were read by the server and not accepted, or never given to it; a
+	// generator adds those that were due while the server was away.
+	Refused uint64 `json:"refused"`
+	// Unknown were given to a server that went before it said what became of
+	// them: each may or may not have been delivered.
+	Unknown uint64 `json:"unknown"`
+	// Unanswered are on their way.
+	Unanswered uint64 `json:"unanswered"`
+	// ReachUnknown tells that the server does not say whom it reached, so that
+	// Reached and Unaddressed mean nothing.
+	ReachUnknown bool `json:"reach_unknown,omitempty"`
+}
