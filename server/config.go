@@ -3,7 +3,9 @@ package server
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"math"
 	"net"
 	"runtime"
 	"time"
@@ -27,6 +29,9 @@ type Config struct {
 	// MaxConnections limits the open streams; one more is answered 503. 0 means
 	// what the open-file limit allows.
 	MaxConnections int
+	// ConnectionLimit limits the open streams of one client address; one more
+	// is answered 503. 0 means no such limit.
+	ConnectionLimit int
 	// BacklogBytes limits what waits for one connection whose socket is full.
 	// 0 means 64 KiB.
 	BacklogBytes int
@@ -37,9 +42,22 @@ type Config struct {
 	// PollTimeout is how long a long poll waits for a message; 0 means 30 s.
 	PollTimeout time.Duration
 	// KeepAlive is how long a connection may be silent before the kernel asks
-	// whether its peer is still there; a peer that does not answer is gone a
-	// minute later. 0 means 5 minutes, a negative value never.
+	// whether its peer is still there. A peer that does not answer four such
+	// questions is gone: they are 15 s apart, or KeepAlive if that is less, in
+	// whole seconds. 0 means 5 minutes, a negative value never.
 	KeepAlive time.Duration
+	// Heartbeat is how long a stream of /events may be silent before it gets a
+	// comment, and one of /ws a ping. Up to a quarter of it may be missing. 0
+	// means never.
+	Heartbeat time.Duration
+	// AccessLog, if set, takes a line of JSON for one stream of AccessLogSample
+	// at its end, and for each request that got no stream. It is written to by
+	// one goroutine, which ends with Run; if it blocks or fails, lines are
+	// dropped and counted, and nothing else waits for it.
+	AccessLog io.Writer
+	// AccessLogSample chooses the streams that are logged: one in so many. 0
+	// means 100.
+	AccessLogSample int
 	// DrainTimeout is how long Run may go on delivering after its context has
 	// ended; 0 means 10 s.
 	DrainTimeout time.Duration
@@ -78,12 +96,15 @@ const (
 // keepAlive is how the kernel finds a peer that is gone without a word: cut off,
 // or without power.
 func (c *Config) keepAlive() net.KeepAliveConfig {
-	return net.KeepAliveConfig{Enable: c.KeepAlive > 0, Idle: c.KeepAlive, Interval: 15 * time.Second, Count: 4}
+	return net.KeepAliveConfig{Enable: c.KeepAlive > 0, Idle: c.KeepAlive, Interval: min(15*time.Second, max(c.KeepAlive, time.Second)), Count: 4}
 }
 
 // What a server needs files for besides connections: listeners, event loops,
 // the admin listener and its clients, and answers that are being half-closed.
 const reservedFiles = 64
+
+// leastHeartbeat keeps a loop from having nothing else to do.
+const leastHeartbeat = 10 * time.Millisecond
 
 func (c Config) withDefaults() Config {
 	set(&c.Listen, "127.0.0.1:8000")
@@ -95,6 +116,7 @@ func (c Config) withDefaults() Config {
 	set(&c.PollTimeout, 30*time.Second)
 	set(&c.KeepAlive, 5*time.Minute)
 	set(&c.DrainTimeout, 10*time.Second)
+	set(&c.AccessLogSample, 100)
 	if c.Engine == Auto {
 		c.Engine = defaultEngine
 	}
@@ -126,6 +148,9 @@ func (c Config) Validate() error {
 	bad(c.SlowClient == Disconnect || c.SlowClient == Drop, "slow-client policy %q is not known: use disconnect or drop", c.SlowClient)
 	bad(c.Loops >= 1 && c.Loops <= 1024, "%d event loops: use 1 to 1024", c.Loops)
 	bad(c.MaxConnections >= 0, "a limit of %d connections: use 0 (what the open-file limit allows) or more", c.MaxConnections)
+	bad(c.ConnectionLimit >= 0 && int64(c.ConnectionLimit) <= math.MaxUint32, "a limit of %d connections for an address: use 0 (no such limit) to 4294967295", c.ConnectionLimit)
+	bad(c.AccessLogSample >= 1, "an access log of 1 in %d streams: use 1 (all) or more", c.AccessLogSample)
+	bad(c.Heartbeat == 0 || c.Heartbeat >= leastHeartbeat, "a heartbeat every %v: use 0 (none), or %v or more", c.Heartbeat, leastHeartbeat)
 	bad(c.BacklogBytes >= 1024, "a backlog of %d bytes does not hold a message: use 1024 or more", c.BacklogBytes)
 	bad(c.HeadTimeout > 0 && c.PollTimeout > 0 && c.DrainTimeout > 0, "time-outs must be positive")
 	for _, address := range []string{c.Listen, c.Admin} {

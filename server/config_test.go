@@ -20,6 +20,10 @@ func TestConfigValidate(t *testing.T) {
 		{"policy", Config{SlowClient: "wait"}, []string{`"wait"`, "disconnect or drop"}},
 		{"loops", Config{Loops: -1}, []string{"-1 event loops"}},
 		{"connections", Config{MaxConnections: -5}, []string{"-5 connections"}},
+		{"connections of an address", Config{ConnectionLimit: -1}, []string{"-1 connections for an address"}},
+		{"sample", Config{AccessLogSample: -1}, []string{"1 in -1"}},
+		{"heartbeat", Config{Heartbeat: time.Millisecond}, []string{"1ms", "10ms"}},
+		{"negative heartbeat", Config{Heartbeat: -time.Second}, []string{"-1s"}},
 		{"backlog", Config{BacklogBytes: 100}, []string{"100 bytes"}},
 		{"time", Config{HeadTimeout: -time.Second}, []string{"positive"}},
 		{"address", Config{Listen: "8000"}, []string{`"8000"`, "127.0.0.1:8000"}},
@@ -133,5 +137,20 @@ func TestTooManyConnections(t *testing.T) {
 	defer r.Close()
 	if got := r.MaxConnections(); got != int64(files)-reservedFiles {
 		t.Errorf("%d connections of %d files", got, files)
+	}
+}
+
+// TestKeepAlive: the questions are as far apart as stated.
+func TestKeepAlive(t *testing.T) {
+	for idle, want := range map[time.Duration]time.Duration{
+		0: 15 * time.Second, time.Hour: 15 * time.Second, 10 * time.Second: 10 * time.Second, time.Second: time.Second, time.Millisecond: time.Second,
+	} {
+		cfg := Config{KeepAlive: idle}.withDefaults()
+		if got := cfg.keepAlive(); !got.Enable || got.Interval != want || got.Count != 4 {
+			t.Errorf("--keepalive %v: %+v, want questions %v apart", idle, got, want)
+		}
+	}
+	if cfg := (Config{KeepAlive: -1}).withDefaults(); cfg.keepAlive().Enable {
+		t.Error("off, and it is on")
 	}
 }

@@ -33,6 +33,11 @@ type flags uint8
 const (
 	registered flags = 1 << iota // with the poller
 	wantsWrite                   // registered for write as well
+	sampled                      // has a row in visits
+
+	// The upper three bits count the looks of beat since the last bytes.
+	oneLook flags = 1 << 5
+	looks   flags = 7 << 5
 )
 
 // readBatch bounds how many buffers are read from one connection at a time.
@@ -191,13 +196,12 @@ func (l *loop) receivedHead(slot uint32, c *conn, b []byte) {
 		l.rest(c)
 	}
 	if req.Kind == 0 {
+		l.logRefusal(slot, b, req.Answer)
 		l.answer(slot, c, req.Answer)
 		return
 	}
 	l.ids = req.IDs
-	if !l.core.admit() {
-		l.counters.refusedFull.Add(1)
-		l.finish(slot, c, wire.Full.Bytes())
+	if !l.admit(slot, c, req, b) {
 		return
 	}
 	l.stream(slot, c, req, b[req.Len:])
@@ -257,6 +261,7 @@ func (l *loop) end(slot uint32, c *conn) {
 func (l *loop) leave(slot uint32, c *conn) {
 	l.member.Logout(slot)
 	l.core.leave()
+	l.left(slot, c)
 	c.state = answered
 }
 
@@ -293,6 +298,9 @@ func (l *loop) close(slot uint32) {
 	c := l.conns.At(slot)
 	if c.state == streaming {
 		l.leave(slot, c)
+	}
+	if c.flags&sampled != 0 {
+		l.endVisit(slot)
 	}
 	if c.extra != 0 {
 		out := &l.extras.at(c.extra).out

@@ -18,6 +18,7 @@ type stdConn struct {
 	engine *stdEngine
 	name   router.Conn
 	kind   wire.Kind // set before it is logged in
+	place  place     // likewise
 
 	// wake has room for one token: there is something in pending, or over.
 	wake chan struct{}
@@ -28,9 +29,11 @@ type stdConn struct {
 	inFlight int       // bytes that are being written now
 	since    time.Time // when that write began
 	n        uint64
-	stream   bool // logged in
-	over     bool // nothing more is to be queued
-	left     bool // no longer counted as a stream
+	stream   bool  // logged in
+	over     bool  // nothing more is to be queued
+	left     bool  // no longer counted as a stream
+	sampled  bool  // the engine keeps a visit for it; set before it is logged in
+	looks    uint8 // of beat since the last bytes
 }
 
 // A writer that has not had its turn yet is no sign of a slow client, but one
@@ -43,48 +46,46 @@ const (
 // serve reads, to the end of the connection.
 func (c *stdConn) serve() {
 	defer c.Close()
-	req, rest, ok := c.readHead()
+	req, head, ok := c.readHead()
 	if !ok {
 		return
 	}
-	counters := &c.engine.counters
-	switch {
-	case req.Kind == 0:
-		counters.refusedOther.Add(1)
-		c.answer(req.Answer)
-		return
-	case !c.engine.core.admit():
-		counters.refusedFull.Add(1)
-		c.answer(wire.Full.Bytes())
+	if req.Kind == 0 {
+		c.engine.counters.refusedOther.Add(1)
+		c.refuse(head, req.Answer)
 		return
 	}
+	if refusal := c.admit(req, head); refusal != nil {
+		c.refuse(head, refusal.Bytes())
+		return
+	}
+	defer c.endVisit()
 	defer c.leave()
 	if !c.begin(req) {
 		return
 	}
 	var writer sync.WaitGroup
 	writer.Go(c.writeAll)
-	c.dropAll(rest)
+	c.dropAll(head[req.Len:])
 	c.stop()
 	writer.Wait()
 }
 
-// readHead reads and parses the request head. It reports false when there is
+// readHead reads and parses the request head, and what came with it. It reports false when there is
 // nobody to answer.
-func (c *stdConn) readHead() (req wire.Request, rest []byte, ok bool) {
+func (c *stdConn) readHead() (req wire.Request, head []byte, ok bool) {
 	c.mu.Lock()
 	if !c.over {
 		c.SetReadDeadline(time.Now().Add(c.engine.core.HeadTimeout))
 	}
 	c.mu.Unlock()
-	var head []byte
 	buf := make([]byte, 1024)
 	for {
 		n, err := c.Read(buf)
 		head = append(head, buf[:n]...)
 		if n > 0 {
 			if req, ok := wire.ParseRequest(head, nil); ok {
-				return req, head[req.Len:], true
+				return req, head, true
 			}
 		}
 		if err != nil {
@@ -92,7 +93,7 @@ func (c *stdConn) readHead() (req wire.Request, rest []byte, ok bool) {
 			over := c.over
 			c.mu.Unlock()
 			late := errors.Is(err, os.ErrDeadlineExceeded) && !over
-			return wire.Request{Answer: wire.HeadTimeout.Bytes()}, nil, late
+			return wire.Request{Answer: wire.HeadTimeout.Bytes()}, head, late
 		}
 	}
 }
@@ -111,6 +112,9 @@ func (c *stdConn) begin(req wire.Request) bool {
 	c.engine.counters.streams.Add(1)
 	n, err := c.Write(req.Answer)
 	c.engine.counters.bytesWritten.Add(uint64(n))
+	if c.sampled {
+		c.visit().bytes += uint64(n)
+	}
 	return err == nil
 }
 
@@ -125,7 +129,17 @@ func (c *stdConn) leave() {
 	if !c.left {
 		c.left = true
 		c.engine.core.leave()
+		c.engine.core.addresses.leave(c.place)
+		if c.sampled {
+			c.visit().ended = time.Now()
+		}
 	}
+}
+
+// refuse answers a request that gets no stream.
+func (c *stdConn) refuse(head, answer []byte) {
+	c.logRefusal(head, answer)
+	c.answer(answer)
 }
 
 // answer sends an answer that is not a stream.
@@ -187,6 +201,7 @@ func (c *stdConn) receive(frames *wire.FrameReader, b []byte) {
 // push lets add put something into pending, counts it and wakes the writer.
 func (c *stdConn) push(add func()) {
 	before := c.pending.waiting()
+	c.looks = 0
 	add()
 	c.engine.counters.backlogBytes.Add(int64(c.pending.waiting() - before))
 	c.signal()
@@ -329,7 +344,13 @@ func (c *stdConn) wrote(out *backlog, n int) {
 	counters := &c.engine.counters
 	counters.backlogBytes.Add(-int64(out.waiting()))
 	counters.bytesWritten.Add(uint64(n))
-	counters.written.Add(uint64(out.advance(n)))
+	done := out.advance(n)
+	counters.written.Add(uint64(done))
+	if c.sampled {
+		v := c.visit()
+		v.bytes += uint64(n)
+		v.messages += uint64(done)
+	}
 	counters.droppedClosed.Add(uint64(out.messages()))
 	out.reset()
 }

@@ -175,6 +175,7 @@ func newLoop(c *core, listener int) (*loop, error) {
 		return nil, errors.Join(err, poll.Close())
 	}
 	l := &loop{core: c, poll: poll, listener: listener, readBuf: make([]byte, 64<<10)}
+	l.pulse.period = c.Heartbeat / heartbeatParts
 	l.inbox.wake = poll.Wake
 	l.member = c.router.Join(&l.inbox)
 	return l, nil

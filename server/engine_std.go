@@ -28,6 +28,9 @@ type stdEngine struct {
 
 	tableMu sync.RWMutex
 	table   epoll.Slots[*stdConn]
+
+	visitMu sync.Mutex
+	visits  map[uint32]*visit // of the connections that the access log has chosen, by slot
 }
 
 func newStdEngine(c *core) (engine, error) {
@@ -48,6 +51,7 @@ func (e *stdEngine) addStats(s *Stats) { e.counters.addTo(s) }
 
 func (e *stdEngine) serve(ctx context.Context) error {
 	defer context.AfterFunc(ctx, func() { e.listener.Close() })()
+	defer e.startHeart(ctx)()
 	err := e.acceptAll(ctx)
 	e.listener.Close()
 	e.loginMu.Lock()

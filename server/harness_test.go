@@ -138,6 +138,9 @@ func (r *running) ended() {
 	if err := r.core.router.Check(); err != nil {
 		r.t.Error(err)
 	}
+	if a := r.core.addresses; a != nil && (len(a.places) != 0 || a.rows != nil) {
+		r.t.Errorf("in the end %d addresses have streams", len(a.places))
+	}
 	s := r.Stats()
 	if s.Connections != 0 || s.Logins != 0 || s.BacklogBytes != 0 {
 		r.t.Errorf("in the end %d connections, %d logins, %d bytes of backlog, want none", s.Connections, s.Logins, s.BacklogBytes)

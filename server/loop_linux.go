@@ -31,6 +31,10 @@ type loop struct {
 
 	heads, polls, lasts, lingers epoll.Deadlines
 
+	places []place           // of each slot; empty without a limit per address
+	visits map[uint32]*visit // of the slots that the access log has chosen
+	pulse  pulse
+
 	now         time.Time
 	acceptAgain time.Time // while accepting pauses, when to go on
 }
@@ -173,7 +177,7 @@ func (l *loop) beginDrain() {
 // untilDeadline is how long there is nothing to do by the clock.
 func (l *loop) untilDeadline(atMost time.Duration) time.Duration {
 	next := time.Time{}
-	for _, due := range [...]time.Time{l.heads.Next(), l.polls.Next(), l.lasts.Next(), l.lingers.Next(), l.acceptAgain} {
+	for _, due := range [...]time.Time{l.heads.Next(), l.polls.Next(), l.lasts.Next(), l.lingers.Next(), l.acceptAgain, l.beatDue()} {
 		if next.IsZero() || !due.IsZero() && due.Before(next) {
 			next = due
 		}
@@ -195,6 +199,7 @@ func (l *loop) expire() {
 	}
 	for token := range l.heads.Expired(l.now, l.isIn(readingHead)) {
 		slot, c, _ := l.conns.Lookup(token)
+		l.logRefusal(slot, l.headSoFar(c), headTimeoutAnswer)
 		l.answer(slot, c, headTimeoutAnswer)
 	}
 	for token := range l.polls.Expired(l.now, l.isIn(streaming)) {
@@ -207,6 +212,7 @@ func (l *loop) expire() {
 	for token := range l.lingers.Expired(l.now, l.isIn(lingering)) {
 		l.close(uint32(token))
 	}
+	l.beat()
 }
 
 // isIn tells of a token whether its connection is there and in state s.

@@ -25,6 +25,7 @@ func (s *Stats) metrics() []metric {
 		{"comet_accepted_total", "counter", "Connections taken from the kernel.", "", float64(s.Accepted)},
 		{"comet_streams_total", "counter", "Connections that became streams.", "", float64(s.Streams)},
 		{"comet_refused_total", "counter", "Connections answered without a stream.", `{reason="full"}`, float64(s.RefusedFull)},
+		{"comet_refused_total", "counter", "", `{reason="address"}`, float64(s.RefusedAddress)},
 		{"comet_refused_total", "counter", "", `{reason="other"}`, float64(s.RefusedOther)},
 		{"comet_accept_pauses_total", "counter", "Times that accepting rested for want of files.", "", float64(s.AcceptPauses)},
 		{"comet_disconnected_slow_total", "counter", "Connections closed because their client did not read.", "", float64(s.Disconnected)},
@@ -35,6 +36,8 @@ func (s *Stats) metrics() []metric {
 		{"comet_messages_dropped_total", "counter", "Messages discarded.", `{reason="closed"}`, float64(s.DroppedClosed)},
 		{"comet_messages_dropped_total", "counter", "", `{reason="slow"}`, float64(s.DroppedSlow)},
 		{"comet_written_bytes_total", "counter", "Bytes written to streams.", "", float64(s.BytesWritten)},
+		{"comet_heartbeats_total", "counter", "Comments and pings sent to silent streams.", "", float64(s.Heartbeats)},
+		{"comet_access_log_dropped_total", "counter", "Lines that the access log lost.", "", float64(s.AccessLogDropped)},
 		{"go_goroutines", "gauge", "Goroutines.", "", float64(runtime.NumGoroutine())},
 	}
 	if rss := residentBytes(); rss != nil {

@@ -48,11 +48,13 @@ type engine interface {
 // core is what an engine shares with the rest of the server.
 type core struct {
 	Config
-	started  time.Time
-	router   router.Local
-	streams  atomic.Int64 // open streams
-	limit    int64        // the most of them
-	draining atomic.Bool
+	started   time.Time
+	router    router.Local
+	streams   atomic.Int64  // open streams
+	limit     int64         // the most of them
+	addresses *addressLimit // nil without a limit per address
+	access    *accessLog    // nil without one
+	draining  atomic.Bool
 	// lastBytesTime is how long the last bytes of a connection may wait for room
 	// in its socket: it does not count against the limit any more.
 	lastBytesTime time.Duration
@@ -91,6 +93,7 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	c := &core{Config: cfg, started: time.Now(), lastBytesTime: 30 * time.Second, lingerTime: 500 * time.Millisecond}
+	c.addresses, c.access = newAddressLimit(cfg.ConnectionLimit), newAccessLog(&cfg)
 	files := openFileLimit()
 	c.limit = int64(cfg.MaxConnections)
 	if room := int64(files) - reservedFiles; files > 0 && (c.limit == 0 || c.limit > room) {
@@ -143,6 +146,7 @@ func (s *Server) Run(ctx context.Context) error {
 	debug.FreeOSMemory()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	defer s.core.access.start()() // stopped when nothing runs any more
 	adminDone := make(chan error, 1)
 	admin := newAdmin(ctx, s)
 	go func() { adminDone <- admin.serve(s.admin) }()
@@ -180,6 +184,9 @@ func (s *Server) Stats() Stats {
 		Unaddressed:    c.unaddressed.Load(),
 
 		CollectionsForced: c.forced.Load(),
+	}
+	if c.access != nil {
+		st.AccessLogDropped = c.access.dropped.Load()
 	}
 	s.engine.addStats(&st)
 	return st

@@ -14,16 +14,19 @@ type Stats struct {
 	MaxConnections int64   `json:"max_connections"`
 	Logins         int     `json:"logins"` // pairs of connection and id
 
-	Accepted      uint64 `json:"accepted"`       // connections taken from the kernel
-	Streams       uint64 `json:"streams"`        // of them, those that became streams
-	RefusedFull   uint64 `json:"refused_full"`   // answered 503 over the limit
-	RefusedOther  uint64 `json:"refused_other"`  // answered otherwise, and closed
-	AcceptPauses  uint64 `json:"accept_pauses"`  // times that accepting paused, out of files
-	BytesWritten  uint64 `json:"bytes_written"`  // to streams
-	BacklogBytes  int64  `json:"backlog_bytes"`  // waiting for full sockets now
-	DroppedClosed uint64 `json:"dropped_closed"` // messages whose connection had gone
-	DroppedSlow   uint64 `json:"dropped_slow"`   // messages over a connection's backlog
-	Disconnected  uint64 `json:"disconnected"`   // connections closed for being slow
+	Accepted         uint64 `json:"accepted"`           // connections taken from the kernel
+	Streams          uint64 `json:"streams"`            // of them, those that became streams
+	RefusedFull      uint64 `json:"refused_full"`       // answered 503 over the limit
+	RefusedAddress   uint64 `json:"refused_address"`    // answered 503 over the limit of one address
+	RefusedOther     uint64 `json:"refused_other"`      // answered otherwise, and closed
+	AcceptPauses     uint64 `json:"accept_pauses"`      // times that accepting paused, out of files
+	BytesWritten     uint64 `json:"bytes_written"`      // to streams
+	BacklogBytes     int64  `json:"backlog_bytes"`      // waiting for full sockets now
+	DroppedClosed    uint64 `json:"dropped_closed"`     // messages whose connection had gone
+	DroppedSlow      uint64 `json:"dropped_slow"`       // messages over a connection's backlog
+	Disconnected     uint64 `json:"disconnected"`       // connections closed for being slow
+	Heartbeats       uint64 `json:"heartbeats"`         // sent to silent streams
+	AccessLogDropped uint64 `json:"access_log_dropped"` // lines for which there was no room, or that could not be written
 
 	Sent        uint64 `json:"sent"`        // messages accepted
 	Routed      uint64 `json:"routed"`      // messages queued, once per connection
@@ -36,17 +39,18 @@ type Stats struct {
 // counters are what one event loop, or the goroutine engine, counts. The pad
 // keeps two loops' counters off one cache line.
 type counters struct {
-	accepted, streams, refusedFull, refusedOther, acceptPauses atomic.Uint64
-	written, bytesWritten                                      atomic.Uint64
-	droppedClosed, droppedSlow, disconnected                   atomic.Uint64
-	backlogBytes                                               atomic.Int64
-	_                                                          [64]byte
+	accepted, streams, refusedFull, refusedAddress, refusedOther, acceptPauses atomic.Uint64
+	written, bytesWritten                                                      atomic.Uint64
+	droppedClosed, droppedSlow, disconnected, heartbeats                       atomic.Uint64
+	backlogBytes                                                               atomic.Int64
+	_                                                                          [64]byte
 }
 
 func (c *counters) addTo(s *Stats) {
 	s.Accepted += c.accepted.Load()
 	s.Streams += c.streams.Load()
 	s.RefusedFull += c.refusedFull.Load()
+	s.RefusedAddress += c.refusedAddress.Load()
 	s.RefusedOther += c.refusedOther.Load()
 	s.AcceptPauses += c.acceptPauses.Load()
 	s.Written += c.written.Load()
@@ -54,6 +58,7 @@ func (c *counters) addTo(s *Stats) {
 	s.DroppedClosed += c.droppedClosed.Load()
 	s.DroppedSlow += c.droppedSlow.Load()
 	s.Disconnected += c.disconnected.Load()
+	s.Heartbeats += c.heartbeats.Load()
 	s.BacklogBytes += c.backlogBytes.Load()
 }
 

@@ -44,7 +44,7 @@ func TestStress(t *testing.T) {
 			bothEngines(t, func(t engineT) {
 				start(t, Config{Engine: t.engine}).stop() // what the runtime opens once
 				goroutines, files := goleak.IgnoreCurrent(), openFiles(t)
-				stress(t, Config{Engine: t.engine, SlowClient: policy, BacklogBytes: 256 << 10}, rand.Uint64())
+				stress(t, Config{Engine: t.engine, SlowClient: policy, BacklogBytes: 256 << 10, ConnectionLimit: 1 << 20, Heartbeat: leastHeartbeat, AccessLog: new(logBuffer), AccessLogSample: 3}, rand.Uint64())
 				waitForFiles(t, files)
 				if err := goleak.Find(goroutines); err != nil {
 					t.Error(err)

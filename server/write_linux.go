@@ -73,6 +73,7 @@ func (l *loop) tooSlow(slot uint32, c *conn) bool {
 // write sends l.out, and keeps what the socket does not take. It reports false
 // when that closed the connection.
 func (l *loop) write(slot uint32, c *conn) bool {
+	c.flags &^= looks
 	if c.extra != 0 {
 		if x := l.extras.at(c.extra); x.out.waiting() > 0 {
 			l.counters.backlogBytes.Add(int64(l.out.waiting()))
@@ -90,7 +91,7 @@ func (l *loop) write(slot uint32, c *conn) bool {
 		l.close(slot)
 		return false
 	}
-	l.wrote(n, l.out.advance(n))
+	l.wrote(slot, c, n, l.out.advance(n))
 	if left := l.out.waiting(); left > 0 {
 		l.counters.backlogBytes.Add(int64(left))
 		l.extraOf(c).out.take(&l.out)
@@ -99,7 +100,11 @@ func (l *loop) write(slot uint32, c *conn) bool {
 	return true
 }
 
-func (l *loop) wrote(bytes, messages int) {
+func (l *loop) wrote(slot uint32, c *conn, bytes, messages int) {
+	if c.flags&sampled != 0 {
+		l.visits[slot].bytes += uint64(bytes)
+		l.visits[slot].messages += uint64(messages)
+	}
 	l.counters.bytesWritten.Add(uint64(bytes))
 	if messages > 0 {
 		l.counters.written.Add(uint64(messages))
@@ -134,7 +139,7 @@ func (l *loop) flushBacklog(slot uint32, c *conn) bool {
 			return true
 		}
 		l.counters.backlogBytes.Add(-int64(n))
-		l.wrote(n, out.advance(n))
+		l.wrote(slot, c, n, out.advance(n))
 	}
 	l.rest(c)
 	l.lingerIfDone(slot, c)

@@ -1,5 +1,7 @@
 package epoll
 
+import "iter"
+
 // Slots is a table of connections. A connection at rest is one row of it: its
 // file descriptor, a generation, and a T, which should hold no pointers, so
 // that the garbage collector does not look at a million of them. Rows come in
@@ -82,9 +84,21 @@ func (s *Slots[T]) Len() int { return s.used }
 
 // All calls yield for each slot in use; yield may free it.
 func (s *Slots[T]) All(yield func(slot uint32, val *T) bool) {
-	for slot := uint32(1); slot <= s.fresh; slot++ {
-		if r := s.row(slot); r.gen&1 == 1 && !yield(slot, &r.val) {
-			return
+	s.Between(0, s.fresh)(yield)
+}
+
+// Rows is how many rows there are, used or not. They are numbered from 1, and
+// there never become fewer.
+func (s *Slots[T]) Rows() uint32 { return s.fresh }
+
+// Between is All for the rows after one, up to and with another, so that a
+// large table can be gone through bit by bit.
+func (s *Slots[T]) Between(after, last uint32) iter.Seq2[uint32, *T] {
+	return func(yield func(slot uint32, val *T) bool) {
+		for slot := after + 1; slot <= min(last, s.fresh); slot++ {
+			if r := s.row(slot); r.gen&1 == 1 && !yield(slot, &r.val) {
+				return
+			}
 		}
 	}
 }

@@ -190,3 +190,35 @@ func BenchmarkSlots(b *testing.B) {
 		s.Free(slot)
 	}
 }
+
+// TestSlotsBetween: a table that is gone through in parts has every row once.
+func TestSlotsBetween(t *testing.T) {
+	var s Slots[int]
+	for range s.Between(0, 10) {
+		t.Error("an empty table has a row")
+	}
+	const rows = 3*slotsPerPage + 7
+	for fd := range rows {
+		s.Alloc(fd)
+	}
+	for slot := uint32(1); slot <= rows; slot += 3 {
+		s.Free(slot)
+	}
+	if s.Rows() != rows {
+		t.Errorf("%d rows, want %d", s.Rows(), rows)
+	}
+	for _, size := range []uint32{1, 100, slotsPerPage, rows, 2 * rows} {
+		var parts, whole []uint32
+		for after := uint32(0); after < s.Rows(); after += size {
+			for slot := range s.Between(after, after+size) {
+				parts = append(parts, slot)
+			}
+		}
+		for slot := range s.All {
+			whole = append(whole, slot)
+		}
+		if !slices.Equal(parts, whole) || len(whole) != s.Len() {
+			t.Errorf("in parts of %d there are %d rows, at once %d, in use %d", size, len(parts), len(whole), s.Len())
+		}
+	}
+}

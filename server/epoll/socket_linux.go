@@ -1,6 +1,12 @@
 package epoll
 
-import "golang.org/x/sys/unix"
+import (
+	"fmt"
+	"net/netip"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
 
 // Accept takes a connection from a listening socket, non-blocking and closed on
 // exec. Unlike [unix.Accept4] it does not ask for the peer's address, which
@@ -39,4 +45,21 @@ func WriteNow(fd int, b []byte) (n int, err error) {
 			return 0, err
 		}
 	}
+}
+
+// Peer returns the address of a connection's other end, an IPv4 one as such
+// even on a socket that takes both. It fails with ENOTCONN once the peer has
+// reset the connection (getpeername(2)), so it is to be asked early.
+func Peer(fd int) (netip.AddrPort, error) {
+	sa, err := unix.Getpeername(fd)
+	switch sa := sa.(type) {
+	case *unix.SockaddrInet4:
+		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port)), nil
+	case *unix.SockaddrInet6:
+		return netip.AddrPortFrom(netip.AddrFrom16(sa.Addr).Unmap(), uint16(sa.Port)), nil
+	}
+	if err == nil {
+		err = unix.EAFNOSUPPORT
+	}
+	return netip.AddrPort{}, fmt.Errorf("epoll: %w", os.NewSyscallError("getpeername", err))
 }

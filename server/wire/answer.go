@@ -31,6 +31,7 @@ var (
 	HeadTooLong    = newAnswer(http.StatusRequestHeaderFieldsTooLarge, "The request head is longer than 8 KiB.")
 	NotImplemented = newAnswer(http.StatusNotImplemented, "Only GET and HEAD are understood here.")
 	Full           = newAnswer(http.StatusServiceUnavailable, "The server holds as many connections as it may. Try again shortly.", "Retry-After: 1")
+	AddressFull    = newAnswer(http.StatusServiceUnavailable, "Your address has as many connections as one address may have. Try again when one of them has ended.", "Retry-After: 1")
 	NoMessage      = &Answer{whole: []byte("HTTP/1.1 204 No Content\r\nServer: comet\r\nConnection: close\r\n\r\n")}
 )
 

@@ -110,6 +110,26 @@ func (k Kind) AppendEnd(dst []byte) []byte {
 	return append(dst, "0\r\n\r\n"...)
 }
 
+// AppendHeartbeat appends what tells a silent client, and whoever stands
+// between, that the stream is alive, and is not a message: a comment in
+// server-sent events (HTML standard, section 9.2.7: "a comment line … every 15
+// seconds or so"), or a WebSocket ping (RFC 6455, section 5.5.2). Other kinds
+// have no such thing.
+func (k Kind) AppendHeartbeat(dst []byte) []byte {
+	switch k {
+	case Events:
+		return append(dst, "d\r\n: heartbeat\n\n\r\n"...)
+	case Events | unchunked:
+		return append(dst, ": heartbeat\n\n"...)
+	case WebSocket:
+		return append(dst, 0x80|byte(ws.OpPing), 0)
+	}
+	return dst
+}
+
+// HasHeartbeat reports whether AppendHeartbeat appends anything.
+func (k Kind) HasHeartbeat() bool { return k.base() == Events || k == WebSocket }
+
 // appendHTMLChunk writes the chunk size in front without a second buffer: the
 // length of an escaped message is known before it is written.
 func appendHTMLChunk(dst []byte, n uint64, message []byte) []byte {

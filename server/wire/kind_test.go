@@ -60,6 +60,27 @@ func TestEndBytes(t *testing.T) {
 	}
 }
 
+func TestHeartbeatBytes(t *testing.T) {
+	for kind, want := range map[Kind]string{
+		HTML: "", HTML | unchunked: "", Poll: "", Poll | unchunked: "",
+		Events: "d\r\n: heartbeat\n\n\r\n", Events | unchunked: ": heartbeat\n\n",
+		WebSocket: "\x89\x00",
+	} {
+		if got := kind.AppendHeartbeat([]byte("x")); string(got) != "x"+want || kind.HasHeartbeat() != (want != "") {
+			t.Errorf("kind %d: heartbeat %q, want %q; it has one: %t", kind, got, "x"+want, kind.HasHeartbeat())
+		}
+	}
+	// A chunk reader and a frame reader take them for what they are.
+	body, err := io.ReadAll(httputil.NewChunkedReader(bytes.NewReader(Events.AppendEnd(Events.AppendHeartbeat(nil)))))
+	if err != nil || string(body) != ": heartbeat\n\n" {
+		t.Errorf("the chunk holds %q, error %v", body, err)
+	}
+	ping, err := ws.ReadHeader(bytes.NewReader(WebSocket.AppendHeartbeat(nil)))
+	if err != nil || ping.OpCode != ws.OpPing || !ping.Fin || ping.Masked || ping.Length != 0 {
+		t.Errorf("the frame is %+v, error %v", ping, err)
+	}
+}
+
 func TestKinds(t *testing.T) {
 	for kind, want := range map[Kind][2]bool{
 		HTML: {false, false}, HTML | unchunked: {false, false}, Events: {false, false},

@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -25,6 +27,10 @@ func newServe(env *Env) *cobra.Command {
 		poll      = duration(30 * time.Second)
 		drain     = duration(10 * time.Second)
 		keepAlive = duration(5 * time.Minute)
+		heartbeat duration
+		perAddr   count
+		accessLog string
+		sample    = count(100)
 	)
 	cmd := &cobra.Command{
 		Use:   "serve",
@@ -61,16 +67,27 @@ last chunk, and the exit code is 0.`,
 			}
 			cfg.SlowClient = server.SlowPolicy(slow)
 			cfg.MaxConnections = int(maxConns)
+			cfg.ConnectionLimit = int(perAddr)
 			cfg.BacklogBytes = int(backlog)
 			cfg.PollTimeout = time.Duration(poll)
 			cfg.DrainTimeout = time.Duration(drain)
 			if cfg.KeepAlive = time.Duration(keepAlive); keepAlive == 0 {
 				cfg.KeepAlive = -1
 			}
+			cfg.Heartbeat = time.Duration(heartbeat)
 			cfg.Logger = env.Logger()
+			if sample == 0 {
+				return usagef("--access-log-sample 0: use 1 (every stream) or more, and leave --access-log away for none")
+			}
+			cfg.AccessLogSample = int(sample)
 			if err := cfg.Validate(); err != nil {
 				return usageError{err}
 			}
+			closeLog, err := openAccessLog(env, accessLog, &cfg)
+			if err != nil {
+				return err
+			}
+			defer closeLog()
 			s, err := server.New(cfg)
 			if err != nil {
 				return usageError{err}
@@ -92,10 +109,14 @@ last chunk, and the exit code is 0.`,
 	f.StringVar(&engine, "engine", "auto", "epoll, goroutine or auto: epoll on Linux")
 	f.IntVar(&cfg.Loops, "loops", 0, "event loops of the epoll engine; 0 is one per core")
 	f.Var(&maxConns, "max-connections", "the most streams; one more is answered 503; 0 is what the open-file limit allows")
+	f.Var(&perAddr, "connection-limit", "the most streams from one client address; one more is answered 503; 0 is no such limit")
 	f.Var(&backlog, "backlog-bytes", "the most that waits for one connection whose socket is full")
 	f.StringVar(&slow, "slow-client", "disconnect", "what becomes of a connection over its backlog: disconnect, or drop messages")
 	f.Var(&poll, "poll-timeout", "how long a long poll waits for a message")
-	f.Var(&keepAlive, "keepalive", "silence after which the kernel asks whether a client is still there; 0 is never")
+	f.Var(&keepAlive, "keepalive", "silence after which the kernel asks whether a client is still there, four times, 15s apart or this if it is less; 0 is never")
+	f.Var(&heartbeat, "heartbeat", "silence after which a stream of /events gets a comment and one of /ws a ping; 0 is never")
+	f.StringVar(&accessLog, "access-log", "", "`file` to append a line of JSON to for each sampled stream at its end, and each request that got no stream; - is standard output")
+	f.Var(&sample, "access-log-sample", "log one stream of so many")
 	f.Var(&drain, "drain-timeout", "how long delivering may go on after SIGTERM")
 	f.BoolVar(&asJSON, "json", false, "print the addresses as a line of JSON")
 	endWithStdin(f, &withStdin)
@@ -134,4 +155,28 @@ func adminToken(env *Env, file string) (string, error) {
 		return "", usagef("the admin token file %s is empty", file)
 	}
 	return token, nil
+}
+
+// openAccessLog gives cfg the file that the access log goes to, if there is to
+// be one, and returns what closes it.
+func openAccessLog(env *Env, path string, cfg *server.Config) (closeLog func(), err error) {
+	switch path {
+	case "":
+		return func() {}, nil
+	case "-":
+		// Whoever reads it may go. That is no reason for a server to.
+		signal.Ignore(syscall.SIGPIPE)
+		cfg.AccessLog = env.Stdout
+		return func() {}, nil
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o640)
+	if err != nil {
+		return nil, usagef("the access log: %w", err)
+	}
+	cfg.AccessLog = f
+	return func() {
+		if err := f.Close(); err != nil {
+			env.Logger().Error("the access log may not be complete", "error", err)
+		}
+	}, nil
 }

@@ -1,0 +1,214 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"net/netip"
+	"strconv"
+	"sync/atomic"
+	"time"
+)
+
+// accessLog writes a line of JSON for one of every so many streams at its end,
+// and for each request that got no stream:
+//
+//	{"time":"2026-01-02T15:04:05.678Z","msg":"stream","remote":"192.0.2.7:51234",
+//	 "request":"GET /test/123 HTTP/1.1","status":200,"messages":3,"bytes":220,"duration_ms":61500}
+//
+// msg is stream or refused. request is the first line that came, cut at 256
+// bytes. messages and bytes are what the kernel took for it; duration_ms is
+// from the complete request head to the logout. status is 0 for a poll whose
+// client left before its answer.
+//
+// Whoever has something to log never waits: lines go through a queue of fixed
+// length, and those for which it has no room are counted as dropped, as are
+// those that could not be written. A nil accessLog logs nothing.
+type accessLog struct {
+	to     lineWriter
+	every  uint64
+	logger *slog.Logger
+
+	seen    atomic.Uint64 // streams, to choose from
+	lines   chan visit
+	dropped atomic.Uint64
+}
+
+const (
+	// accessQueue is how many lines wait for the writer: some 100 kB.
+	accessQueue = 1024
+	// accessRequest is the most that is kept of a request line, in bytes.
+	accessRequest = 256
+	// accessPatience is how long the end of Run waits for lines to be written.
+	accessPatience = time.Second
+)
+
+// visit is a stream that will have a line, or a refused request.
+type visit struct {
+	began, ended    time.Time
+	remote          netip.AddrPort
+	request         string
+	status          int // of the stream's head; 0 for a poll, which has none
+	messages, bytes uint64
+	refused         bool
+}
+
+func newAccessLog(c *Config) *accessLog {
+	if c.AccessLog == nil {
+		return nil
+	}
+	return &accessLog{
+		to:     lineWriter{to: c.AccessLog},
+		every:  uint64(c.AccessLogSample),
+		logger: c.Logger,
+		lines:  make(chan visit, accessQueue),
+	}
+}
+
+// choose decides whether a stream is one that is logged: the first is, and
+// every so many after it.
+func (a *accessLog) choose() bool {
+	return a != nil && (a.seen.Add(1)-1)%a.every == 0
+}
+
+// beginVisit makes the visit of a stream that was chosen.
+func beginVisit(now time.Time, remote netip.AddrPort, head, answer []byte) *visit {
+	return &visit{began: now, remote: remote, request: requestLine(head), status: statusOf(answer)}
+}
+
+// refused logs a request that was answered without a stream.
+func (a *accessLog) refused(now time.Time, remote netip.AddrPort, head, answer []byte) {
+	a.log(visit{
+		began: now, ended: now, remote: remote, request: requestLine(head),
+		status: statusOf(answer), bytes: uint64(len(answer)), refused: true,
+	})
+}
+
+// log queues a line. It never blocks.
+func (a *accessLog) log(v visit) {
+	select {
+	case a.lines <- v:
+	default:
+		a.dropped.Add(1)
+	}
+}
+
+// start writes what is logged until stop, which is called when nobody logs any
+// more.
+func (a *accessLog) start() (stop func()) {
+	if a == nil {
+		return func() {}
+	}
+	written := make(chan struct{})
+	go func() {
+		defer close(written)
+		a.writeAll()
+	}()
+	return func() {
+		close(a.lines)
+		select {
+		case <-written:
+			return
+		case <-time.After(accessPatience):
+		}
+		// A pipe that nobody reads. A file that has deadlines can be told to
+		// give up; another keeps its goroutine until it does by itself.
+		a.logger.Warn("the access log is not taken by its reader; what is left of it is lost", "lines", len(a.lines))
+		if f, ok := a.to.to.(interface{ SetWriteDeadline(time.Time) error }); ok && f.SetWriteDeadline(time.Unix(1, 0)) == nil {
+			<-written
+		}
+	}
+}
+
+func (a *accessLog) writeAll() {
+	handler := slog.NewJSONHandler(&a.to, &slog.HandlerOptions{
+		ReplaceAttr: func(groups []string, attr slog.Attr) slog.Attr {
+			if attr.Key == slog.LevelKey {
+				return slog.Attr{}
+			}
+			return attr
+		},
+	})
+	reported := false
+	for v := range a.lines {
+		err := handler.Handle(context.Background(), v.record())
+		if err == nil {
+			continue
+		}
+		a.dropped.Add(1)
+		if !reported {
+			reported = true
+			a.logger.Error("the access log cannot be written; lines are dropped, and counted as access_log_dropped, until it can", "error", err)
+		}
+	}
+}
+
+func (v *visit) record() slog.Record {
+	what := "stream"
+	if v.refused {
+		what = "refused"
+	}
+	remote := ""
+	if v.remote.IsValid() {
+		remote = netip.AddrPortFrom(v.remote.Addr().Unmap(), v.remote.Port()).String()
+	}
+	r := slog.NewRecord(v.ended, slog.LevelInfo, what, 0)
+	r.AddAttrs(
+		slog.String("remote", remote),
+		slog.String("request", v.request),
+		slog.Int("status", v.finalStatus()),
+		slog.Uint64("messages", v.messages),
+		slog.Uint64("bytes", v.bytes),
+		slog.Float64("duration_ms", float64(v.ended.Sub(v.began).Microseconds())/1000),
+	)
+	return r
+}
+
+// finalStatus is the status that the client saw. That of a poll comes with its
+// message, or with the answer that there was none.
+func (v *visit) finalStatus() int {
+	switch {
+	case v.status != 0 || v.bytes == 0:
+		return v.status
+	case v.messages == 0:
+		return 204
+	}
+	return 200
+}
+
+// requestLine is the first line of a head, or as much as there is of it.
+func requestLine(head []byte) string {
+	head = bytes.TrimLeft(head, "\r\n")
+	line, _, _ := bytes.Cut(head[:min(len(head), accessRequest)], []byte{'\n'})
+	return string(bytes.TrimSuffix(line, []byte{'\r'}))
+}
+
+// statusOf reads the status from an answer, and 0 from none.
+func statusOf(answer []byte) int {
+	const at = len("HTTP/1.1 ")
+	if len(answer) < at+3 {
+		return 0
+	}
+	status, _ := strconv.Atoi(string(answer[at : at+3])) // our own answers
+	return status
+}
+
+// lineWriter writes whole lines. One that was cut short, by a full disk, is
+// ended before the next.
+type lineWriter struct {
+	to   io.Writer
+	torn bool
+}
+
+func (w *lineWriter) Write(line []byte) (int, error) {
+	if w.torn {
+		if _, err := w.to.Write([]byte{'\n'}); err != nil {
+			return 0, err
+		}
+		w.torn = false
+	}
+	n, err := w.to.Write(line)
+	w.torn = err != nil && n > 0
+	return n, err
+}

@@ -1,0 +1,54 @@
+package server
+
+import (
+	"slices"
+
+	"example.org/comet/server/epoll"
+	"example.org/comet/server/wire"
+)
+
+// admit counts a stream in. It reports false when it refused the connection, or
+// closed it, instead. The address is asked first: a refusal by it must not hold,
+// even for a moment, a place that another client could have had.
+func (l *loop) admit(slot uint32, c *conn, req wire.Request, head []byte) bool {
+	p, ok := place(0), true
+	if l.core.addresses != nil {
+		peer, err := epoll.Peer(l.conns.FD(slot))
+		if err != nil {
+			l.close(slot) // it has gone already
+			return false
+		}
+		if p, ok = l.core.addresses.take(peer.Addr()); !ok {
+			l.counters.refusedAddress.Add(1)
+			l.logRefusal(slot, head, wire.AddressFull.Bytes())
+			l.finish(slot, c, wire.AddressFull.Bytes())
+			return false
+		}
+	}
+	if !l.core.admit() {
+		l.core.addresses.leave(p)
+		l.counters.refusedFull.Add(1)
+		l.logRefusal(slot, head, wire.Full.Bytes())
+		l.finish(slot, c, wire.Full.Bytes())
+		return false
+	}
+	if p != 0 {
+		if more := int(slot) + 1 - len(l.places); more > 0 {
+			l.places = append(l.places, slices.Repeat([]place{0}, more)...)
+		}
+		l.places[slot] = p
+	}
+	l.beginVisit(slot, c, req, head)
+	return true
+}
+
+// left undoes what admit did besides counting.
+func (l *loop) left(slot uint32, c *conn) {
+	if l.core.addresses != nil {
+		l.core.addresses.leave(l.places[slot])
+		l.places[slot] = 0
+	}
+	if c.flags&sampled != 0 {
+		l.visits[slot].ended = l.now
+	}
+}
