@@ -123,7 +123,7 @@ func (a *accessLog) start() (stop func()) {
 
 func (a *accessLog) writeAll() {
 	handler := slog.NewJSONHandler(&a.to, &slog.HandlerOptions{
-		ReplaceAttr: func(groups []string, attr slog.Attr) slog.Attr {
+		ReplaceAttr: func(_ []string, attr slog.Attr) slog.Attr {
 			if attr.Key == slog.LevelKey {
 				return slog.Attr{}
 			}

@@ -44,7 +44,9 @@ type Config struct {
 	// KeepAlive is how long a connection may be silent before the kernel asks
 	// whether its peer is still there. A peer that does not answer four such
 	// questions is gone: they are 15 s apart, or KeepAlive if that is less, in
-	// whole seconds. 0 means 5 minutes, a negative value never.
+	// whole seconds. On Linux what was sent may go unacknowledged for as long as
+	// all that takes, unless SlowClient is Drop, which keeps clients that take
+	// nothing. 0 means 5 minutes, a negative value never.
 	KeepAlive time.Duration
 	// Heartbeat is how long a stream of /events may be silent before it gets a
 	// comment, and one of /ws a ping. Up to a quarter of it may be missing. 0
@@ -97,6 +99,18 @@ const (
 // or without power.
 func (c *Config) keepAlive() net.KeepAliveConfig {
 	return net.KeepAliveConfig{Enable: c.KeepAlive > 0, Idle: c.KeepAlive, Interval: min(15*time.Second, max(c.KeepAlive, time.Second)), Count: 4}
+}
+
+// userTimeout is how long what was sent may go unacknowledged before the peer
+// is taken for gone: as long as it takes keepAlive to find that; 0 is no such
+// limit. A client that does not read looks the same to the kernel, so it is not
+// for those that are to be kept.
+func (c *Config) userTimeout() time.Duration {
+	k := c.keepAlive()
+	if !k.Enable || c.SlowClient == Drop {
+		return 0
+	}
+	return max(k.Idle, time.Second) + time.Duration(k.Count)*k.Interval
 }
 
 // What a server needs files for besides connections: listeners, event loops,

@@ -150,7 +150,14 @@ func TestKeepAlive(t *testing.T) {
 			t.Errorf("--keepalive %v: %+v, want questions %v apart", idle, got, want)
 		}
 	}
-	if cfg := (Config{KeepAlive: -1}).withDefaults(); cfg.keepAlive().Enable {
+	if cfg := (Config{KeepAlive: -1}).withDefaults(); cfg.keepAlive().Enable || cfg.userTimeout() != 0 {
 		t.Error("off, and it is on")
+	}
+	for cfg, want := range map[*Config]time.Duration{
+		{}: 6 * time.Minute, {KeepAlive: time.Second}: 5 * time.Second, {KeepAlive: time.Second, SlowClient: Drop}: 0,
+	} {
+		if cfg := cfg.withDefaults(); cfg.userTimeout() != want {
+			t.Errorf("--keepalive %v with %s: bytes may go unacknowledged for %v, want %v", cfg.KeepAlive, cfg.SlowClient, cfg.userTimeout(), want)
+		}
 	}
 }

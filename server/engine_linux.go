@@ -27,7 +27,7 @@ type epollEngine struct {
 
 func newEpollEngine(c *core) (engine, error) {
 	e := &epollEngine{core: c}
-	sockets, bound, err := listen(c.Listen, c.Loops, c.keepAlive())
+	sockets, bound, err := listen(c)
 	if err != nil {
 		return nil, err
 	}
@@ -79,8 +79,9 @@ func (e *epollEngine) serve(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// listen opens n sockets on one address.
-func listen(address string, n int, keepAlive net.KeepAliveConfig) (sockets []int, bound net.Addr, err error) {
+// listen opens a socket for each loop, on one address.
+func listen(c *core) (sockets []int, bound net.Addr, err error) {
+	address, n := c.Listen, c.Loops
 	const what = "stream listener"
 	defer func() {
 		if err != nil {
@@ -103,7 +104,7 @@ func listen(address string, n int, keepAlive net.KeepAliveConfig) (sockets []int
 		KeepAlive: -1,
 		Control: func(_, _ string, raw syscall.RawConn) error {
 			var err error
-			return errors.Join(raw.Control(func(fd uintptr) { err = prepareListener(int(fd), n > 1, keepAlive) }), err)
+			return errors.Join(raw.Control(func(fd uintptr) { err = prepareListener(int(fd), &c.Config) }), err)
 		},
 	}
 	for range n {
@@ -128,10 +129,12 @@ func listen(address string, n int, keepAlive net.KeepAliveConfig) (sockets []int
 // says nothing is accepted after a second, and then has HeadTimeout.
 //
 // Keepalive is inherited too (tcp(7)); it costs a timer in the kernel.
-func prepareListener(fd int, shared bool, keepAlive net.KeepAliveConfig) error {
+func prepareListener(fd int, c *Config) error {
+	keepAlive := c.keepAlive()
 	errs := []error{
 		os.NewSyscallError("setsockopt TCP_NODELAY", unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)),
 		os.NewSyscallError("setsockopt TCP_DEFER_ACCEPT", unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT, 1)),
+		setUserTimeout(fd, c.userTimeout()),
 	}
 	if keepAlive.Enable {
 		for option, value := range map[int]int{
@@ -143,7 +146,7 @@ func prepareListener(fd int, shared bool, keepAlive net.KeepAliveConfig) error {
 		}
 		errs = append(errs, os.NewSyscallError("setsockopt SO_KEEPALIVE", unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1)))
 	}
-	if shared {
+	if c.Loops > 1 {
 		errs = append(errs, os.NewSyscallError("setsockopt SO_REUSEPORT", unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)))
 	}
 	return errors.Join(errs...)

@@ -34,7 +34,8 @@ type stdEngine struct {
 }
 
 func newStdEngine(c *core) (engine, error) {
-	ln, err := (&net.ListenConfig{KeepAliveConfig: c.keepAlive(), KeepAlive: -1}).Listen(context.Background(), "tcp", c.Listen)
+	config := net.ListenConfig{KeepAliveConfig: c.keepAlive(), KeepAlive: -1, Control: userTimeoutControl(c.userTimeout())}
+	ln, err := config.Listen(context.Background(), "tcp", c.Listen)
 	if err != nil {
 		return nil, listenError("stream listener", c.Listen, err)
 	}

@@ -11,13 +11,14 @@ import (
 // closed it, instead. The address is asked first: a refusal by it must not hold,
 // even for a moment, a place that another client could have had.
 func (l *loop) admit(slot uint32, c *conn, req wire.Request, head []byte) bool {
-	p, ok := place(0), true
+	var p place
 	if l.core.addresses != nil {
 		peer, err := epoll.Peer(l.conns.FD(slot))
 		if err != nil {
 			l.close(slot) // it has gone already
 			return false
 		}
+		var ok bool
 		if p, ok = l.core.addresses.take(peer.Addr()); !ok {
 			l.counters.refusedAddress.Add(1)
 			l.logRefusal(slot, head, wire.AddressFull.Bytes())

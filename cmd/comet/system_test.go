@@ -313,6 +313,76 @@ func TestSystemKeepalive(t *testing.T) {
 	}
 }
 
+// TestSystemHalfOpen has a client vanish without a word, as when its cable is
+// pulled: a network namespace whose link goes down. The server must notice by
+// --keepalive, both of a silent client and of one that it has a message for,
+// which keepalive itself does not ask.
+func TestSystemHalfOpen(t *testing.T) {
+	ip, curl := need(t, "ip"), need(t, "curl")
+	for i, engine := range []string{"epoll", "goroutine"} {
+		t.Run(engine, func(t *testing.T) {
+			far := newNamespace(t, ip, i)
+			_, addr, admin := startServer(t, "--engine", engine, "--keepalive", "1s", "--listen", far.near+":0")
+			for _, id := range []string{"1", "2"} {
+				_, out := background(t, ip, "netns", "exec", far.name, curl, "-sN", "http://"+addr+"/test/"+id)
+				eventually(t, "client "+id+" is connected", func() bool {
+					return strings.Contains(run(t, "comet", "send", "--to", "http://"+admin, id, "hello"), "reached 1")
+				})
+				out.await(t, "hello") // and it is not blocked by anything
+			}
+			run(t, ip, "-n", far.name, "link", "set", far.link, "down")
+			begun := time.Now()
+			if got := run(t, "comet", "send", "--to", "http://"+admin, "2", "into the void"); !strings.Contains(got, "reached 1") {
+				t.Errorf("a moment after the link went down, a message %s", got)
+			}
+			last := 2
+			eventually(t, "both are known to be gone", func() bool {
+				if now := connections(t, admin); now != last {
+					t.Logf("%v after the link went down, %d of 2 connections are left", time.Since(begun).Round(50*time.Millisecond), now)
+					last = now
+				}
+				return last == 0
+			})
+		})
+	}
+}
+
+// namespace is a network namespace with a link to this one.
+type namespace struct {
+	name, link string
+	near       string // this end's address
+}
+
+// newNamespace makes the n-th one, out of the addresses that are set aside for
+// tests (RFC 2544). It needs root.
+func newNamespace(t *testing.T, ip string, n int) namespace {
+	t.Helper()
+	id := fmt.Sprintf("%d-%d", os.Getpid()%100_000, n)
+	ns := namespace{name: "comet-" + id, link: "cf" + id, near: fmt.Sprintf("198.18.%d.1", 200+n)}
+	if out, err := exec.CommandContext(t.Context(), ip, "netns", "add", ns.name).CombinedOutput(); err != nil {
+		t.Skipf("a network namespace cannot be made here (root can): %s", out)
+	}
+	t.Cleanup(func() {
+		if out, err := exec.Command(ip, "netns", "del", ns.name).CombinedOutput(); err != nil {
+			t.Errorf("the namespace %s is left over: %s", ns.name, out)
+		}
+	})
+	near := "cn" + id
+	if out, err := exec.CommandContext(t.Context(), ip, "link", "add", near, "type", "veth", "peer", "name", ns.link, "netns", ns.name).CombinedOutput(); err != nil {
+		t.Skipf("a veth link cannot be made here: %s", out)
+	}
+	t.Cleanup(func() { // sockets that still try to say goodbye would keep it
+		if out, err := exec.Command(ip, "link", "del", near).CombinedOutput(); err != nil {
+			t.Errorf("the link %s is left over: %s", near, out)
+		}
+	})
+	run(t, ip, "addr", "add", ns.near+"/24", "dev", near)
+	run(t, ip, "link", "set", near, "up")
+	run(t, ip, "-n", ns.name, "addr", "add", fmt.Sprintf("198.18.%d.2/24", 200+n), "dev", ns.link)
+	run(t, ip, "-n", ns.name, "link", "set", ns.link, "up")
+	return ns
+}
+
 // TestSystemBenchKilled: whatever happens to bench, its processes end.
 func TestSystemBenchKilled(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "report")
