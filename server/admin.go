@@ -40,6 +40,7 @@ func newAdmin(ctx context.Context, s *Server) *admin {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /send/{id}", a.sendOne)
 	mux.HandleFunc("POST /send", a.sendStream)
+	mux.HandleFunc("GET /{$}", a.page)
 	mux.HandleFunc("GET /stats", a.stats)
 	mux.HandleFunc("GET /metrics", a.metrics)
 	mux.HandleFunc("POST /gc", a.gc)
@@ -138,7 +139,10 @@ func (a *admin) readyz(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (a *admin) stats(w http.ResponseWriter, _ *http.Request) {
-	reply(w, http.StatusOK, a.server.Stats())
+	reply(w, http.StatusOK, struct {
+		Stats
+		RSS *int64 `json:"rss_bytes"` // null where the system does not tell
+	}{a.server.Stats(), residentBytes()})
 }
 
 // gc frees what can be freed, as the article did by hand with

@@ -1,8 +1,6 @@
 package server
 
 import (
-	"slices"
-
 	"example.org/comet/server/epoll"
 	"example.org/comet/server/wire"
 )
@@ -35,7 +33,7 @@ func (l *loop) admit(slot uint32, c *conn, req wire.Request, head []byte) bool {
 	}
 	if p != 0 {
 		if more := int(slot) + 1 - len(l.places); more > 0 {
-			l.places = append(l.places, slices.Repeat([]place{0}, more)...)
+			l.places = append(l.places, make([]place, more)...)
 		}
 		l.places[slot] = p
 	}

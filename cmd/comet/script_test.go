@@ -46,6 +46,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"await": await,
 			"code":  code,
+			"get":   get,
 			"post":  post,
 		},
 	})
@@ -97,6 +98,21 @@ func post(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	if !strings.Contains(string(body), args[1]) {
 		ts.Fatalf("POST %s is answered %s: %s", args[0], answer.Status, body)
+	}
+}
+
+// get URL PATTERN: the answer must match.
+func get(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: get URL PATTERN")
+	}
+	answer, err := http.Get(args[0])
+	ts.Check(err)
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	ts.Check(err)
+	if !regexp.MustCompile(args[1]).Match(body) {
+		ts.Fatalf("GET %s is answered %s: %s", args[0], answer.Status, body)
 	}
 }
 

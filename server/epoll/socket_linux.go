@@ -1,9 +1,11 @@
 package epoll
 
 import (
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"os"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -49,17 +51,27 @@ func WriteNow(fd int, b []byte) (n int, err error) {
 
 // Peer returns the address of a connection's other end, an IPv4 one as such
 // even on a socket that takes both. It fails with ENOTCONN once the peer has
-// reset the connection (getpeername(2)), so it is to be asked early.
+// reset the connection (getpeername(2)), so it is to be asked early. Unlike
+// [unix.Getpeername] it leaves no garbage, which came to 220 bytes for each
+// connection.
 func Peer(fd int) (netip.AddrPort, error) {
-	sa, err := unix.Getpeername(fd)
-	switch sa := sa.(type) {
-	case *unix.SockaddrInet4:
-		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port)), nil
-	case *unix.SockaddrInet6:
-		return netip.AddrPortFrom(netip.AddrFrom16(sa.Addr).Unmap(), uint16(sa.Port)), nil
+	var raw unix.RawSockaddrInet6 // holds an IPv4 one as well
+	size := uint32(unsafe.Sizeof(raw))
+	_, _, errno := unix.RawSyscall(unix.SYS_GETPEERNAME, uintptr(fd), uintptr(unsafe.Pointer(&raw)), uintptr(unsafe.Pointer(&size)))
+	if errno == 0 {
+		switch raw.Family {
+		case unix.AF_INET:
+			raw4 := (*unix.RawSockaddrInet4)(unsafe.Pointer(&raw))
+			return netip.AddrPortFrom(netip.AddrFrom4(raw4.Addr), bigEndian(raw4.Port)), nil
+		case unix.AF_INET6:
+			return netip.AddrPortFrom(netip.AddrFrom16(raw.Addr).Unmap(), bigEndian(raw.Port)), nil
+		}
+		errno = unix.EAFNOSUPPORT
 	}
-	if err == nil {
-		err = unix.EAFNOSUPPORT
-	}
-	return netip.AddrPort{}, fmt.Errorf("epoll: %w", os.NewSyscallError("getpeername", err))
+	return netip.AddrPort{}, fmt.Errorf("epoll: %w", os.NewSyscallError("getpeername", errno))
+}
+
+// bigEndian reads a number that lies in memory in network order.
+func bigEndian(n uint16) uint16 {
+	return binary.BigEndian.Uint16((*[2]byte)(unsafe.Pointer(&n))[:])
 }

@@ -48,6 +48,7 @@ listener:
   POST /send/{id}    the body is the message
   POST /send         a line per message: ID MESSAGE, or {"id":1,"message":"..."}
   GET  /stats /metrics /healthz /readyz /debug/pprof/    POST /gc
+  GET  /             the same figures as a page that follows them
 
 SIGTERM or Ctrl-C drains: what was accepted is delivered, each stream gets its
 last chunk, and the exit code is 0.`,
