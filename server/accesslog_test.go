@@ -63,6 +63,7 @@ func TestAccessLog(t *testing.T) {
 		stream.expect(chunk(1, "a") + chunk(2, "b"))
 		r.waitFor("both to be counted", func(s Stats) bool { return s.Written == 2 })
 		stream.reset() // whose address nobody can be asked for any more
+		r.waitForLogins(0)
 		atEnd := expect(r.stream("2"), accessLine{Msg: "stream", Request: "GET /test/2 HTTP/1.1", Status: 200, Bytes: uint64(len(html11 + lastOne))})
 		poll := expect(r.connect("GET /poll/3 HTTP/1.1\r\n\r\n"), accessLine{Msg: "stream", Request: "GET /poll/3 HTTP/1.1", Status: 200, Messages: 1})
 		r.waitForLogins(2)
