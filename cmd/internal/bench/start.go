@@ -143,8 +143,11 @@ func (e *experiment) startMemlog() error {
 		args = append(args, "--stats", e.servers[0].admin.url+"/stats")
 	}
 	var err error
-	e.memlog, err = start(e.cfg, e.progress, nil, "memlog", args...)
-	return err
+	if e.memlog, err = start(e.cfg, e.progress, nil, "memlog", args...); err != nil {
+		return err
+	}
+	giveWay(e.memlog.cmd.Process.Pid) // to what it watches
+	return nil
 }
 
 // sampleInterval keeps the witness from disturbing: to count a million sockets
