@@ -12,6 +12,7 @@ func commands(env *Env) []*cobra.Command {
 	return []*cobra.Command{
 		newBench(env),
 		newServe(env),
+		newRouter(env),
 		newSend(env),
 		newMsggen(env),
 		newFlood(env),
