@@ -135,6 +135,12 @@ func (a *admin) readyz(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "draining", http.StatusServiceUnavailable)
 		return
 	}
+	if x := a.server.core.Exchange; x != nil {
+		if err := x.Ready(); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+	}
 	_, _ = io.WriteString(w, "ready\n")
 }
 
@@ -185,13 +191,33 @@ func (a *admin) sendOne(w http.ResponseWriter, r *http.Request) {
 		reply(w, http.StatusBadRequest, problem{"the message did not come whole: " + err.Error()})
 		return
 	}
-	p := publisher{core: a.server.core}
-	reached := p.send(id, message)
+	p := newPublisher(a.server.core)
+	answer := sendAnswer{Reached: p.send(id, message)}
 	// It fails when the client is gone; the message is on its way all the same.
 	_ = p.flush(r.Context())
-	reply(w, http.StatusOK, struct {
-		Reached int `json:"reached"`
-	}{reached})
+	code := http.StatusOK
+	if p.others != nil {
+		err := p.confirm(r.Context())
+		answer.elsewhereOne = &elsewhereOne{Here: answer.Reached, Published: err == nil}
+		if err != nil {
+			code, answer.Error = http.StatusServiceUnavailable, "the message was not published to the other servers, or not for certain: "+p.unsent.Error()
+		}
+	}
+	reply(w, code, answer)
+}
+
+// sendAnswer answers POST /send/{id}.
+type sendAnswer struct {
+	Reached int `json:"reached"` // connections it was queued to
+	*elsewhereOne
+	Error string `json:"error,omitempty"`
+}
+
+// elsewhereOne is what a server that is not alone tells as well. There, Reached
+// counts this server's connections only.
+type elsewhereOne struct {
+	Here      int  `json:"here"`      // as Reached
+	Published bool `json:"published"` // the router has it
 }
 
 // hangUp answers 503 to a client whose body was cut short by the shutdown, and

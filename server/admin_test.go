@@ -90,7 +90,7 @@ func TestSendLines(t *testing.T) {
 				if err := json.Unmarshal([]byte(answer), &got); err != nil {
 					t.Fatalf("%q: %v", answer, err)
 				}
-				want := sendReceipt{uint64(c.sent), uint64(c.reached), uint64(c.unaddressed), got.Error}
+				want := sendReceipt{Sent: uint64(c.sent), Reached: uint64(c.reached), Unaddressed: uint64(c.unaddressed), Error: got.Error}
 				if code != c.code || got != want || !strings.HasPrefix(got.Error, c.err) || (got.Error == "") != (c.err == "") {
 					t.Errorf("%d %s; want %d %+v, error %q", code, answer, c.code, want, c.err)
 				}

@@ -9,6 +9,8 @@ import (
 	"net"
 	"runtime"
 	"time"
+
+	"example.org/comet/server/router"
 )
 
 // Config says how to serve. The zero value of each field is its default.
@@ -60,6 +62,15 @@ type Config struct {
 	// AccessLogSample chooses the streams that are logged: one in so many. 0
 	// means 100.
 	AccessLogSample int
+	// DrainDelay is how long Run goes on as before after its context has ended,
+	// but for /readyz, so that load balancers notice; 0 means not at all.
+	DrainDelay time.Duration
+	// Exchange joins this server to others; nil means that it is alone. Run and
+	// Close close it.
+	Exchange router.Exchange
+	// WithoutRouter says what becomes of new streams while Exchange is away.
+	// Empty means AcceptAway.
+	WithoutRouter RouterPolicy
 	// DrainTimeout is how long Run may go on delivering after its context has
 	// ended; 0 means 10 s.
 	DrainTimeout time.Duration
@@ -131,6 +142,7 @@ func (c Config) withDefaults() Config {
 	set(&c.KeepAlive, 5*time.Minute)
 	set(&c.DrainTimeout, 10*time.Second)
 	set(&c.AccessLogSample, 100)
+	set(&c.WithoutRouter, AcceptAway)
 	if c.Engine == Auto {
 		c.Engine = defaultEngine
 	}
@@ -160,6 +172,8 @@ func (c Config) Validate() error {
 	bad(c.Engine == Epoll || c.Engine == Goroutine, "engine %q is not known: use epoll or goroutine", c.Engine)
 	bad(c.Engine != Epoll || defaultEngine == Epoll, "the epoll engine needs Linux: use the goroutine engine on %s", runtime.GOOS)
 	bad(c.SlowClient == Disconnect || c.SlowClient == Drop, "slow-client policy %q is not known: use disconnect or drop", c.SlowClient)
+	bad(c.WithoutRouter == AcceptAway || c.WithoutRouter == RefuseAway, "without-router policy %q is not known: use accept or refuse", c.WithoutRouter)
+	bad(c.DrainDelay >= 0, "a drain delay of %v: use 0 or more", c.DrainDelay)
 	bad(c.Loops >= 1 && c.Loops <= 1024, "%d event loops: use 1 to 1024", c.Loops)
 	bad(c.MaxConnections >= 0, "a limit of %d connections: use 0 (what the open-file limit allows) or more", c.MaxConnections)
 	bad(c.ConnectionLimit >= 0 && int64(c.ConnectionLimit) <= math.MaxUint32, "a limit of %d connections for an address: use 0 (no such limit) to 4294967295", c.ConnectionLimit)

@@ -23,6 +23,7 @@ type state uint8
 
 const (
 	readingHead state = iota // until a whole head has come
+	loggingIn                // waits for the exchange; counts against the limit
 	streaming                // logged in; counts against the limit
 	answered                 // the last bytes are on their way; nothing more will be
 	lingering                // half-closed; what still comes is dropped
@@ -173,6 +174,8 @@ func (l *loop) received(slot uint32, c *conn, b []byte) {
 		if c.kind.IsWebSocket() {
 			l.receivedFrames(slot, c, b)
 		}
+	case loggingIn:
+		l.keep(slot, c, b)
 	case answered, lingering: // dropped
 	}
 }
@@ -204,7 +207,7 @@ func (l *loop) receivedHead(slot uint32, c *conn, b []byte) {
 	if !l.admit(slot, c, req, b) {
 		return
 	}
-	l.stream(slot, c, req, b[req.Len:])
+	l.begin(slot, c, req, b[req.Len:])
 }
 
 // stream logs the connection in, and only then says so.
@@ -259,7 +262,8 @@ func (l *loop) end(slot uint32, c *conn) {
 
 // leave logs a stream out; its messages from now on are for nobody.
 func (l *loop) leave(slot uint32, c *conn) {
-	l.member.Logout(slot)
+	l.gone = l.member.Logout(slot, l.gone[:0])
+	l.core.drop(l.gone)
 	l.core.leave()
 	l.left(slot, c)
 	c.state = answered
@@ -296,7 +300,7 @@ func (l *loop) lingerIfDone(slot uint32, c *conn) {
 // close ends a connection at once, whatever it was doing.
 func (l *loop) close(slot uint32) {
 	c := l.conns.At(slot)
-	if c.state == streaming {
+	if c.state == streaming || c.state == loggingIn {
 		l.leave(slot, c)
 	}
 	if c.flags&sampled != 0 {

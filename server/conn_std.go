@@ -61,18 +61,19 @@ func (c *stdConn) serve() {
 	}
 	defer c.endVisit()
 	defer c.leave()
-	if !c.begin(req) {
+	rest, ok := c.awaitExchange(req, head[req.Len:])
+	if !ok || !c.begin(req) {
 		return
 	}
 	var writer sync.WaitGroup
 	writer.Go(c.writeAll)
-	c.dropAll(head[req.Len:])
+	c.dropAll(rest)
 	c.stop()
 	writer.Wait()
 }
 
-// readHead reads and parses the request head, and what came with it. It reports false when there is
-// nobody to answer.
+// readHead reads and parses the request head, and what came with it. It reports
+// false when there is nobody to answer.
 func (c *stdConn) readHead() (req wire.Request, head []byte, ok bool) {
 	c.mu.Lock()
 	if !c.over {
@@ -98,8 +99,9 @@ func (c *stdConn) readHead() (req wire.Request, head []byte, ok bool) {
 	}
 }
 
-// begin makes the connection a stream. Its head is written after the login and
-// before the writer starts: even a client that has said all it will gets it.
+// begin makes the connection a stream, whose messages come in already. Its head
+// is written after the login and before the writer starts: even a client that
+// has said all it will gets it.
 func (c *stdConn) begin(req wire.Request) bool {
 	c.mu.Lock()
 	c.kind = req.Kind
@@ -107,6 +109,7 @@ func (c *stdConn) begin(req wire.Request) bool {
 	c.mu.Unlock()
 	c.SetReadDeadline(time.Time{})
 	if !c.engine.login(c, req.IDs) {
+		c.engine.core.drop(req.IDs)
 		return false
 	}
 	c.engine.counters.streams.Add(1)

@@ -54,10 +54,19 @@ func (e *epollEngine) close() {
 	}
 }
 
+func (e *epollEngine) settled() {
+	for _, l := range e.loops {
+		if l.parked.used.Load() > 0 {
+			l.poll.Wake()
+		}
+	}
+}
+
 func (e *epollEngine) addStats(s *Stats) {
 	s.Loops = len(e.loops)
 	for _, l := range e.loops {
 		l.counters.addTo(s)
+		s.DroppedOverrun += l.inbox.overrun.Load()
 	}
 }
 

@@ -31,6 +31,9 @@ type stdEngine struct {
 
 	visitMu sync.Mutex
 	visits  map[uint32]*visit // of the connections that the access log has chosen, by slot
+	// settling is closed when the exchange has something new to say.
+	settlingMu sync.Mutex
+	settling   chan struct{}
 }
 
 func newStdEngine(c *core) (engine, error) {
@@ -39,7 +42,7 @@ func newStdEngine(c *core) (engine, error) {
 	if err != nil {
 		return nil, listenError("stream listener", c.Listen, err)
 	}
-	e := &stdEngine{core: c, listener: ln}
+	e := &stdEngine{core: c, listener: ln, settling: make(chan struct{})}
 	e.member = c.router.Join(e)
 	return e, nil
 }
@@ -47,6 +50,19 @@ func newStdEngine(c *core) (engine, error) {
 func (e *stdEngine) addr() net.Addr { return e.listener.Addr() }
 
 func (e *stdEngine) close() { e.listener.Close() }
+
+func (e *stdEngine) settled() {
+	e.settlingMu.Lock()
+	defer e.settlingMu.Unlock()
+	close(e.settling)
+	e.settling = make(chan struct{})
+}
+
+func (e *stdEngine) nextSettling() <-chan struct{} {
+	e.settlingMu.Lock()
+	defer e.settlingMu.Unlock()
+	return e.settling
+}
 
 func (e *stdEngine) addStats(s *Stats) { e.counters.addTo(s) }
 
@@ -134,16 +150,18 @@ func (e *stdEngine) login(c *stdConn, ids []int64) bool {
 
 func (e *stdEngine) logout(c *stdConn) {
 	e.loginMu.Lock()
-	defer e.loginMu.Unlock()
-	e.member.Logout(c.name.Slot)
+	ids := e.member.Logout(c.name.Slot, nil)
+	e.loginMu.Unlock()
+	e.core.drop(ids)
 }
 
 // Deliver implements router.Inbox.
-func (e *stdEngine) Deliver(name router.Conn, message []byte) {
+func (e *stdEngine) Deliver(name router.Conn, message []byte) bool {
 	e.tableMu.RLock()
 	c := *e.table.At(name.Slot) // it is logged in, so it is there
 	e.tableMu.RUnlock()
-	c.queue(message)
+	c.queue(message) // what a connection has no room for, it drops and counts
+	return true
 }
 
 // Wake implements router.Inbox. Deliver has woken whom it concerns.

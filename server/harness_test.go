@@ -168,7 +168,7 @@ func (r *running) waitForLogins(n int) {
 // publish sends a message to id without the admin listener.
 func (r *running) publish(id int64, message string) (reached int) {
 	r.t.Helper()
-	p := publisher{core: r.core}
+	p := newPublisher(r.core)
 	reached = p.send(id, []byte(message))
 	if err := p.flush(r.t.Context()); err != nil {
 		r.t.Fatal(err)

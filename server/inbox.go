@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"sync"
+	"sync/atomic"
 
 	"example.org/comet/server/router"
 )
@@ -19,6 +20,8 @@ type inbox struct {
 	filled batch
 	empty  batch // the batch that the owner had last, to be filled next
 	asleep bool  // the owner waits, or is about to, and needs wake
+	// overrun counts the messages that were refused.
+	overrun atomic.Uint64
 	// room is closed when the owner takes the batch; it is nil while nobody
 	// waits for that.
 	room chan struct{}
@@ -30,6 +33,15 @@ type inbox struct {
 const (
 	inboxBytes = 256 << 10
 	inboxItems = 16 << 10
+)
+
+// What comes from an exchange cannot be made to wait, since that would cost the
+// process its whole feed: beyond these an inbox takes no more. The copies of one
+// message to many connections have no bytes of their own, and get more room.
+const (
+	overrunBytes  = 32 << 20
+	overrunItems  = 128 << 10
+	overrunCopies = 2 << 20
 )
 
 // batch is messages in the order in which they were sent. Their bytes lie in
@@ -44,30 +56,41 @@ type item struct {
 	start, end uint32 // where the message lies in bytes
 }
 
-// add appends a message. One that is the same as the last is not copied again:
-// many connections may be logged in as one id.
-func (b *batch) add(c router.Conn, message []byte) {
+// add appends a message and reports whether there was room for it. One that is
+// the same as the last is not copied again: many connections may be logged in
+// as one id.
+func (b *batch) add(c router.Conn, message []byte) bool {
 	it := item{conn: c}
 	n := len(b.items)
 	if n > 0 {
 		it.start, it.end = b.items[n-1].start, b.items[n-1].end
 	}
 	if n == 0 || b.items[n-1].conn == c || !bytes.Equal(b.bytes[it.start:it.end], message) {
+		if n > 0 && (n >= overrunItems || len(b.bytes)+len(message) > overrunBytes) {
+			return false
+		}
 		it.start = uint32(len(b.bytes))
 		b.bytes = append(b.bytes, message...)
 		it.end = uint32(len(b.bytes))
+	} else if n >= overrunCopies {
+		return false
 	}
 	b.items = append(b.items, it)
+	return true
 }
 
 // full reports that publishers have to wait.
 func (b *batch) full() bool { return len(b.bytes) > inboxBytes || len(b.items) > inboxItems }
 
 // Deliver implements router.Inbox.
-func (in *inbox) Deliver(c router.Conn, message []byte) {
+func (in *inbox) Deliver(c router.Conn, message []byte) bool {
 	in.mu.Lock()
-	in.filled.add(c, message)
+	taken := in.filled.add(c, message)
 	in.mu.Unlock()
+	if !taken {
+		in.overrun.Add(1)
+	}
+	return taken
 }
 
 // Wake implements router.Inbox.

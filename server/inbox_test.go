@@ -127,6 +127,46 @@ func fillItems(in *inbox) {
 	}
 }
 
+// TestInboxOverrun: beyond its cap an inbox takes nothing more and says so, and
+// afterwards it does again.
+func TestInboxOverrun(t *testing.T) {
+	one, two := router.Conn{Slot: 1}, router.Conn{Slot: 2}
+	for _, c := range []struct {
+		name    string
+		deliver func(in *inbox, i int) bool
+		room    int
+	}{
+		{"messages", func(in *inbox, i int) bool { return in.Deliver(one, []byte{byte(i)}) }, overrunItems},
+		{"bytes", func(in *inbox, i int) bool { return in.Deliver(one, make([]byte, 1<<20)) }, overrunBytes >> 20},
+		{"copies", func(in *inbox, i int) bool { return in.Deliver([]router.Conn{one, two}[i&1], nil) }, overrunCopies},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			in := inbox{wake: func() {}}
+			for i := range c.room {
+				if !c.deliver(&in, i) {
+					t.Fatalf("the message after %d is refused, want room for %d", i, c.room)
+				}
+			}
+			for i := range 3 {
+				if c.deliver(&in, i) {
+					t.Errorf("it takes %d messages, want %d", c.room+i+1, c.room)
+				}
+			}
+			if n := in.overrun.Load(); n != 3 {
+				t.Errorf("%d are counted as refused, want 3", n)
+			}
+			in.take()
+			if !c.deliver(&in, 0) {
+				t.Error("emptied, it still refuses")
+			}
+		})
+	}
+	var in inbox
+	if !in.Deliver(one, make([]byte, overrunBytes+1)) {
+		t.Error("a single message is refused, which nobody could ever send")
+	}
+}
+
 // TestInboxForgetsBursts: the memory of a burst goes with the batches after it.
 func TestInboxForgetsBursts(t *testing.T) {
 	in := inbox{wake: func() {}}

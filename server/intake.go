@@ -10,24 +10,75 @@ import (
 	"net/http"
 	"sync"
 
+	"example.org/comet/server/router"
 	"example.org/comet/server/wire"
 )
 
-// publisher hands messages to the router and counts them.
+// publisher hands messages to the connections of this server, and to the other
+// servers if there are any, and counts them.
 type publisher struct {
-	core *core
+	core   *core
+	others router.Publisher // nil for a server that is alone
 	sendReceipt
 	told sendReceipt // what core has been told of it
+	// unsure counts the messages that others has not confirmed, and unsent is why
+	// the last one that was not published was not.
+	unsure uint64
+	unsent error
+}
+
+func newPublisher(c *core) *publisher {
+	p := &publisher{core: c}
+	if c.Exchange != nil {
+		p.others = c.Exchange.Publisher()
+		p.elsewhere = new(elsewhere)
+	}
+	return p
 }
 
 func (p *publisher) send(id int64, message []byte) (reached int) {
 	reached = p.core.router.Send(id, message)
 	p.Sent++
 	p.Reached += uint64(reached)
-	if reached == 0 {
+	if p.others != nil {
+		p.Here = p.Reached
+		p.publish(id, message)
+	} else if reached == 0 {
 		p.Unaddressed++
 	}
 	return reached
+}
+
+// publish hands a message to the other servers. Whether it is to nobody is not
+// known here.
+func (p *publisher) publish(id int64, message []byte) {
+	if err := p.others.Publish(id, message); err != nil {
+		p.Unpublished++
+		p.unsent = err
+		return
+	}
+	p.Published++
+	p.unsure++
+}
+
+// confirm waits until what was published is on its way for certain, and returns
+// why not all of it is.
+func (p *publisher) confirm(ctx context.Context) error {
+	if p.others == nil {
+		return nil
+	}
+	if p.unsure > 0 {
+		if err := p.others.Confirm(ctx); err != nil {
+			p.unsent = err
+			p.Published -= p.unsure
+			p.Unpublished += p.unsure
+		}
+		p.unsure = 0
+	}
+	if p.unsent == nil {
+		return nil
+	}
+	return fmt.Errorf("%d of %d messages were not published to the other servers, or not for certain: %w", p.Unpublished, p.Sent, p.unsent)
 }
 
 // flush lets the messages go, and waits for loops that are behind.
@@ -44,7 +95,17 @@ type sendReceipt struct {
 	Sent        uint64 `json:"sent"`        // lines accepted
 	Reached     uint64 `json:"reached"`     // connections they were queued to
 	Unaddressed uint64 `json:"unaddressed"` // lines to ids with nobody there
-	Error       string `json:"error,omitempty"`
+	*elsewhere
+	Error string `json:"error,omitempty"`
+}
+
+// elsewhere is what a server that is not alone tells as well. There, Reached
+// counts this server's connections only, and nothing is unaddressed, since that
+// is not known.
+type elsewhere struct {
+	Here        uint64 `json:"here"`        // as Reached
+	Published   uint64 `json:"published"`   // lines taken by the router
+	Unpublished uint64 `json:"unpublished"` // lines that it may not have
 }
 
 // sendStream takes a line per message for as long as the client goes on, and
@@ -55,13 +116,19 @@ func (a *admin) sendStream(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	p := publisher{core: a.server.core}
+	p := newPublisher(a.server.core)
+	var unpublished error
 	err := func() error {
 		defer end() // now the engine may drain
-		return p.readLines(r.Context(), r.Body)
+		err := p.readLines(r.Context(), r.Body)
+		unpublished = p.confirm(r.Context())
+		return err
 	}()
 	receipt := p.sendReceipt
 	code := http.StatusOK
+	if unpublished != nil {
+		code, receipt.Error = http.StatusServiceUnavailable, unpublished.Error()
+	}
 	var bad *lineError
 	switch {
 	case errors.As(err, &bad):

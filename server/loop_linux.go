@@ -28,6 +28,8 @@ type loop struct {
 	readBuf []byte
 	out     backlog // what is being written now
 	ids     []int64 // of the head being read
+	gone    []int64 // of the connection being logged out
+	parked  parking // streams that wait for the exchange
 
 	heads, polls, lasts, lingers epoll.Deadlines
 
@@ -69,7 +71,7 @@ func (l *loop) run(ctx context.Context) error {
 // and does it.
 func (l *loop) turn(atMost time.Duration) error {
 	timeout := l.untilDeadline(atMost)
-	if !l.inbox.sleep() {
+	if !l.inbox.sleep() || l.mayAdmit() {
 		timeout = 0
 	}
 	events, err := l.poll.Wait(timeout)
@@ -93,6 +95,7 @@ func (l *loop) turn(atMost time.Duration) error {
 			l.read(slot, c, e.Ended())
 		}
 	}
+	l.admitParked()
 	l.deliver()
 	l.expire()
 	return nil
@@ -104,6 +107,7 @@ func (l *loop) free() {
 	for slot := range l.conns.All {
 		l.close(slot)
 	}
+	l.abandonParked()
 	l.poll.Close()
 }
 
@@ -163,12 +167,13 @@ func (l *loop) beginDrain() {
 	l.acceptAgain = time.Time{}
 	l.accept(math.MaxInt) // those who wait already get an answer, not a reset
 	l.closeListener()
+	l.admitParked() // the exchange has been left: nobody waits for it
 	l.deliver()
 	for slot, c := range l.conns.All {
 		switch c.state {
 		case streaming:
 			l.end(slot, c)
-		case readingHead:
+		case readingHead, loggingIn:
 			l.close(slot)
 		}
 	}

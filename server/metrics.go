@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"runtime"
 	"strconv"
+
+	"example.org/comet/server/router"
 )
 
 // metric is one line of /metrics with what stands above it.
@@ -26,6 +28,7 @@ func (s *Stats) metrics() []metric {
 		{"comet_streams_total", "counter", "Connections that became streams.", "", float64(s.Streams)},
 		{"comet_refused_total", "counter", "Connections answered without a stream.", `{reason="full"}`, float64(s.RefusedFull)},
 		{"comet_refused_total", "counter", "", `{reason="address"}`, float64(s.RefusedAddress)},
+		{"comet_refused_total", "counter", "", `{reason="away"}`, float64(s.RefusedAway)},
 		{"comet_refused_total", "counter", "", `{reason="other"}`, float64(s.RefusedOther)},
 		{"comet_accept_pauses_total", "counter", "Times that accepting rested for want of files.", "", float64(s.AcceptPauses)},
 		{"comet_disconnected_slow_total", "counter", "Connections closed because their client did not read.", "", float64(s.Disconnected)},
@@ -35,15 +38,40 @@ func (s *Stats) metrics() []metric {
 		{"comet_messages_written_total", "counter", "Messages handed to the kernel whole.", "", float64(s.Written)},
 		{"comet_messages_dropped_total", "counter", "Messages discarded.", `{reason="closed"}`, float64(s.DroppedClosed)},
 		{"comet_messages_dropped_total", "counter", "", `{reason="slow"}`, float64(s.DroppedSlow)},
+		{"comet_messages_dropped_total", "counter", "", `{reason="overrun"}`, float64(s.DroppedOverrun)},
 		{"comet_written_bytes_total", "counter", "Bytes written to streams.", "", float64(s.BytesWritten)},
 		{"comet_heartbeats_total", "counter", "Comments and pings sent to silent streams.", "", float64(s.Heartbeats)},
 		{"comet_access_log_dropped_total", "counter", "Lines that the access log lost.", "", float64(s.AccessLogDropped)},
 		{"go_goroutines", "gauge", "Goroutines.", "", float64(runtime.NumGoroutine())},
 	}
+	list = append(list, exchangeMetrics(s.Router)...)
 	if rss := residentBytes(); rss != nil {
 		list = append(list, metric{"process_resident_memory_bytes", "gauge", "Resident memory.", "", float64(*rss)})
 	}
 	return list
+}
+
+// exchangeMetrics lists the figures of a server that is not alone.
+func exchangeMetrics(x *router.ExchangeStats) []metric {
+	if x == nil {
+		return nil
+	}
+	yes := map[bool]float64{true: 1}
+	return []metric{
+		{"comet_router_connected", "gauge", "Whether the router is reached.", "", yes[x.Connected]},
+		{"comet_router_ready", "gauge", "Whether all interest is in force at the router.", "", yes[x.Ready]},
+		{"comet_router_state_seconds", "gauge", "How long the router has been there, or away.", "", x.SinceSeconds},
+		{"comet_router_reconnects_total", "counter", "Times that the router came back.", "", float64(x.Reconnects)},
+		{"comet_router_subscriptions", "gauge", "Subscriptions asked for.", "", float64(x.Subscriptions)},
+		{"comet_router_subscriptions_pending", "gauge", "Subscriptions not acknowledged yet.", "", float64(x.Pending)},
+		{"comet_router_subscriptions_refused_total", "counter", "Subscriptions that the router did not allow.", "", float64(x.Refused)},
+		{"comet_router_received_total", "counter", "Messages from the router.", "", float64(x.Received)},
+		{"comet_router_routed_total", "counter", "Of them, queued, once for each connection.", "", float64(x.Routed)},
+		{"comet_router_unaddressed_total", "counter", "Of them, to ids with nobody here.", "", float64(x.Unaddressed)},
+		{"comet_router_published_total", "counter", "Messages to the router.", "", float64(x.Published)},
+		{"comet_router_dropped_total", "counter", "What came from the router and was lost.", `{reason="slow_consumer"}`, float64(x.DroppedSlowConsumer)},
+		{"comet_router_answers_dropped_total", "counter", "Answers to senders that could not be sent.", "", float64(x.AnswersDropped)},
+	}
 }
 
 // metrics answers in the Prometheus text format, version 0.0.4. By hand: the

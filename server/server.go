@@ -18,6 +18,7 @@ import (
 	"net"
 	"os"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -39,6 +40,9 @@ type engine interface {
 	// serve holds connections until ctx ends, drains them for as long as
 	// Config.DrainTimeout allows, and closes what is left.
 	serve(ctx context.Context) error
+	// settled is told that a ticket of the exchange may have been settled, or the
+	// exchange has gone away or come back. It does not block.
+	settled()
 	// addStats adds the engine's counters.
 	addStats(*Stats)
 	// close frees an engine that was never run.
@@ -122,8 +126,9 @@ func New(cfg Config) (*Server, error) {
 	return &Server{core: c, engine: e, admin: admin}, nil
 }
 
-// Close frees the listeners of a server that is not to be Run.
+// Close frees the listeners and the exchange of a server that is not to be Run.
 func (s *Server) Close() error {
+	s.closeExchange()
 	s.engine.close()
 	return s.admin.Close()
 }
@@ -137,25 +142,32 @@ func (s *Server) AdminAddr() net.Addr { return s.admin.Addr() }
 // MaxConnections is how many streams the server holds at the most.
 func (s *Server) MaxConnections() int64 { return s.core.limit }
 
-// Run serves until ctx ends and then drains: no connection is accepted any
-// more, messages that were accepted are delivered, every stream gets its last
-// chunk. It returns nil once all that is done or DrainTimeout is over.
+// Run serves until ctx ends, goes on for DrainDelay, and then drains: no
+// connection is accepted any more, messages that were accepted are delivered,
+// every stream gets its last chunk. It returns nil once all that is done or
+// DrainTimeout is over. Then it has closed Config.Exchange.
 func (s *Server) Run(ctx context.Context) error {
 	// What start-up left behind is freed now, rather than at some point during
 	// the first rush of connections, whose cost it would blur.
 	debug.FreeOSMemory()
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
 	defer s.core.access.start()() // stopped when nothing runs any more
-	adminDone := make(chan error, 1)
-	admin := newAdmin(ctx, s)
-	go func() { adminDone <- admin.serve(s.admin) }()
-	go func() {
-		<-ctx.Done()
-		s.core.draining.Store(true)
+	serving, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	s.startExchange()
+	var retired sync.WaitGroup
+	retired.Go(func() {
+		s.retire(ctx, serving)
+		cancel(nil)
+	})
+	defer func() {
+		cancel(nil)
+		retired.Wait()
+		s.closeExchange()
 	}()
+	adminDone := make(chan error, 1)
+	admin := newAdmin(serving, s)
+	go func() { adminDone <- admin.serve(s.admin) }()
 	engineDone := make(chan error, 1)
-	go func() { engineDone <- s.engine.serve(admin.intakeEnded(ctx)) }()
+	go func() { engineDone <- s.engine.serve(admin.intakeEnded(serving)) }()
 	var err error
 	select {
 	case err = <-engineDone:
@@ -189,6 +201,7 @@ func (s *Server) Stats() Stats {
 		st.AccessLogDropped = c.access.dropped.Load()
 	}
 	s.engine.addStats(&st)
+	s.addExchangeStats(&st)
 	return st
 }
 

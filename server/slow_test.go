@@ -83,7 +83,7 @@ func TestBurstToWhoDoesNotRead(t *testing.T) {
 		r := start(t, Config{Engine: t.engine, SlowClient: Drop, Loops: 1})
 		c := r.stream("1,2")
 		c.SetReadBuffer(256 << 10)
-		p := publisher{core: r.core}
+		p := newPublisher(r.core)
 		message := []byte(strings.Repeat("s", 8<<10))
 		for id := range int64(2000) { // equal messages, to the same connection
 			p.send(1+id%2, message)

@@ -1,6 +1,10 @@
 package server
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"example.org/comet/server/router"
+)
 
 // Stats is a server's state and its counters since it started, as /stats gives
 // them.
@@ -14,16 +18,20 @@ type Stats struct {
 	MaxConnections int64   `json:"max_connections"`
 	Logins         int     `json:"logins"` // pairs of connection and id
 
-	Accepted         uint64 `json:"accepted"`           // connections taken from the kernel
-	Streams          uint64 `json:"streams"`            // of them, those that became streams
-	RefusedFull      uint64 `json:"refused_full"`       // answered 503 over the limit
-	RefusedAddress   uint64 `json:"refused_address"`    // answered 503 over the limit of one address
-	RefusedOther     uint64 `json:"refused_other"`      // answered otherwise, and closed
-	AcceptPauses     uint64 `json:"accept_pauses"`      // times that accepting paused, out of files
-	BytesWritten     uint64 `json:"bytes_written"`      // to streams
-	BacklogBytes     int64  `json:"backlog_bytes"`      // waiting for full sockets now
-	DroppedClosed    uint64 `json:"dropped_closed"`     // messages whose connection had gone
-	DroppedSlow      uint64 `json:"dropped_slow"`       // messages over a connection's backlog
+	Accepted       uint64 `json:"accepted"`        // connections taken from the kernel
+	Streams        uint64 `json:"streams"`         // of them, those that became streams
+	RefusedFull    uint64 `json:"refused_full"`    // answered 503 over the limit
+	RefusedAddress uint64 `json:"refused_address"` // answered 503 over the limit of one address
+	RefusedAway    uint64 `json:"refused_away"`    // answered 503 while the router was away
+	RefusedOther   uint64 `json:"refused_other"`   // answered otherwise, and closed
+	AcceptPauses   uint64 `json:"accept_pauses"`   // times that accepting paused, out of files
+	BytesWritten   uint64 `json:"bytes_written"`   // to streams
+	BacklogBytes   int64  `json:"backlog_bytes"`   // waiting for full sockets now
+	DroppedClosed  uint64 `json:"dropped_closed"`  // messages whose connection had gone
+	DroppedSlow    uint64 `json:"dropped_slow"`    // messages over a connection's backlog
+	// Messages from the router that an event loop was too far behind to take.
+	// They are not routed.
+	DroppedOverrun   uint64 `json:"dropped_overrun"`
 	Disconnected     uint64 `json:"disconnected"`       // connections closed for being slow
 	Heartbeats       uint64 `json:"heartbeats"`         // sent to silent streams
 	AccessLogDropped uint64 `json:"access_log_dropped"` // lines for which there was no room, or that could not be written
@@ -34,12 +42,15 @@ type Stats struct {
 	Written     uint64 `json:"written"`     // messages handed to the kernel whole
 
 	CollectionsForced uint64 `json:"collections_forced"` // by POST /gc, finished
+
+	Router *router.ExchangeStats `json:"router,omitempty"` // nil for a server that is alone
 }
 
 // counters are what one event loop, or the goroutine engine, counts. The pad
 // keeps two loops' counters off one cache line.
 type counters struct {
 	accepted, streams, refusedFull, refusedAddress, refusedOther, acceptPauses atomic.Uint64
+	refusedAway                                                                atomic.Uint64
 	written, bytesWritten                                                      atomic.Uint64
 	droppedClosed, droppedSlow, disconnected, heartbeats                       atomic.Uint64
 	backlogBytes                                                               atomic.Int64
@@ -51,6 +62,7 @@ func (c *counters) addTo(s *Stats) {
 	s.Streams += c.streams.Load()
 	s.RefusedFull += c.refusedFull.Load()
 	s.RefusedAddress += c.refusedAddress.Load()
+	s.RefusedAway += c.refusedAway.Load()
 	s.RefusedOther += c.refusedOther.Load()
 	s.AcceptPauses += c.acceptPauses.Load()
 	s.Written += c.written.Load()

@@ -419,7 +419,7 @@ func TestPoll(t *testing.T) {
 		r := start(t, Config{Engine: t.engine})
 		c := r.connect("GET /poll/1,2 HTTP/1.0\r\n\r\n")
 		r.waitForLogins(2)
-		p := publisher{core: r.core} // three at once: the first is the answer
+		p := newPublisher(r.core) // three at once: the first is the answer
 		for _, m := range []string{"one", "two", "three"} {
 			p.send(2, []byte(m))
 		}

@@ -314,12 +314,12 @@ func (r *running) liveSlowly(m *stressModel, l *stressLife, settled func(), endi
 
 // sendSome sends to many ids, and lets it go in batches.
 func (r *running) sendSome(m *stressModel, sender int, rnd *rand.Rand, leaving <-chan struct{}) {
-	p := publisher{core: r.core}
+	p := newPublisher(r.core)
 	var sent []stressMessage
 	for n := 1; ; n++ {
 		select {
 		case <-leaving:
-			r.flush(&p)
+			r.flush(p)
 			m.record(sent...)
 			return
 		default:
@@ -329,7 +329,7 @@ func (r *running) sendSome(m *stressModel, sender int, rnd *rand.Rand, leaving <
 		s.ended = m.tick()
 		sent = append(sent, s)
 		if n%8 == 0 {
-			r.flush(&p)
+			r.flush(p)
 			time.Sleep(time.Millisecond) // the clients of this test are slower than the server
 		}
 	}
@@ -343,11 +343,11 @@ func (r *running) flush(p *publisher) {
 
 // sendMuch is more than a client that does not read can take.
 func (r *running) sendMuch(id int64) {
-	p := publisher{core: r.core}
+	p := newPublisher(r.core)
 	message := []byte(strings.Repeat("s", 32<<10))
 	for range 300 {
 		p.send(id, message)
-		r.flush(&p)
+		r.flush(p)
 	}
 }
 

@@ -10,8 +10,9 @@ import (
 // printer is an owner of connections that prints what they get.
 type printer struct{}
 
-func (printer) Deliver(c router.Conn, message []byte) {
+func (printer) Deliver(c router.Conn, message []byte) bool {
 	fmt.Printf("connection %d: %s\n", c.Slot, message)
+	return true
 }
 
 func (printer) Wake() {}
@@ -25,7 +26,7 @@ func Example() {
 	m.Login(router.Conn{Slot: 1}, 123)
 	m.Login(router.Conn{Slot: 1}, 124) // one connection, several ids
 	fmt.Println("reached:", r.Send(123, []byte("Hello World")))
-	m.Logout(1)
+	m.Logout(1, nil)
 	fmt.Println("reached:", r.Send(123, []byte("Anybody?")))
 	// Output:
 	// connection 1: Hello World

@@ -73,11 +73,12 @@ func (m *Member) Login(c Conn, id int64) {
 	*head = makeRef(h, at)
 }
 
-// Logout ends every login of the connection in slot, if there are any. When it
-// returns, no message sent later can reach that connection.
-func (m *Member) Logout(slot uint32) {
+// Logout ends every login of the connection in slot, if there are any, and
+// appends their ids to ids. When it returns, no message sent later can reach
+// that connection.
+func (m *Member) Logout(slot uint32, ids []int64) []int64 {
 	if !m.first.has(slot) {
-		return
+		return ids
 	}
 	head := m.first.at(slot)
 	for r := *head; r != 0; {
@@ -85,11 +86,13 @@ func (m *Member) Logout(slot uint32) {
 		s.mu.Lock()
 		entry := s.logins.at(at)
 		r = entry.sibling
+		ids = append(ids, entry.id)
 		s.unlink(hash(entry.id), at)
 		s.free(at)
 		s.mu.Unlock()
 	}
 	*head = 0
+	return ids
 }
 
 // Send implements Router.
@@ -104,8 +107,7 @@ func (l *Local) Send(id int64, message []byte) (reached int) {
 	members := *l.members.Load()
 	for at := *s.bucket(h); at != 0; {
 		entry := s.logins.at(at)
-		if entry.id == id {
-			members[entry.member].inbox.Deliver(entry.conn, message)
+		if entry.id == id && members[entry.member].inbox.Deliver(entry.conn, message) {
 			reached++
 		}
 		at = entry.next
@@ -116,12 +118,10 @@ func (l *Local) Send(id int64, message []byte) (reached int) {
 // Flush implements Router. All members are woken before one is waited for: a
 // member that is behind must not keep the others asleep over their messages.
 func (l *Local) Flush(ctx context.Context) error {
+	l.Wake()
 	members := l.members.Load()
 	if members == nil {
 		return nil
-	}
-	for _, m := range *members {
-		m.inbox.Wake()
 	}
 	for _, m := range *members {
 		if err := m.inbox.Wait(ctx); err != nil {
@@ -129,6 +129,18 @@ func (l *Local) Flush(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// Wake lets the members deliver what was sent, and waits for none of them. It
+// is for a publisher that must go on reading whatever becomes of its messages.
+func (l *Local) Wake() {
+	members := l.members.Load()
+	if members == nil {
+		return
+	}
+	for _, m := range *members {
+		m.inbox.Wake()
+	}
 }
 
 // Logins counts the pairs of connection and id.

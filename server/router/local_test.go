@@ -31,12 +31,17 @@ type recorder struct {
 	got    []delivery
 	woken  int
 	refuse error // what Wait returns
+	full   bool  // it takes no more messages
 }
 
-func (r *recorder) Deliver(c Conn, message []byte) {
+func (r *recorder) Deliver(c Conn, message []byte) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.full {
+		return false
+	}
 	r.got = append(r.got, delivery{c, string(message)})
+	return true
 }
 
 func (r *recorder) Wake() {
@@ -72,12 +77,27 @@ func TestEmpty(t *testing.T) {
 		t.Error(err)
 	}
 	m := l.Join(&recorder{})
-	m.Logout(0)
-	m.Logout(12345)
+	m.Logout(0, nil)
+	m.Logout(12345, nil)
 	if n := l.Send(0, nil); n != 0 {
 		t.Errorf("reached %d", n)
 	}
 	mustCheck(t, &l)
+}
+
+// TestFullInbox: what an inbox does not take has reached nobody.
+func TestFullInbox(t *testing.T) {
+	var l Local
+	full, other := &recorder{full: true}, &recorder{}
+	l.Join(full).Login(Conn{1, 1}, 5)
+	l.Join(other).Login(Conn{1, 1}, 5)
+	if n := l.Send(5, []byte("m")); n != 1 {
+		t.Errorf("reached %d, want 1", n)
+	}
+	l.Wake()
+	if full.woken != 1 || other.woken != 1 {
+		t.Errorf("woken %d and %d times, want once each", full.woken, other.woken)
+	}
 }
 
 // TestSteps walks through what the article's router does.
@@ -93,7 +113,7 @@ func TestSteps(t *testing.T) {
 			}
 		}
 	}
-	logout := func(m int, slot uint32) func() { return func() { members[m].Logout(slot) } }
+	logout := func(m int, slot uint32) func() { return func() { members[m].Logout(slot, nil) } }
 	for _, step := range []struct {
 		name   string
 		do     func()
@@ -203,9 +223,18 @@ func TestRandom(t *testing.T) {
 				i := r.IntN(len(open))
 				c := open[i]
 				open = slices.Delete(open, i, i+1)
-				members[c.member].Logout(c.conn.Slot)
+				out := members[c.member].Logout(c.conn.Slot, []int64{-1})
 				for id := range known {
+					if known[id][c] && !slices.Contains(out, id) {
+						t.Fatalf("%v was logged in as %d; logged out as %d", c, id, out)
+					}
+					if known[id][c] {
+						out = slices.DeleteFunc(out, func(o int64) bool { return o == id })
+					}
 					delete(known[id], c)
+				}
+				if !slices.Equal(out, []int64{-1}) {
+					t.Fatalf("%v was logged out as %d as well", c, out)
 				}
 			}
 			id := randomID(r)
@@ -222,7 +251,7 @@ func TestRandom(t *testing.T) {
 		}
 	}
 	for _, c := range open {
-		members[c.member].Logout(c.conn.Slot)
+		members[c.member].Logout(c.conn.Slot, nil)
 	}
 	mustCheck(t, &l)
 	if l.Logins() != 0 {
@@ -323,7 +352,7 @@ type sent struct {
 	ended     int64
 }
 
-func (o *owner) Deliver(c Conn, message []byte) {
+func (o *owner) Deliver(c Conn, message []byte) bool {
 	var s sent
 	if _, err := fmt.Sscan(string(message), &s.sender, &s.n, &s.id, &s.begun); err != nil {
 		panic(err)
@@ -340,6 +369,7 @@ func (o *owner) Deliver(c Conn, message []byte) {
 		l.wrong = fmt.Sprintf("%v was out at %d and got a message sent at %d", c, l.out, s.begun)
 	}
 	l.got = append(l.got, s)
+	return true
 }
 
 func (*owner) Wake() {}
@@ -387,7 +417,7 @@ func (o *owner) logout(m *Member, c Conn) {
 	l := o.lives[c]
 	o.mu.Unlock()
 	o.set(&l.loggingOut)
-	m.Logout(c.Slot)
+	m.Logout(c.Slot, nil)
 	o.set(&l.out)
 }
 
@@ -469,8 +499,8 @@ func checkLife(l *life, log [][]sent) error {
 
 type sink struct{}
 
-func (sink) Deliver(Conn, []byte) {}
-func (sink) Wake()                {}
+func (sink) Deliver(Conn, []byte) bool { return true }
+func (sink) Wake()                     {}
 
 func (sink) Wait(context.Context) error { return nil }
 
@@ -520,7 +550,7 @@ func BenchmarkPopularID(b *testing.B) {
 				}
 				start := time.Now()
 				for i := range conns {
-					m.Logout(uint32(i))
+					m.Logout(uint32(i), nil)
 				}
 				logout += time.Since(start)
 			}

@@ -9,7 +9,7 @@
 //	m := r.Join(inbox)
 //	m.Login(router.Conn{Slot: 1}, 123)
 //	r.Send(123, []byte("Hello World")) // inbox.Deliver(router.Conn{Slot: 1}, …)
-//	m.Logout(1)
+//	m.Logout(1, nil)
 package router
 
 import "context"
@@ -22,9 +22,10 @@ type Conn struct{ Slot, Gen uint32 }
 // Inbox takes the messages of one member's connections. Its methods are called
 // by many goroutines at once.
 type Inbox interface {
-	// Deliver queues message for c. It must not block, call the router, or keep
-	// message. It is called in the order in which Send was.
-	Deliver(c Conn, message []byte)
+	// Deliver queues message for c and reports whether it did: an inbox may be too
+	// full. It must not block, call the router, or keep message. It is called in
+	// the order in which Send was.
+	Deliver(c Conn, message []byte) bool
 	// Wake tells the owner that the publisher has no more for now.
 	Wake()
 	// Wait waits while the inbox holds more than it should. It returns an error
@@ -34,8 +35,8 @@ type Inbox interface {
 
 // Router is what publishes messages.
 type Router interface {
-	// Send queues message to every connection logged in as id and returns how
-	// many they were. Call Flush when there is no more to send for now.
+	// Send queues message to every connection logged in as id and returns for how
+	// many that was done. Call Flush when there is no more to send for now.
 	Send(id int64, message []byte) (reached int)
 	// Flush lets the members deliver what was sent since the last Flush, and
 	// waits for those that are behind.

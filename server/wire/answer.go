@@ -32,6 +32,7 @@ var (
 	NotImplemented = newAnswer(http.StatusNotImplemented, "Only GET and HEAD are understood here.")
 	Full           = newAnswer(http.StatusServiceUnavailable, "The server holds as many connections as it may. Try again shortly.", "Retry-After: 1")
 	AddressFull    = newAnswer(http.StatusServiceUnavailable, "Your address has as many connections as one address may have. Try again when one of them has ended.", "Retry-After: 1")
+	RouterAway     = newAnswer(http.StatusServiceUnavailable, "The router that messages come through is away. Try again shortly, or another server.", "Retry-After: 1")
 	NoMessage      = &Answer{whole: []byte("HTTP/1.1 204 No Content\r\nServer: comet\r\nConnection: close\r\n\r\n")}
 )
 

@@ -29,6 +29,7 @@ func TestAnswers(t *testing.T) {
 		{NotImplemented, text("501 Not Implemented", "", "Only GET and HEAD are understood here.", "39")},
 		{Full, text("503 Service Unavailable", "Retry-After: 1\r\n", "The server holds as many connections as it may. Try again shortly.", "67")},
 		{AddressFull, text("503 Service Unavailable", "Retry-After: 1\r\n", "Your address has as many connections as one address may have. Try again when one of them has ended.", "100")},
+		{RouterAway, text("503 Service Unavailable", "Retry-After: 1\r\n", "The router that messages come through is away. Try again shortly, or another server.", "85")},
 		{NoMessage, "HTTP/1.1 204 No Content\r\nServer: comet\r\nConnection: close\r\n\r\n"},
 	} {
 		if got := string(c.answer.Bytes()); got != c.want {

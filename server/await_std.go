@@ -1,0 +1,83 @@
+package server
+
+import (
+	"errors"
+	"os"
+	"sync"
+	"time"
+
+	"example.org/comet/server/wire"
+)
+
+// awaitExchange waits until the exchange brings in the messages of a stream
+// that is to begin. Meanwhile it reads, which tells when the client goes; what
+// comes is put behind rest. It reports false when there will be no stream; the
+// ids are dropped then.
+func (c *stdConn) awaitExchange(req wire.Request, rest []byte) ([]byte, bool) {
+	core := c.engine.core
+	ticket := core.want(req.IDs)
+	for {
+		settling := c.engine.nextSettling()
+		switch core.pass(ticket) {
+		case gateOpen:
+			return rest, true
+		case gateAway:
+			core.drop(req.IDs)
+			c.engine.counters.refusedAway.Add(1)
+			c.leave()
+			c.answer(wire.RouterAway.Bytes())
+			return nil, false
+		case gateClosed:
+		}
+		var ok bool
+		if rest, ok = c.readUntil(settling, req.Kind, rest); !ok {
+			core.drop(req.IDs)
+			return nil, false
+		}
+	}
+}
+
+// readUntil reads until done is closed. It reports false when the connection
+// has ended before.
+func (c *stdConn) readUntil(done <-chan struct{}, kind wire.Kind, rest []byte) ([]byte, bool) {
+	if !c.setReadDeadline(time.Time{}) {
+		return nil, false
+	}
+	var waiter sync.WaitGroup
+	stop := make(chan struct{})
+	waiter.Go(func() {
+		select {
+		case <-done:
+			c.setReadDeadline(time.Unix(1, 0))
+		case <-stop:
+		}
+	})
+	defer waiter.Wait()
+	defer close(stop)
+	buf := make([]byte, 512)
+	for {
+		n, err := c.Read(buf)
+		if kind.IsWebSocket() {
+			rest = append(rest, buf[:n]...)
+		}
+		switch {
+		case len(rest) > c.engine.core.BacklogBytes:
+			c.engine.counters.disconnected.Add(1) // it talks on without an answer
+			return nil, false
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return rest, c.setReadDeadline(time.Time{})
+		case err != nil:
+			return nil, false
+		}
+	}
+}
+
+// setReadDeadline sets it unless the connection is to end, which has its own.
+func (c *stdConn) setReadDeadline(t time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.over {
+		c.SetReadDeadline(t)
+	}
+	return !c.over
+}

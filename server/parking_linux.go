@@ -1,0 +1,154 @@
+package server
+
+import (
+	"sync/atomic"
+
+	"example.org/comet/server/wire"
+)
+
+// parking holds the streams of a loop that wait until the exchange brings in
+// their messages, in the order in which they came.
+type parking struct {
+	rows []parkedStream
+	ids  []int64 // of all rows, one after the other
+	// The first row, and the first id, that still wait.
+	next, nextID int
+	used         atomic.Int64 // rows that wait
+}
+
+// parkedStream is what is needed to begin a stream later.
+type parkedStream struct {
+	token, ticket uint64
+	answer        []byte
+	ids           int // how many it has
+}
+
+func (p *parking) push(token, ticket uint64, req wire.Request) {
+	p.rows = append(p.rows, parkedStream{token, ticket, req.Answer, len(req.IDs)})
+	p.ids = append(p.ids, req.IDs...)
+	p.used.Add(1)
+}
+
+// first is the stream that has waited longest.
+func (p *parking) first() (s parkedStream, ok bool) {
+	if p.next == len(p.rows) {
+		return s, false
+	}
+	return p.rows[p.next], true
+}
+
+// pop takes out the first one. Its ids are good until the next push.
+func (p *parking) pop() (s parkedStream, ids []int64) {
+	s = p.rows[p.next]
+	p.rows[p.next].answer = nil
+	ids = p.ids[p.nextID : p.nextID+s.ids]
+	p.next++
+	p.nextID += s.ids
+	p.used.Add(-1)
+	return s, ids
+}
+
+// tidy gives back the room of those that have been taken out.
+func (p *parking) tidy() {
+	const few = 256
+	switch {
+	case p.next == len(p.rows) && len(p.rows) <= few:
+		p.rows, p.ids = p.rows[:0], p.ids[:0]
+	case p.next == len(p.rows): // a burst's memory goes with it
+		p.rows, p.ids = nil, nil
+	case p.next > few && p.next > len(p.rows)/2:
+		p.rows = p.rows[:copy(p.rows, p.rows[p.next:])]
+		p.ids = p.ids[:copy(p.ids, p.ids[p.nextID:])]
+	default:
+		return
+	}
+	p.next, p.nextID = 0, 0
+}
+
+// begin makes the connection a stream: at once, or when its messages come in.
+func (l *loop) begin(slot uint32, c *conn, req wire.Request, rest []byte) {
+	ticket := l.core.want(req.IDs)
+	switch l.core.pass(ticket) {
+	case gateOpen:
+		l.stream(slot, c, req, rest)
+	case gateAway:
+		l.core.drop(req.IDs)
+		l.refuseAway(slot, c)
+	case gateClosed:
+		c.state, c.kind = loggingIn, req.Kind
+		l.parked.push(l.conns.Token(slot), ticket, req)
+		l.keep(slot, c, rest)
+	}
+}
+
+// refuseAway answers a stream that was admitted and cannot be logged in.
+func (l *loop) refuseAway(slot uint32, c *conn) {
+	l.counters.refusedAway.Add(1)
+	l.leave(slot, c)
+	l.finish(slot, c, wire.RouterAway.Bytes())
+}
+
+// keep saves what a client says before its stream has begun, if that will be of
+// interest. One that talks on without an answer is closed.
+func (l *loop) keep(slot uint32, c *conn, b []byte) {
+	if !c.kind.IsWebSocket() || len(b) == 0 {
+		return
+	}
+	x := l.extraOf(c)
+	if len(x.head)+len(b) > l.core.BacklogBytes {
+		l.counters.disconnected.Add(1)
+		l.close(slot)
+		return
+	}
+	x.head = append(x.head, b...)
+}
+
+// mayAdmit reports whether a stream waits that need not any more.
+func (l *loop) mayAdmit() bool {
+	first, ok := l.parked.first()
+	return ok && l.core.pass(first.ticket) != gateClosed
+}
+
+// admitParked begins the streams that need not wait any more. Those behind one
+// that must are not looked at: its turn comes with the next acknowledgement.
+func (l *loop) admitParked() {
+	for {
+		first, ok := l.parked.first()
+		if !ok {
+			break
+		}
+		gate := l.core.pass(first.ticket)
+		if gate == gateClosed {
+			break
+		}
+		parked, ids := l.parked.pop()
+		slot, c, there := l.conns.Lookup(parked.token)
+		if !there || c.state != loggingIn || gate == gateAway {
+			l.core.drop(ids)
+		}
+		if !there || c.state != loggingIn {
+			continue // the client has gone
+		}
+		var rest []byte
+		if c.extra != 0 {
+			x := l.extras.at(c.extra)
+			rest, x.head = x.head, nil
+			l.rest(c)
+		}
+		if gate == gateAway {
+			l.refuseAway(slot, c)
+			continue
+		}
+		l.stream(slot, c, wire.Request{Kind: c.kind, IDs: ids, Answer: parked.answer}, rest)
+	}
+	l.parked.tidy()
+}
+
+// abandonParked ends the waiting of streams that are closed.
+func (l *loop) abandonParked() {
+	for range l.parked.used.Load() {
+		_, ids := l.parked.pop()
+		l.core.drop(ids)
+	}
+	l.parked.tidy()
+}
