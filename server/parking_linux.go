@@ -50,7 +50,7 @@ func (p *parking) pop() (s parkedStream, ids []int64) {
 
 // tidy gives back the room of those that have been taken out.
 func (p *parking) tidy() {
-	const few = 256
+	const few = 1024
 	switch {
 	case p.next == len(p.rows) && len(p.rows) <= few:
 		p.rows, p.ids = p.rows[:0], p.ids[:0]

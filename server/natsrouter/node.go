@@ -1,0 +1,228 @@
+package natsrouter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"example.org/comet/server/router"
+)
+
+// NodeConfig says how a server takes part. Only Servers.URLs must be set.
+type NodeConfig struct {
+	// Servers are those that messages come through.
+	Servers Servers
+	// Interest is how this node asks for messages; empty means Exact.
+	Interest Interest
+	// Name tells this node from the others. Empty means the host's name and the
+	// process's number.
+	Name string
+}
+
+// Node is a comet server's part in the router on NATS. It implements
+// router.Exchange.
+//
+// Three goroutines do its work: one applies what is wanted, one takes in what
+// comes, and one says something now and then. None of them waits for another,
+// and nobody's event loop waits for any.
+type Node struct {
+	cfg  NodeConfig
+	home atomic.Pointer[router.Home] // nil until Start
+	conn atomic.Pointer[nats.Conn]
+	link link
+	want *wants
+	feed feed
+	said speech
+
+	applying applying
+	ctx      context.Context // ends with Close
+	cancel   context.CancelFunc
+	work     sync.WaitGroup
+	closing  sync.Once
+}
+
+var _ router.Exchange = (*Node)(nil)
+
+func (c NodeConfig) withDefaults() NodeConfig {
+	if c.Interest == "" {
+		c.Interest = Exact
+	}
+	if c.Name == "" {
+		c.Name = defaultName()
+	}
+	if c.Servers.Name == "" {
+		c.Servers.Name = "comet serve " + c.Name
+	}
+	c.Servers = c.Servers.withDefaults()
+	return c
+}
+
+// Validate names everything that cannot be.
+func (c NodeConfig) Validate() error {
+	c = c.withDefaults()
+	errs := []error{c.Servers.Validate()}
+	if c.Interest != Exact && c.Interest != Block && c.Interest != All {
+		errs = append(errs, fmt.Errorf("natsrouter: interest %q is not known: use exact, block or all", c.Interest))
+	}
+	if err := checkName(c.Name); err != nil {
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// defaultName is of a host and a process, written as one word of a subject.
+func defaultName() string {
+	host, err := os.Hostname()
+	if err != nil || host == "" {
+		host = "node"
+	}
+	host = strings.Map(func(r rune) rune {
+		if strings.ContainsRune(".*> \t\r\n", r) {
+			return '-'
+		}
+		return r
+	}, host)
+	return host + "-" + strconv.Itoa(os.Getpid())
+}
+
+// checkName refuses what is not one word of a subject. A number could be taken
+// for an id.
+func checkName(name string) error {
+	if _, err := strconv.ParseUint(name, 10, 64); err == nil || name == "" || strings.ContainsAny(name, ".*> \t\r\n") {
+		return fmt.Errorf("natsrouter: the node's name is %q: write one word without dots, spaces, * and >, which is not a number", name)
+	}
+	return nil
+}
+
+// NewNode reaches the servers. That they are away is no error, and is mended by
+// itself; that they refuse us is. Close ends the node.
+func NewNode(ctx context.Context, cfg NodeConfig) (*Node, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	n := &Node{cfg: cfg, want: newWants(cfg.Interest)}
+	n.ctx, n.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	n.link.init()
+	n.feed.init()
+	n.said.init()
+	if cfg.Interest == All {
+		n.want.add([]int64{0}) // for good
+	}
+	if err := n.connect(ctx, true); err != nil {
+		n.cancel()
+		return nil, err
+	}
+	n.said.listen(n.conn.Load(), n.feed.messages)
+	n.applyNow() // so that a server that has begun is ready
+	return n, nil
+}
+
+// Start implements router.Exchange.
+func (n *Node) Start(home router.Home) {
+	n.home.Store(&home)
+	n.work.Go(n.applyAll)
+	n.work.Go(n.drainFeed)
+	n.work.Go(n.speak)
+}
+
+// Want implements router.Exchange.
+func (n *Node) Want(ids []int64) (ticket uint64) { return n.want.add(ids) }
+
+// Drop implements router.Exchange.
+func (n *Node) Drop(ids []int64) { n.want.drop(ids) }
+
+// Settled implements router.Exchange.
+func (n *Node) Settled() (ticket uint64) { return n.want.settled.Load() }
+
+// Up implements router.Exchange.
+func (n *Node) Up() bool { return n.link.up.Load() }
+
+// Ready implements router.Exchange.
+func (n *Node) Ready() error { return n.link.problem(n.cfg.Servers) }
+
+// Leave implements router.Exchange. What the server has sent already is still
+// taken in: it counts as under way.
+func (n *Node) Leave(ctx context.Context) {
+	subs := n.want.leave()
+	n.notify()
+	conn := n.conn.Load()
+	// Drain keeps a subscription until the server has acknowledged its end. Each
+	// takes a goroutine meanwhile, so they go by the hundred.
+	const atOnce = 512
+	for len(subs) > 0 && ctx.Err() == nil && n.link.up.Load() {
+		some := subs[:min(len(subs), atOnce)]
+		for _, sub := range some {
+			_ = sub.Drain() // an error is a connection that is lost: there is nothing to wait for
+		}
+		subs = subs[len(some):]
+		for ctx.Err() == nil && n.link.up.Load() && anyValid(some) {
+			pause(ctx, time.Millisecond)
+		}
+	}
+	if n.link.up.Load() {
+		_ = flush(ctx, conn) // what has not come by then was lost with the connection
+	}
+	n.feed.settle(ctx)
+}
+
+// notify has the server look at what is settled, and up.
+func (n *Node) notify() {
+	if home := n.home.Load(); home != nil {
+		home.Settled()
+	}
+}
+
+func anyValid(subs []*nats.Subscription) bool {
+	for _, sub := range subs {
+		if sub.IsValid() {
+			return true
+		}
+	}
+	return false
+}
+
+// pause waits for d, or until ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// Close implements router.Exchange.
+func (n *Node) Close() {
+	n.closing.Do(func() {
+		if n.home.Load() != nil {
+			n.sayGoodbye()
+		}
+		n.cancel()
+		n.work.Wait()
+		n.conn.Load().Close()
+	})
+}
+
+// Stats implements router.Exchange.
+func (n *Node) Stats() router.ExchangeStats {
+	st := n.link.stats()
+	st.Name = n.cfg.Name
+	st.Interest = string(n.cfg.Interest)
+	st.Subscriptions, st.Pending = n.want.counts()
+	st.Received = n.feed.received.Load()
+	st.Routed = n.feed.routed.Load()
+	st.Unaddressed = n.feed.unaddressed.Load()
+	st.Published = n.said.published.Load()
+	st.AnswersDropped = n.said.answersDropped.Load()
+	st.DroppedSlowConsumer = n.feed.lost.total()
+	return st
+}

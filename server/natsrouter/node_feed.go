@@ -1,0 +1,148 @@
+package natsrouter
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// feed is what comes from NATS. It must be taken in whatever the sockets of this
+// node do: a client that NATS cannot write to is cut off, and loses everything
+// that was under way to it.
+type feed struct {
+	// messages is the channel of all subscriptions. It has room for what comes
+	// while the one who drains it does not get his turn.
+	messages chan *nats.Msg
+
+	received, routed, unaddressed atomic.Uint64
+
+	lost       losses
+	complained atomic.Int64 // when that was logged last, unix nanoseconds
+	drained    chan chan struct{}
+}
+
+const (
+	feedRoom = 64 << 10
+	// feedBatch bounds how long the first of many messages waits for the last.
+	feedBatch = 1024
+)
+
+func (f *feed) init() {
+	f.messages = make(chan *nats.Msg, feedRoom)
+	f.drained = make(chan chan struct{})
+}
+
+// settle waits until all that is in the channel has been handed on.
+func (f *feed) settle(ctx context.Context) {
+	done := make(chan struct{})
+	select {
+	case f.drained <- done:
+		<-done
+	case <-ctx.Done():
+	}
+}
+
+// drainFeed hands on what comes, until the node is closed.
+func (n *Node) drainFeed() {
+	f := &n.feed
+	for {
+		select {
+		case m := <-f.messages:
+			n.takeIn(m)
+		case done := <-f.drained:
+			for len(f.messages) > 0 {
+				n.takeIn(<-f.messages)
+			}
+			close(done)
+		case <-n.ctx.Done():
+			return
+		}
+	}
+}
+
+// takeIn hands on m and what is behind it, and then wakes whom it concerns.
+func (n *Node) takeIn(m *nats.Msg) {
+	local := n.home.Load().Local
+	var received, routed, unaddressed uint64
+	for {
+		if m.Subject == askSubject {
+			n.said.ask(m.Reply)
+		} else if id, ok := subjectID(m.Subject); ok {
+			reached := local.Send(id, m.Data)
+			received++
+			routed += uint64(reached)
+			if reached == 0 {
+				unaddressed++
+			}
+			if m.Reply != "" {
+				n.said.answer(m.Reply, reached)
+			}
+		}
+		if received >= feedBatch || len(n.feed.messages) == 0 {
+			break
+		}
+		m = <-n.feed.messages
+	}
+	n.feed.received.Add(received)
+	n.feed.routed.Add(routed)
+	n.feed.unaddressed.Add(unaddressed)
+	local.Wake()
+}
+
+// complain says once a second at the most that messages were lost.
+func (f *feed) complain(logger *slog.Logger) {
+	now := time.Now().UnixNano()
+	last := f.complained.Load()
+	if now-last < int64(time.Second) || !f.complained.CompareAndSwap(last, now) {
+		return
+	}
+	logger.Error("messages came from the router faster than they were looked at, and were dropped: this machine is overloaded", "dropped", f.lost.total())
+}
+
+// losses counts what nats.go dropped since the channel was full. It tells only
+// that a subscription has begun to drop, and keeps the number itself.
+type losses struct {
+	mu    sync.Mutex
+	seen  map[*nats.Subscription]uint64 // those that have dropped, and how many were counted
+	count uint64
+}
+
+func (l *losses) add(sub *nats.Subscription) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.seen == nil {
+		l.seen = make(map[*nats.Subscription]uint64)
+	}
+	if _, known := l.seen[sub]; !known {
+		l.seen[sub] = 0
+	}
+	l.countOf(sub)
+}
+
+// countOf adds what sub has dropped since it was looked at last. At least the
+// one drop that it told of counts, even if it has been ended since.
+func (l *losses) countOf(sub *nats.Subscription) {
+	dropped, err := sub.Dropped()
+	if err != nil { // it was ended, and tells nothing any more
+		if l.seen[sub] == 0 {
+			l.count++
+		}
+		delete(l.seen, sub)
+		return
+	}
+	l.count += uint64(dropped) - l.seen[sub]
+	l.seen[sub] = uint64(dropped)
+}
+
+func (l *losses) total() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for sub := range l.seen {
+		l.countOf(sub)
+	}
+	return l.count
+}

@@ -1,0 +1,364 @@
+package natsrouter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"example.org/comet/server/router"
+)
+
+// link is what is known of the connection to NATS. It is kept here since
+// nats.Conn holds its lock while it dials, for seconds where a host is silent.
+type link struct {
+	// up: connected, and everything in force again. It is set by the one who
+	// applies, and cleared with the connection.
+	up atomic.Bool
+	// changed has room for one token: the connection was lost, found or closed.
+	changed chan struct{}
+
+	mu        sync.Mutex
+	connected bool
+	closed    bool      // for good, as far as nats.go is concerned
+	lost      uint64    // times that the connection was lost
+	found     uint64    // and found
+	since     time.Time // the last change of connected
+	url       string
+	refused   uint64 // subscriptions, ever
+	denied    error  // what the server said of the last one since it was found
+	lastError string
+}
+
+func (l *link) init() {
+	l.changed = make(chan struct{}, 1)
+	l.since = time.Now()
+}
+
+func (l *link) tell() {
+	select {
+	case l.changed <- struct{}{}:
+	default: // it will look anyway
+	}
+}
+
+// state is what there is to apply on, and how often it was lost before.
+func (l *link) state() (connected, closed bool, lost uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.connected, l.closed, l.lost
+}
+
+// complete says that all interest was in force when the connection had been
+// lost so many times, and reports whether that is news.
+func (l *link) complete(lost uint64) (news bool, away time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.connected || l.lost != lost || l.up.Load() {
+		return false, 0
+	}
+	l.up.Store(true)
+	return true, time.Since(l.since)
+}
+
+// problem says why messages do not flow, nil when they do.
+func (l *link) problem(s Servers) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	where := strings.Join(s.URLs, ", ")
+	switch {
+	case !l.connected:
+		why := ""
+		if l.lastError != "" {
+			why = ": " + l.lastError
+		}
+		return fmt.Errorf("the router at %s is away since %v%s", where, time.Since(l.since).Round(time.Second), why)
+	case !l.up.Load():
+		return fmt.Errorf("the router at %s is back, and does not know yet what is wanted here", l.url)
+	case l.denied != nil:
+		return fmt.Errorf("the router at %s does not let us ask for messages: %w", l.url, l.denied)
+	}
+	return nil
+}
+
+func (l *link) stats() (st router.ExchangeStats) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	st.Connected = l.connected
+	st.URL = l.url
+	st.SinceSeconds = time.Since(l.since).Seconds()
+	st.Ready = l.connected && l.up.Load() && l.denied == nil
+	st.Reconnects = max(l.found, 1) - 1
+	st.Refused = l.refused
+	st.LastError = l.lastError
+	return st
+}
+
+// A server that does not take what we write is given up after so long.
+const writeTimeout = 5 * time.Second
+
+// connect begins a connection. At the start what will not mend by itself is an
+// error; later somebody may mend it.
+func (n *Node) connect(ctx context.Context, start bool) error {
+	first := make(chan error, 1) // the outcome of the first attempt
+	outcome := func(err error) {
+		select {
+		case first <- err:
+		default:
+		}
+	}
+	conn, err := n.cfg.Servers.connect(ctx,
+		nats.NoEcho(), // what is published here is delivered here already
+		nats.RetryOnFailedConnect(true),
+		nats.ReconnectOnFlusherError(),
+		nats.FlusherTimeout(writeTimeout),
+		nats.ConnectHandler(func(c *nats.Conn) { n.connFound(c); outcome(nil) }),
+		nats.ReconnectHandler(n.connFound),
+		nats.DisconnectErrHandler(n.connLost),
+		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { n.connMissed(err); outcome(err) }),
+		nats.ClosedHandler(n.connClosed),
+		nats.ErrorHandler(n.asyncError),
+	)
+	if err != nil {
+		return err
+	}
+	n.conn.Store(conn)
+	select {
+	case err = <-first:
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+	}
+	if err != nil && (ctx.Err() != nil || start && !mends(err)) {
+		conn.Close()
+		return n.cfg.Servers.explain(err)
+	}
+	if err != nil {
+		n.cfg.Servers.Logger.Warn("the router is away; connecting goes on", "router_urls", strings.Join(n.cfg.Servers.URLs, ","), "error", err)
+	}
+	return nil
+}
+
+// mends reports whether a failure to connect may end without anybody here doing
+// something about it: a server that is not there, or says nothing.
+func mends(err error) bool {
+	var netErr net.Error
+	if errors.As(err, &netErr) && netErr.Timeout() {
+		return true
+	}
+	for _, wrong := range []error{
+		nats.ErrAuthorization, nats.ErrAuthExpired, nats.ErrAuthRevoked, nats.ErrAccountAuthExpired,
+		nats.ErrSecureConnWanted, nats.ErrSecureConnRequired, nats.ErrTLS, nats.ErrNoInfoReceived,
+	} {
+		if errors.Is(err, wrong) {
+			return false
+		}
+	}
+	return true
+}
+
+// The handlers run one after the other, on a goroutine of the connection's.
+
+func (n *Node) connFound(c *nats.Conn) {
+	l := &n.link
+	url := c.ConnectedUrlRedacted()
+	l.mu.Lock()
+	l.connected = true
+	l.found++
+	l.since = time.Now()
+	l.url = url
+	l.mu.Unlock()
+	l.tell()
+}
+
+func (n *Node) connLost(_ *nats.Conn, err error) {
+	l := &n.link
+	l.mu.Lock()
+	was := l.connected
+	l.up.Store(false)
+	l.connected = false
+	l.lost++
+	l.denied = nil
+	if was {
+		l.since = time.Now()
+	}
+	if err != nil {
+		l.lastError = err.Error()
+	}
+	url := l.url
+	l.mu.Unlock()
+	if was && n.ctx.Err() == nil {
+		n.cfg.Servers.Logger.Warn("the router is lost; connections stay open, and it is sought again", "url", url, "error", err)
+	}
+	n.lookAgain()
+}
+
+// connMissed is told of each attempt to come back that failed.
+func (n *Node) connMissed(err error) {
+	l := &n.link
+	l.mu.Lock()
+	l.lastError = err.Error()
+	l.mu.Unlock()
+}
+
+// connClosed is told when nats.go has given up, for an error that it does not
+// know how to mend, or because Close was called.
+func (n *Node) connClosed(c *nats.Conn) {
+	if c != n.conn.Load() || n.ctx.Err() != nil {
+		return
+	}
+	l := &n.link
+	l.mu.Lock()
+	l.up.Store(false)
+	l.connected = false
+	l.closed = true
+	if err := c.LastError(); err != nil {
+		l.lastError = err.Error()
+	}
+	l.mu.Unlock()
+	n.lookAgain()
+}
+
+// lookAgain has everybody look at what has become of the link.
+func (n *Node) lookAgain() {
+	n.link.tell()
+	n.notify()
+}
+
+// asyncError is told of what goes wrong without the connection being lost.
+func (n *Node) asyncError(_ *nats.Conn, sub *nats.Subscription, err error) {
+	if errors.Is(err, nats.ErrSlowConsumer) {
+		n.feed.lost.add(sub)
+		n.feed.complain(n.cfg.Servers.Logger)
+		return
+	}
+	l := &n.link
+	l.mu.Lock()
+	l.lastError = err.Error()
+	denied := errors.Is(err, nats.ErrPermissionViolation) || errors.Is(err, nats.ErrMaxSubscriptionsExceeded)
+	if denied {
+		l.refused++
+	}
+	speak := l.denied == nil
+	if denied && strings.Contains(err.Error(), "ubscription") {
+		l.denied = err
+	}
+	l.mu.Unlock()
+	if speak || !denied {
+		n.cfg.Servers.Logger.Error("the router does not agree", "error", err)
+	}
+}
+
+// applying is what the one who applies remembers from batch to batch.
+type applying struct {
+	batch  batch
+	unsure []int64 // keys that were subscribed to and are not acknowledged yet
+}
+
+// applyAll makes NATS send what is wanted here, until the node is closed.
+func (n *Node) applyAll() {
+	for {
+		select {
+		case <-n.ctx.Done():
+			return
+		case <-n.want.kick:
+		case <-n.link.changed:
+		}
+		n.applyNow()
+	}
+}
+
+// applyNow applies what has gathered. What is wanted meanwhile gathers for the
+// next time, so that the batches are as large as the server is far.
+func (n *Node) applyNow() {
+	a := &n.applying
+	connected, closed, lost := n.link.state()
+	if closed && !n.reopen() {
+		return
+	}
+	n.want.take(&a.batch)
+	a.unsure = append(a.unsure, a.batch.begin...)
+	n.apply(&a.batch)
+	if !connected || !n.flushed() {
+		return // nats.go subscribes anew when it is back, and we are told
+	}
+	n.want.acknowledged(a.batch.number, a.unsure)
+	if a.unsure = a.unsure[:0]; cap(a.unsure) > 4096 {
+		*a = applying{} // a rush's memory goes with it
+	}
+	if news, took := n.link.complete(lost); news {
+		n.sayBack(took)
+	}
+	n.notify()
+}
+
+// apply begins and ends subscriptions. They all share one channel.
+func (n *Node) apply(b *batch) {
+	conn := n.conn.Load()
+	scratch := make([]byte, 0, 128)
+	for _, sub := range b.end {
+		_ = sub.Unsubscribe() // fails on a connection that is closed, which has none
+	}
+	for _, key := range b.begin {
+		sub, err := conn.ChanSubscribe(n.cfg.Interest.subject(scratch, n.cfg.Servers.SubjectPrefix, key), n.feed.messages)
+		if err != nil {
+			return // it was closed, which connClosed tells: all begin again
+		}
+		n.want.made(key, sub)
+	}
+}
+
+// flushed waits until the server has acted on all that was written. It reports
+// false when the connection was lost first; then the handlers tell.
+func (n *Node) flushed() bool {
+	for {
+		ctx, cancel := context.WithTimeout(n.ctx, 3*pingInterval)
+		err := flush(ctx, n.conn.Load())
+		cancel()
+		if err == nil || n.ctx.Err() != nil {
+			return err == nil
+		}
+		if connected, _, _ := n.link.state(); !connected || !errors.Is(err, context.DeadlineExceeded) {
+			return false
+		}
+	}
+}
+
+func flush(ctx context.Context, conn *nats.Conn) error { return conn.FlushWithContext(ctx) }
+
+// reopen begins anew after a connection that nats.go has given up, such as one
+// that a server ended with an error that it does not know. It reports whether
+// there is a connection to apply to.
+func (n *Node) reopen() bool {
+	pause(n.ctx, reconnectLongest)
+	if n.ctx.Err() != nil {
+		return false
+	}
+	n.link.mu.Lock()
+	n.link.closed = false
+	n.link.mu.Unlock()
+	if err := n.connect(n.ctx, false); err != nil {
+		n.cfg.Servers.Logger.Error("the router cannot be reached again", "error", err)
+		n.link.mu.Lock()
+		n.link.closed = true
+		n.link.mu.Unlock()
+		n.link.tell()
+		return false
+	}
+	n.said.listen(n.conn.Load(), n.feed.messages)
+	n.want.again()
+	return true
+}
+
+// sayBack logs that the router is there.
+func (n *Node) sayBack(took time.Duration) {
+	subscriptions, _ := n.want.counts()
+	st := n.link.stats()
+	n.cfg.Servers.Logger.Info("the router is there, and all interest is in force",
+		"url", st.URL, "subscriptions", subscriptions, "took_seconds", took.Seconds())
+}
