@@ -9,6 +9,28 @@ import (
 	"example.org/comet/server/wire"
 )
 
+// beginWhenSettled makes the connection a stream as soon as the exchange brings
+// in its messages. While it waits for that, the engine does not end.
+func (c *stdConn) beginWhenSettled(req wire.Request, rest []byte) ([]byte, bool) {
+	c.engine.awaiting.Add(1)
+	defer c.engine.awaiting.Add(-1)
+	rest, ok := c.awaitExchange(req, rest)
+	return rest, ok && c.begin(req)
+}
+
+// allBegun waits until nobody waits for the exchange, which has been left, so
+// that those who did get their head, and their end.
+func (e *stdEngine) allBegun() {
+	giveUp := time.After(e.core.DrainTimeout)
+	for e.awaiting.Load() > 0 {
+		select {
+		case <-time.After(time.Millisecond):
+		case <-giveUp:
+			return
+		}
+	}
+}
+
 // awaitExchange waits until the exchange brings in the messages of a stream
 // that is to begin. Meanwhile it reads, which tells when the client goes; what
 // comes is put behind rest. It reports false when there will be no stream; the

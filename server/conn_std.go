@@ -61,8 +61,8 @@ func (c *stdConn) serve() {
 	}
 	defer c.endVisit()
 	defer c.leave()
-	rest, ok := c.awaitExchange(req, head[req.Len:])
-	if !ok || !c.begin(req) {
+	rest, ok := c.beginWhenSettled(req, head[req.Len:])
+	if !ok {
 		return
 	}
 	var writer sync.WaitGroup

@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"example.org/comet/server/epoll"
@@ -34,6 +35,7 @@ type stdEngine struct {
 	// settling is closed when the exchange has something new to say.
 	settlingMu sync.Mutex
 	settling   chan struct{}
+	awaiting   atomic.Int64 // connections that wait for it, or begin
 }
 
 func newStdEngine(c *core) (engine, error) {
@@ -71,6 +73,7 @@ func (e *stdEngine) serve(ctx context.Context) error {
 	defer e.startHeart(ctx)()
 	err := e.acceptAll(ctx)
 	e.listener.Close()
+	e.allBegun()
 	e.loginMu.Lock()
 	e.ended = true
 	e.loginMu.Unlock()
