@@ -25,6 +25,8 @@ type NodeConfig struct {
 	// Name tells this node from the others. Empty means the host's name and the
 	// process's number.
 	Name string
+
+	options []nats.Option // of tests
 }
 
 // Node is a comet server's part in the router on NATS. It implements

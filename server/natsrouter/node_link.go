@@ -113,7 +113,7 @@ func (n *Node) connect(ctx context.Context, start bool) error {
 		default:
 		}
 	}
-	conn, err := n.cfg.Servers.connect(ctx,
+	conn, err := n.cfg.Servers.connect(ctx, append([]nats.Option{
 		nats.NoEcho(), // what is published here is delivered here already
 		nats.RetryOnFailedConnect(true),
 		nats.ReconnectOnFlusherError(),
@@ -124,7 +124,7 @@ func (n *Node) connect(ctx context.Context, start bool) error {
 		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { n.connMissed(err); outcome(err) }),
 		nats.ClosedHandler(n.connClosed),
 		nats.ErrorHandler(n.asyncError),
-	)
+	}, n.cfg.options...)...)
 	if err != nil {
 		return err
 	}
