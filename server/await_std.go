@@ -2,6 +2,7 @@ package server
 
 import (
 	"errors"
+	"net/http"
 	"os"
 	"sync"
 	"time"
@@ -46,6 +47,9 @@ func (c *stdConn) awaitExchange(req wire.Request, rest []byte) ([]byte, bool) {
 		case gateAway:
 			core.drop(req.IDs)
 			c.engine.counters.refusedAway.Add(1)
+			if c.sampled {
+				c.visit().status = http.StatusServiceUnavailable
+			}
 			c.leave()
 			c.answer(wire.RouterAway.Bytes())
 			return nil, false

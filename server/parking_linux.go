@@ -1,6 +1,7 @@
 package server
 
 import (
+	"net/http"
 	"sync/atomic"
 
 	"example.org/comet/server/wire"
@@ -84,6 +85,9 @@ func (l *loop) begin(slot uint32, c *conn, req wire.Request, rest []byte) {
 // refuseAway answers a stream that was admitted and cannot be logged in.
 func (l *loop) refuseAway(slot uint32, c *conn) {
 	l.counters.refusedAway.Add(1)
+	if c.flags&sampled != 0 {
+		l.visits[slot].status = http.StatusServiceUnavailable
+	}
 	l.leave(slot, c)
 	l.finish(slot, c, wire.RouterAway.Bytes())
 }

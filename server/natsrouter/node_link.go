@@ -78,7 +78,7 @@ func (l *link) problem(s Servers) error {
 		if l.lastError != "" {
 			why = ": " + l.lastError
 		}
-		return fmt.Errorf("the router at %s is away since %v%s", where, time.Since(l.since).Round(time.Second), why)
+		return fmt.Errorf("the router at %s has been away for %v%s", where, time.Since(l.since).Round(time.Second), why)
 	case !l.up.Load():
 		return fmt.Errorf("the router at %s is back, and does not know yet what is wanted here", l.url)
 	case l.denied != nil:

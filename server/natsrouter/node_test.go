@@ -402,7 +402,7 @@ func TestAwayAtStart(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			w := startWeb(t, NodeConfig{Servers: Servers{URLs: []string{c.url}}, options: []nats.Option{nats.Timeout(50 * time.Millisecond)}}, server.Config{WithoutRouter: c.policy})
-			if code, text := w.get("/readyz"); code != 503 || !strings.Contains(text, "is away") {
+			if code, text := w.get("/readyz"); code != 503 || !strings.Contains(text, "has been away") {
 				t.Errorf("/readyz says %d %q", code, text)
 			}
 			if !strings.Contains(w.log.String(), "the router is away; connecting goes on") {
