@@ -29,6 +29,11 @@ type serverStats struct {
 	DroppedOverrun uint64 `json:"dropped_overrun"`
 	Unaddressed    uint64 `json:"unaddressed"`
 	AcceptPauses   uint64 `json:"accept_pauses"`
+	// Router is there where messages come through one.
+	Router *struct {
+		Unaddressed         uint64 `json:"unaddressed"`
+		DroppedSlowConsumer uint64 `json:"dropped_slow_consumer"`
+	} `json:"router"`
 }
 
 func (s *serverStats) add(t serverStats) {
@@ -83,6 +88,10 @@ func (a admin) call(ctx context.Context, method, path string, body io.Reader, v 
 
 func (a admin) stats(ctx context.Context) (s serverStats, err error) {
 	err = a.call(ctx, http.MethodGet, "/stats", nil, &s)
+	if s.Router != nil {
+		s.Unaddressed = s.Router.Unaddressed
+		s.DroppedOverrun += s.Router.DroppedSlowConsumer
+	}
 	return s, err
 }
 
