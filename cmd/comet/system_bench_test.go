@@ -120,7 +120,7 @@ func TestSystemBenchLostFlood(t *testing.T) {
 
 // TestSystemBenchInterruptedRamp presses Ctrl-C while connections are opened.
 func TestSystemBenchInterruptedRamp(t *testing.T) {
-	bench, out, folder := startBench(t, "-c", "8000", "--nodes", "4", "--connect-rate", "1000", "-d", "60s")
+	bench, out, folder := startBench(t, "-c", "16000", "--nodes", "4", "--connect-rate", "1000", "-d", "60s")
 	out.await(t, `connect: [0-9]+ connected`)
 	pids := childrenOf(bench.Process.Pid)
 	bench.Process.Signal(syscall.SIGINT)
@@ -130,7 +130,7 @@ func TestSystemBenchInterruptedRamp(t *testing.T) {
 	if !r.Interrupted || !strings.Contains(r.InterruptedBy, "phase connect") {
 		t.Errorf("interrupted %v by %q, want the phase", r.Interrupted, r.InterruptedBy)
 	}
-	if r.Connections.Established == nil || *r.Connections.Established < 1000 || *r.Connections.Established >= 8000 {
+	if r.Connections.Established == nil || *r.Connections.Established < 1000 || *r.Connections.Established >= 16000 {
 		t.Errorf("%+v: some were established", r.Connections)
 	}
 	for _, pid := range pids {
