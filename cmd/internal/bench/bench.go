@@ -30,6 +30,13 @@ func Run(ctx context.Context, cfg Config) (*Outcome, error) {
 	if len(cfg.Steps) > 0 {
 		cfg.Connections = cfg.Steps[0]
 	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	if cfg.Target != nil {
+		if err := cfg.Target.prepare(ctx, &cfg); err != nil {
+			return nil, err
+		}
+	}
 	if _, err := makePlan(&cfg); err != nil {
 		return nil, err // before there is a folder
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"example.org/comet/flood"
 )
 
 // Config says what to do. Fields without a stated default must be set.
@@ -27,10 +29,19 @@ type Config struct {
 	Nodes    int
 	Interest string
 	Router   []string
+	// Target, if not nil, is a server that is not ours, and none is started. What
+	// concerns ours must be empty then: Engine, Loops, Nodes and Router.
+	Target *Target
 	// ConnectRate is connections a second, or "max"; InFlight bounds how many
-	// wait for their first byte.
-	ConnectRate string
-	InFlight    int
+	// wait for their first byte, and ConnectTimeout how long; 0 is flood's own.
+	ConnectRate    string
+	InFlight       int
+	ConnectTimeout time.Duration
+	// Header are further lines of the floods' requests. Sources are the
+	// addresses that they connect from, divided among them, as `comet flood`
+	// takes them; none are addresses of the experiment's own where the server is
+	// in 127.0.0.0/8, and else the kernel chooses.
+	Header, Sources []string
 	// Rate is messages a second, "max", or "none" for no messages at all.
 	Rate string
 	// Duration is how long messages are sent, by so many Senders, from Seed (0
@@ -83,5 +94,13 @@ func (c Config) Validate() error {
 	bad(c.Senders > 0, "%d senders: use 1 or more", c.Senders)
 	bad(c.Window > 0, "a window of %d messages: use 1 or more", c.Window)
 	bad(c.InFlight > 0, "%d connections in flight: use 1 or more", c.InFlight)
+	bad(c.ConnectTimeout >= 0, "a connect timeout of %v: give a positive one", c.ConnectTimeout)
+	if _, err := flood.ParseSources(c.Sources); err != nil {
+		errs = append(errs, err)
+	}
+	if c.Target != nil {
+		bad(c.Engine == "" && c.Loops == 0 && c.Nodes == 0 && len(c.Router) == 0, "engine, loops, nodes and router are settings of our own server, and another one is to be measured")
+		errs = append(errs, c.Target.validate(&c))
+	}
 	return errors.Join(errs...)
 }

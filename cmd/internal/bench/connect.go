@@ -50,6 +50,7 @@ func (e *experiment) connectAll(ctx context.Context) error {
 	if f := e.floods[0].connected; !e.several() && f != nil {
 		e.connectSeconds = f.ConnectSeconds
 	}
+	e.settled = time.Now()
 	e.connected = e.measure()
 	e.tcpConnected = readTCPCounters()
 	e.machineIdle = memoryInUse()
@@ -132,7 +133,12 @@ func (e *experiment) holdIdle(ctx context.Context) error {
 	ended := e.show("idle", func() (float64, string) {
 		return float64(time.Since(begun)) / float64(e.cfg.Idle), "letting the memory settle"
 	})
-	err := e.attend(ctx, func(ctx context.Context) error { return wait(ctx, e.cfg.Idle) })
+	err := e.attend(ctx, func(ctx context.Context) error {
+		if err := wait(ctx, e.cfg.Idle); err != nil {
+			return err
+		}
+		return e.awaitServerLog(ctx)
+	})
 	ended()
 	if err != nil {
 		return err
@@ -140,6 +146,24 @@ func (e *experiment) holdIdle(ctx context.Context) error {
 	e.idle = e.measure(withPSS)
 	e.slabsIdle = readSlabs()
 	e.machineIdle = memoryInUse()
+	if e.followsServerLog() {
+		// No sample was there yet. A server at rest uses hardly any processor time.
+		e.connected.servers = e.idle.servers
+	}
+	if err := e.collectAll(ctx); err != nil {
+		return err
+	}
+	from, to := sumBoth(e.start.servers, e.idle.servers, rssOf)
+	if number, ok := to.Minus(from).Per(result.Of(e.totals().Established())).Value(); ok {
+		end, _ := to.Value()
+		begin, _ := from.Value()
+		e.progress.line("idle     %.0f bytes a connection (RSS %.1f MiB, from %.1f)", number, end/(1<<20), begin/(1<<20))
+	}
+	return nil
+}
+
+// collectAll has our servers free what they can, and notes what is left.
+func (e *experiment) collectAll(ctx context.Context) error {
 	var after int64
 	for _, s := range e.servers {
 		if e.isLost(s.child) {
@@ -155,12 +179,6 @@ func (e *experiment) holdIdle(ctx context.Context) error {
 	}
 	if after > 0 {
 		e.afterGC = &after
-	}
-	from, to := sumBoth(e.start.servers, e.idle.servers, rssOf)
-	if number, ok := to.Minus(from).Per(result.Of(e.totals().Established())).Value(); ok {
-		end, _ := to.Value()
-		begin, _ := from.Value()
-		e.progress.line("idle     %.0f bytes a connection (RSS %.1f MiB, from %.1f)", number, end/(1<<20), begin/(1<<20))
 	}
 	return nil
 }

@@ -25,6 +25,8 @@ type experiment struct {
 	floods         []*floodProcess
 	msggen         atomic.Pointer[child]
 	routerURL      string
+	stopCopy       func() error  // of a server's memory log from its own host
+	targetGone     atomic.Bool   // the server that is not ours has ended
 	patience       time.Duration // for many connections to close
 
 	losing sync.Mutex
@@ -34,6 +36,9 @@ type experiment struct {
 	busy      mean // the floods', while messages are sent
 	busyFlood *float64
 
+	// settled is since when nothing went on that the next measurement is not to
+	// see.
+	settled time.Time
 	// What was measured at the ends of the phases. after and before are those of
 	// the messages.
 	start, connected, idle, before, after, end usages
@@ -76,6 +81,7 @@ func (e *experiment) several() bool { return len(e.plan.pairs) > 1 }
 func (e *experiment) run(ctx context.Context) (err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	defer e.leaveTarget()
 	defer func() { err = e.stopAll(err) }()
 	e.patience = stopPatience + time.Duration(e.cfg.Connections/25_000)*time.Second
 	e.gone = make(map[*child]bool)
@@ -113,6 +119,7 @@ func (e *experiment) totals() (t flood.Counts) {
 		t.Connected += c.Connected
 		t.Closed += c.Closed
 		t.Failed += c.Failed
+		t.Chunks += c.Chunks
 		t.Stamped += c.Stamped
 		t.Delivered += c.Delivered
 		t.Duplicated += c.Duplicated
@@ -155,21 +162,36 @@ func (e *experiment) parts() []*child {
 func (e *experiment) attend(ctx context.Context, do func(context.Context) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	if e.cfg.Target != nil && !e.targetGone.Load() {
+		go e.watchTarget(ctx, cancel)
+	}
 	for _, c := range e.parts() {
-		if e.isLost(c) {
+		if e.isLost(c) || c == e.memlog && e.targetGone.Load() {
 			continue
 		}
 		go func() {
 			select {
 			case <-c.done:
 				if ctx.Err() == nil && (c == e.router || c == e.memlog || !e.lose(c)) {
-					cancel(c.lost())
+					cancel(e.whyLost(c))
 				}
 			case <-ctx.Done():
 			}
 		}()
 	}
 	return do(ctx)
+}
+
+// whyLost is the error that a part has ended. The memory log ends with what it
+// watches.
+func (e *experiment) whyLost(c *child) error {
+	if c == e.memlog && e.cfg.Target != nil {
+		if err := e.cfg.Target.gone(); err != nil {
+			e.targetGone.Store(true)
+			return err
+		}
+	}
+	return c.lost()
 }
 
 // lose notes that a part is gone. It reports false if nothing is left to go on
@@ -195,7 +217,7 @@ func (e *experiment) lose(c *child) bool {
 			floods++
 		}
 	}
-	return servers > 0 && (floods > 0 || len(e.floods) == 0)
+	return (servers > 0 || e.cfg.Target != nil) && (floods > 0 || len(e.floods) == 0)
 }
 
 func (e *experiment) isLost(c *child) bool {

@@ -26,6 +26,8 @@ func (e *experiment) result(failure error) *result.Result {
 	r.Connections.Asked = result.Of(e.cfg.Connections)
 	if e.servers != nil {
 		r.Processes.Servers = result.Of(len(e.servers))
+	} else if s := e.start.servers; len(s) > 0 && s[0] != nil && s[0].Procs > 0 {
+		r.Processes.Servers = result.Of(s[0].Procs)
 	}
 	if e.floods != nil {
 		r.Processes.Floods = result.Of(len(e.floods))
@@ -36,7 +38,7 @@ func (e *experiment) result(failure error) *result.Result {
 	}
 	e.connectFigures(r)
 	e.memoryFigures(r)
-	if e.generated != nil && e.drained && e.statsAfter != nil {
+	if e.generated != nil && e.drained && (e.statsAfter != nil || e.cfg.Target != nil) {
 		e.messageFigures(r)
 	}
 	r.Processes.List = e.processes()
@@ -45,7 +47,7 @@ func (e *experiment) result(failure error) *result.Result {
 }
 
 func (e *experiment) connectFigures(r *result.Result) {
-	if e.connected.servers == nil {
+	if !e.connected.taken {
 		return
 	}
 	t := e.totals()
@@ -65,7 +67,9 @@ func (e *experiment) connectFigures(r *result.Result) {
 	}))
 	r.Connect.ServerCPUSeconds = cpuBetween(e.start.servers, e.connected.servers)
 	r.Connect.FloodCPUSeconds = cpuBetween(e.start.floods, e.connected.floods)
-	r.Connect.ListenOverflows = difference(e.tcpStart.listenOverflows, e.tcpConnected.listenOverflows)
+	if e.serverHere() {
+		r.Connect.ListenOverflows = difference(e.tcpStart.listenOverflows, e.tcpConnected.listenOverflows)
+	}
 	r.Connect.Retransmits = difference(e.tcpStart.retransmits, e.tcpConnected.retransmits)
 }
 
@@ -117,11 +121,12 @@ func (e *experiment) memoryFigures(r *result.Result) {
 	if e.afterGC != nil {
 		m.BytesPerConnectionAfterGC = result.Of(*e.afterGC).Minus(before).Per(established)
 	}
-	// Both ends are on this machine, and cost the same.
-	m.KernelBytesPerConnection = difference(e.slabsStart.total, e.slabsIdle.total).Per(established).Times(0.5)
+	m.KernelBytesPerConnection = difference(e.slabsStart.total, e.slabsIdle.total).Per(established).Times(e.endsShare())
 	m.Slabs = e.slabFigures(established)
-	m.Machine = difference(e.machineStart, e.machineIdle)
-	if end := difference(e.machineStart, e.machineEnd); end != noFigure {
+	if e.serverHere() {
+		m.Machine = difference(e.machineStart, e.machineIdle)
+	}
+	if end := difference(e.machineStart, e.machineEnd); end != noFigure && m.Machine != noFigure {
 		a, _ := m.Machine.Value()
 		b, _ := end.Value()
 		m.Machine = result.Of(max(a, b))
@@ -134,12 +139,24 @@ func (e *experiment) memoryFigures(r *result.Result) {
 	}
 }
 
+// serverHere tells whether the server shares this machine's kernel.
+func (e *experiment) serverHere() bool { return e.cfg.Target == nil || e.cfg.Target.here }
+
+// endsShare is one end's share of what the kernel takes here for a connection:
+// where both ends are here they cost the same.
+func (e *experiment) endsShare() float64 {
+	if e.serverHere() {
+		return 0.5
+	}
+	return 1
+}
+
 // slabFigures are the kernel's caches that grew by a byte a connection or more,
 // for one end of it.
 func (e *experiment) slabFigures(established result.Figure) map[string]result.Figure {
 	figures := make(map[string]result.Figure)
 	for name, after := range e.slabsIdle.caches {
-		f := result.Of(after - e.slabsStart.caches[name]).Per(established).Times(0.5)
+		f := result.Of(after - e.slabsStart.caches[name]).Per(established).Times(e.endsShare())
 		if n, ok := f.Value(); ok && n >= 1 {
 			figures[name] = f
 		}
@@ -153,11 +170,8 @@ func (e *experiment) slabFigures(established result.Figure) map[string]result.Fi
 // processes are the parts one by one.
 func (e *experiment) processes() []result.Process {
 	var list []result.Process
-	add := func(role string, i int, c *child, connections int, at func(*usages) *memlog.Usage) {
-		p := result.Process{Role: role, Number: i + 1, PID: result.Of(c.pid()), Lost: e.isLost(c)}
-		if connections >= 0 {
-			p.Connections = result.Of(connections)
-		}
+	row := func(role string, i int, at func(*usages) *memlog.Usage) result.Process {
+		p := result.Process{Role: role, Number: i + 1}
 		figure := func(u *usages, of func(*memlog.Usage) result.Figure) result.Figure {
 			usage := at(u)
 			if usage == nil {
@@ -169,6 +183,14 @@ func (e *experiment) processes() []result.Process {
 		p.PSSIdle = figure(&e.idle, pssOf)
 		p.ConnectCPU = figure(&e.connected, cpuOf).Minus(figure(&e.start, cpuOf))
 		p.MessagesCPU = figure(&e.after, cpuOf).Minus(figure(&e.before, cpuOf))
+		return p
+	}
+	add := func(role string, i int, c *child, connections int, at func(*usages) *memlog.Usage) {
+		p := row(role, i, at)
+		p.PID, p.Lost = result.Of(c.pid()), e.isLost(c)
+		if connections >= 0 {
+			p.Connections = result.Of(connections)
+		}
 		list = append(list, p)
 	}
 	nth := func(all []*memlog.Usage, i int) *memlog.Usage {
@@ -179,6 +201,13 @@ func (e *experiment) processes() []result.Process {
 	}
 	if e.router != nil {
 		add("router", 0, e.router, -1, func(u *usages) *memlog.Usage { return u.router })
+	}
+	if t := e.cfg.Target; t != nil && t.measured() {
+		p := row("server", 0, func(u *usages) *memlog.Usage { return nth(u.servers, 0) })
+		if len(t.pids) == 1 {
+			p.PID = result.Of(t.pids[0])
+		}
+		list = append(list, p)
 	}
 	for i, s := range e.servers {
 		connections := -1
@@ -230,6 +259,36 @@ func (e *experiment) messageFigures(r *result.Result) {
 	}
 	m.Sent = result.Of(g.Sent)
 	m.Unaddressed = e.unaddressed(r)
+	if e.statsAfter != nil {
+		e.serverFigures(m)
+	}
+	m.Delivered = result.Of(f.Delivered)
+	m.Duplicated = result.Of(f.Duplicated)
+	m.Reordered = result.Of(f.Reordered)
+	m.Missing = m.Sent.Minus(m.Unaddressed).Minus(m.Delivered)
+	if e.cfg.Target != nil {
+		// Nobody tells what was unaddressed; where every message was for one of the
+		// connections, and all stand, nothing was.
+		m.Missing, m.Unaddressed = noFigure, noFigure
+		if e.cfg.Target.oneForEach(e.cfg.Connections) && e.allStand(r) {
+			m.Missing = m.Sent.Minus(m.Delivered)
+		}
+	}
+	latest := 0.0
+	for _, one := range e.floods {
+		if one.ended != nil {
+			latest = max(latest, one.ended.MessageSeconds)
+		}
+	}
+	if latest > 0 {
+		m.DeliveredPerSecond = m.Delivered.Per(result.Of(latest))
+	}
+	e.latencyFigures(r)
+	e.cpuFigures(r)
+}
+
+// serverFigures are what our servers say of the messages.
+func (e *experiment) serverFigures(m *result.Messages) {
 	m.Routed = result.Of(e.statsAfter.Routed - e.statsBefore.Routed)
 	dropped := map[string]uint64{
 		"closed": e.statsAfter.DroppedClosed - e.statsBefore.DroppedClosed,
@@ -245,19 +304,9 @@ func (e *experiment) messageFigures(r *result.Result) {
 			m.DroppedBy[reason] = result.Of(n)
 		}
 	}
-	m.Delivered = result.Of(f.Delivered)
-	m.Duplicated = result.Of(f.Duplicated)
-	m.Reordered = result.Of(f.Reordered)
-	m.Missing = m.Sent.Minus(m.Unaddressed).Minus(m.Delivered)
-	latest := 0.0
-	for _, one := range e.floods {
-		if one.ended != nil {
-			latest = max(latest, one.ended.MessageSeconds)
-		}
-	}
-	if latest > 0 {
-		m.DeliveredPerSecond = m.Delivered.Per(result.Of(latest))
-	}
+}
+
+func (e *experiment) latencyFigures(r *result.Result) {
 	q := e.merged(func(f *floodProcess) *flood.Quantiles {
 		if f.ended == nil {
 			return nil
@@ -272,6 +321,9 @@ func (e *experiment) messageFigures(r *result.Result) {
 	} else if q != nil {
 		r.Service = new(quantilesOf(q))
 	}
+}
+
+func (e *experiment) cpuFigures(r *result.Result) {
 	r.CPU.Server = cpuBetween(e.before.servers, e.after.servers)
 	r.CPU.Flood = cpuBetween(e.before.floods, e.after.floods)
 	if e.router != nil {
@@ -290,14 +342,19 @@ func (e *experiment) unaddressed(r *result.Result) result.Figure {
 	if !e.generated.ReachUnknown {
 		return result.Of(e.generated.Unaddressed)
 	}
-	closed, _ := r.Connections.Closed.Value()
-	if r.Connections.Established == r.Connections.Asked && closed == 0 {
+	if e.allStand(r) {
 		return result.Of(0)
 	}
-	if e.cfg.Interest == "block" && len(e.lost) == 0 {
+	if e.cfg.Interest == "block" && len(e.lost) == 0 && e.statsAfter != nil {
 		return result.Of(e.statsAfter.Unaddressed - e.statsBefore.Unaddressed)
 	}
 	return noFigure
+}
+
+// allStand tells whether every connection was established and still is.
+func (e *experiment) allStand(r *result.Result) bool {
+	closed, known := r.Connections.Closed.Value()
+	return known && closed == 0 && r.Connections.Established == r.Connections.Asked
 }
 
 // samplesBetween counts the memory samples of the message phase.

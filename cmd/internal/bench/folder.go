@@ -18,9 +18,9 @@ const reports = "comet-report"
 func (c *Config) makeFolder(now time.Time) (string, error) {
 	path := c.Out
 	if path == "" {
-		name := fmt.Sprintf("%s-%s-%d", now.Format("20060102-150405"), c.Engine, c.Connections)
+		name := fmt.Sprintf("%s-%s-%d", now.Format("20060102-150405"), c.label(), c.Connections)
 		if len(c.Steps) > 0 {
-			name = fmt.Sprintf("%s-%s-%d-to-%d", now.Format("20060102-150405"), c.Engine, c.Steps[0], c.Steps[len(c.Steps)-1])
+			name = fmt.Sprintf("%s-%s-%d-to-%d", now.Format("20060102-150405"), c.label(), c.Steps[0], c.Steps[len(c.Steps)-1])
 		}
 		path = filepath.Join(reports, name)
 	}
@@ -39,6 +39,14 @@ func (c *Config) makeFolder(now time.Time) (string, error) {
 		linkLatest(path)
 	}
 	return path, nil
+}
+
+// label says which server it is about: the engine of ours, the host of another.
+func (c *Config) label() string {
+	if c.Target != nil {
+		return c.Target.label()
+	}
+	return c.Engine
 }
 
 // removeFiles takes away what an older run left in a folder: logs are appended

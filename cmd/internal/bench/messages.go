@@ -15,14 +15,17 @@ func (e *experiment) sendMessages(ctx context.Context) error {
 	if e.cfg.Rate == "none" {
 		return nil
 	}
-	stats, err := e.serverStats(ctx)
-	if err != nil {
+	var err error
+	if e.statsBefore, err = e.serverStats(ctx); err != nil {
 		return err
 	}
-	e.statsBefore = &stats
 	e.before = e.measure()
 	begun := time.Now()
-	generator, err := start(e.cfg, e.progress, nil, "msggen", e.cfg.msggenArgs(&e.plan, e.servers[0].admin, e.routerURL)...)
+	var to admin
+	if len(e.servers) > 0 {
+		to = e.servers[0].admin
+	}
+	generator, err := start(e.cfg, e.progress, nil, "msggen", e.cfg.msggenArgs(&e.plan, to, e.routerURL)...)
 	if err != nil {
 		return err
 	}
@@ -107,15 +110,20 @@ func (e *experiment) salvage() {
 // drain waits for the last messages to arrive, then reads everybody's accounts.
 func (e *experiment) drain(ctx context.Context) error {
 	if e.generated != nil {
-		if err := e.attend(ctx, e.awaitLast); err != nil {
-			return err
-		}
-		e.after = e.measure()
-		stats, err := e.serverStats(ctx)
+		e.settled = time.Now()
+		err := e.attend(ctx, func(ctx context.Context) error {
+			if err := e.awaitLast(ctx); err != nil {
+				return err
+			}
+			return e.awaitServerLog(ctx)
+		})
 		if err != nil {
 			return err
 		}
-		e.statsAfter = &stats
+		e.after = e.measure()
+		if e.statsAfter, err = e.serverStats(ctx); err != nil {
+			return err
+		}
 	}
 	e.end = e.measure()
 	e.machineEnd = memoryInUse()
@@ -156,8 +164,13 @@ func (e *experiment) awaitLast(ctx context.Context) error {
 	return nil
 }
 
-// serverStats sums what the servers that are there say of themselves.
-func (e *experiment) serverStats(ctx context.Context) (sum serverStats, err error) {
+// serverStats sums what our servers that are there say of themselves; nil
+// without any.
+func (e *experiment) serverStats(ctx context.Context) (*serverStats, error) {
+	if e.cfg.Target != nil {
+		return nil, nil //nolint:nilnil // others are not asked, which is no error
+	}
+	sum := new(serverStats)
 	for _, s := range e.servers {
 		if e.isLost(s.child) {
 			continue
@@ -165,7 +178,7 @@ func (e *experiment) serverStats(ctx context.Context) (sum serverStats, err erro
 		one, err := s.admin.stats(ctx)
 		if err != nil {
 			if err = e.unlessLost(s.child, err); err != nil {
-				return sum, err
+				return nil, err
 			}
 			continue
 		}

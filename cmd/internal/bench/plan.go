@@ -1,11 +1,13 @@
 package bench
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"runtime"
+	"slices"
 	"strconv"
 
 	"example.org/comet/server/natsrouter"
@@ -20,6 +22,9 @@ type plan struct {
 	routed bool
 	listen string
 	need   sysctl.Need
+	// warmUpSources are where the warm-up connects from, if not where the kernel
+	// chooses.
+	warmUpSources []netip.Addr
 }
 
 // pair is a server process and the flood process that fills it. Each pair has
@@ -27,12 +32,13 @@ type plan struct {
 // worth of connects a second.
 type pair struct {
 	listen, admin string
-	sources       string // for flood's --source-ip; "" leaves it to the kernel
+	sources       []string // for flood's --source-ip; none leaves it to the kernel
 	firstID       int64
 	connections   int
+	ids           int64 // 0 is one for each connection
 }
 
-func (p pair) lastID() int64 { return p.firstID + int64(p.connections) - 1 }
+func (p pair) lastID() int64 { return p.firstID + cmp.Or(p.ids, int64(p.connections)) - 1 }
 
 // processBytes is what one connection costs in process memory, at both ends,
 // with each process's share of what a process costs at all.
@@ -52,15 +58,25 @@ func makePlan(cfg *Config) (plan, error) {
 	if err != nil {
 		return plan{}, fmt.Errorf("bench: %w", err)
 	}
+	arrange := planServers
+	if cfg.Target != nil {
+		arrange = planTarget
+	}
+	p := arrange(cfg, system)
+	if len(p.pairs) > maxPairs {
+		return plan{}, fmt.Errorf("%d connections take %d pairs of processes and there are addresses for %d: allow each more open files (ulimit -n), or run with fewer",
+			cfg.Connections, len(p.pairs), maxPairs)
+	}
+	return p, cfg.refusal(p.need, sysctl.Check(p.need, system))
+}
+
+// planServers is the plan with servers of ours.
+func planServers(cfg *Config, system sysctl.System) plan {
 	p := plan{pairs: share(cfg.Connections, cfg.Nodes, room(system))}
 	p.routed = len(p.pairs) > 1 || cfg.Nodes > 0 || len(cfg.Router) > 0
 	p.need = sysctl.Need{
 		Connections: cfg.Connections, Role: sysctl.Both, Processes: len(p.pairs),
 		SourceAddresses: len(p.pairs), BytesPerConnection: processBytes,
-	}
-	if len(p.pairs) > maxPairs {
-		return plan{}, fmt.Errorf("%d connections take %d pairs of processes and there are addresses for %d: allow each more open files (ulimit -n), or run with fewer",
-			cfg.Connections, len(p.pairs), maxPairs)
 	}
 	if p.routed {
 		// Whole blocks of ids belong to one node, so that one wildcard gets it
@@ -70,7 +86,10 @@ func makePlan(cfg *Config) (plan, error) {
 		}
 	}
 	p.address(system)
-	return p, cfg.refusal(p.need, sysctl.Check(p.need, system))
+	if len(cfg.Sources) > 0 {
+		p.giveSources(cfg)
+	}
+	return p
 }
 
 // room is how many connections one process may hold, 0 where nobody tells.
@@ -118,28 +137,39 @@ func (p *plan) address(s sysctl.System) {
 		}
 		return
 	}
+	network := randomNetwork()
+	for i := range p.pairs {
+		p.pairs[i].listen = netip.AddrPortFrom(network(i, 1), 0).String()
+		p.pairs[i].admin = p.pairs[i].listen
+	}
+	p.listen = netip.AddrPortFrom(network(0, 254), 0).String()
+	p.pickSources(s, network)
+}
+
+// randomNetwork has an address for each number of a pair and of a host. The
+// whole of 127.0.0.0/8 is this machine. An address that nothing used lately has
+// all its ports free, of TIME_WAIT as well.
+func randomNetwork() func(pair, host int) netip.Addr {
+	second, third := byte(16+rand.IntN(200)), byte(rand.IntN(256))
+	return func(pair, host int) netip.Addr {
+		return netip.AddrFrom4([4]byte{127, second, third + byte(pair), byte(host)})
+	}
+}
+
+// pickSources gives each flood as many addresses to connect from as it needs.
+func (p *plan) pickSources(s sysctl.System, network func(pair, host int) netip.Addr) {
 	// Not quite all ports of an address: some are taken.
 	perSource := 25_000
 	if s.PortLow.Known() && s.PortHigh.Known() {
 		perSource = max(int(s.PortHigh-s.PortLow+1)*9/10, 1)
 	}
-	// The whole of 127.0.0.0/8 is this machine. An address that nothing used
-	// lately has all its ports free, of TIME_WAIT as well.
-	second, third := byte(16+rand.IntN(200)), byte(rand.IntN(256))
+	p.need.SourceAddresses = 0
 	for i := range p.pairs {
-		pair := &p.pairs[i]
-		server := netip.AddrFrom4([4]byte{127, second, third + byte(i), 1})
-		pair.listen = netip.AddrPortFrom(server, 0).String()
-		pair.admin = pair.listen
-		first := server.Next()
-		last := first
-		for range (pair.connections+perSource-1)/perSource - 1 {
-			last = last.Next()
-			p.need.SourceAddresses++
-		}
-		pair.sources = first.String() + "-" + last.String()
+		n := (p.pairs[i].connections + perSource - 1) / perSource
+		p.pairs[i].sources = []string{network(i, 2).String() + "-" + network(i, 1+n).String()}
+		p.need.SourceAddresses += n
 	}
-	p.listen = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, second, third, 254}), 0).String()
+	p.warmUpSources = []netip.Addr{network(0, 253)}
 }
 
 // memlogListen is what memlog counts connections at.
@@ -155,13 +185,17 @@ func (p *plan) memlogListen(addrs []string) string {
 	return ""
 }
 
+// loops is how many event loops each server is given, 0 if that is its own choice.
+func (c *Config) loops(p *plan) int {
+	if c.Loops == 0 && len(p.pairs) > 1 {
+		return max(runtime.NumCPU()/len(p.pairs), 1)
+	}
+	return c.Loops
+}
+
 func (c *Config) serveArgs(p *plan, i int, router string) []string {
 	args := []string{"--listen", p.pairs[i].listen, "--admin", p.pairs[i].admin, "--engine", c.Engine, "--json", "--end-with-stdin"}
-	loops := c.Loops
-	if loops == 0 && len(p.pairs) > 1 {
-		loops = max(runtime.NumCPU()/len(p.pairs), 1)
-	}
-	if loops > 0 {
+	if loops := c.loops(p); loops > 0 {
 		args = append(args, "--loops", strconv.Itoa(loops))
 	}
 	if p.routed {
@@ -179,19 +213,25 @@ func (c *Config) routerArgs(url string) []string {
 	return []string{"--router", url}
 }
 
-func (c *Config) floodArgs(p *plan, i int, addr, log string) []string {
+// floodArgs are those of flood i, which finds its server by the arguments in to.
+func (c *Config) floodArgs(p *plan, i int, to []string, log string) []string {
 	pair := p.pairs[i]
-	args := []string{
-		"http://" + addr + "/test/{id}",
+	args := append(slices.Clone(to),
 		"--connections", strconv.Itoa(pair.connections), "--connect-rate", c.ConnectRate, "--in-flight", strconv.Itoa(c.InFlight),
 		"--ids", fmt.Sprintf("%d-%d", pair.firstID, pair.lastID()),
 		"--json", "--attended",
+	)
+	if c.ConnectTimeout > 0 {
+		args = append(args, "--connect-timeout", c.ConnectTimeout.String())
+	}
+	for _, line := range c.Header {
+		args = append(args, "--header", line)
 	}
 	if log != "" {
 		args = append(args, "--log", log)
 	}
-	if pair.sources != "" {
-		args = append(args, "--source-ip", pair.sources)
+	for _, addrs := range pair.sources {
+		args = append(args, "--source-ip", addrs)
 	}
 	if c.Rate == "max" {
 		// The window can be no finer than the news of what was delivered.
@@ -202,13 +242,19 @@ func (c *Config) floodArgs(p *plan, i int, addr, log string) []string {
 
 func (c *Config) msggenArgs(p *plan, a admin, router string) []string {
 	first, last := p.pairs[0].firstID, p.pairs[len(p.pairs)-1].lastID()
+	if c.Target != nil {
+		first, last = c.Target.MessageIDs(c.Connections)
+	}
 	args := []string{
 		"--rate", c.Rate, "--senders", strconv.Itoa(c.Senders),
 		"--first-id", strconv.FormatInt(first, 10), "--max-id", strconv.FormatInt(last, 10), "--duration", c.Duration.String(), "--size", c.Size,
 		"--distribution", c.Distribution, "--arrivals", c.Arrivals,
 		"--seed", strconv.FormatUint(c.Seed, 10), "--window", strconv.Itoa(c.Window), "--json", "--feedback",
 	}
-	if p.routed {
+	switch {
+	case c.Target != nil:
+		return append(args, c.Target.publishArgs()...)
+	case p.routed:
 		return append(args, c.routerArgs(router)...)
 	}
 	return append(args, "--to", a.url+"/send")

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,6 +19,42 @@ const atOnce = 4
 // startAll brings up all parts but the generator, and warms the servers up.
 func (e *experiment) startAll(ctx context.Context) error {
 	e.machineStart = memoryInUse()
+	find := e.startServers
+	if e.cfg.Target != nil {
+		find = e.meetTarget
+	}
+	if err := find(ctx); err != nil {
+		return err
+	}
+	e.settled = time.Now()
+	n := len(e.plan.pairs)
+	floods := make([]*floodProcess, n)
+	err := each(n, atOnce, func(i int) (err error) {
+		floods[i], err = e.startFlood(ctx, i)
+		return err
+	})
+	for _, f := range floods {
+		if f != nil {
+			e.floods = append(e.floods, f)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if err := wait(ctx, time.Second); err != nil { // for the memory to settle
+		return err
+	}
+	if err := e.awaitServerLog(ctx); err != nil {
+		return err
+	}
+	e.start = e.measure(withPSS)
+	e.slabsStart = readSlabs()
+	e.tcpStart = readTCPCounters()
+	return nil
+}
+
+// startServers brings up our servers, warm, and what watches them.
+func (e *experiment) startServers(ctx context.Context) error {
 	if err := e.startRouter(ctx); err != nil {
 		return err
 	}
@@ -39,29 +76,7 @@ func (e *experiment) startAll(ctx context.Context) error {
 	if err := e.warmUpAll(ctx); err != nil {
 		return err
 	}
-	if err := e.startMemlog(); err != nil {
-		return err
-	}
-	floods := make([]*floodProcess, n)
-	err = each(n, atOnce, func(i int) (err error) {
-		floods[i], err = e.startFlood(ctx, i)
-		return err
-	})
-	for _, f := range floods {
-		if f != nil {
-			e.floods = append(e.floods, f)
-		}
-	}
-	if err != nil {
-		return err
-	}
-	if err := wait(ctx, time.Second); err != nil { // for the memory to settle
-		return err
-	}
-	e.start = e.measure(withPSS)
-	e.slabsStart = readSlabs()
-	e.tcpStart = readTCPCounters()
-	return nil
+	return e.startMemlog()
 }
 
 func (e *experiment) announce() {
@@ -128,21 +143,23 @@ func (e *experiment) startMemlog() error {
 	for i, s := range e.servers {
 		addrs[i], pids[i] = s.addr, fmt.Sprint(s.pid())
 	}
-	interval := e.cfg.Interval
-	if interval == 0 {
-		interval = sampleInterval(e.cfg.Connections)
-	}
-	args := []string{
-		"--pid", strings.Join(pids, ","), "--no-children", "--interval", interval.String(),
-		"--out", filepath.Join(e.folder, memLog), "--end-with-stdin",
-	}
+	args := []string{"--pid", strings.Join(pids, ","), "--no-children"}
 	if listen := e.plan.memlogListen(addrs); listen != "" {
 		args = append(args, "--listen", listen)
 	}
 	if len(e.servers) == 1 {
 		args = append(args, "--stats", e.servers[0].admin.url+"/stats")
 	}
-	var err error
+	return e.logMemory(args...)
+}
+
+// logMemory starts what writes the memory log, about what the arguments say.
+func (e *experiment) logMemory(what ...string) (err error) {
+	interval := e.cfg.Interval
+	if interval == 0 {
+		interval = sampleInterval(e.cfg.Connections)
+	}
+	args := append(slices.Clone(what), "--interval", interval.String(), "--out", filepath.Join(e.folder, memLog), "--end-with-stdin")
 	if e.memlog, err = start(e.cfg, e.progress, nil, "memlog", args...); err != nil {
 		return err
 	}
@@ -168,12 +185,28 @@ func (e *experiment) startFlood(ctx context.Context, i int) (*floodProcess, erro
 	if !e.several() {
 		log = filepath.Join(e.folder, floodLog)
 	}
-	var err error
-	f.child, err = start(e.cfg, e.progress, func(line []byte) { e.floodSample(f, line) }, "flood", e.cfg.floodArgs(&e.plan, i, e.servers[i].addr, log)...)
+	to, err := e.streams(i)
+	if err != nil {
+		return nil, err
+	}
+	f.child, err = start(e.cfg, e.progress, func(line []byte) { e.floodSample(f, line) }, "flood", e.cfg.floodArgs(&e.plan, i, to, log)...)
 	if err != nil {
 		return nil, err
 	}
 	return f, f.await(ctx, "ready", patience, nil)
+}
+
+// streams are the arguments by which flood i finds its server.
+func (e *experiment) streams(i int) ([]string, error) {
+	t := e.cfg.Target
+	switch {
+	case t == nil:
+		return []string{"http://" + e.servers[i].addr + "/test/{id}"}, nil
+	case len(t.URLs) == 0:
+		return []string{t.URL}, nil
+	}
+	file, err := t.writeURLs(e.folder, &e.plan, i)
+	return []string{"--urls", file}, err
 }
 
 // floodSample takes a line from a flood as it comes.

@@ -10,6 +10,7 @@ import (
 
 // usages are what the parts use at one moment, nil where that is not known.
 type usages struct {
+	taken           bool
 	servers, floods []*memlog.Usage
 	router, memlog  *memlog.Usage
 }
@@ -21,7 +22,11 @@ type depth bool
 const withPSS depth = true
 
 func (e *experiment) measure(pss ...depth) (u usages) {
-	deep := len(pss) > 0
+	deep := depth(len(pss) > 0)
+	u.taken = true
+	if t := e.cfg.Target; t != nil {
+		u.servers = []*memlog.Usage{t.take(e.settled, deep)}
+	}
 	u.router, u.memlog = e.take(e.router, deep), e.take(e.memlog, false)
 	for _, s := range e.servers {
 		u.servers = append(u.servers, e.take(s.child, deep))
@@ -32,14 +37,21 @@ func (e *experiment) measure(pss ...depth) (u usages) {
 	return u
 }
 
-func (e *experiment) take(c *child, pss bool) *memlog.Usage {
+func (e *experiment) take(c *child, deep depth) *memlog.Usage {
 	if c == nil || e.isLost(c) {
 		return nil
 	}
-	sampler, err := memlog.NewSampler(memlog.Config{PIDs: []int32{c.pid()}, NoChildren: true, PSS: pss && runtime.GOOS == "linux"})
+	return sampleOf(memlog.Config{PIDs: []int32{c.pid()}, NoChildren: true}, deep)
+}
+
+// sampleOf is what processes use now, nil if they have ended.
+func sampleOf(cfg memlog.Config, deep depth) *memlog.Usage {
+	cfg.PSS = bool(deep) && runtime.GOOS == "linux"
+	sampler, err := memlog.NewSampler(cfg)
 	if err != nil {
 		return nil
 	}
+	defer sampler.Close()
 	usage, err := sampler.Take()
 	if err != nil {
 		return nil // it has ended; whoever waits for it says so

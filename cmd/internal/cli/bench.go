@@ -30,6 +30,7 @@ func newBench(env *Env) *cobra.Command {
 		length   = duration(time.Minute)
 		interval duration
 		router   routerFlags
+		target   benchTarget
 		idle     = duration(5 * time.Second)
 		asJSON   bool
 
@@ -57,6 +58,19 @@ not end the run.
 It leaves a folder: result.json, report.html, mem.png, mem.log, flood.log, and
 bench.txt for benchstat. comet-report/latest is the newest.
 
+--url measures a server that is there already, of any kind, and starts none. It
+is warmed up as ours is, by 200 connections that come and go. Say who sees what
+it uses: --pid or --match on this machine, or --server-log, a memory log that
+comet memlog writes on its own host meanwhile; without them memory and CPU stay
+unknown. Messages are sent one request each to --publish; without it there are
+none. What such a server does not tell is null: routed, dropped, unaddressed.
+Messages count as missing where each was for one connection and all have stayed.
+If the server's process ends, the run does, with what was measured until then.
+
+What flood and msggen have flags for has the same ones here. Where both have it,
+-H or --header is for the streams' requests and --publish-header for the
+messages', --duration is the messages'; --interval is between memory samples.
+
 Latency counts from when a message was due. What was not measured is null. If
 the generator was the bottleneck, limited_by says so.
 
@@ -77,7 +91,11 @@ Ctrl-C ends all parts and leaves what was measured, marked as interrupted.`,
   comet bench -c 10k -d 1d --interval 60s     # the article's 24 hours
   comet bench -c 15k --nodes 2
   comet bench -c 1M
-  comet bench --steps 1k,5k,10k,15k           # what grows with the connections?`,
+  comet bench --steps 1k,5k,10k,15k           # what grows with the connections?
+  comet bench --url 'http://127.0.0.1/sub/{id}' -H 'TE: chunked' \
+    --publish 'http://127.0.0.1/pub/{id}' --match 'nginx: master'
+  ssh web1 comet memlog --match 'nginx: master' --interval 1s --listen 80 -o - |
+    comet bench --url 'http://web1/sub/{id}' --publish 'http://web1/pub/{id}' --server-log -`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg.Connections, cfg.InFlight, cfg.Senders = int(conns), int(inFlight), int(senders)
@@ -94,6 +112,9 @@ Ctrl-C ends all parts and leaves what was measured, marked as interrupted.`,
 			if env.verbosity < 0 {
 				cfg.Progress, cfg.Terminal = io.Discard, false
 			}
+			if err := target.read(env, cmd.Flags(), &cfg); err != nil {
+				return err
+			}
 			if err := checkBench(&cfg, msggen.Config{
 				Distribution: distribution.value, Arrivals: arrivals.value, Size: size.value,
 			}); err != nil {
@@ -104,6 +125,7 @@ Ctrl-C ends all parts and leaves what was measured, marked as interrupted.`,
 			}
 			cfg.Router = router.args()
 			cfg.Settings = settings(cmd.Flags())
+			target.dropSettings(cmd.Flags(), cfg.Settings)
 			executable, err := os.Executable()
 			if err != nil {
 				return fmt.Errorf("bench starts copies of this program, whose file cannot be found: %w", err)
@@ -130,11 +152,12 @@ Ctrl-C ends all parts and leaves what was measured, marked as interrupted.`,
 	f.IntVar(&cfg.Nodes, "nodes", 0, "servers that share the connections, with a router between them and the messages; 0 is as few as hold them")
 	f.StringVar(&cfg.Interest, "interest", "block", "with several nodes: what they ask of the router: exact, block or all (see comet serve)")
 	router.add(f, "`URLs` of a router that is there already, instead of one of our own")
+	target.add(f)
 	f.Var(&interval, "interval", "time between memory samples; 0 is 1s, and more from 50,000 connections on")
 	f.Var(&idle, "idle", "time from the last connect to reading the memory")
 	f.IntVar(&cfg.Repeat, "repeat", 1, "how many times; the result has the median of each figure")
 	f.BoolVar(&cfg.ApplySysctl, "apply-sysctl", false, "raise the kernel settings that are short, and put them back at the end (Linux, root)")
-	f.StringVarP(&cfg.Out, "out", "o", "", "`folder` for the results (default comet-report/<time>-<engine>-<N>)")
+	f.StringVarP(&cfg.Out, "out", "o", "", "`folder` for the results (default comet-report/<time>-<engine or host>-<N>)")
 	f.BoolVar(&asJSON, "json", false, "print the result as a line of JSON instead of a table")
 	f.BoolVar(&cfg.Force, "force", false, "write into --out even if it is not empty")
 	return cmd
@@ -142,14 +165,20 @@ Ctrl-C ends all parts and leaves what was measured, marked as interrupted.`,
 
 // checkBench refuses what the parts would refuse later, before anything starts.
 func checkBench(cfg *bench.Config, messages msggen.Config) error {
-	if cfg.Engine == "auto" {
-		cfg.Engine = string(server.DefaultEngine)
+	own := server.Config{}
+	if cfg.Target == nil {
+		if cfg.Engine == "auto" {
+			cfg.Engine = string(server.DefaultEngine)
+		}
+		if cfg.Engine != "epoll" && cfg.Engine != "goroutine" {
+			return usagef("--engine %q: use epoll, goroutine or auto", cfg.Engine)
+		}
+		own = server.Config{Engine: server.Engine(cfg.Engine), Loops: cfg.Loops}
+	} else if err := checkTarget(cfg); err != nil {
+		return err
 	}
 	if !slices.Contains([]string{"exact", "block", "all"}, cfg.Interest) {
 		return usagef("--interest %q: use exact, block or all", cfg.Interest)
-	}
-	if cfg.Engine != "epoll" && cfg.Engine != "goroutine" {
-		return usagef("--engine %q: use epoll, goroutine or auto", cfg.Engine)
 	}
 	var connect rateValue
 	if err := connect.Set(cfg.ConnectRate); err != nil {
@@ -172,7 +201,7 @@ func checkBench(cfg *bench.Config, messages msggen.Config) error {
 	if err := errors.Join(
 		cfg.Validate(),
 		messages.Validate(),
-		server.Config{Engine: server.Engine(cfg.Engine), Loops: cfg.Loops}.Validate(),
+		own.Validate(),
 	); err != nil {
 		return usageError{err}
 	}

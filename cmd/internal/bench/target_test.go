@@ -1,0 +1,226 @@
+package bench
+
+import (
+	"net/netip"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"example.org/comet/flood"
+	"example.org/comet/msggen"
+	"example.org/comet/sysctl"
+)
+
+func TestDivide(t *testing.T) {
+	for _, c := range []struct{ connections, room, floods int }{
+		{1000, 19_936, 1}, {1000, 0, 1}, {19_937, 19_936, 2}, {1_000_000, 19_936, 51}, {3, 1, 3},
+	} {
+		pairs := divide(c.connections, c.room)
+		if len(pairs) != c.floods {
+			t.Errorf("%d connections of which one process holds %d: %d floods, want %d", c.connections, c.room, len(pairs), c.floods)
+		}
+		next := int64(1)
+		for i, p := range pairs {
+			if p.firstID != next || p.connections < 1 || c.room > 0 && p.connections > c.room {
+				t.Errorf("flood %d of %d has %d connections from id %d, want some from %d", i, c.floods, p.connections, p.firstID, next)
+			}
+			next += int64(p.connections)
+		}
+		if next != int64(c.connections)+1 {
+			t.Errorf("%d connections, want %d", next-1, c.connections)
+		}
+	}
+}
+
+// fewFiles is a system where a process holds 100 connections.
+func fewFiles() sysctl.System {
+	s := sysctl.UnknownSystem()
+	s.OpenFiles, s.OpenFilesHard = 100+sysctl.Reserve, 100+sysctl.Reserve
+	return s
+}
+
+func TestPlanTarget(t *testing.T) {
+	cfg := &Config{Connections: 250, Target: &Target{
+		URL: "http://10.0.0.1/s/{id}", FirstID: 1001, LastID: 9000,
+		addrs: []netip.AddrPort{netip.MustParseAddrPort("10.0.0.1:80")},
+	}}
+	p := planTarget(cfg, fewFiles())
+	if len(p.pairs) != 3 || p.pairs[0].firstID != 1001 || p.pairs[2].lastID() != 1250 {
+		t.Errorf("%+v; want ids 1001 to 1250 among 3 floods", p.pairs)
+	}
+	if p.pairs[0].sources != nil || p.need.SourceAddresses != 1 || p.need.Role != sysctl.Client {
+		t.Errorf("%+v; want the kernel to choose where to connect from, on a machine without the server", p)
+	}
+
+	cfg.Sources = []string{"10.0.0.2-10.0.0.5", "10.0.0.9"}
+	p = planTarget(cfg, fewFiles())
+	var sources []string
+	for _, one := range p.pairs {
+		sources = append(sources, strings.Join(one.sources, " "))
+	}
+	if want := []string{"10.0.0.2-10.0.0.2", "10.0.0.3-10.0.0.4", "10.0.0.5-10.0.0.5 10.0.0.9-10.0.0.9"}; !reflect.DeepEqual(sources, want) {
+		t.Errorf("the floods connect from %q, want %q", sources, want)
+	}
+	if p.need.SourceAddresses != 5 {
+		t.Errorf("%d source addresses, want 5", p.need.SourceAddresses)
+	}
+	cfg.Sources = []string{"10.0.0.2-10.0.0.3"}
+	for i, one := range planTarget(cfg, fewFiles()).pairs {
+		if len(one.sources) != 1 {
+			t.Errorf("flood %d connects from %q, want one of the two addresses", i, one.sources)
+		}
+	}
+
+	// Fewer ids than connections: each flood has them all.
+	cfg.Target.LastID = 1010
+	for i, one := range planTarget(cfg, fewFiles()).pairs {
+		if one.firstID != 1001 || one.lastID() != 1010 {
+			t.Errorf("flood %d has ids %d to %d, want 1001 to 1010", i, one.firstID, one.lastID())
+		}
+	}
+}
+
+func TestMessageIDs(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		target      Target
+		first, last int64
+		oneForEach  bool
+	}{
+		{"those of the connections", Target{URL: "http://h/{id}"}, 1, 100, true},
+		{"as many as there are connections", Target{URL: "http://h/{id}", FirstID: 11, LastID: 9999}, 11, 110, true},
+		{"of several connections each", Target{URL: "http://h/{id}", FirstID: 11, LastID: 20}, 11, 20, false},
+		{"from one of them on", Target{URL: "http://h/{id}", FirstMessageID: 5}, 5, 100, true},
+		{"some of them", Target{URL: "http://h/{id}", FirstMessageID: 5, LastMessageID: 6}, 5, 6, true},
+		{"some of nobody", Target{URL: "http://h/{id}", FirstMessageID: 1, LastMessageID: 101}, 1, 101, false},
+		{"without an id", Target{URL: "http://h/all"}, 1, 100, false},
+		{"of URLs that nobody knows the ids of", Target{URLs: []string{"http://h/{id}"}}, 1, 100, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if first, last := c.target.MessageIDs(100); first != c.first || last != c.last {
+				t.Errorf("ids %d to %d, want %d to %d", first, last, c.first, c.last)
+			}
+			if got := c.target.oneForEach(100); got != c.oneForEach {
+				t.Errorf("each message is for one connection: %v, want %v", got, c.oneForEach)
+			}
+		})
+	}
+}
+
+func TestTargetURLs(t *testing.T) {
+	target := &Target{URLs: []string{"http://h/a", "http://h/b", "http://h/c"}}
+	p := &plan{pairs: divide(7, 4)} // 3 and 4 connections
+	var got []string
+	for i := range p.pairs {
+		path, err := target.writeURLs(t.TempDir(), p, i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, strings.ReplaceAll(strings.TrimSpace(string(text)), "\n", " "))
+	}
+	// The second flood takes them in turn, so that its fourth is its first again.
+	if want := []string{"http://h/a http://h/b http://h/c", "http://h/a http://h/b http://h/c"}; !reflect.DeepEqual(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+func TestTargetArguments(t *testing.T) {
+	cfg := config(t)
+	cfg.Header = []string{"TE: chunked"}
+	cfg.Target = &Target{URL: "http://h/{id}", Publish: &msggen.PublishConfig{
+		URL: "http://h/p", Method: "PUT", Header: []string{"X-Key: a b"}, Body: `{"to":{id}}`, Connections: 4,
+	}}
+	p := &plan{pairs: divide(10, 0)}
+	args := strings.Join(cfg.msggenArgs(p, admin{}, ""), " ")
+	for _, want := range []string{"--publish http://h/p", "--method PUT", "--header X-Key: a b", `--body {"to":{id}}`, "--publish-connections 4", "--first-id 1 --max-id 10"} {
+		if !strings.Contains(args, want) {
+			t.Errorf("msggen is given %q, want %q in it", args, want)
+		}
+	}
+	if strings.Contains(args, "--to") {
+		t.Errorf("msggen is given %q: it must not go to a server of ours", args)
+	}
+	if args := strings.Join(cfg.floodArgs(p, 0, []string{cfg.Target.URL}, ""), " "); !strings.HasPrefix(args, "http://h/{id} ") || !strings.Contains(args, "--header TE: chunked") {
+		t.Errorf("flood is given %q", args)
+	}
+}
+
+func TestTargetLabel(t *testing.T) {
+	for url, want := range map[string]string{
+		"http://127.0.90.1:8090/sub/{id}": "127.0.90.1_8090",
+		"http://[::1]:80/":                "___1__80",
+		"http://web-1.example":            "web-1.example",
+	} {
+		if got := (&Target{URL: url}).label(); got != want {
+			t.Errorf("%s: %q, want %q", url, got, want)
+		}
+	}
+}
+
+func TestTargetIsRefusedBeforeThereIsAFolder(t *testing.T) {
+	for name, c := range map[string]struct {
+		target Target
+		rate   string
+		want   string
+	}{
+		"no URL":            {Target{}, "none", "give one URL with {id}"},
+		"nowhere to send":   {Target{URL: "http://127.0.0.1:1/{id}"}, "10", "nowhere to send messages to"},
+		"nobody is sent to": {Target{URL: "http://127.0.0.1:1/{id}", Publish: &msggen.PublishConfig{URL: "http://127.0.0.1:1/"}}, "10", "{id}"},
+		"ids of nobody":     {Target{URL: "http://127.0.0.1:1/{id}", FirstMessageID: 99}, "none", "are for nobody"},
+		"two witnesses":     {Target{URL: "http://127.0.0.1:1/{id}", Match: "x", PIDs: []int32{1}}, "none", "choose one"},
+		"nothing matches":   {Target{URL: "http://127.0.0.1:1/{id}", Match: "nothing is called so"}, "none", "nothing that runs matches"},
+		"no log":            {Target{URL: "http://127.0.0.1:1/{id}", Log: filepath.Join(t.TempDir(), "none.log")}, "none", "none.log"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := config(t)
+			cfg.Engine, cfg.Rate, cfg.Target = "", c.rate, &c.target
+			if outcome, err := Run(t.Context(), cfg); outcome != nil || err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%v; want %q in it, and no outcome (%v)", err, c.want, outcome)
+			}
+			if _, err := os.Stat(cfg.Out); err == nil {
+				t.Error("there is a folder")
+			}
+		})
+	}
+}
+
+func TestTargetThatIsGone(t *testing.T) {
+	if err := (&Target{pids: []int32{int32(os.Getpid())}}).gone(); err != nil {
+		t.Errorf("this process: %v", err)
+	}
+	const nobody = 1<<31 - 2 // above any kernel.pid_max
+	if err := (&Target{pids: []int32{int32(os.Getpid()), nobody}}).gone(); err == nil || !strings.Contains(err.Error(), "(pid 2147483646) has ended") {
+		t.Errorf("one of two has ended: %v", err)
+	}
+}
+
+// What another server does not tell is null, and so is what follows from it.
+func TestTargetFigures(t *testing.T) {
+	e := experimentWith(t, func(cfg *Config) { cfg.Target = &Target{URL: "http://h/{id}"} })
+	e.generated = &msggen.Result{Stats: msggen.Stats{Asked: 100, Receipt: msggen.Receipt{Sent: 90, Refused: 10, ReachUnknown: true}}}
+	e.floods[0].ended = &flood.Result{Counts: flood.Counts{Asked: 10, Connected: 10, Delivered: 80, Stamped: 80}}
+	e.drained, e.connected.taken = true, true
+	r := e.result(nil)
+	if n, ok := r.Messages.Missing.Value(); !ok || n != 10 {
+		t.Errorf("missing %v, want 10: each connection stands", r.Messages.Missing)
+	}
+	for name, f := range map[string]interface{ Value() (float64, bool) }{
+		"routed": r.Messages.Routed, "dropped": r.Messages.Dropped, "unaddressed": r.Messages.Unaddressed,
+		"rss_idle": r.Memory.RSSIdle, "bytes_per_connection": r.Memory.BytesPerConnection, "after_gc": r.Memory.BytesPerConnectionAfterGC,
+		"server CPU": r.CPU.Server, "servers": r.Processes.Servers,
+	} {
+		if n, ok := f.Value(); ok {
+			t.Errorf("%s is %v, want null", name, n)
+		}
+	}
+	e.floods[0].ended.Connected, e.floods[0].ended.Closed = 9, 1
+	if n, ok := e.result(nil).Messages.Missing.Value(); ok {
+		t.Errorf("missing %v, want null: a connection has closed, and nobody knows whose messages were lost", n)
+	}
+}
