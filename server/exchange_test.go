@@ -230,7 +230,8 @@ func TestRouterAway(t *testing.T) {
 		t.Run("policy="+string(policy), func(t *testing.T) {
 			bothEngines(t, func(t engineT) {
 				f := &fakeExchange{}
-				r := start(t, Config{Engine: t.engine, Exchange: f, WithoutRouter: policy})
+				var access logBuffer
+				r := start(t, Config{Engine: t.engine, Exchange: f, WithoutRouter: policy, AccessLog: &access, AccessLogSample: 1})
 				open := r.connect("GET /test/1 HTTP/1.1\r\n\r\n")
 				r.waitForWants(f, 1)
 				f.settle(1)
@@ -246,6 +247,7 @@ func TestRouterAway(t *testing.T) {
 					waits.expectEnd()
 					r.connect("GET /test/1 HTTP/1.1\r\n\r\n").expect(away)
 					r.waitForWants(f, 1)
+					r.waitFor("two refusals in the access log", func(Stats) bool { return strings.Count(access.String(), `"status":503`) == 2 })
 					if s := r.Stats(); s.RefusedAway != 2 || s.Connections != 1 {
 						t.Errorf("%d refused, %d connections, want 2, 1", s.RefusedAway, s.Connections)
 					}

@@ -137,7 +137,7 @@ func TestInboxOverrun(t *testing.T) {
 		room    int
 	}{
 		{"messages", func(in *inbox, i int) bool { return in.Deliver(one, []byte{byte(i)}) }, overrunItems},
-		{"bytes", func(in *inbox, i int) bool { return in.Deliver(one, make([]byte, 1<<20)) }, overrunBytes >> 20},
+		{"bytes", func(in *inbox, _ int) bool { return in.Deliver(one, make([]byte, 1<<20)) }, overrunBytes >> 20},
 		{"copies", func(in *inbox, i int) bool { return in.Deliver([]router.Conn{one, two}[i&1], nil) }, overrunCopies},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -26,7 +26,8 @@ func TestMain(m *testing.M) {
 }
 
 // TestScripts runs testdata/script/*.txtar: command lines with their output and
-// exit codes. $ADDR and $ADMIN are addresses on which nobody listens.
+// exit codes. $ADDR, $ADMIN, $ROUTER and the same with a 2 are addresses on which
+// nobody listens.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -34,7 +35,7 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
-			for _, name := range []string{"ADDR", "ADMIN"} {
+			for _, name := range []string{"ADDR", "ADMIN", "ADDR2", "ADMIN2", "ROUTER"} {
 				addr, err := freeAddr()
 				if err != nil {
 					return err
@@ -63,14 +64,17 @@ func freeAddr() (string, error) {
 }
 
 // await ADDR waits until somebody listens there; await FILE PATTERN, until the
-// file matches.
+// file matches, and await URL PATTERN, until the answer does.
 func await(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 1 || len(args) > 2 {
-		ts.Fatalf("usage: await ADDR | await FILE PATTERN")
+		ts.Fatalf("usage: await ADDR | await FILE PATTERN | await URL PATTERN")
 	}
 	there := func() bool {
 		if len(args) == 2 {
 			content, _ := os.ReadFile(ts.MkAbs(args[0]))
+			if strings.HasPrefix(args[0], "http://") {
+				content = answerOf(args[0])
+			}
 			return regexp.MustCompile(args[1]).Match(content)
 		}
 		conn, err := net.Dial("tcp", args[0])
@@ -84,6 +88,17 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Fatalf("nothing at %s after 20 s", args[0])
 		}
 	}
+}
+
+// answerOf is what a page says, nothing if nobody is there.
+func answerOf(url string) []byte {
+	answer, err := http.Get(url)
+	if err != nil {
+		return nil
+	}
+	defer answer.Body.Close()
+	body, _ := io.ReadAll(answer.Body)
+	return body
 }
 
 // post URL TEXT posts nothing, and the answer must hold the text.

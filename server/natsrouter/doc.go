@@ -10,4 +10,7 @@
 // a use for it, and each node looks up its own connections.
 //
 //	routers := natsrouter.Servers{URLs: []string{"nats://127.0.0.1:4222"}}
+//	node, err := natsrouter.NewNode(ctx, natsrouter.NodeConfig{Servers: routers})
+//	if err != nil { … }
+//	s, err := server.New(server.Config{Exchange: node})
 package natsrouter

@@ -19,9 +19,6 @@ import (
 // askSubject is where a request makes every node report at once.
 const askSubject = "comet.node"
 
-// reportEvery is how often a node reports by itself.
-const reportEvery = 2 * time.Second
-
 // NodeReport is what a node says of itself, as JSON on the subject
 // comet.node.<name>: every 2 s, and when a request on comet.node asks, then to
 // the one who asks. Counters are since the node started.
@@ -80,7 +77,7 @@ func (s *speech) put(r reply) {
 
 // speak says what there is to say, until the node is closed.
 func (n *Node) speak() {
-	every := time.NewTicker(reportEvery)
+	every := time.NewTicker(nodeReportInterval)
 	defer every.Stop()
 	for {
 		select {
