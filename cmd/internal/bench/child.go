@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -41,14 +42,14 @@ var stopPatience = patience
 // lastWords is how many lines of a child's standard error are kept.
 const lastWords = 8
 
-// start starts a part. It gets a process group of its own, so that Ctrl-C
+// spawn starts a part. It gets a process group of its own, so that Ctrl-C
 // reaches bench alone, which ends the parts in their order.
-func start(cfg *Config, p *progress, onSample func([]byte), name string, args ...string) (*child, error) {
+func (e *experiment) spawn(onSample func([]byte), name string, args ...string) (*child, error) {
 	c := &child{
 		name:     name,
-		cmd:      exec.Command(cfg.Executable, append([]string{name, "-q"}, args...)...), //nolint:noctx // ended by its standard input
+		cmd:      exec.Command(e.cfg.Executable, append([]string{name, "-q"}, args...)...), //nolint:noctx // ended by its standard input
 		onSample: onSample,
-		progress: p,
+		progress: e.progress,
 		done:     make(chan struct{}),
 		lines:    make(map[string][]byte),
 		changed:  make(chan struct{}),
@@ -57,7 +58,13 @@ func start(cfg *Config, p *progress, onSample func([]byte), name string, args ..
 	stdin, err1 := c.cmd.StdinPipe()
 	stdout, err2 := c.cmd.StdoutPipe()
 	stderr, err3 := c.cmd.StderrPipe()
-	if err := errors.Join(err1, err2, err3, c.cmd.Start()); err != nil {
+	run := c.cmd.Start
+	if e.several() {
+		// Of many processes on few processors each has work for one at the most.
+		c.cmd.Env = append(c.cmd.Environ(), fmt.Sprintf("GOMAXPROCS=%d", max(runtime.NumCPU()/len(e.plan.pairs), 1)))
+		run = func() error { return asBatch(c.cmd.Start) }
+	}
+	if err := errors.Join(err1, err2, err3, run()); err != nil {
 		return nil, fmt.Errorf("bench: cannot start comet %s: %w", name, err)
 	}
 	c.stdin = stdin
