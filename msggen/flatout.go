@@ -84,6 +84,11 @@ func (r *run) round(ctx context.Context) error {
 	// deliver it. With a full window of the other kind it is not asked for more
 	// than a hundred times a second.
 	unsettled := uint64(min(maxUnsettled, r.window.size))
+	if receipt.ReachUnknown && r.answering == nil && r.window.delivered != nil {
+		// It tells nothing that makes room, and to wait for it in a busy machine
+		// would be to send no more than that many each time.
+		unsettled = uint64(r.window.size)
+	}
 	since := now.Sub(r.settled)
 	enough := min(maxRound, (r.window.size+3)/4)
 	full := room < enough

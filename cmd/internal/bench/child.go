@@ -59,7 +59,7 @@ func (e *experiment) spawn(onSample func([]byte), name string, args ...string) (
 	stdout, err2 := c.cmd.StdoutPipe()
 	stderr, err3 := c.cmd.StderrPipe()
 	run := c.cmd.Start
-	if e.several() {
+	if e.several() && (name == "serve" || name == "flood") {
 		// Of many processes on few processors each has work for one at the most.
 		c.cmd.Env = append(c.cmd.Environ(), fmt.Sprintf("GOMAXPROCS=%d", max(runtime.NumCPU()/len(e.plan.pairs), 1)))
 		run = func() error { return asBatch(c.cmd.Start) }

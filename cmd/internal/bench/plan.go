@@ -137,23 +137,27 @@ func (p *plan) address(s sysctl.System) {
 		}
 		return
 	}
-	network := randomNetwork()
+	streams, others := randomNetworks()
 	for i := range p.pairs {
-		p.pairs[i].listen = netip.AddrPortFrom(network(i, 1), 0).String()
-		p.pairs[i].admin = p.pairs[i].listen
+		p.pairs[i].listen = netip.AddrPortFrom(streams(i, 1), 0).String()
+		p.pairs[i].admin = netip.AddrPortFrom(others(i, 1), 0).String()
 	}
-	p.listen = netip.AddrPortFrom(network(0, 254), 0).String()
-	p.pickSources(s, network)
+	p.listen = netip.AddrPortFrom(others(0, 254), 0).String()
+	p.pickSources(s, others)
 }
 
-// randomNetwork has an address for each number of a pair and of a host. The
-// whole of 127.0.0.0/8 is this machine. An address that nothing used lately has
-// all its ports free, of TIME_WAIT as well.
-func randomNetwork() func(pair, host int) netip.Addr {
-	second, third := byte(16+rand.IntN(200)), byte(rand.IntN(256))
-	return func(pair, host int) netip.Addr {
-		return netip.AddrFrom4([4]byte{127, second, third + byte(pair), byte(host)})
+// randomNetworks have an address for each number of a pair and of a host, those
+// of streams apart, so that they can be counted. The whole of 127.0.0.0/8 is
+// this machine. An address that nothing used lately has all its ports free, of
+// TIME_WAIT as well.
+func randomNetworks() (streams, others func(pair, host int) netip.Addr) {
+	second, third := byte(16+rand.IntN(100)), byte(rand.IntN(256))
+	network := func(second byte) func(pair, host int) netip.Addr {
+		return func(pair, host int) netip.Addr {
+			return netip.AddrFrom4([4]byte{127, second, third + byte(pair), byte(host)})
+		}
 	}
+	return network(second), network(second + 100)
 }
 
 // pickSources gives each flood as many addresses to connect from as it needs.

@@ -170,7 +170,7 @@ func (e *experiment) logMemory(what ...string) (err error) {
 // sampleInterval keeps the witness from disturbing: to count a million sockets
 // takes the kernel 0.7 s.
 func sampleInterval(connections int) time.Duration {
-	return max(time.Second, (time.Duration(connections) * 20 * time.Microsecond).Round(time.Second))
+	return max(time.Second, (time.Duration(connections) * 60 * time.Microsecond).Round(time.Second))
 }
 
 // newsInterval is how often a flood tells what was delivered, where a window

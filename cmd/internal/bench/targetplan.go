@@ -35,7 +35,8 @@ func planTarget(cfg *Config, system sysctl.System) plan {
 	case len(cfg.Sources) > 0:
 		p.giveSources(cfg)
 	case runtime.GOOS == "linux" && t.loopback4():
-		p.pickSources(system, randomNetwork())
+		_, others := randomNetworks()
+		p.pickSources(system, others)
 	default:
 		p.need.SourceAddresses = 1 // the kernel chooses
 	}

@@ -153,7 +153,7 @@ Ctrl-C ends all parts and leaves what was measured, marked as interrupted.`,
 	f.StringVar(&cfg.Interest, "interest", "block", "with several nodes: what they ask of the router: exact, block or all (see comet serve)")
 	router.add(f, "`URLs` of a router that is there already, instead of one of our own")
 	target.add(f)
-	f.Var(&interval, "interval", "time between memory samples; 0 is 1s, and more from 50,000 connections on")
+	f.Var(&interval, "interval", "time between memory samples; 0 is 1s, and more from 17,000 connections on")
 	f.Var(&idle, "idle", "time from the last connect to reading the memory")
 	f.IntVar(&cfg.Repeat, "repeat", 1, "how many times; the result has the median of each figure")
 	f.BoolVar(&cfg.ApplySysctl, "apply-sysctl", false, "raise the kernel settings that are short, and put them back at the end (Linux, root)")
