@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -114,8 +115,8 @@ func (p *Poller) control(op, fd int, what Interest, token uint64) error {
 	}
 	// The kernel hands back the eight bytes that x/sys calls Fd and Pad.
 	ev := unix.EpollEvent{Events: events, Fd: int32(uint32(token)), Pad: int32(uint32(token >> 32))}
-	if err := unix.EpollCtl(p.fd, op, fd, &ev); err != nil {
-		return fmt.Errorf("epoll: %w", os.NewSyscallError("epoll_ctl", err))
+	if _, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_CTL, uintptr(p.fd), uintptr(op), uintptr(fd), uintptr(unsafe.Pointer(&ev)), 0, 0); errno != 0 {
+		return fmt.Errorf("epoll: %w", os.NewSyscallError("epoll_ctl", errno))
 	}
 	return nil
 }
@@ -143,11 +144,14 @@ func (p *Poller) Wait(timeout time.Duration) ([]Event, error) {
 // tryWait takes what is ready now, and reports whether that, or an error, is
 // something to return with.
 func (p *Poller) tryWait(fd uintptr) bool {
-	n, err := unix.EpollWait(int(fd), p.raw, 0)
-	if err != nil && !errors.Is(err, unix.EINTR) {
-		p.err = os.NewSyscallError("epoll_wait", err)
+	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p.raw))), uintptr(len(p.raw)), 0, 0, 0)
+	if errno != 0 {
+		if errno != unix.EINTR {
+			p.err = os.NewSyscallError("epoll_wait", errno)
+		}
+		n = 0
 	}
-	p.n = max(n, 0)
+	p.n = int(n)
 	return p.n > 0 || p.err != nil
 }
 

@@ -14,37 +14,41 @@ import (
 // exec. Unlike [unix.Accept4] it does not ask for the peer's address, which
 // would leave garbage for each connection. Errors are bare errnos.
 func Accept(listener int) (fd int, err error) {
-	n, _, errno := unix.Syscall6(unix.SYS_ACCEPT4, uintptr(listener), 0, 0, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
+	n, _, errno := unix.RawSyscall6(unix.SYS_ACCEPT4, uintptr(listener), 0, 0, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
 	if errno != 0 {
 		return -1, errno
 	}
 	return int(n), nil
 }
 
-// ReadNow reads what is there. It answers EAGAIN when there is nothing yet, and
-// retries EINTR.
-func ReadNow(fd int, b []byte) (int, error) {
-	for {
-		n, err := unix.Read(fd, b)
-		if err != unix.EINTR {
-			return n, err
-		}
-	}
+// ReadNow reads what has come. n is 0 at the end of the stream; with nothing
+// there the error is EAGAIN. It retries EINTR.
+func ReadNow(fd int, b []byte) (n int, err error) {
+	return transfer(unix.SYS_RECVFROM, fd, b)
 }
 
 // WriteNow writes what the socket takes, which may be nothing: then n is 0 and
 // there is no error. It retries EINTR.
 func WriteNow(fd int, b []byte) (n int, err error) {
+	n, err = transfer(unix.SYS_SENDTO, fd, b)
+	if err == unix.EAGAIN { //nolint:errorlint // from the kernel as it is
+		return 0, nil
+	}
+	return n, err
+}
+
+// transfer is recv(2) or send(2) without waiting: they take a shorter way
+// through the kernel than read and write. The runtime is not told, since for
+// what lasts microseconds it would wake another thread in its stead.
+func transfer(call uintptr, fd int, b []byte) (n int, err error) {
 	for {
-		n, err = unix.Write(fd, b)
-		switch err {
-		case nil:
-			return n, nil
-		case unix.EAGAIN:
-			return 0, nil
+		r, _, errno := unix.RawSyscall6(call, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
+		switch errno {
+		case 0:
+			return int(r), nil
 		case unix.EINTR:
 		default:
-			return 0, err
+			return 0, errno
 		}
 	}
 }
