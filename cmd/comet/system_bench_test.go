@@ -139,3 +139,39 @@ func TestSystemBenchInterruptedRamp(t *testing.T) {
 		}
 	}
 }
+
+// TestSystemBenchOwnNetwork kills the bench that made a network namespace: the
+// one inside ends by itself, with a result.
+func TestSystemBenchOwnNetwork(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("a network namespace takes root")
+	}
+	const table = "/proc/sys/net/ipv4/tcp_child_ehash_entries"
+	before, _ := os.ReadFile(table)
+	bench, out, folder := startBench(t, "--own-network", "-c", "2000", "--nodes", "2", "-d", "60s", "--idle", "1s")
+	out.await(t, `messages: [0-9]+ delivered`)
+	if after, _ := os.ReadFile(table); string(after) != string(before) {
+		t.Errorf("%s is %s, was %s", table, after, before)
+	}
+	inside := childrenOf(bench.Process.Pid)
+	if len(inside) != 1 {
+		t.Fatalf("%d children, want the bench inside", len(inside))
+	}
+	ours, _ := os.Readlink("/proc/self/ns/net")
+	theirs, _ := os.Readlink(filepath.Join("/proc", strconv.Itoa(inside[0]), "ns/net"))
+	if theirs == ours {
+		t.Error("it runs in this network namespace")
+	}
+	bench.Process.Kill()
+	eventually(t, "the one inside has ended", func() bool {
+		_, err := os.Stat(filepath.Join("/proc", strconv.Itoa(inside[0])))
+		return err != nil
+	})
+	r := readResult(t, folder)
+	if !r.Interrupted || r.Messages.Delivered == nil || *r.Messages.Delivered == 0 {
+		t.Errorf("%+v: want what was measured until then, marked as interrupted", r)
+	}
+	if left := leftOver(r); len(left) > 0 {
+		t.Errorf("processes %v are left over", left)
+	}
+}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -30,6 +31,7 @@ func newBench(env *Env) *cobra.Command {
 		length   = duration(time.Minute)
 		interval duration
 		router   routerFlags
+		network  ownNetwork
 		target   benchTarget
 		idle     = duration(5 * time.Second)
 		asJSON   bool
@@ -84,6 +86,11 @@ puts them back at the end, also after a failure or Ctrl-C. It needs root. While
 they are changed, sysctl-before.conf in the folder holds what they were. Without
 it bench only says what is short, and refuses what cannot work.
 
+--own-network runs it all in a network namespace of its own (root): ports and
+counters are nobody else's, and the kernel's table of connections has a bucket
+for each. The machine's own has some 262,144, and of a million connections,
+with both ends here, every packet then walks past others to find its own.
+
 Ctrl-C ends all parts and leaves what was measured, marked as interrupted.`,
 		Example: `  comet bench
   comet bench -c 15k --rate max -d 30s --repeat 3
@@ -131,7 +138,17 @@ Ctrl-C ends all parts and leaves what was measured, marked as interrupted.`,
 				return fmt.Errorf("bench starts copies of this program, whose file cannot be found: %w", err)
 			}
 			cfg.Executable = executable
-			return runBench(cmd, env, cfg, asJSON)
+			if network.own {
+				if router.given() || cfg.Target != nil {
+					return usagef("--own-network has no way to a router or server that is there already: leave it out, or --router and --url")
+				}
+				return network.again(cmd, env, executable, max(cfg.Connections, slices.Max(append(cfg.Steps, 0))))
+			}
+			ctx, err := network.enter(cmd.Context(), env)
+			if err != nil {
+				return err
+			}
+			return runBench(ctx, env, cfg, asJSON)
 		},
 	}
 	f := cmd.Flags()
@@ -158,6 +175,7 @@ Ctrl-C ends all parts and leaves what was measured, marked as interrupted.`,
 	f.IntVar(&cfg.Repeat, "repeat", 1, "how many times; the result has the median of each figure")
 	f.BoolVar(&cfg.ApplySysctl, "apply-sysctl", false, "raise the kernel settings that are short, and put them back at the end (Linux, root)")
 	f.StringVarP(&cfg.Out, "out", "o", "", "`folder` for the results (default comet-report/<time>-<engine or host>-<N>)")
+	network.add(f)
 	f.BoolVar(&asJSON, "json", false, "print the result as a line of JSON instead of a table")
 	f.BoolVar(&cfg.Force, "force", false, "write into --out even if it is not empty")
 	return cmd
@@ -223,14 +241,17 @@ func settings(f *pflag.FlagSet) map[string]any {
 			m[flag.Name] = flag.Value.String()
 		}
 	})
-	for _, not := range []string{"help", "quiet", "verbose", "force", "out", "json"} {
+	if m["inside-own-network"] == "true" {
+		m["own-network"] = "true"
+	}
+	for _, not := range []string{"help", "quiet", "verbose", "force", "out", "json", "inside-own-network"} {
 		delete(m, not)
 	}
 	return m
 }
 
-func runBench(cmd *cobra.Command, env *Env, cfg bench.Config, asJSON bool) error {
-	outcome, err := bench.Run(cmd.Context(), cfg)
+func runBench(ctx context.Context, env *Env, cfg bench.Config, asJSON bool) error {
+	outcome, err := bench.Run(ctx, cfg)
 	if outcome == nil {
 		if err != nil {
 			return usageError{err} // nothing was started
@@ -255,5 +276,5 @@ func runBench(cmd *cobra.Command, env *Env, cfg bench.Config, asJSON bool) error
 			fmt.Fprintf(cfg.Progress, "%-8s %s\n", made.what, path)
 		}
 	}
-	return planned(cmd.Context(), err)
+	return planned(ctx, err)
 }

@@ -63,6 +63,11 @@ type targetError struct{ error }
 
 func (e targetError) Unwrap() error { return e.error }
 
+// reported is the exit code of a command that has said all there is to say.
+type reported int
+
+func (e reported) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
 // interrupted is the cause of a context that a signal ended.
 type interrupted struct{ sig syscall.Signal }
 
@@ -118,6 +123,10 @@ func Run(ctx context.Context, env *Env, args []string) int {
 	root.SetOut(env.Stdout)
 	root.SetErr(env.Stderr)
 	err := root.ExecuteContext(ctx)
+	var silent reported
+	if errors.As(err, &silent) {
+		return int(silent)
+	}
 	if err != nil {
 		fmt.Fprintf(env.Stderr, "comet: %v\n", err)
 	}
