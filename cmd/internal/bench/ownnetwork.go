@@ -44,8 +44,7 @@ func OwnNetwork(ctx context.Context, executable string, args []string, connectio
 			err = <-ended
 		}
 	}
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		return exit.ExitCode(), nil
 	}
 	return 0, err

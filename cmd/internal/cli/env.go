@@ -123,8 +123,7 @@ func Run(ctx context.Context, env *Env, args []string) int {
 	root.SetOut(env.Stdout)
 	root.SetErr(env.Stderr)
 	err := root.ExecuteContext(ctx)
-	var silent reported
-	if errors.As(err, &silent) {
+	if silent, ok := errors.AsType[reported](err); ok {
 		return int(silent)
 	}
 	if err != nil {
