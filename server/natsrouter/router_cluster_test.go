@@ -3,6 +3,7 @@ package natsrouter
 import (
 	"log/slog"
 	"net"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -93,6 +94,18 @@ func TestCluster(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestClusterAddress: routers that listen on one address of several tell each
+// other of that, though their own routes come from another.
+func TestClusterAddress(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux has more loopback addresses than one")
+	}
+	addresses := []string{"127.0.0.2:0", "127.0.0.3:0", "127.0.0.4:0"}
+	runCluster(t, len(addresses), func(c *RouterConfig) {
+		c.ClusterListen, addresses = addresses[0], addresses[1:]
+	})
 }
 
 // TestClusterAlone: a router that was asked to join another is not ready until

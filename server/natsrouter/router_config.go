@@ -168,6 +168,11 @@ func (c RouterConfig) options() (*server.Options, error) {
 	o.Cluster.Name = c.ClusterName
 	o.Cluster.Host, o.Cluster.Port, err = natsAddress(c.ClusterListen)
 	bad(err == nil, "cluster listener: %w", err)
+	if ip := net.ParseIP(o.Cluster.Host); ip != nil && !ip.IsUnspecified() {
+		// The others are told to reach us where we listen, rather than where our
+		// own routes seem to come from; port 0 stands for that of the listener.
+		o.Cluster.Advertise = net.JoinHostPort(o.Cluster.Host, "0")
+	}
 	if token != "" {
 		user, password = "comet", token // NATS routes know no tokens
 	}
