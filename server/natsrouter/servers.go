@@ -39,7 +39,7 @@ type Servers struct {
 // word is noticed: after two pings without an answer.
 const (
 	reconnectFirst   = 50 * time.Millisecond
-	reconnectLongest = time.Second
+	reconnectLongest = 500 * time.Millisecond
 	pingInterval     = 5 * time.Second
 	dialTimeout      = 2 * time.Second
 )
