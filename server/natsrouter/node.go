@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -33,8 +34,8 @@ type NodeConfig struct {
 // router.Exchange.
 //
 // Three goroutines do its work: one applies what is wanted, one takes in what
-// comes, and one says something now and then. None of them waits for another,
-// and nobody's event loop waits for any.
+// comes, and one says something now and then; a fourth tidies up. None of them
+// waits for another, and nobody's event loop waits for any.
 type Node struct {
 	cfg  NodeConfig
 	home atomic.Pointer[router.Home] // nil until Start
@@ -134,6 +135,9 @@ func (n *Node) Start(home router.Home) {
 	n.work.Go(n.applyAll)
 	n.work.Go(n.drainFeed)
 	n.work.Go(n.speak)
+	n.work.Go(func() {
+		tidy(n.ctx, func() int { subscriptions, _ := n.want.counts(); return subscriptions }, debug.FreeOSMemory)
+	})
 }
 
 // Want implements router.Exchange.

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -200,11 +201,9 @@ func (r *Router) Run(ctx context.Context) error {
 	admin := newRouterAdmin(r)
 	adminDone := make(chan error, 1)
 	go func() { adminDone <- admin.serve(r.admin) }()
-	reported := make(chan struct{})
-	go func() {
-		defer close(reported)
-		r.reportCluster(ctx)
-	}()
+	var beside sync.WaitGroup
+	beside.Go(func() { r.reportCluster(ctx) })
+	beside.Go(func() { tidy(ctx, r.nats.GlobalAccount().TotalSubs, debug.FreeOSMemory) })
 	var err error
 	select {
 	case <-ctx.Done():
@@ -216,7 +215,7 @@ func (r *Router) Run(ctx context.Context) error {
 		r.drain()
 	}
 	cancel()
-	<-reported
+	beside.Wait()
 	return err
 }
 
