@@ -69,7 +69,8 @@ type Sample struct {
 	Elapsed time.Duration `json:"elapsed_ns"`
 	Counts
 	// Latency is from when a message was due to when it was read, over the time
-	// since the last sample; nil where no stamp came.
+	// since the last sample that has one, at most one a second; nil where no stamp
+	// came.
 	Latency *Quantiles `json:"latency_ms,omitempty"`
 	// Busy is the share of the time since the last sample that the client did
 	// not wait for the network. Near 1 the client is the bottleneck, and its
@@ -151,6 +152,8 @@ type observer struct {
 
 	waited     time.Duration // of the time since the last sample, waiting for the network
 	lastSample time.Time
+	// lastLatency is when a sample had a latency last.
+	lastLatency time.Time
 	// busiest is the highest share of a sample in which there was work.
 	busiest float64
 
@@ -246,11 +249,19 @@ func (o *observer) stamped(due int64, a arrival, now time.Time) {
 	record(o.recent, late)
 }
 
+// latencyInterval is about the shortest time from one sample with a latency to
+// the next: what comes in quicker succession is for counts.
+const latencyInterval = 900 * time.Millisecond
+
 // sample takes the figures of this moment, and begins a new interval.
 func (o *observer) sample(now time.Time, measured bool) Sample {
 	s := Sample{Time: now, Elapsed: now.Sub(o.begun), Counts: o.counts}
-	s.Latency = quantiles(o.recent)
+	// To walk a histogram costs as much as a hundred messages.
+	if now.Sub(o.lastLatency) >= latencyInterval {
+		s.Latency = quantiles(o.recent)
+	}
 	if s.Latency != nil {
+		o.lastLatency = now
 		o.recent.Reset()
 	}
 	if interval := now.Sub(o.lastSample); measured && interval > 0 {
