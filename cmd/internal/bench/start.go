@@ -101,12 +101,14 @@ func (e *experiment) startRouter(ctx context.Context) error {
 	if e.router, err = e.spawn(nil, "router", "--listen", e.plan.listen, "--admin", e.plan.listen, "--json", "--end-with-stdin"); err != nil {
 		return err
 	}
-	var listening struct{ URL string }
+	var listening struct{ URL, Admin string }
 	if err := e.router.await(ctx, "listening", patience, &listening); err != nil {
 		return err
 	}
 	e.routerURL = listening.URL
-	return nil
+	// As of the servers: what its first collection needs is no connection's.
+	_, err = admin{"http://" + listening.Admin}.collect(ctx)
+	return err
 }
 
 func (e *experiment) startServer(ctx context.Context, i int) (*server, error) {
