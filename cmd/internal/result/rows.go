@@ -59,6 +59,9 @@ func (r *Result) sections() []section {
 		fig("the whole machine, more than before", r.Memory.Machine, UnitBytes),
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.Memory.Slabs)) {
+		if bytes, _ := r.Memory.Slabs[name].Value(); bytes < 100 {
+			continue // result.json has the small ones too
+		}
 		memory = append(memory, fig("kernel: "+name, r.Memory.Slabs[name], UnitBytes))
 	}
 	messages := []row{
