@@ -189,7 +189,8 @@ func (c *stdConn) receive(frames *wire.FrameReader, b []byte) {
 	if c.over {
 		return
 	}
-	if c.pending.waiting()+c.inFlight+len(reply) > c.engine.core.BacklogBytes {
+	// What the writer has in hand is not counted: it may have been read already.
+	if c.pending.waiting()+len(reply) > c.engine.core.BacklogBytes {
 		c.engine.counters.disconnected.Add(1) // it pings and does not read
 		c.over = true
 		c.Close()

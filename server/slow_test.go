@@ -260,8 +260,18 @@ func TestShutdownAnswersSenders(t *testing.T) {
 			text string
 			err  error
 		}
+		// The body is read from when the server asks for it.
+		asked := &http.Client{Transport: &http.Transport{ExpectContinueTimeout: patience}}
+		defer asked.CloseIdleConnections()
 		post := func(path string, body io.Reader, to chan answer) {
-			resp, err := r.web.Post("http://"+r.AdminAddr().String()+path, "text/plain", body)
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+r.AdminAddr().String()+path, body)
+			if err != nil {
+				to <- answer{err: err}
+				return
+			}
+			req.Header.Set("Content-Type", "text/plain")
+			req.Header.Set("Expect", "100-continue")
+			resp, err := asked.Do(req)
 			if err != nil {
 				to <- answer{err: err}
 				return
