@@ -75,8 +75,9 @@ func (r *Router) start(options *server.Options) error {
 		return fmt.Errorf("natsrouter: %w", err)
 	}
 	r.nats.SetLoggerV2(r.log, r.log.debug, false, false)
+	clustered := options.Cluster.Port != 0 // from Start on, the options are the server's
 	r.nats.Start()
-	if err := r.listening(options); err != nil {
+	if err := r.listening(clustered); err != nil {
 		return err
 	}
 	r.url = r.cfg.scheme() + "://" + reachable(r.nats.Addr())
@@ -107,12 +108,12 @@ const ownName = "comet router"
 
 // listening waits until the NATS server listens everywhere it is to, or has
 // said why it cannot.
-func (r *Router) listening(options *server.Options) error {
+func (r *Router) listening(clustered bool) error {
 	deadline := time.After(startTimeout)
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for {
-		if r.nats.Addr() != nil && (options.Cluster.Port == 0 || r.nats.ClusterAddr() != nil) {
+		if r.nats.Addr() != nil && (!clustered || r.nats.ClusterAddr() != nil) {
 			return nil
 		}
 		select {
