@@ -472,8 +472,9 @@ func TestPublishWaitsWhenTooManyWait(t *testing.T) {
 	if err := sender.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if got := sender.Receipt().Unanswered; got > maxWaiting+1 {
-		t.Errorf("after a Flush %d messages wait, want at most %d", got, maxWaiting+1)
+	// One is on the wire, and one more may have been answered that is not booked yet.
+	if got := sender.Receipt().Unanswered; got > maxWaiting+2 {
+		t.Errorf("after a Flush %d messages wait, want at most %d", got, maxWaiting+2)
 	}
 	if err := sender.Close(t.Context()); err != nil || sender.Receipt().Sent != maxWaiting+500 {
 		t.Errorf("Close: %v with %+v", err, sender.Receipt())
