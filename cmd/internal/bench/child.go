@@ -39,12 +39,16 @@ const patience = 20 * time.Second
 // the server drains. Tests shorten it.
 var stopPatience = patience
 
+// alone is the number of the pair of a part that is in none.
+const alone = -1
+
 // lastWords is how many lines of a child's standard error are kept.
 const lastWords = 8
 
 // spawn starts a part. It gets a process group of its own, so that Ctrl-C
-// reaches bench alone, which ends the parts in their order.
-func (e *experiment) spawn(onSample func([]byte), name string, args ...string) (*child, error) {
+// reaches bench alone, which ends the parts in their order. pair is the number of
+// the pair it belongs to, alone if to none.
+func (e *experiment) spawn(pair int, onSample func([]byte), name string, args ...string) (*child, error) {
 	c := &child{
 		name:     name,
 		cmd:      exec.Command(e.cfg.Executable, append([]string{name, "-q"}, args...)...), //nolint:noctx // ended by its standard input
@@ -59,10 +63,13 @@ func (e *experiment) spawn(onSample func([]byte), name string, args ...string) (
 	stdout, err2 := c.cmd.StdoutPipe()
 	stderr, err3 := c.cmd.StderrPipe()
 	run := c.cmd.Start
-	if e.several() && (name == "serve" || name == "flood") {
+	if e.several() && pair != alone {
 		// Of many processes on few processors each has work for one at the most.
 		c.cmd.Env = append(c.cmd.Environ(), fmt.Sprintf("GOMAXPROCS=%d", max(runtime.NumCPU()/len(e.plan.pairs), 1)))
 		run = func() error { return asBatch(c.cmd.Start) }
+		if e.crowded() {
+			run = func() error { return stayWith(pair, func() error { return asBatch(c.cmd.Start) }) }
+		}
 	}
 	if err := errors.Join(err1, err2, err3, run()); err != nil {
 		return nil, fmt.Errorf("bench: cannot start comet %s: %w", name, err)
@@ -77,6 +84,14 @@ func (e *experiment) spawn(onSample func([]byte), name string, args ...string) (
 		close(c.done)
 	}()
 	return c, nil
+}
+
+// crowded tells whether every processor has very many pairs with as much work as
+// they can do. Then there is always one to run, and a pair that moves from one
+// processor to another only costs. With less to do, or fewer to share out, a
+// message would wait for a busy processor beside one that is idle.
+func (e *experiment) crowded() bool {
+	return e.cfg.Rate == "max" && e.cfg.Target == nil && len(e.plan.pairs) >= 16*runtime.NumCPU()
 }
 
 func (c *child) pid() int32 { return int32(c.cmd.Process.Pid) }

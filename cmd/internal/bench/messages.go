@@ -25,7 +25,7 @@ func (e *experiment) sendMessages(ctx context.Context) error {
 	if len(e.servers) > 0 {
 		to = e.servers[0].admin
 	}
-	generator, err := e.spawn(nil, "msggen", e.cfg.msggenArgs(&e.plan, to, e.routerURL)...)
+	generator, err := e.spawn(alone, nil, "msggen", e.cfg.msggenArgs(&e.plan, to, e.routerURL)...)
 	if err != nil {
 		return err
 	}

@@ -98,7 +98,7 @@ func (e *experiment) startRouter(ctx context.Context) error {
 		return nil
 	}
 	var err error
-	if e.router, err = e.spawn(nil, "router", "--listen", e.plan.listen, "--admin", e.plan.listen, "--json", "--end-with-stdin"); err != nil {
+	if e.router, err = e.spawn(alone, nil, "router", "--listen", e.plan.listen, "--admin", e.plan.listen, "--json", "--end-with-stdin"); err != nil {
 		return err
 	}
 	var listening struct{ URL, Admin string }
@@ -112,7 +112,7 @@ func (e *experiment) startRouter(ctx context.Context) error {
 }
 
 func (e *experiment) startServer(ctx context.Context, i int) (*server, error) {
-	c, err := e.spawn(nil, "serve", e.cfg.serveArgs(&e.plan, i, e.routerURL)...)
+	c, err := e.spawn(i, nil, "serve", e.cfg.serveArgs(&e.plan, i, e.routerURL)...)
 	if err != nil {
 		return nil, err
 	}
@@ -162,7 +162,7 @@ func (e *experiment) logMemory(what ...string) (err error) {
 		interval = sampleInterval(e.cfg.Connections)
 	}
 	args := append(slices.Clone(what), "--interval", interval.String(), "--out", filepath.Join(e.folder, memLog), "--end-with-stdin")
-	if e.memlog, err = e.spawn(nil, "memlog", args...); err != nil {
+	if e.memlog, err = e.spawn(alone, nil, "memlog", args...); err != nil {
 		return err
 	}
 	giveWay(e.memlog.cmd.Process.Pid) // to what it watches
@@ -191,7 +191,7 @@ func (e *experiment) startFlood(ctx context.Context, i int) (*floodProcess, erro
 	if err != nil {
 		return nil, err
 	}
-	f.child, err = e.spawn(func(line []byte) { e.floodSample(f, line) }, "flood", e.cfg.floodArgs(&e.plan, i, to, log)...)
+	f.child, err = e.spawn(i, func(line []byte) { e.floodSample(f, line) }, "flood", e.cfg.floodArgs(&e.plan, i, to, log)...)
 	if err != nil {
 		return nil, err
 	}
