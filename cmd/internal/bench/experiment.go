@@ -43,6 +43,7 @@ type experiment struct {
 	// the messages.
 	start, connected, idle, before, after, end usages
 	machineStart, machineIdle, machineEnd      *int64 // memory in use
+	workBefore, workAfter                      *processorTime
 	slabsStart, slabsIdle                      slabs
 	tcpStart, tcpConnected                     tcpCounters
 	afterGC                                    *int64

@@ -42,7 +42,7 @@ func (e *experiment) result(failure error) *result.Result {
 		e.messageFigures(r)
 	}
 	r.Processes.List = e.processes()
-	r.LimitedBy = e.limitedBy(r)
+	r.LimitedBy = e.limitedBy(r, failure)
 	return r
 }
 

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"strconv"
@@ -29,9 +30,13 @@ func (l *limits) add(part, evidence string, args ...any) {
 	l.list = append(l.list, result.Limit{Part: part, Evidence: fmt.Sprintf(evidence, args...)})
 }
 
-// limitedBy says what held connections or messages back, by what was seen of it.
-func (e *experiment) limitedBy(r *result.Result) result.Limits {
+// limitedBy says what held connections or messages back, by what was seen of it,
+// and what ended the experiment if that is a limit too.
+func (e *experiment) limitedBy(r *result.Result, failure error) result.Limits {
 	l := new(limits)
+	if errors.Is(failure, errMemory) {
+		l.add("memory", "%s", strings.TrimPrefix(failure.Error(), "bench: "))
+	}
 	e.limitsOfConnecting(l, r)
 	if e.generated != nil {
 		e.limitsOfMessages(l, r)
@@ -137,23 +142,44 @@ func (e *experiment) limitsOfProcessors(l *limits, r *result.Result) {
 				e.serverName(i), used, seconds, 100*used/seconds/float64(cores), cores, why)
 		}
 	}
-	var busy float64
-	for _, f := range []result.Figure{r.CPU.Server, r.CPU.Flood, r.CPU.Msggen, r.CPU.Router} {
-		n, _ := f.Value()
-		busy += n
-	}
+	e.limitOfMachine(l, r, seconds)
+}
+
+// limitOfMachine is all processors of this machine together. What the kernel
+// itself says of them has the work that it charges to no process.
+func (e *experiment) limitOfMachine(l *limits, r *result.Result, seconds float64) {
+	ours := []result.Figure{r.CPU.Server, r.CPU.Flood, r.CPU.Msggen, r.CPU.Router}
 	server, known := r.CPU.Server.Value()
-	if known && !e.serverHere() {
-		busy -= server
+	known = known && e.serverHere()
+	if !known {
+		server, ours[0] = 0, noFigure
 	}
-	share := busy / (seconds * float64(runtime.NumCPU()))
-	switch {
-	case share < busyMachine:
-	case known && e.serverHere():
-		l.add("the machine's processors", "servers, floods, router and generator together used %.0f %% of all %d, the servers %.2f of them", share*100, runtime.NumCPU(), server/seconds)
-	default:
-		l.add("this machine's processors", "floods and generator together used %.0f %% of all %d", share*100, runtime.NumCPU())
+	var used float64
+	for _, f := range ours {
+		n, _ := f.Value()
+		used += n
 	}
+	total := seconds * float64(runtime.NumCPU())
+	busy, stolen, told := e.workAfter.since(e.workBefore)
+	if !told {
+		busy, stolen = used/total, 0
+	}
+	if busy < busyMachine {
+		return
+	}
+	part, who := "this machine's processors", "floods and generator"
+	if known {
+		part, who = "the machine's processors", fmt.Sprintf("the servers %.0f %%, floods, router and generator", 100*server/total)
+		used -= server
+	}
+	rest := ""
+	if told {
+		rest = "; the rest is the kernel's work for the network, which is charged to nobody, and other programs"
+	}
+	if stolen >= 0.02 {
+		rest += fmt.Sprintf("; %.0f %% went to other guests of the host (steal)", 100*stolen)
+	}
+	l.add(part, "all %d were busy for %.0f %% of the message phase: %s %.0f %%%s", runtime.NumCPU(), 100*busy, who, 100*used/total, rest)
 }
 
 func (e *experiment) serverName(i int) string {

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"runtime"
@@ -121,6 +122,26 @@ func TestLimitedBy(t *testing.T) {
 			}, "the flood", []string{"97 %"},
 		},
 		{
+			"the machine, by what no process is charged for", func(*Config) {}, func(e *experiment, r *result.Result) {
+				sent(e)
+				r.CPU.Server, r.CPU.Flood = result.Of(0.5*wall*float64(cores)), result.Of(0.2*wall*float64(cores))
+				e.workBefore, e.workAfter = &processorTime{all: 1000, idle: 500}, &processorTime{all: 2000, idle: 510, stolen: 30}
+			}, "the machine's processors", []string{"99 % of the message phase", "servers 50 %", "generator 20 %", "charged to nobody", "3 % went to other guests"},
+		},
+		{
+			"the machine, by its processes alone", func(*Config) {}, func(e *experiment, r *result.Result) {
+				sent(e)
+				r.CPU.Server, r.CPU.Flood = result.Of(0.5*wall*float64(cores)), result.Of(0.45*wall*float64(cores))
+			}, "the machine's processors", []string{"95 % of the message phase", "servers 50 %", "generator 45 %"},
+		},
+		{
+			"not the machine: other guests take little, and it idles", func(*Config) {}, func(e *experiment, r *result.Result) {
+				sent(e)
+				r.CPU.Server, r.CPU.Flood = result.Of(0.5*wall*float64(cores)), result.Of(0.45*wall*float64(cores))
+				e.workBefore, e.workAfter = &processorTime{all: 1000, idle: 500}, &processorTime{all: 2000, idle: 700, stolen: 30}
+			}, "", nil,
+		},
+		{
 			"refusals", foreign, func(e *experiment, _ *result.Result) {
 				sent(e)
 				e.generated.Sent, e.generated.Refused = 600, 400
@@ -151,7 +172,7 @@ func TestLimitedBy(t *testing.T) {
 			e := experimentWith(t, c.config)
 			r := new(result.Result)
 			c.seen(e, r)
-			limits := e.limitedBy(r)
+			limits := e.limitedBy(r, nil)
 			if c.part == "" {
 				if len(limits) != 0 {
 					t.Errorf("%v, want no limit", limits)
@@ -167,5 +188,15 @@ func TestLimitedBy(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestLimitedByMemory has a ramp that stopped by itself.
+func TestLimitedByMemory(t *testing.T) {
+	e := experimentWith(t, func(*Config) {})
+	failure := fmt.Errorf("in phase connect: %w", fmt.Errorf("bench: %w: 22.0 of 23.5 GiB are used", errMemory))
+	limits := e.result(failure).LimitedBy
+	if len(limits) != 1 || limits[0].Part != "memory" || !strings.Contains(limits[0].Evidence, "nearly full: 22.0 of 23.5 GiB") {
+		t.Errorf("%v, want that memory was the limit", limits)
 	}
 }

@@ -20,6 +20,7 @@ func (e *experiment) sendMessages(ctx context.Context) error {
 		return err
 	}
 	e.before = e.measure()
+	e.workBefore = readProcessorTime()
 	begun := time.Now()
 	var to admin
 	if len(e.servers) > 0 {
@@ -81,6 +82,7 @@ func (e *experiment) tellDelivered(generator *child) (stop func()) {
 // endGenerator takes the generator's account.
 func (e *experiment) endGenerator(ctx context.Context, generator *child) error {
 	e.busyFlood = e.busy.mean()
+	e.workAfter = readProcessorTime()
 	stopErr := generator.stop(stopPatience)
 	var r msggen.Result
 	if err := generator.await(ctx, "result", stopPatience, &r); err != nil {
