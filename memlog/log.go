@@ -26,6 +26,7 @@ type Log struct {
 	missing  int64 // samples lost since the last one that was written
 	writeErr error // why
 	waiting  bool  // the last sample found no target
+	strayed  bool  // the last line went to a file that is no longer at Out's path
 }
 
 // Stats counts what a Log has done so far.
@@ -174,5 +175,20 @@ func (l *Log) write(s series.Sample) error {
 		l.log.Info("samples are written again", "samples_lost", l.missing)
 		l.missing = 0
 	}
+	if err == nil {
+		l.stray(l.cfg.Out.Misplaced())
+	}
 	return nil
+}
+
+// stray says once that lines go to a renamed log because its successor cannot
+// be opened, and once that they are back at the path.
+func (l *Log) stray(why error) {
+	switch {
+	case why != nil && !l.strayed:
+		l.log.Warn("the log was renamed and cannot be opened again at its path; samples go on to the renamed file", "error", why)
+	case why == nil && l.strayed:
+		l.log.Info("samples go to the log's path again")
+	}
+	l.strayed = why != nil
 }
