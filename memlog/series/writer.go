@@ -101,6 +101,10 @@ func appendLine(b []byte, s Sample, millis bool) ([]byte, error) {
 		return b, fmt.Errorf("series: a sample of %s cannot be written: its unix time is not between %d and %d",
 			s.Time.Format(time.RFC3339), minUnix, maxUnix)
 	}
+	if s.RSSKB > maxFigure || s.Connections > maxFigure {
+		return b, fmt.Errorf("series: a sample of %d kilobytes and %d connections cannot be written: no figure may exceed %d",
+			s.RSSKB, s.Connections, int64(maxFigure))
+	}
 	start := len(b)
 	b = s.Time.AppendFormat(b, time.UnixDate)
 	for i := start; i < len(b); i++ {
