@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"example.org/comet/memlog/series"
 )
 
@@ -26,7 +28,8 @@ const roleVariable = "COMET_MEMLOG_TEST_ROLE"
 func TestMain(m *testing.M) {
 	role, arg, _ := strings.Cut(os.Getenv(roleVariable), " ")
 	if role == "" {
-		os.Exit(m.Run())
+		goleak.VerifyTestMain(m)
+		return
 	}
 	if err := play(role, arg); err != nil {
 		fmt.Println("failed:", err)

@@ -82,7 +82,7 @@ func TestMarkMeasuresTheSame(t *testing.T) {
 		t.Fatal(err)
 	}
 	both := take(t, whole).Sample()
-	one, err := Take(h.pid())
+	one, err := takeOnce(h.pid())
 	if err != nil {
 		t.Fatal(err)
 	}
