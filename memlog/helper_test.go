@@ -43,7 +43,7 @@ var keep []any
 
 func play(role, arg string) error {
 	switch role {
-	case "hold": // so many MiB
+	case "hold": // memory, in MiB
 		mib, err := strconv.Atoi(arg)
 		if err != nil {
 			return err
@@ -54,7 +54,7 @@ func play(role, arg string) error {
 		}
 		keep = append(keep, b)
 		fmt.Println("ready")
-	case "tree": // a child of its own that holds so many MiB
+	case "tree": // a child that holds memory, in MiB
 		child := exec.Command(os.Args[0])
 		child.Env = append(os.Environ(), roleVariable+"=hold "+arg)
 		child.Stdin = os.Stdin
@@ -76,7 +76,7 @@ func play(role, arg string) error {
 				keep = append(keep, conn)
 			}
 		}()
-	case "dial": // so many connections to an address
+	case "dial": // connections to an address, as many as it says
 		address, count, _ := strings.Cut(arg, " ")
 		n, err := strconv.Atoi(count)
 		if err != nil {
@@ -117,7 +117,7 @@ func play(role, arg string) error {
 		go log.Run(context.Background())
 	case "fulldisk": // a log on a disk that gets full and has room again
 		return playFullDisk(arg)
-	case "namespace": // so many connections to itself, in a network of its own
+	case "namespace": // connections to itself, in a network of its own
 		return playNamespace(arg)
 	case "match": // say what the pattern finds
 		found, err := matches(regexp.MustCompile(arg))

@@ -177,7 +177,7 @@ func TestConnectionsInAnotherNamespace(t *testing.T) {
 	}
 }
 
-// BenchmarkSample takes whole samples of a process with so many connections,
+// BenchmarkSample takes whole samples of a process with n connections,
 // from a second process, as memlog does.
 func BenchmarkSample(b *testing.B) {
 	for _, n := range []int{0, 1000, 15000} {
