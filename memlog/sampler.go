@@ -109,7 +109,7 @@ func (s *Sampler) find() error {
 		}
 		switch len(found) {
 		case 0:
-			return fmt.Errorf("memlog: no process matches %q: %w", s.cfg.Match, ErrNoTarget)
+			return fmt.Errorf("memlog: nothing that runs matches %q: %w", s.cfg.Match, ErrNoTarget)
 		case 1:
 			pids = []int32{found[0].PID}
 		default:
