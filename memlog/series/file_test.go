@@ -55,8 +55,10 @@ type rotation struct {
 
 var rotations = []rotation{
 	{name: "nothing", change: func(string, string) error { return nil }, now: map[string]string{"a.log": "1\n2\n"}},
-	{name: "renamed (nocreate)", change: func(_, path string) error { return os.Rename(path, path+".1") },
-		now: map[string]string{"a.log": "2\n", "a.log.1": "1\n"}},
+	{
+		name: "renamed (nocreate)", change: func(_, path string) error { return os.Rename(path, path+".1") },
+		now: map[string]string{"a.log": "2\n", "a.log.1": "1\n"},
+	},
 	{name: "renamed and created", change: func(_, path string) error {
 		return errors.Join(os.Rename(path, path+".1"), os.WriteFile(path, nil, 0o600))
 	}, now: map[string]string{"a.log": "2\n", "a.log.1": "1\n"}},
@@ -70,8 +72,10 @@ var rotations = []rotation{
 	{name: "copied and truncated", change: func(_, path string) error {
 		return errors.Join(copyFile(path, path+".1"), os.Truncate(path, 0))
 	}, now: map[string]string{"a.log": "2\n", "a.log.1": "1\n"}},
-	{name: "truncated within its line", change: func(_, path string) error { return os.Truncate(path, 1) },
-		now: map[string]string{"a.log": "1\n2\n"}},
+	{
+		name: "truncated within its line", change: func(_, path string) error { return os.Truncate(path, 1) },
+		now: map[string]string{"a.log": "1\n2\n"},
+	},
 	{name: "copied and removed, as across file systems", change: func(_, path string) error {
 		return errors.Join(copyFile(path, path+".1"), os.Remove(path))
 	}, now: map[string]string{"a.log": "2\n", "a.log.1": "1\n"}},
@@ -95,8 +99,10 @@ var rotations = []rotation{
 	{name: "renamed, and a directory there", change: func(_, path string) error {
 		return errors.Join(os.Rename(path, path+".1"), os.Mkdir(path, 0o755))
 	}, now: map[string]string{"a.log.1": "1\n2\n"}, misplaced: true},
-	{name: "its directory renamed", change: func(dir, _ string) error { return os.Rename(dir, dir+".old") },
-		now: map[string]string{"../logs.old/a.log": "1\n2\n"}, misplaced: true},
+	{
+		name: "its directory renamed", change: func(dir, _ string) error { return os.Rename(dir, dir+".old") },
+		now: map[string]string{"../logs.old/a.log": "1\n2\n"}, misplaced: true,
+	},
 	{name: "its directory removed", change: func(dir, _ string) error { return os.RemoveAll(dir) }, fails: true},
 	{name: "its directory replaced by a file", change: func(dir, _ string) error {
 		return errors.Join(os.RemoveAll(dir), os.WriteFile(dir, nil, 0o644))
