@@ -101,7 +101,7 @@ func TestDiskGetsFull(t *testing.T) {
 		t.Errorf("filled %v, %+v; want 100 lost of 140 and more", got.Filled, got.Stats)
 	}
 	samples, malformed, err := series.ReadAll(bytes.NewReader(got.Text), "mem.log")
-	// One line more at the most: that which the disk had half a page for.
+	// At most one line more: the one that the disk had half a page for.
 	written := got.Stats.Samples - got.Stats.Lost
 	if n := int64(len(samples) + len(malformed)); err != nil || n < written || n > written+1 {
 		t.Errorf("%d samples and %d torn lines (%v), %d were written", len(samples), len(malformed), err, written)

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"example.org/comet/memlog/series"
 )
 
@@ -26,7 +28,8 @@ const roleVariable = "COMET_MEMLOG_TEST_ROLE"
 func TestMain(m *testing.M) {
 	role, arg, _ := strings.Cut(os.Getenv(roleVariable), " ")
 	if role == "" {
-		os.Exit(m.Run())
+		goleak.VerifyTestMain(m)
+		return
 	}
 	if err := play(role, arg); err != nil {
 		fmt.Println("failed:", err)
@@ -40,7 +43,7 @@ var keep []any
 
 func play(role, arg string) error {
 	switch role {
-	case "hold": // so many MiB
+	case "hold": // memory, in MiB
 		mib, err := strconv.Atoi(arg)
 		if err != nil {
 			return err
@@ -51,7 +54,7 @@ func play(role, arg string) error {
 		}
 		keep = append(keep, b)
 		fmt.Println("ready")
-	case "tree": // a child of its own that holds so many MiB
+	case "tree": // a child that holds memory, in MiB
 		child := exec.Command(os.Args[0])
 		child.Env = append(os.Environ(), roleVariable+"=hold "+arg)
 		child.Stdin = os.Stdin
@@ -73,7 +76,7 @@ func play(role, arg string) error {
 				keep = append(keep, conn)
 			}
 		}()
-	case "dial": // so many connections to an address
+	case "dial": // connections to an address, as many as it says
 		address, count, _ := strings.Cut(arg, " ")
 		n, err := strconv.Atoi(count)
 		if err != nil {
@@ -114,7 +117,7 @@ func play(role, arg string) error {
 		go log.Run(context.Background())
 	case "fulldisk": // a log on a disk that gets full and has room again
 		return playFullDisk(arg)
-	case "namespace": // so many connections to itself, in a network of its own
+	case "namespace": // connections to itself, in a network of its own
 		return playNamespace(arg)
 	case "match": // say what the pattern finds
 		found, err := matches(regexp.MustCompile(arg))

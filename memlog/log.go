@@ -26,6 +26,7 @@ type Log struct {
 	missing  int64 // samples lost since the last one that was written
 	writeErr error // why
 	waiting  bool  // the last sample found no target
+	strayed  bool  // the last line went to a file that is no longer at Out's path
 }
 
 // Stats counts what a Log has done so far.
@@ -50,21 +51,21 @@ func New(cfg Config) (*Log, error) {
 	return &Log{cfg: cfg, log: sampler.log, sampler: sampler, take: sampler.Take}, nil
 }
 
-// Stats may be called at any time.
+// Stats returns the counts so far. It may be called at any time.
 func (l *Log) Stats() Stats { return Stats{Samples: l.samples.Load(), Lost: l.lost.Load()} }
 
 // Run takes a sample at once and then one at every whole interval since, until
-// ctx or Config.Duration ends it, which returns nil. A sample that is late
-// moves none of those after it; one whose moment has passed when the one
-// before it is done is left out. With a Duration the last sample is taken at
-// its end.
+// ctx or Config.Duration ends it; then it returns nil. A late sample delays none
+// of those after it. A sample whose moment has passed when the one before it is
+// done is left out, also after this process was stopped for a while. With a
+// Duration the last sample is taken at its end.
 //
-// When the processes given by pid have all ended it returns ErrTargetGone. A
-// match that has ended is waited for; meanwhile its memory is logged as
-// unknown. An Out that fails (a full disk) costs that sample and is tried again
-// with the next, which tells in the column lost= how many there were; only a
-// reader that has gone away (EPIPE) ends the run. If no sample at all could be
-// written the run has failed. Run may be called once.
+// Run returns ErrTargetGone when all processes given by pid have ended. It waits
+// for a match that has ended; meanwhile its memory is logged as unknown. If Out
+// fails (a full disk, a log whose directory was removed), that sample is lost and
+// the next one is tried; the first that is written counts the lost ones in the
+// column lost=. Only a pipe that nobody reads (EPIPE) ends the run. If no sample
+// at all could be written, Run returns an error. It may be called once.
 func (l *Log) Run(ctx context.Context) error {
 	defer l.sampler.Close()
 	if l.cfg.StatsURL != "" {
@@ -83,7 +84,8 @@ func (l *Log) Run(ctx context.Context) error {
 	return err
 }
 
-// lastWords is for a run that ends while its samples cannot be written.
+// lastWords reports the lost samples of a run that ends while samples cannot be
+// written.
 func (l *Log) lastWords() error {
 	if samples := l.samples.Load(); l.missing == samples {
 		return fmt.Errorf("memlog: none of %d samples could be written: %w", samples, l.writeErr)
@@ -92,7 +94,7 @@ func (l *Log) lastWords() error {
 	return nil
 }
 
-// run is the loop over the samples.
+// run takes the samples.
 func (l *Log) run(ctx context.Context) error {
 	start := time.Now()
 	timer := time.NewTimer(0)
@@ -120,7 +122,7 @@ func (l *Log) run(ctx context.Context) error {
 	}
 }
 
-// sample takes and writes one. It returns only errors that end the run.
+// sample takes and writes one sample. It returns only errors that end the run.
 func (l *Log) sample() error {
 	usage, err := l.take()
 	switch {
@@ -151,7 +153,7 @@ func (l *Log) sample() error {
 	return nil
 }
 
-// write appends s and says once that it cannot, and once that it can again.
+// write appends s. It logs once that it cannot, and once that it can again.
 func (l *Log) write(s series.Sample) error {
 	if l.cfg.Out == nil {
 		return nil
@@ -162,7 +164,7 @@ func (l *Log) write(s series.Sample) error {
 	err := l.cfg.Out.Write(s)
 	switch {
 	case errors.Is(err, syscall.EPIPE):
-		return fmt.Errorf("memlog: nobody reads the samples any more: %w", err)
+		return fmt.Errorf("memlog: the reader of the samples has ended: %w", err)
 	case err != nil:
 		if l.missing == 0 {
 			l.log.Error("a sample could not be written and is lost; the next one is tried", "error", err)
@@ -174,5 +176,20 @@ func (l *Log) write(s series.Sample) error {
 		l.log.Info("samples are written again", "samples_lost", l.missing)
 		l.missing = 0
 	}
+	if err == nil {
+		l.stray(l.cfg.Out.Misplaced())
+	}
 	return nil
+}
+
+// stray logs once that lines go to a renamed log because its successor cannot
+// be opened, and once that they are back at the path.
+func (l *Log) stray(why error) {
+	switch {
+	case why != nil && !l.strayed:
+		l.log.Warn("the log was renamed and cannot be opened again at its path; samples go on to the renamed file", "error", why)
+	case why == nil && l.strayed:
+		l.log.Info("samples go to the log's path again")
+	}
+	l.strayed = why != nil
 }

@@ -14,20 +14,19 @@ import (
 	"example.org/comet/memlog/series"
 )
 
-// eventKey is the column that says what happened at a moment.
+// eventKey names the column that says what happened at a moment.
 const eventKey = "event"
 
-// Mark appends one line that says what happens now, event=text, to the log at
-// path. A Log may be appending to it at the same time, in this process or
-// another: each line is one write at the end of the file, so neither cuts into
-// the other, and a last line that a crash has torn is completed first.
+// Mark appends one line with event=text to the log at path and returns it. A Log
+// may append to it at the same time, in this process or another: each line is one
+// write at the end of the file, and a last line that a crash has torn is completed
+// first.
 //
-// The line is a sample too if it can be: when the processes of the log's last
-// sample still run here, they are measured once more. Otherwise its memory is
-// unknown, as its connections always are. (The article's awk takes "-" for 0
-// and would draw a drop that never was.) The sample is returned.
+// If the processes of the log's last sample still run here, Mark measures them for
+// the line. Otherwise its memory is unknown, as its connections always are. (The
+// article's awk takes "-" for 0 and would draw a drop.)
 //
-// The log must exist: an event without a log is more likely a slip of the pen.
+// The log must exist: a path without a log is more likely a typing error.
 func Mark(path, text string) (series.Sample, error) {
 	if strings.TrimSpace(text) == "" {
 		return series.Sample{}, errors.New("memlog: an event needs a text")
@@ -41,7 +40,7 @@ func Mark(path, text string) (series.Sample, error) {
 		return series.Sample{}, fmt.Errorf("memlog: %w", err)
 	}
 	defer out.Close()
-	// As the lines before it, so that time does not seem to go back.
+	// As the lines before, so that time does not seem to step back.
 	out.Millis = slices.ContainsFunc(tail, func(s series.Sample) bool { return s.Time.Nanosecond() != 0 })
 	s := series.Sample{Time: time.Now(), RSSKB: series.Unknown, Connections: series.Unknown}
 	if usage, ok := again(tail); ok {
@@ -57,7 +56,7 @@ func Mark(path, text string) (series.Sample, error) {
 	return s, nil
 }
 
-// tailLen is how much of a log's end is read, in bytes: some hundred lines.
+// tailLen bounds how much of a log's end is read, in bytes: some hundred lines.
 const tailLen = 32 << 10
 
 // readTail reads the last samples of the log at path.
@@ -74,16 +73,15 @@ func readTail(path string) ([]series.Sample, error) {
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s is not a file", path)
 	}
-	// A line that is cut off at the front of the tail is malformed, or at worst
-	// lacks its date.
+	// The first line of the tail may be cut: it is malformed, or lacks its date.
 	from := max(0, info.Size()-tailLen)
 	samples, _, err := series.ReadAll(io.NewSectionReader(f, from, info.Size()-from), path)
 	return samples, err
 }
 
-// again measures what the last sample of a log was taken of. It is not ok
-// unless these are the same processes, as many of them: the log may come from
-// another machine, or from before a restart.
+// again measures the processes of a log's last sample once more. It returns false
+// unless these are the same processes, and as many: the log may come from another
+// machine, or from before a restart.
 func again(tail []series.Sample) (Usage, bool) {
 	for _, last := range slices.Backward(tail) {
 		if pid, ok := last.Field("pid"); ok {
@@ -94,14 +92,14 @@ func again(tail []series.Sample) (Usage, bool) {
 			return sameAs(last, pids)
 		}
 		if _, ok := last.Field(eventKey); !ok {
-			return Usage{}, false // the process has ended, or this is no log of ours
+			return Usage{}, false // the process has ended, or another program wrote the log
 		}
 	}
 	return Usage{}, false
 }
 
-// sameAs measures pids with their descendants or, if those were left out in
-// the log, without.
+// sameAs measures pids with their descendants or, if the log leaves those out,
+// without.
 func sameAs(last series.Sample, pids []int32) (Usage, bool) {
 	start, started := last.Number("start")
 	procs, counted := last.Number("procs")
@@ -115,7 +113,7 @@ func sameAs(last series.Sample, pids []int32) (Usage, bool) {
 			return Usage{}, false
 		}
 		u, err := s.Take()
-		// A clock that was set between the two moves the start.
+		// Setting the clock between the two moves the start.
 		same := math.Abs(float64(u.Start.Unix())-start) <= 2
 		if err == nil && same && u.Procs == int(procs) && slices.Equal(u.PIDs, pids) {
 			return u, true

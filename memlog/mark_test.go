@@ -29,7 +29,7 @@ func readLog(t *testing.T, path string) (text []byte, samples []series.Sample) {
 }
 
 // TestMarkARunningLog puts events into a log to which another process appends
-// a thousand times a second.
+// a thousand times per second.
 func TestMarkARunningLog(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "mem.log")
 	h := start(t, "log "+path)
@@ -82,7 +82,7 @@ func TestMarkMeasuresTheSame(t *testing.T) {
 		t.Fatal(err)
 	}
 	both := take(t, whole).Sample()
-	one, err := Take(h.pid())
+	one, err := takeOnce(h.pid())
 	if err != nil {
 		t.Fatal(err)
 	}

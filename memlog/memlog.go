@@ -1,7 +1,7 @@
-// Package memlog watches a process from outside: its resident memory, its
-// processor time and the connections at its listener, at regular moments, into
-// the log that comet's other tools read and draw (package series). It is the
-// article's "hideous one-liner".
+// Package memlog watches a process from outside. At regular moments it writes its
+// resident memory, its processor time and the connections at its listener to the
+// log that comet's other tools read and draw (package series). It is the article's
+// "hideous one-liner".
 //
 //	log, err := memlog.New(memlog.Config{
 //		Match:    "nginx: master",
@@ -14,7 +14,7 @@
 //	}
 //	return log.Run(ctx)
 //
-// For exact moments instead of regular ones there are [Sampler] and [Take].
+// To sample at moments of your own choosing, use a [Sampler].
 package memlog
 
 import (
@@ -24,6 +24,7 @@ import (
 	"regexp"
 	"strings"
 	"time"
+	"unicode"
 
 	"example.org/comet/memlog/series"
 	"example.org/comet/memlog/sockdiag"
@@ -38,9 +39,9 @@ type Config struct {
 	// PIDs are the processes to watch, together with their descendants.
 	PIDs []int32
 	// Match is a regular expression (RE2) for the command line of the process
-	// to watch, as `pgrep -f` takes one. A match is followed through restarts.
-	// It never finds this process, another memlog, or a shell that only has
-	// the pattern among its arguments because it started this process.
+	// to watch, as for `pgrep -f`. A match is followed through restarts. It never
+	// finds this process, another memlog, or a shell that has the pattern among
+	// its arguments only because it started this process.
 	Match string
 	// NoChildren leaves the descendants out.
 	NoChildren bool
@@ -48,14 +49,14 @@ type Config struct {
 	// share once. Linux only; it costs the kernel 20 ms for each GiB.
 	PSS bool
 	// Listen chooses, by its local end, which sockets count as connections.
-	// None means that connections are not counted (series.Unknown).
+	// Without any, connections are not counted (series.Unknown).
 	Listen []sockdiag.Filter
 
-	// StatsURL is where the watched server tells, in a JSON object, how many
-	// "connections" it has by its own count, such as comet's
-	// http://127.0.0.1:8001/stats. It becomes the column server_conns=, which
-	// is "-" when the server does not answer in time: no sample waits for it.
-	// A "collections_forced" that has grown marks the sample event=gc. Only Run
+	// StatsURL is where the watched server reports its own count of
+	// "connections" in a JSON object, such as comet's
+	// http://127.0.0.1:8001/stats. The count becomes the column server_conns=,
+	// which is "-" if the server does not answer in time: no sample waits for it.
+	// If "collections_forced" has grown, the sample is marked event=gc. Only Run
 	// asks; a Sampler does not.
 	StatsURL string
 	// StatsToken, if set, is sent along as a bearer token.
@@ -64,18 +65,19 @@ type Config struct {
 	// Interval is the time from one sample to the next; 0 means
 	// DefaultInterval.
 	Interval time.Duration
-	// Duration ends the run, with a sample at its end; 0 means no end.
+	// Duration ends the run, with a sample at its end; 0 means that only ctx
+	// ends it.
 	Duration time.Duration
 	// Out receives each sample as a line. It may be nil if OnSample is set.
 	Out *series.Writer
 	// OnSample, if set, is called with each sample, after it was written.
 	OnSample func(series.Sample)
-	// Logger receives what a person should know: a target gone or back, a full
-	// disk. nil discards it.
+	// Logger receives what a person should know: a target that has ended or is
+	// back, a full disk. nil discards it.
 	Logger *slog.Logger
 }
 
-// Validate names every field that cannot be used.
+// Validate returns an error that names every field that cannot be used.
 func (c Config) Validate() error {
 	errs := c.validateTarget()
 	if c.Interval < 0 {
@@ -113,7 +115,7 @@ func (c Config) validateTarget() []error {
 		errs = append(errs, fmt.Errorf("cannot use Match: %w", err))
 	}
 	if c.PSS && !pssSupported {
-		errs = append(errs, fmt.Errorf("only Linux tells the PSS: %w", errors.ErrUnsupported))
+		errs = append(errs, fmt.Errorf("only Linux has a PSS: %w", errors.ErrUnsupported))
 	}
 	return errs
 }
@@ -129,8 +131,7 @@ var (
 	// ErrNoTarget is returned by New and NewSampler when no process has the
 	// pid or matches.
 	ErrNoTarget = errors.New("there is no such process")
-	// ErrTargetGone is returned when the processes that were watched have
-	// ended.
+	// ErrTargetGone is returned when the watched processes have ended.
 	ErrTargetGone = errors.New("the process has ended")
 )
 
@@ -140,8 +141,8 @@ type Process struct {
 	Command string // its arguments, separated by spaces
 }
 
-// AmbiguousError says that a pattern matches processes none of which started
-// the others, so that their memory does not belong together.
+// AmbiguousError says that a pattern matches processes of which none started the
+// others, so that their memory does not belong together.
 type AmbiguousError struct {
 	Match     string
 	Processes []Process
@@ -151,7 +152,18 @@ func (e *AmbiguousError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "memlog: %q matches %d unrelated processes; make it longer, or choose by pid:", e.Match, len(e.Processes))
 	for _, p := range e.Processes {
-		fmt.Fprintf(&b, "\n  %d  %s", p.PID, p.Command)
+		fmt.Fprintf(&b, "\n  %d  %s", p.PID, printable(p.Command))
 	}
 	return b.String()
+}
+
+// printable returns what another program says without the characters that a
+// terminal would obey.
+func printable(s string) string {
+	return strings.Map(func(c rune) rune {
+		if unicode.IsPrint(c) {
+			return c
+		}
+		return '?'
+	}, s)
 }

@@ -19,16 +19,15 @@ func procPath(pid int32, name string) string {
 	return "/proc/" + strconv.Itoa(int(pid)) + "/" + name
 }
 
-// gone tells that an error from a file of /proc/<pid> means that the process
-// has ended: the file is not there, or was, and reading it finds nobody.
+// gone reports whether an error from a file of /proc/<pid> means that the process
+// has ended: the file does not exist, or cannot be read any more.
 func gone(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) || errors.Is(err, ErrTargetGone)
 }
 
-// readStatus reads /proc/<pid>/stat (proc_pid_stat(5)). A process that is
-// ending, or has ended and waits for its parent to notice (a zombie), has
-// ended: its files, memory and network are given back one after the other, and
-// meanwhile it is half there.
+// readStatus reads /proc/<pid>/stat (proc_pid_stat(5)). A process that is ending,
+// or has ended and waits for its parent (a zombie), counts as ended: it gives its
+// files, memory and network back one after the other.
 func readStatus(pid int32) (status, error) {
 	line, err := os.ReadFile(procPath(pid, "stat"))
 	if gone(err) {
@@ -47,8 +46,8 @@ func readStatus(pid int32) (status, error) {
 	return st, nil
 }
 
-// parseStat reads "4711 (a name) S 1 …". The name may hold anything, blanks
-// and parentheses too, so counting begins behind the last one.
+// parseStat parses "4711 (a name) S 1 …". The name may hold anything, also blanks
+// and parentheses, so fields are counted from the last parenthesis.
 func parseStat(line []byte) (st status, ended, ok bool) {
 	nameEnd := bytes.LastIndexByte(line, ')')
 	if nameEnd < 0 {
@@ -87,10 +86,10 @@ func parseStat(line []byte) (st status, ended, ok bool) {
 	return status{}, false, false
 }
 
-// createdAt turns the start of a status, in ticks since the system was started,
-// into a moment. It is the same one whichever process asks, or a log that is
-// resumed would show a restart. (gopsutil's CreateTime is not: it takes the
-// uptime off the time of day, and its second depends on when it does.)
+// createdAt converts the start of a status, in ticks since the system was started,
+// to a moment. Every process gets the same one, or a log that is resumed would
+// show a restart. (gopsutil's CreateTime subtracts the uptime from the time of
+// day, so its second depends on when it is called.)
 func createdAt(ticks uint64) time.Time {
 	const perSecond = 100 // USER_HZ, which no kernel setting changes
 	boot, err := bootTime()
@@ -104,7 +103,7 @@ func createdAt(ticks uint64) time.Time {
 func bootTime() (time.Time, error) {
 	text, err := os.ReadFile("/proc/stat")
 	if err != nil {
-		return time.Time{}, fmt.Errorf("memlog: when the system was started: %w", err)
+		return time.Time{}, fmt.Errorf("memlog: cannot read when the system was started: %w", err)
 	}
 	for line := range bytes.Lines(text) {
 		if rest, found := bytes.CutPrefix(line, []byte("btime ")); found {
@@ -112,12 +111,12 @@ func bootTime() (time.Time, error) {
 			return time.Unix(sec, 0), err
 		}
 	}
-	return time.Time{}, fmt.Errorf("memlog: /proc/stat does not tell when the system was started: %w", errors.ErrUnsupported)
+	return time.Time{}, fmt.Errorf("memlog: /proc/stat has no btime, when the system was started: %w", errors.ErrUnsupported)
 }
 
-// appendDescendants appends the descendants of the processes in tree, from the
-// list of children that the kernel keeps for each thread. A kernel built
-// without it (CONFIG_PROC_CHILDREN) makes the whole process table be read.
+// appendDescendants appends the descendants of the processes in tree, from the list
+// of children that the kernel keeps for each thread. On a kernel without it
+// (CONFIG_PROC_CHILDREN) it reads the whole process table.
 func appendDescendants(tree []int32) ([]int32, error) {
 	if _, err := os.Stat("/proc/thread-self/children"); err != nil {
 		return scanDescendants(tree)
@@ -129,7 +128,7 @@ func appendDescendants(tree []int32) ([]int32, error) {
 		}
 		for _, task := range tasks {
 			list, err := os.ReadFile(procPath(tree[i], "task/"+task.Name()+"/children"))
-			if err != nil { // the thread has ended, or the process is not ours to look into
+			if err != nil { // the thread has ended, or we may not look into the process
 				continue
 			}
 			for word := range bytes.FieldsSeq(list) {
@@ -169,7 +168,8 @@ func countFiles(pid int32) (int64, error) {
 	}
 }
 
-// readPSS sums what smaps_rollup says of one process, in bytes.
+// readPSS reads the proportional set size of one process from smaps_rollup, in
+// bytes.
 func readPSS(pid int32) (int64, error) {
 	text, err := os.ReadFile(procPath(pid, "smaps_rollup"))
 	if err != nil {
@@ -187,9 +187,9 @@ func readPSS(pid int32) (int64, error) {
 	return 0, nil // a thread of the kernel has no memory of its own
 }
 
-// netOf names the network namespace of a process, "self" for this one. The
-// link ns/net says it only to who may trace the process; the inode of its list
-// of sockets, which is another one in every namespace, is there for all to see.
+// netOf returns a number for the network namespace of a process, "self" for this
+// one. Only who may trace the process can read the link ns/net, but everyone can
+// see the inode of its list of sockets, which differs in every namespace.
 func netOf(pid string) (uint64, error) {
 	info, err := os.Stat("/proc/" + pid + "/net/tcp")
 	if err != nil {

@@ -66,6 +66,42 @@ func TestPSS(t *testing.T) {
 	}
 }
 
+// TestAStoppedProcess: a target that does not run still has its memory, files and
+// threads, and none of them reads as 0.
+func TestAStoppedProcess(t *testing.T) {
+	h := start(t, "hold 16")
+	s := newSampler(t, Config{PIDs: []int32{h.pid()}})
+	if err := h.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Skip(err)
+	}
+	t.Cleanup(func() { h.cmd.Process.Signal(syscall.SIGCONT) }) // before it is waited for
+	if u := take(t, s); u.RSSBytes < 16<<20 || u.Files < 3 || u.Threads < 1 || u.Procs != 1 {
+		t.Errorf("%+v", u)
+	}
+}
+
+// TestAReusedPID: a process of the same pid that was started at another time is
+// another process, and is not measured in place of the one that was given.
+func TestAReusedPID(t *testing.T) {
+	s := newSampler(t, Config{PIDs: []int32{int32(os.Getpid())}})
+	s.roots[0].start++
+	u, err := s.Take()
+	if !errors.Is(err, ErrTargetGone) || u.RSSBytes != series.Unknown || u.Files != series.Unknown {
+		t.Errorf("%+v, %v", u, err)
+	}
+}
+
+// TestAFigureThatOneProcessHides makes the sum unknown, never smaller.
+func TestAFigureThatOneProcessHides(t *testing.T) {
+	s := newSampler(t, Config{PIDs: []int32{int32(os.Getpid())}})
+	if got := plus(5, s.orUnknown("pss", 0, syscall.EACCES)); got != series.Unknown {
+		t.Errorf("5 and what may not be read are %d", got)
+	}
+	if !errors.Is(s.failed["pss"], syscall.EACCES) {
+		t.Errorf("nobody is told why: %v", s.failed)
+	}
+}
+
 // playNamespace is a server in a network of its own, with n connections to
 // itself. Its first line is the address it listens on.
 func playNamespace(arg string) error {
@@ -141,7 +177,7 @@ func TestConnectionsInAnotherNamespace(t *testing.T) {
 	}
 }
 
-// BenchmarkSample takes whole samples of a process with so many connections,
+// BenchmarkSample takes whole samples of a process with n connections,
 // from a second process, as memlog does.
 func BenchmarkSample(b *testing.B) {
 	for _, n := range []int{0, 1000, 15000} {

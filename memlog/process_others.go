@@ -37,7 +37,7 @@ func readStatus(pid int32) (status, error) {
 	return st, nil
 }
 
-// createdAt turns the start of a status, in unix milliseconds, into a moment.
+// createdAt converts the start of a status, in unix milliseconds, to a moment.
 func createdAt(ms uint64) time.Time { return time.UnixMilli(int64(ms)) }
 
 func appendDescendants(tree []int32) ([]int32, error) { return scanDescendants(tree) }
@@ -47,9 +47,9 @@ func countFiles(int32) (int64, error) {
 }
 
 func readPSS(int32) (int64, error) {
-	return 0, fmt.Errorf("memlog: only Linux tells the proportional set size: %w", errors.ErrUnsupported)
+	return 0, fmt.Errorf("memlog: only Linux has a proportional set size: %w", errors.ErrUnsupported)
 }
 
 func netOf(string) (uint64, error) {
-	return 0, fmt.Errorf("memlog: network namespaces are Linux's: %w", errors.ErrUnsupported)
+	return 0, fmt.Errorf("memlog: only Linux has network namespaces: %w", errors.ErrUnsupported)
 }

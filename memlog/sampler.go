@@ -36,11 +36,11 @@ type Sampler struct {
 	nets    []uint64
 	ownNet  uint64
 	counter *sockdiag.Counter // nil when sockets cannot or need not be counted
-	trouble map[string]bool   // figures that complain has said are missing
-	failed  map[string]error  // figures that the sample under way cannot tell
+	trouble map[string]bool   // figures that complain has logged as unknown
+	failed  map[string]error  // figures unknown in the sample under way
 }
 
-// member is a process that is summed.
+// member is one of the processes that are summed.
 type member struct {
 	pid     int32
 	start   uint64
@@ -79,8 +79,8 @@ func (s *Sampler) Close() error {
 	return s.counter.Close()
 }
 
-// openCounter prepares for counting connections. That it cannot be done is no
-// reason not to watch memory: the figure is unknown then.
+// openCounter prepares for counting connections. If that fails, memory is watched
+// all the same and the figure is unknown.
 func (s *Sampler) openCounter() {
 	counter, err := sockdiag.Open()
 	if err == nil {
@@ -99,7 +99,7 @@ func (s *Sampler) openCounter() {
 	s.counter = counter
 }
 
-// find looks for the processes to watch.
+// find finds the processes to watch.
 func (s *Sampler) find() error {
 	pids := slices.Clone(s.cfg.PIDs)
 	if s.pattern != nil {
@@ -141,7 +141,7 @@ func newMember(pid int32) (*member, error) {
 	return &member{pid: pid, start: st.start, handle: &process.Process{Pid: pid}}, nil
 }
 
-// alive tells whether m still runs and was not replaced by another process of
+// alive reports whether m still runs and was not replaced by another process of
 // the same pid.
 func (m *member) alive() (status, bool, error) {
 	st, err := readStatus(m.pid)
@@ -151,9 +151,9 @@ func (m *member) alive() (status, bool, error) {
 	return st, err == nil, err
 }
 
-// Take measures now. When the processes given by pid have all ended it returns
-// ErrTargetGone. A match that has ended is looked for again; as long as there
-// is none the error is ErrTargetGone too, and a later call may succeed.
+// Take measures now. It returns ErrTargetGone when all processes given by pid have
+// ended. It looks again for a match that has ended; while there is none it returns
+// ErrTargetGone too, and a later call may succeed.
 func (s *Sampler) Take() (Usage, error) {
 	u := unknownUsage()
 	if err := s.follow(); err != nil {
@@ -208,8 +208,8 @@ func (s *Sampler) follow() error {
 		return failed
 	}
 	if len(s.roots) > 0 {
-		for _, pid := range lost { // of the last one the caller hears by the error
-			s.log.Warn("a watched process has ended; the others are watched on", "pid", pid)
+		for _, pid := range lost { // the last one is the caller's error
+			s.log.Warn("a watched process has ended; the others are still watched", "pid", pid)
 		}
 		return nil
 	}
@@ -226,8 +226,8 @@ func (s *Sampler) follow() error {
 	return err
 }
 
-// expand lists the processes to sum: the roots and, unless they are left out,
-// their descendants. This process is among them only if it was asked for.
+// expand returns the processes to sum: the roots and, unless the Config leaves them
+// out, their descendants. This process is among them only if it is a root.
 func (s *Sampler) expand() ([]int32, error) {
 	s.tree = s.tree[:0]
 	for _, m := range s.roots {
@@ -301,8 +301,8 @@ func (s *Sampler) add(u *Usage, m *member) (bool, error) {
 	}
 	mem, err := m.handle.MemoryInfo()
 	if err == nil && mem.RSS == 0 && mem.VMS == 0 {
-		// It has given its memory back already and will be seen as ended in a
-		// moment. One that is swapped out whole still has an address space.
+		// It has given its memory back and will have ended in a moment. A process
+		// that is swapped out still has an address space.
 		return false, nil
 	}
 	var cpu time.Duration
@@ -334,13 +334,13 @@ func (s *Sampler) add(u *Usage, m *member) (bool, error) {
 	return true, nil
 }
 
-// orUnknown is n, or Unknown if it could not be measured, which one process
-// suffices for.
+// orUnknown returns n, or Unknown if err is not nil: one process without a figure
+// makes the sum unknown.
 func (s *Sampler) orUnknown(figure string, n int64, err error) int64 {
 	if err == nil {
 		return n
 	}
-	if !errors.Is(err, errors.ErrUnsupported) { // that goes without saying
+	if !errors.Is(err, errors.ErrUnsupported) { // this system never has it
 		s.failed[figure] = err
 	}
 	return series.Unknown
@@ -354,8 +354,8 @@ func (m *member) cpu() (time.Duration, error) {
 	return time.Duration((t.User + t.System) * float64(time.Second)), nil
 }
 
-// connections counts in each network namespace that a process of tree lives
-// in; Unknown if one cannot be told.
+// connections counts in each network namespace of the processes of tree. It returns
+// Unknown if one cannot be counted.
 func (s *Sampler) connections(tree []int32) int64 {
 	var sum int64
 	s.nets = s.nets[:0]
@@ -376,7 +376,7 @@ func (s *Sampler) connections(tree []int32) int64 {
 			counts, err = countIn(pid, s.cfg.Listen)
 		}
 		if err != nil && s.vanished(pid, err) {
-			continue // another process of its network, if there is one, stands for it
+			continue // another process of its network counts it, if there is one
 		}
 		if s.complain("connections", err) {
 			return series.Unknown
@@ -387,8 +387,8 @@ func (s *Sampler) connections(tree []int32) int64 {
 	return sum
 }
 
-// countIn counts in the network namespace of process pid. It keeps nothing
-// open, because that would keep a container's network alive after its end.
+// countIn counts in the network namespace of process pid. It keeps nothing open,
+// since that would keep a container's network alive after its end.
 func countIn(pid int32, filters []sockdiag.Filter) (sockdiag.Counts, error) {
 	counter, err := sockdiag.OpenProcess(pid)
 	if err != nil {
@@ -398,7 +398,7 @@ func countIn(pid int32, filters []sockdiag.Filter) (sockdiag.Counts, error) {
 	return counter.Count(filters, sockdiag.Established)
 }
 
-// vanished tells that err came because the process has ended. The kernel
+// vanished reports whether err came because the process has ended. The kernel
 // answers EINVAL for the network of one that is ending.
 func (s *Sampler) vanished(pid int32, err error) bool {
 	if errors.Is(err, fs.ErrPermission) {
@@ -408,8 +408,8 @@ func (s *Sampler) vanished(pid int32, err error) bool {
 	return !alive
 }
 
-// complain says once that a figure is not to be had, and once that it is again.
-// It reports whether err is an error.
+// complain logs once that a figure cannot be measured, and once that it can again.
+// It reports whether err is not nil.
 func (s *Sampler) complain(figure string, err error) bool {
 	switch {
 	case err != nil && !s.trouble[figure]:
@@ -419,14 +419,4 @@ func (s *Sampler) complain(figure string, err error) bool {
 	}
 	s.trouble[figure] = err != nil
 	return err != nil
-}
-
-// Take measures these processes once, without their descendants, for example
-// `memlog.Take(int32(cmd.Process.Pid))`. Connections are not counted.
-func Take(pids ...int32) (Usage, error) {
-	s, err := NewSampler(Config{PIDs: pids, NoChildren: true})
-	if err != nil {
-		return unknownUsage(), err
-	}
-	return s.Take()
 }

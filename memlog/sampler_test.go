@@ -39,10 +39,19 @@ func take(tb testing.TB, s *Sampler) Usage {
 	return u
 }
 
+// takeOnce measures one process without its descendants.
+func takeOnce(pid int32) (Usage, error) {
+	s, err := NewSampler(Config{PIDs: []int32{pid}, NoChildren: true})
+	if err != nil {
+		return unknownUsage(), err
+	}
+	return s.Take()
+}
+
 func TestTakeOneProcess(t *testing.T) {
 	h := start(t, "hold 32")
 	before := time.Now()
-	u, err := Take(h.pid())
+	u, err := takeOnce(h.pid())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +90,7 @@ func TestRSSAgreesWithPS(t *testing.T) {
 		return kb
 	}
 	before := asPS()
-	u, err := Take(h.pid())
+	u, err := takeOnce(h.pid())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +151,7 @@ func TestChildrenComeAndGo(t *testing.T) {
 // A log that is resumed must tell the same start, or it shows a restart.
 func TestStartIsTheSameForEverybody(t *testing.T) {
 	h := start(t, "log "+filepath.Join(t.TempDir(), "mem.log"))
-	u, err := Take(h.pid())
+	u, err := takeOnce(h.pid())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,7 +211,7 @@ func TestNoTarget(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := Take(h.pid()); !errors.Is(err, ErrNoTarget) {
+	if _, err := takeOnce(h.pid()); !errors.Is(err, ErrNoTarget) {
 		t.Errorf("Take: %v", err)
 	}
 }

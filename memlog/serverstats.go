@@ -17,34 +17,33 @@ import (
 
 const (
 	// statsLead is how long before a sample the server is asked, so that its
-	// answer is there when the sample is due, and is about the same moment.
+	// answer has come when the sample is due and is of about the same moment.
 	statsLead = 100 * time.Millisecond
 	// statsTimeout ends a request. An answer that comes late may still count
 	// for the sample after.
 	statsTimeout = time.Second
-	// statsFresh is how long an answer counts, from when it came.
+	// statsFresh is the age up to which an answer counts.
 	statsFresh = time.Second
-	// statsFirst bounds the one answer that is waited for: the first, before
-	// the first sample is due.
+	// statsFirst bounds the wait for the first answer, before the first sample.
+	// No other answer is waited for.
 	statsFirst = 500 * time.Millisecond
 	// maxStats is the longest answer that is read, in bytes.
 	maxStats = 1 << 20
 )
 
-// serverStats is what a server says of itself.
+// serverStats is what a server reports of itself.
 type serverStats struct {
 	connections int64
 	// forced counts collections that were forced, as comet's POST /gc does;
-	// Unknown where the server does not tell.
+	// Unknown if the server does not report it.
 	forced int64
 }
 
-// statsURL completes what was given as Config.StatsURL: without a path it is
-// /stats that is asked for.
+// statsURL completes a Config.StatsURL: one without a path gets /stats.
 func statsURL(s string) (string, error) {
 	u, err := url.Parse(s)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return "", fmt.Errorf("the StatsURL %q is no URL to ask: write http://127.0.0.1:8001/stats", s)
+		return "", fmt.Errorf("the StatsURL %q is not an http or https URL: write http://127.0.0.1:8001/stats", s)
 	}
 	if u.Path == "" || u.Path == "/" {
 		u.Path = "/stats"
@@ -87,10 +86,10 @@ func (c *statsClient) ask(ctx context.Context) (serverStats, error) {
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxStats))
 	if err != nil {
-		return serverStats{}, fmt.Errorf("memlog: reading what %s says: %w", c.url, err)
+		return serverStats{}, fmt.Errorf("memlog: reading the answer of %s: %w", c.url, err)
 	}
 	if resp.StatusCode != http.StatusOK {
-		return serverStats{}, fmt.Errorf("memlog: %s answers %s", c.url, resp.Status)
+		return serverStats{}, fmt.Errorf("memlog: %s answers %s", c.url, printable(resp.Status))
 	}
 	stats, err := parseStats(body)
 	if err != nil {
@@ -157,7 +156,7 @@ func (p *statsPoller) end() {
 	p.done.Wait()
 }
 
-// before tells when the next sample is due, and how long after the one before.
+// before tells the poller when the next sample is due, an interval after the last.
 func (p *statsPoller) before(due time.Time, interval time.Duration) {
 	at := due.Add(-min(statsLead, interval/2))
 	for {
@@ -166,7 +165,7 @@ func (p *statsPoller) before(due time.Time, interval time.Duration) {
 			return
 		default:
 		}
-		select { // a request took so long that it has not even begun to wait
+		select { // a slow request: the moment before was not taken yet
 		case <-p.due:
 		default:
 		}
@@ -201,7 +200,7 @@ func (p *statsPoller) poll(ctx context.Context, timeout time.Duration) {
 	p.latest, p.err, p.came = stats, err, time.Now()
 }
 
-// fields are the columns for a sample of now, and why the count is unknown.
+// fields returns the columns for a sample of now, and why the count is unknown.
 func (p *statsPoller) fields(now time.Time) ([]series.Field, error) {
 	p.mu.Lock()
 	stats, err, came := p.latest, p.err, p.came
@@ -213,7 +212,7 @@ func (p *statsPoller) fields(now time.Time) ([]series.Field, error) {
 		return []series.Field{{Key: "server_conns", Value: "-"}}, err
 	}
 	fields := []series.Field{{Key: "server_conns", Value: strconv.FormatInt(stats.connections, 10)}}
-	// A count that is lower is a server that was started anew, from 0.
+	// A lower count comes from a server that was started anew.
 	if p.forced != series.Unknown && stats.forced > 0 && stats.forced != p.forced {
 		fields = append(fields, series.Field{Key: eventKey, Value: "gc"})
 	}

@@ -10,16 +10,16 @@ import (
 	"github.com/shirou/gopsutil/v3/process"
 )
 
-// status is what the process table says of one process.
+// status is what the process table holds of one process.
 type status struct {
 	parent  int32
 	start   uint64 // with the pid, tells a process from a later one of the same pid
 	threads int64
 }
 
-// matches finds the processes whose command line matches, without this
-// process and without those that match only because they start or are a
-// memlog. Of matches that descend from one another only the oldest remains.
+// matches returns the processes whose command line matches, without this process
+// and those that match only because they start or are a memlog. Of matches that
+// descend from one another only the oldest remains.
 func matches(pattern *regexp.Regexp) ([]Process, error) {
 	pids, err := process.Pids()
 	if err != nil {
@@ -48,10 +48,10 @@ func matches(pattern *regexp.Regexp) ([]Process, error) {
 	}), nil
 }
 
-// matchable is the part of a command line that may match, if any. Of an
-// ancestor of this process that is the program alone: a shell, sudo or timeout
-// that has the pattern among its arguments has it there to pass it on. Another
-// memlog never matches, and of whatever starts one only what stands before it.
+// matchable returns the part of a command line that may match, if any. Of an
+// ancestor of this process that is the program alone: a shell, sudo or timeout has
+// the pattern among its arguments to pass it on. Another memlog never matches, and
+// of whatever starts one only what stands before it.
 func matchable(args []string, ancestor bool) (string, bool) {
 	if ancestor {
 		return args[0], true
@@ -66,7 +66,7 @@ func matchable(args []string, ancestor bool) (string, bool) {
 	return line, true
 }
 
-// ancestors lists pid, its parent, and so on up.
+// ancestors returns pid, its parent, and so on up.
 func ancestors(pid int32) []int32 {
 	list := []int32{pid}
 	for {
@@ -79,9 +79,9 @@ func ancestors(pid int32) []int32 {
 	}
 }
 
-// scanDescendants appends the descendants of the processes in tree, by looking
-// at the parent of every process there is. Where the kernel lists children,
-// appendDescendants is much cheaper.
+// scanDescendants appends the descendants of the processes in tree. It reads the
+// parent of every process; where the kernel lists children, appendDescendants is
+// much cheaper.
 func scanDescendants(tree []int32) ([]int32, error) {
 	pids, err := process.Pids()
 	if err != nil {

@@ -8,16 +8,16 @@ import (
 	"example.org/comet/memlog/series"
 )
 
-// Usage is what a set of processes used at one moment. Figures that nobody
-// could tell are series.Unknown, never 0.
+// Usage is what a set of processes used at one moment. Figures that could not be
+// measured are series.Unknown, never 0.
 type Usage struct {
 	Time time.Time // when it was taken
 	// PIDs are the processes that were given or matched and are running, in
-	// ascending order. Their descendants are counted, not listed. None when a
-	// match is being waited for.
+	// ascending order. Their descendants are counted, not listed. There are none
+	// while a Log waits for a match.
 	PIDs []int32
-	// Start is when the youngest of PIDs was started, to the second, and zero if
-	// the system does not tell.
+	// Start is when the youngest of PIDs was started, to the second; zero if
+	// unknown.
 	Start time.Time
 	// Procs counts the processes that are summed.
 	Procs int
@@ -38,7 +38,7 @@ func unknownUsage() Usage {
 	return Usage{Time: time.Now(), RSSBytes: u, PSSBytes: u, Files: u, Threads: u, Connections: u}
 }
 
-// Sample writes the usage as a line of the log, with the columns pid=, start=
+// Sample returns the usage as a line of the log, with the columns pid=, start=
 // (unix seconds), procs=, cpu_s=, fds=, threads= and pss_kb= where known.
 func (u Usage) Sample() series.Sample {
 	s := series.Sample{Time: u.Time, RSSKB: kilobytes(u.RSSBytes), Connections: u.Connections}
@@ -75,7 +75,7 @@ func kilobytes(b int64) int64 {
 	return b >> 10
 }
 
-// plus adds figures of which one may be unknown: then the sum is.
+// plus adds figures. The sum is unknown if one of them is.
 func plus(sum, n int64) int64 {
 	if sum == series.Unknown || n == series.Unknown {
 		return series.Unknown

@@ -13,21 +13,22 @@ import (
 // Change is one setting that [Machine.Apply] wrote or could not write.
 type Change struct {
 	Setting string
-	// Before and After are its values as the system tells them; equal where it
-	// was not changed, "" where it could not be read.
+	// Before and After are its values as the system shows them; equal if it was
+	// not changed, "" if it could not be read.
 	Before, After string
-	// Err says why it is not what was wanted, and what to do then; nil if it is.
+	// Err says why it does not have the value that was asked for, and what to do
+	// then; nil if it has.
 	Err error
 }
 
-// Apply writes what mends limits, which [Examine] made of s, at once and until
-// the next boot; for a limit of a process until that process ends. It writes
-// nothing for a limit that is not Short, it never lowers a number, and one
-// that fails does not keep it from the next. An error is about Apply as a
-// whole and wraps [errors.ErrUnsupported] where this platform cannot.
+// Apply writes the settings that lift limits, which [Examine] made of s. They hold
+// until the next boot, a limit of a process until that process ends. Apply writes
+// nothing for a limit that is not Short, never lowers a number, and goes on after
+// a write that fails. Its error wraps [errors.ErrUnsupported] where this platform
+// cannot do it at all.
 func (m Machine) Apply(s System, limits []Limit) ([]Change, error) {
 	if !m.linux() {
-		return nil, fmt.Errorf("sysctl: comet cannot write settings here, only name the commands that do: %w", errors.ErrUnsupported)
+		return nil, fmt.Errorf("sysctl: comet cannot write settings here, only name the commands that can: %w", errors.ErrUnsupported)
 	}
 	var settings, files []Assignment
 	for _, l := range limits {
@@ -46,8 +47,8 @@ func (m Machine) Apply(s System, limits []Limit) ([]Change, error) {
 	for _, a := range settings {
 		changes = append(changes, m.write(a))
 	}
-	// After fs.nr_open, which bounds them, and the hard limit, which bounds the
-	// other, before the soft one.
+	// After fs.nr_open, which bounds both, and the hard limit first, which bounds
+	// the soft one.
 	slices.SortStableFunc(files, func(a, b Assignment) int { return strings.Compare(a.Name, b.Name) })
 	for _, a := range files {
 		changes = append(changes, m.writeOpenFiles(s.Process, a))
@@ -73,7 +74,7 @@ func (m Machine) write(a Assignment) Change {
 		return fail(err)
 	}
 	if wanted == before {
-		return c // someone was quicker
+		return c // another program has done it meanwhile
 	}
 	if err := writeFile(name, wanted); err != nil {
 		return fail(refused(a, err))
@@ -87,14 +88,14 @@ func (m Machine) write(a Assignment) Change {
 	return c
 }
 
-// readFields is the content of a file of numbers, with one blank between them.
+// readFields reads a file of numbers and puts one blank between them.
 func readFields(name string) (string, error) {
 	b, err := os.ReadFile(name)
 	return strings.Join(strings.Fields(string(b)), " "), err
 }
 
-// writeFile writes to a file that exists, in one write(2), as the kernel wants
-// it (proc_sys(5)).
+// writeFile writes to a file that exists, in one write(2), as the kernel demands
+// (proc_sys(5)).
 func writeFile(name, text string) error {
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_TRUNC, 0)
 	if err != nil {
@@ -104,12 +105,12 @@ func writeFile(name, text string) error {
 	return errors.Join(err, f.Close())
 }
 
-// raised is what to write so that no number gets smaller; of a range of ports,
-// so that it gets no narrower.
+// raised returns what to write so that no number gets smaller and no range of
+// ports narrower.
 func raised(a Assignment, before string) (string, error) {
 	was, want := strings.Fields(before), strings.Fields(a.Value)
 	if len(was) != len(want) {
-		return "", fmt.Errorf("%q is not the %d numbers that comet expected; set it by hand to %s", before, len(want), a.Value)
+		return "", fmt.Errorf("%q is not the %d numbers that comet expects; set it by hand to %s", before, len(want), a.Value)
 	}
 	out := slices.Clone(was)
 	for i := range was {
@@ -129,7 +130,7 @@ func raised(a Assignment, before string) (string, error) {
 	return strings.Join(out, " "), nil
 }
 
-// refused says what a person can do about a write that failed.
+// refused adds to the error of a write what a person can do about it.
 func refused(a Assignment, err error) error {
 	host := "set it on the host"
 	if strings.HasPrefix(a.Name, "net.") {
@@ -202,14 +203,14 @@ func refusedFiles(a Assignment, err error) error {
 	case errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0 && a.Name == HardOpenFiles:
 		return fmt.Errorf("only root may raise it: run this again with sudo: %w", err)
 	case errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0:
-		return fmt.Errorf("the process belongs to someone else: run this again with sudo: %w", err)
+		return fmt.Errorf("another user owns the process: run this again with sudo: %w", err)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("refused even to root, as in a container, where root lacks CAP_SYS_RESOURCE, or above fs.nr_open: start the container with --ulimit nofile=%s: %w", a.Value, err)
 	}
 	return err
 }
 
-// plain is the number as the kernel writes it.
+// plain returns the number as the kernel writes it.
 func plain(v Value) string {
 	return strings.ReplaceAll(v.String(), ",", "")
 }

@@ -364,8 +364,8 @@ func TestRefusal(t *testing.T) {
 				s.OpenFiles, s.OpenFilesHard = 4096, 20000
 				s.PortLow, s.PortHigh = 32768, 60999
 			},
-			"2 limits stand in the way of 100,000 connections: run with -c 28000, or mend each\n" +
-				"  this shell allows 4,096 open files a process and 100,000 connections in 10 processes need 10,064 in each: raise it with `ulimit -n 10064` (hard limit 20,000)\n" +
+			"2 limits stand in the way of 100,000 connections: run with -c 28000, or fix each\n" +
+				"  this shell allows 4,096 open files per process and 100,000 connections in 10 processes need 10,064 in each: raise it with `ulimit -n 10064` (hard limit 20,000)\n" +
 				"  28,232 ports from 1 source address to 1 destination make 28,232 connections of 100,000: use 4 source addresses (--source-ip 127.0.0.2-127.0.0.5 if the server is on this machine)",
 		},
 		{

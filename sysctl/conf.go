@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// Conf writes a file for /etc/sysctl.d that mends limits, which [Examine] made,
-// at every boot. Only what is short is set in it: sysctl.d knows no "at
-// least", so a line for a setting that is high enough would lower it on the
-// day that something else needs more. Those stand in it as comments, and so do
-// the open files of a service, which no sysctl governs.
+// Conf writes a file for /etc/sysctl.d that lifts limits, which [Examine] made, at
+// every boot. It sets only what is short: sysctl.d has no "at least", so a line
+// for a setting that is high enough would lower what another program raises some
+// day. Those settings are comments, and so are the open files of a service, which
+// no sysctl governs.
 func Conf(w io.Writer, n Need, s System, limits []Limit) error {
 	if s.OS != "linux" {
-		return fmt.Errorf("sysctl: nothing but Linux reads a sysctl.d file: %w", errors.ErrUnsupported)
+		return fmt.Errorf("sysctl: only Linux reads sysctl.d files: %w", errors.ErrUnsupported)
 	}
 	var short, enough, byHand strings.Builder
 	files := 0
@@ -49,10 +49,10 @@ func Conf(w io.Writer, n Need, s System, limits []Limit) error {
 	}
 	b.WriteString(short.String())
 	if enough.Len() > 0 {
-		b.WriteString("\n# High enough here, and not set, since a line would lower what someone else raised:\n" + enough.String())
+		b.WriteString("\n# High enough here, and not set: a line would lower what another program raises:\n" + enough.String())
 	}
 	if byHand.Len() > 0 {
-		b.WriteString("\n# Short as well, and no kernel setting mends it:\n" + byHand.String())
+		b.WriteString("\n# Short as well, and no kernel setting lifts it:\n" + byHand.String())
 	}
 	if files > 0 {
 		fmt.Fprintf(&b, "\n# Not a kernel setting: open files of the service, in [Service] of its systemd unit\n"+

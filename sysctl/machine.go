@@ -10,28 +10,27 @@ import (
 	"strings"
 )
 
-// Machine is where limits are read and written for a person who looks for the
-// one that is short. Its zero value is this machine as the shell has it.
+// Machine reads and writes limits for a person who looks for the one that is
+// short. Its zero value is this machine with the limits of the shell.
 type Machine struct {
 	// Root is the directory that holds a Linux system's proc and sys; "" is
-	// this machine. Another may stand anywhere, also on other systems: a copy
-	// made for a test, or for someone else.
+	// this machine. It may be a copy, on any system.
 	Root string
-	// Process is whose open-file limits and control group count. 0 is the
-	// process that started this one, looked through sudo: the shell, whose
-	// limits every server started from it inherits. (Those of this process
-	// say little: the Go runtime has raised them.)
+	// Process is the process whose open-file limits and control group count. 0
+	// is the one that started this one, beyond sudo: the shell, whose limits
+	// every server inherits that it starts. (Those of this process mean little:
+	// the Go runtime has raised them.)
 	Process int
 	// SetOpenFiles sets both limits on open files of a running process; nil is
 	// prlimit(2) of Linux.
 	SetOpenFiles func(pid int, soft, hard Value) error
 }
 
-// ErrNoProcess tells that no process has the number that was asked for.
+// ErrNoProcess is returned if no process has the number that was asked for.
 var ErrNoProcess = errors.New("no process has this number")
 
-// Read reads the limits as [Read] does, but takes those of a process from
-// Process. Where that is not there, the error wraps [ErrNoProcess].
+// Read reads the limits as [Read] does, but those of a process from Process. If
+// that does not exist, the error wraps [ErrNoProcess].
 func (m Machine) Read() (System, error) {
 	if !m.linux() {
 		if m.Process != 0 {
@@ -64,7 +63,7 @@ func (m Machine) root() string {
 	return m.Root
 }
 
-// process finds whose limits are meant; its zero value is this process.
+// process returns the process whose limits count; its zero value is this one.
 func (m Machine) process(p *proc) Process {
 	if m.Process != 0 {
 		return Process{PID: m.Process, Name: p.text(fmt.Sprintf("proc/%d/comm", m.Process))}
@@ -75,8 +74,8 @@ func (m Machine) process(p *proc) Process {
 	return p.shell(os.Getppid())
 }
 
-// shell is pid or, where that only changes the user, the first above it that
-// does not. There is none where init, a service manager or nothing at all
+// shell returns process pid or, if that only changes the user, the first above it
+// that does not. It returns none if init, a service manager or an unknown process
 // started this program: their limits are not what others inherit.
 func (p *proc) shell(pid int) Process {
 	for pid > 1 {
@@ -93,8 +92,8 @@ func (p *proc) shell(pid int) Process {
 	return Process{}
 }
 
-// parent is the fourth field of proc_pid_stat(5), counted from behind the
-// name, which may hold anything; 0 where there is none.
+// parent returns the fourth field of proc_pid_stat(5), counted from the end of the
+// name, which may hold anything; 0 if there is none.
 func (p *proc) parent(pid int) int {
 	stat := p.text(fmt.Sprintf("proc/%d/stat", pid))
 	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
@@ -108,7 +107,7 @@ func (p *proc) parent(pid int) int {
 	return parent
 }
 
-// Remarks says in a sentence each what of s could not be judged, and why.
+// Remarks returns a sentence for each part of s that could not be judged, and why.
 func (m Machine) Remarks(n Need, s System) []string {
 	var remarks []string
 	say := func(missing bool, sentence string) {
@@ -118,8 +117,8 @@ func (m Machine) Remarks(n Need, s System) []string {
 	}
 	if s.OS == "darwin" {
 		return []string{
-			"open files: comet sees its own soft limit, which the Go runtime has raised; `ulimit -Sn` tells the shell's",
-			"memory: how much is free is not read here, nor what is left of the mbufs (`netstat -m`)",
+			"open files: comet sees its own soft limit, which the Go runtime has raised; `ulimit -Sn` shows the shell's",
+			"memory: neither the free memory nor the free mbufs (`netstat -m`) are read here",
 			"reserved ports, SYN backlog, epoll watches, tcp_mem, connection tracking and control groups: macOS has none to check",
 		}
 	}
@@ -146,14 +145,14 @@ func (m Machine) Remarks(n Need, s System) []string {
 
 func noLimit(v Value) bool { return !v.Known() || v == Unlimited }
 
-// otherNetwork tells that Process has network settings of its own.
+// otherNetwork reports whether Process has network settings of its own.
 func (m Machine) otherNetwork() bool {
 	if m.Process == 0 {
 		return false
 	}
 	theirs, err := os.Readlink(filepath.Join(m.root(), "proc", strconv.Itoa(m.Process), "ns/net"))
 	if err != nil {
-		return false // not allowed to look, or a copy of a system
+		return false // no permission to look, or a copy of a system
 	}
 	ours, err := os.Readlink(filepath.Join(m.root(), "proc/self/ns/net"))
 	return err == nil && ours != theirs

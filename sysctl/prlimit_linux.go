@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// setOpenFiles is prlimit(2) with RLIMIT_NOFILE.
+// setOpenFiles calls prlimit(2) with RLIMIT_NOFILE.
 func setOpenFiles(pid int, soft, hard Value) error {
 	r := unix.Rlimit{Cur: toRlimit(soft), Max: toRlimit(hard)}
 	return os.NewSyscallError("prlimit", unix.Prlimit(pid, unix.RLIMIT_NOFILE, &r, nil))

@@ -12,16 +12,16 @@ import (
 	"strings"
 )
 
-// proc reads the files of a Linux root directory. A file that is not there
+// proc reads the files of a Linux root directory. A file that does not exist
 // leaves its values Unknown; other faults are collected.
 type proc struct {
 	root fs.FS
-	// pid is whose limits and control group are read; 0 is the reader itself.
+	// pid is the process whose limits and control group are read; 0 is this one.
 	pid  int
 	errs []error
 }
 
-// of is a file of the process in proc.
+// of returns the path of a file of the process.
 func (p *proc) of(name string) string {
 	if p.pid == 0 {
 		return path.Join("proc/self", name)
@@ -29,7 +29,7 @@ func (p *proc) of(name string) string {
 	return path.Join("proc", strconv.Itoa(p.pid), name)
 }
 
-// text returns the trimmed content of a file, "" where there is none.
+// text returns the trimmed content of a file, "" if there is none.
 func (p *proc) text(name string) string {
 	b, err := fs.ReadFile(p.root, name)
 	switch {
@@ -42,7 +42,7 @@ func (p *proc) text(name string) string {
 	return strings.TrimSpace(string(b))
 }
 
-// number returns field i of a file, Unknown where there is none.
+// number returns field i of a file, Unknown if there is none.
 func (p *proc) number(name string, i int) Value {
 	fields := strings.Fields(p.text(name))
 	if i >= len(fields) {
@@ -55,8 +55,8 @@ func (p *proc) number(name string, i int) Value {
 	return v
 }
 
-// parseValue reads a kernel number. "max" and anything beyond an int64 (such
-// as an unlimited fs.file-max of 2^64-1) are Unlimited.
+// parseValue parses a number of the kernel. "max" and anything beyond an int64
+// (such as an unlimited fs.file-max of 2^64-1) are Unlimited.
 func parseValue(s string) (Value, error) {
 	if s == "max" {
 		return Unlimited, nil
@@ -71,7 +71,7 @@ func parseValue(s string) (Value, error) {
 	return Value(n), nil
 }
 
-// fill reads everything that files tell.
+// fill reads everything that stands in files.
 func (p *proc) fill(s *System) {
 	s.NrOpen = p.number("proc/sys/fs/nr_open", 0)
 	s.FileMax = p.number("proc/sys/fs/file-max", 0)
@@ -89,7 +89,10 @@ func (p *proc) fill(s *System) {
 	s.TCPMemPages = p.number("proc/sys/net/ipv4/tcp_mem", 2)
 	s.ConntrackMax = p.number("proc/sys/net/netfilter/nf_conntrack_max", 0)
 	s.ConntrackCount = p.number("proc/sys/net/netfilter/nf_conntrack_count", 0)
-	p.meminfo(s)
+	p.meminfo(map[string]*Value{
+		"MemTotal": &s.MemTotal, "MemAvailable": &s.MemAvailable,
+		"MemFree": &s.MemFree, "Slab": &s.Slab,
+	})
 	p.cgroup(s)
 }
 
@@ -109,9 +112,9 @@ func (p *proc) reserved(s *System) {
 	s.WidestReserved, _ = countPorts(list, low, high) // the same list, understood above
 }
 
-// countPorts counts the ports of a list like "8080,9000-9010" that lie from
-// low to high. The kernel writes such lists ordered and without overlap
-// (lib/vsprintf.c, bitmap_list_string).
+// countPorts counts the ports from low to high in a list like "8080,9000-9010".
+// The kernel writes such lists ordered and without overlap (lib/vsprintf.c,
+// bitmap_list_string).
 func countPorts(list string, low, high Value) (Value, error) {
 	var n Value
 	for item := range strings.SplitSeq(list, ",") {
@@ -132,12 +135,9 @@ func countPorts(list string, low, high Value) (Value, error) {
 	return n, nil
 }
 
-// meminfo reads proc_meminfo(5), whose kB are 1,024 bytes.
-func (p *proc) meminfo(s *System) {
-	wanted := map[string]*Value{
-		"MemTotal": &s.MemTotal, "MemAvailable": &s.MemAvailable,
-		"MemFree": &s.MemFree, "Slab": &s.Slab,
-	}
+// meminfo reads the lines that wanted names from /proc/meminfo
+// (proc_meminfo(5)), whose kB are 1,024 bytes.
+func (p *proc) meminfo(wanted map[string]*Value) {
 	for line := range strings.Lines(p.text("proc/meminfo")) {
 		key, rest, _ := strings.Cut(line, ":")
 		target, fields := wanted[key], strings.Fields(rest)
@@ -175,7 +175,7 @@ func (p *proc) openFiles(s *System) {
 	}
 }
 
-// cgroup finds the tightest limits between the process's control group and the
+// cgroup reads the tightest limits from the process's control group up to the
 // root of what is mounted, in version 2 or in the hierarchies of version 1
 // (cgroups(7)).
 func (p *proc) cgroup(s *System) {
@@ -203,9 +203,9 @@ func (p *proc) cgroup(s *System) {
 	}
 }
 
-// tightest lowers limit to the smallest in limitFile of the group and of those
-// above it, and sets usage to what counts against that one, without the cache
-// that cacheKey names.
+// tightest lowers limit to the smallest limitFile of the group and those above it,
+// and sets usage to what counts against that one, without the cache that cacheKey
+// names.
 func (p *proc) tightest(limit, usage *Value, mount, group, limitFile, usageFile, cacheKey string) {
 	// Version 1 writes "no limit" as the largest int64 in whole pages.
 	const noLimit = math.MaxInt64 - 1<<16
@@ -242,7 +242,7 @@ func (p *proc) stat(name, key string) Value {
 	return Unknown
 }
 
-// cpuModel is the first model name of /proc/cpuinfo (x86), or the board's
+// cpuModel returns the first model name of /proc/cpuinfo (x86), or the board's
 // model where the kernel gives none (many arm64 machines); "" if neither.
 func (p *proc) cpuModel() string {
 	b, err := fs.ReadFile(p.root, "proc/cpuinfo")
@@ -262,7 +262,7 @@ func (p *proc) cpuModel() string {
 	return model
 }
 
-// hugePages is the chosen word of "always [madvise] never".
+// hugePages returns the chosen word of "always [madvise] never".
 func (p *proc) hugePages() string {
 	_, rest, _ := strings.Cut(p.text("sys/kernel/mm/transparent_hugepage/enabled"), "[")
 	word, _, _ := strings.Cut(rest, "]")

@@ -7,11 +7,10 @@ import (
 	"strings"
 )
 
-// Refusal is nil when no limit is both short and hard. Otherwise it is one
-// error, with no package prefix since it is addressed to the person at the
-// prompt: what is too low, how many connections would fit under all limits
-// together, and what to do to get them all. Several shortages stand one per
-// line.
+// Refusal returns nil if no limit is both short and hard, and otherwise one
+// error: what is too low, how many connections fit all limits together, and what
+// to do to get them all. Several limits stand one per line. The error has no
+// package prefix, since it is for the person at the prompt.
 func Refusal(n Need, limits []Limit) error {
 	var short []Limit
 	fits := math.MaxInt
@@ -38,7 +37,7 @@ func Refusal(n Need, limits []Limit) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d limits stand in the way of %s connections", len(short), Value(n.Connections))
 	if fewer != "" {
-		fmt.Fprintf(&b, ": %s, or mend each", fewer)
+		fmt.Fprintf(&b, ": %s, or fix each", fewer)
 	}
 	for _, l := range short {
 		fmt.Fprintf(&b, "\n  %s: %s", l.Why, l.Mend)
@@ -53,8 +52,8 @@ func flagOf(n Need) string {
 	return n.Flag
 }
 
-// roundDown makes a number easy to type: two digits and zeros where that costs
-// no more than 2 %, three otherwise.
+// roundDown returns a number that is easy to type: two digits and zeros where
+// that costs at most 2 %, otherwise three digits.
 func roundDown(n int) int {
 	step := 1
 	for n/step >= 100 {

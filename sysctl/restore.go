@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Settings reads sysctls by their dotted names, so that they can be [Machine.Put]
-// back. Several numbers have one blank between them.
+// Settings reads sysctls by their dotted names, for [Machine.Put]. Several numbers
+// have one blank between them.
 func (m Machine) Settings(names ...string) ([]Assignment, error) {
 	var settings []Assignment
 	for _, name := range names {
@@ -20,9 +20,8 @@ func (m Machine) Settings(names ...string) ([]Assignment, error) {
 	return settings, nil
 }
 
-// Put writes sysctls as they are given, smaller or larger than what is there.
-// One that fails does not keep it from the next. It is for what was there
-// before; [Machine.Apply] is what raises a limit.
+// Put writes sysctls back as they are given, smaller or larger than what is there,
+// and goes on after one that fails. To raise a limit, use [Machine.Apply].
 func (m Machine) Put(settings []Assignment) []Change {
 	changes := make([]Change, 0, len(settings))
 	for _, a := range settings {
@@ -50,12 +49,12 @@ func (m Machine) put(a Assignment) Change {
 	return c
 }
 
-// file is where a sysctl is read and written (proc_sys(5)).
+// file returns the path at which a sysctl is read and written (proc_sys(5)).
 func (m Machine) file(name string) string {
 	return filepath.Join(m.root(), "proc/sys", filepath.FromSlash(strings.ReplaceAll(name, ".", "/")))
 }
 
-// Command is the command that gives a sysctl this value.
+// Command returns the command that gives a sysctl this value.
 func (a Assignment) Command() string {
 	if strings.ContainsRune(a.Value, ' ') {
 		return fmt.Sprintf("sysctl -w %s=%q", a.Name, a.Value)

@@ -9,9 +9,9 @@ import (
 	"syscall"
 )
 
-// openFileLimits reads RLIMIT_NOFILE as it is in force. The Go runtime has by
-// then raised the soft limit to one below the hard one, and puts it back in
-// the processes that it starts (package syscall, rlimit.go).
+// openFileLimits reads RLIMIT_NOFILE as it is in force. By then the Go runtime has
+// raised the soft limit to one below the hard one. It puts it back in the
+// processes that it starts (package syscall, rlimit.go).
 func openFileLimits() (soft, hard Value, err error) {
 	var r syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &r); err != nil {
@@ -24,11 +24,10 @@ func openFileLimits() (soft, hard Value, err error) {
 func fromRlimit(n uint64) Value { return Value(min(n, math.MaxInt64)) }
 
 // RaiseOpenFiles sets the soft limit on open files to the hard one, or to the
-// kernel's ceiling for any process where that is lower, and returns what is in
-// force afterwards, also next to an error. Unlike the raise that the Go runtime
-// makes at start-up, this one is inherited by the processes started from here.
-// It may be called more than once, and does nothing on platforms without such
-// limits.
+// kernel's ceiling for any process if that is lower, and returns what is in force
+// afterwards, also beside an error. Processes started from here inherit it, unlike
+// the raise that the Go runtime makes at start-up. It may be called more than
+// once, and does nothing on platforms without such limits.
 func RaiseOpenFiles() (soft, hard uint64, err error) {
 	var r syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &r); err != nil {
@@ -36,8 +35,8 @@ func RaiseOpenFiles() (soft, hard uint64, err error) {
 	}
 	target := uint64(tighter(fromRlimit(r.Max), filesCeiling()))
 	raised := syscall.Rlimit{Cur: max(r.Cur, target), Max: r.Max}
-	// Also when there is nothing to raise: it is this call that makes the
-	// runtime leave the limit alone in child processes.
+	// Also when there is nothing to raise: this call makes the runtime leave the
+	// limit alone in child processes.
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &raised); err != nil && r.Cur < target {
 		return r.Cur, r.Max, fmt.Errorf("sysctl: cannot raise the open-file limit from %s to %s: %w",
 			fromRlimit(r.Cur), fromRlimit(target), os.NewSyscallError("setrlimit", err))

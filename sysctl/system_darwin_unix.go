@@ -28,8 +28,7 @@ func read() (System, error) {
 	return s, err
 }
 
-// number reads an int of sysctl(3); one that this release does not have is
-// Unknown.
+// number reads an int of sysctl(3), Unknown if this release does not have it.
 func number(name string) Value {
 	n, err := unix.SysctlUint32(name)
 	if err != nil {
@@ -43,5 +42,5 @@ func describe(e *Environment) {
 	e.CPU, _ = unix.Sysctl("machdep.cpu.brand_string")
 }
 
-// filesCeiling is what setrlimit(2) of macOS accepts at most.
+// filesCeiling returns the most that setrlimit(2) of macOS accepts.
 func filesCeiling() Value { return number("kern.maxfilesperproc") }

@@ -27,7 +27,7 @@ func describe(e *Environment) {
 	e.HugePages = p.hugePages()
 }
 
-// filesCeiling is fs.nr_open.
+// filesCeiling returns fs.nr_open.
 func filesCeiling() Value {
 	p := &proc{root: os.DirFS("/")}
 	return p.number("proc/sys/fs/nr_open", 0)

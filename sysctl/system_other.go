@@ -13,14 +13,13 @@ func read() (System, error) {
 	s := UnknownSystem()
 	s.OS = runtime.GOOS
 	s.PageSize = Value(os.Getpagesize())
-	return s, fmt.Errorf("sysctl: %s has no limits that comet knows how to read, so none is checked: %w",
+	return s, fmt.Errorf("sysctl: comet cannot read the limits of %s, so none is checked: %w",
 		runtime.GOOS, errors.ErrUnsupported)
 }
 
 func describe(*Environment) {}
 
-// RaiseOpenFiles does nothing here: both limits are reported as unlimited (0
-// would read as none left).
+// RaiseOpenFiles does nothing here and returns that both limits are unlimited.
 func RaiseOpenFiles() (soft, hard uint64, err error) {
 	return uint64(Unlimited), uint64(Unlimited), nil
 }

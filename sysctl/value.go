@@ -12,16 +12,18 @@ import (
 type Value int64
 
 const (
-	// Unknown marks what this platform does not have or does not tell.
+	// Unknown marks what this platform does not have or does not show.
 	Unknown Value = -1
-	// Unlimited marks a limit that was lifted ("unlimited", "max").
+	// Unlimited marks a limit that was lifted ("unlimited", "max"), and any
+	// number beyond an int64.
 	Unlimited Value = math.MaxInt64
 )
 
-// Known tells whether the value was read.
+// Known reports whether the value was read.
 func (v Value) Known() bool { return v >= 0 }
 
-// String is the number with thousands separators, "unknown" or "unlimited".
+// String returns the number with thousands separators, "unknown" or
+// "unlimited".
 func (v Value) String() string {
 	switch {
 	case !v.Known():
@@ -40,8 +42,8 @@ func (v Value) String() string {
 	return string(out)
 }
 
-// MarshalJSON writes null for an unknown value, so that nobody takes "not
-// read" for 0 or -1.
+// MarshalJSON writes null for an unknown value, so that "not read" is not taken
+// for 0 or -1.
 func (v Value) MarshalJSON() ([]byte, error) {
 	if !v.Known() {
 		return []byte("null"), nil
@@ -49,7 +51,7 @@ func (v Value) MarshalJSON() ([]byte, error) {
 	return strconv.AppendInt(nil, int64(v), 10), nil
 }
 
-// UnmarshalJSON reads what MarshalJSON wrote.
+// UnmarshalJSON parses what MarshalJSON writes.
 func (v *Value) UnmarshalJSON(b []byte) error {
 	n := int64(Unknown)
 	if string(b) != "null" {
@@ -61,7 +63,7 @@ func (v *Value) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// size writes bytes as a person reads memory: 47.9 MiB, 4.7 GiB.
+// size formats bytes as a person reads memory: 47.9 MiB, 4.7 GiB.
 func size(bytes Value) string {
 	if !bytes.Known() || bytes == Unlimited {
 		return bytes.String()
@@ -82,4 +84,13 @@ func saturating(a, b Value) Value {
 		return Unlimited
 	}
 	return a * b
+}
+
+// plus returns a+b for values that are not negative, or Unlimited where that
+// overflows.
+func plus(a, b Value) Value {
+	if b > Unlimited-a {
+		return Unlimited
+	}
+	return a + b
 }

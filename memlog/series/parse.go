@@ -8,13 +8,17 @@ import (
 )
 
 const (
+	msgNUL    = "it holds NUL bytes: the log is binary, or a crash has damaged it"
 	msgNoUnix = "no unix time followed by kilobytes and connections"
 	msgMillis = "the unix time must be in seconds, and this looks like milliseconds"
 )
 
-// parseLine reads one line that is neither blank nor a comment. msg says what
+// parseLine parses one line that is neither blank nor a comment. msg says what
 // is wrong with it, "" if nothing is.
 func parseLine(line []byte) (s Sample, msg string) {
+	if bytes.IndexByte(line, 0) >= 0 {
+		return Sample{}, msgNUL
+	}
 	unix, rss, connections, rest, msg := splitColumns(line)
 	if msg != "" {
 		return Sample{}, msg
@@ -33,11 +37,11 @@ func parseLine(line []byte) (s Sample, msg string) {
 	return s, ""
 }
 
-// splitColumns finds the columns. In a line with tabs they are where the tabs
-// are, which lets a column be empty (the article's loop leaves the kilobytes
-// empty when ps finds no process). Failing that the line is taken as words,
-// and because a date has four to seven of them, depending on the language, the
-// three figures are counted from the right, where the date cannot reach.
+// splitColumns finds the columns. In a line with tabs, tabs separate them, so
+// that a column may be empty: the article's loop leaves the kilobytes empty when
+// ps finds no process. Other lines are taken as words. A date has four to seven
+// of those, depending on the language, so the three figures are counted from
+// the right.
 func splitColumns(line []byte) (unix, rss, connections, rest []byte, msg string) {
 	if cols := bytes.SplitN(line, []byte{'\t'}, 5); len(cols) >= 4 {
 		for i := range cols {
@@ -83,8 +87,8 @@ func cutLast(line []byte) (word, before []byte) {
 	return word, bytes.TrimRight(line[:len(line)-len(word)], " \t")
 }
 
-// parseUnix reads unix seconds with an optional fraction, whose point may be
-// the comma that some locales print.
+// parseUnix parses unix seconds with an optional fraction. Its point may be the
+// comma that some locales print.
 func parseUnix(b []byte) (time.Time, bool) {
 	whole, fraction, found := b, []byte(nil), false
 	if i := bytes.IndexAny(b, ".,"); i >= 0 {
@@ -111,15 +115,17 @@ func parseUnix(b []byte) (time.Time, bool) {
 	return time.Unix(sec, nsec), true
 }
 
-// parseFigure reads a whole number, or Unknown from "-" or an empty column.
+// parseFigure parses a whole number of kilobytes or connections, or Unknown
+// from "-" or an empty column.
 func parseFigure(b []byte) (int64, bool) {
 	if len(b) == 0 || len(b) == 1 && b[0] == '-' {
 		return Unknown, true
 	}
-	return parseDigits(b)
+	n, ok := parseDigits(b)
+	return n, ok && n <= maxFigure
 }
 
-// parseDigits reads a whole number without a sign.
+// parseDigits parses a whole number without a sign.
 func parseDigits(b []byte) (int64, bool) {
 	if len(b) == 0 || b[0] < '0' || b[0] > '9' {
 		return 0, false

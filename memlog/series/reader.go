@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 )
 
 // maxLine is the longest line that is read, in bytes. A longer one (a binary
@@ -44,16 +45,25 @@ func (e *SyntaxError) Error() string {
 //	}
 //
 // Columns may be separated by tabs or by spaces; the date may be any words in
-// any language, or missing; lines may end in CRLF; blank lines and lines that
-// begin with '#' are passed over. The unix time may have a fraction.
-// A last line without a newline may have been cut anywhere, so it is not
-// trusted: it is left out and Torn reports it.
+// any language, or missing; blank lines and lines that begin with '#' are
+// skipped. The unix time may have a fraction. Lines may end in CRLF or in CR
+// alone, and the text may be UTF-16 or begin with a byte order mark. NUL bytes
+// before a line are skipped: a log that was truncated under a program that does
+// not append has them. Samples come in the order of the file, also where the
+// clock was set back (see Back).
+//
+// A last line without a newline may have been cut anywhere, so it is left out
+// and Torn reports it. What is known not to be a log, such as a compressed one,
+// is named by Err.
 //
 // A Reader is not safe for concurrent use.
 type Reader struct {
 	name      string
-	in        *bufio.Reader
+	src       io.Reader
+	in        *bufio.Reader // of src, decoded; nil before the first Scan
 	line      int
+	latest    time.Time // of the sample before
+	back      time.Duration
 	sample    Sample
 	malformed *SyntaxError
 	torn      bool
@@ -62,13 +72,19 @@ type Reader struct {
 
 // NewReader reads from r; name stands for it in errors.
 func NewReader(r io.Reader, name string) *Reader {
-	return &Reader{name: name, in: bufio.NewReaderSize(r, maxLine)}
+	return &Reader{name: name, src: r}
 }
 
 // Scan advances to the next record, a sample or a malformed line. It returns
 // false at the end of the input and on the first error from reading it.
 func (r *Reader) Scan() bool {
-	r.sample, r.malformed = Sample{}, nil
+	r.sample, r.malformed, r.back = Sample{}, nil, 0
+	if r.in == nil && r.err == nil {
+		var text io.Reader
+		if text, r.err = decode(r.src, r.name); r.err == nil {
+			r.in = bufio.NewReaderSize(text, maxLine)
+		}
+	}
 	for r.err == nil && !r.torn {
 		line, long, ok := r.next()
 		if !ok {
@@ -78,18 +94,26 @@ func (r *Reader) Scan() bool {
 			r.fail(line, fmt.Sprintf("the line is longer than %d bytes", maxLine))
 			return true
 		}
-		line = bytes.Trim(line, "\r\n")
+		line = bytes.TrimPrefix(bytes.TrimLeft(bytes.Trim(line, "\r\n"), "\x00"), []byte(bom))
 		if rest := bytes.TrimLeft(line, " \t"); len(rest) == 0 || rest[0] == '#' {
 			continue
 		}
 		sample, msg := parseLine(line)
 		if msg != "" {
 			r.fail(line, msg)
+			return true
 		}
-		r.sample = sample
+		r.accept(sample)
 		return true
 	}
 	return false
+}
+
+func (r *Reader) accept(s Sample) {
+	if !r.latest.IsZero() {
+		r.back = max(0, r.latest.Sub(s.Time))
+	}
+	r.sample, r.latest = s, s.Time
 }
 
 // next returns the next line, which is valid until the next call, or the
@@ -97,6 +121,9 @@ func (r *Reader) Scan() bool {
 func (r *Reader) next() (line []byte, long, ok bool) {
 	line, err := r.in.ReadSlice('\n')
 	r.line++
+	for errors.Is(err, bufio.ErrBufferFull) && len(bytes.TrimLeft(line, "\x00")) == 0 {
+		line, err = r.in.ReadSlice('\n')
+	}
 	if errors.Is(err, bufio.ErrBufferFull) {
 		long = true
 		line = bytes.Clone(line[:maxText+1])
@@ -131,20 +158,24 @@ func (r *Reader) Sample() Sample { return r.sample }
 // nil if it is one.
 func (r *Reader) Malformed() *SyntaxError { return r.malformed }
 
-// Line is the number of the line that Scan has found, counted from 1.
+// Back returns how far the sample lies before the one before it in the log: its
+// clock was set back, or two logs were joined. It is 0 where time goes on.
+func (r *Reader) Back() time.Duration { return r.back }
+
+// Line returns the number of the line that Scan has found, counted from 1.
 func (r *Reader) Line() int { return r.line }
 
-// Torn tells, after Scan has returned false, that the input ended in a line
+// Torn reports, after Scan has returned false, whether the input ended in a line
 // without a newline, which was left out.
 func (r *Reader) Torn() bool { return r.torn }
 
-// Err is the error that ended reading, nil at the end of the input. Malformed
-// lines are not errors in this sense.
+// Err returns the error that ended reading, nil at the end of the input.
+// Malformed lines are not errors in this sense.
 func (r *Reader) Err() error { return r.err }
 
-// ReadAll reads a log to its end: the samples, the malformed lines among them,
-// and the error that ended reading early, if any; what was read before it is
-// returned too. A last line without a newline is left out.
+// ReadAll reads a log to its end. It returns the samples, the malformed lines
+// among them, and the error that ended reading early, if any, together with
+// what was read before it. A last line without a newline is left out.
 func ReadAll(r io.Reader, name string) (samples []Sample, malformed []*SyntaxError, err error) {
 	in := NewReader(r, name)
 	for in.Scan() {

@@ -19,11 +19,12 @@ package series
 import (
 	"math"
 	"strconv"
+	"strings"
 	"time"
 )
 
-// Unknown is a figure that nobody has measured; it is written "-". Zero is a
-// measurement, Unknown is not.
+// Unknown stands for a figure that was not measured; it is written "-". Zero is
+// a measurement, Unknown is not.
 const Unknown int64 = -1
 
 // Sample is one line of the log.
@@ -59,15 +60,26 @@ func (s Sample) Field(key string) (string, bool) {
 	return "", false
 }
 
-// Number returns the column named key as a finite number. It is false when the
-// column is missing, unknown ("-") or not a number.
+// Number returns the first column named key as Field.Number does, and false if
+// there is none.
 func (s Sample) Number(key string) (float64, bool) {
-	v, found := s.Field(key)
-	if !found {
+	for _, f := range s.Fields {
+		if f.Key == key {
+			return f.Number()
+		}
+	}
+	return 0, false
+}
+
+// Number parses the value as a decimal number. It returns false if the value is
+// unknown ("-") or another text, NaN, infinite, hexadecimal, or of 10^18 and
+// more, which nothing that is logged comes to.
+func (f Field) Number() (float64, bool) {
+	if strings.ContainsAny(f.Value, "xX_") {
 		return 0, false
 	}
-	n, err := strconv.ParseFloat(v, 64)
-	if err != nil || math.IsNaN(n) || math.IsInf(n, 0) {
+	n, err := strconv.ParseFloat(f.Value, 64)
+	if err != nil || !(math.Abs(n) < 1e18) {
 		return 0, false
 	}
 	return n, true
@@ -80,6 +92,10 @@ const (
 	minUnix = 100_000_000
 	maxUnix = 99_999_999_999
 )
+
+// maxFigure bounds kilobytes and connections, so that kilobytes fit an int64
+// as bytes.
+const maxFigure = math.MaxInt64 >> 10
 
 func validKey(key string) bool {
 	for i := range len(key) {
@@ -94,7 +110,7 @@ func validKey(key string) bool {
 	return key != ""
 }
 
-// mustEscape tells which bytes of a value cannot stand in a line as they are.
+// mustEscape reports whether a byte of a value cannot stand in a line as it is.
 func mustEscape(c byte) bool { return c <= ' ' || c == 0x7f || c == '%' }
 
 const hexDigits = "0123456789ABCDEF"
@@ -111,7 +127,7 @@ func appendEscaped(dst []byte, value string) []byte {
 }
 
 // unescape undoes appendEscaped. A percent sign without two hexadecimal digits
-// behind it stays as it is: the line was written by somebody else.
+// after it stays as it is: another program wrote the line.
 func unescape(value string) string {
 	var out []byte
 	start := 0

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strconv"
 	"sync"
 	"time"
@@ -14,99 +13,42 @@ import (
 // It is safe for concurrent use.
 type Writer struct {
 	// Millis writes the unix time with three decimals, for samples taken more
-	// often than once a second. Otherwise it is cut to whole seconds, as the
-	// article has it. Set it before the first Write.
+	// often than once per second. Otherwise it is cut to whole seconds, as in
+	// the article. Set it before the first Write.
 	Millis bool
 
-	mu   sync.Mutex
 	out  io.Writer
-	file *os.File // out, when OpenAppend has opened it
-	in   *os.File // the same file for reading, when it has a last line to look at
-	torn bool     // this Writer has left the log within a line
+	file *File // out, if OpenAppend has opened it
+
+	mu   sync.Mutex
+	torn bool // out is no File, and the last Write left it within a line
 	buf  []byte
 }
 
-// NewWriter writes to w, for example standard output.
+// NewWriter returns a Writer to w, for example standard output.
 func NewWriter(w io.Writer) *Writer { return &Writer{out: w} }
 
-// OpenAppend opens the log at path to append to it and creates it if it does
-// not exist. Whenever the log ends within a line, which a crash or a full disk
-// leaves behind, the next Write completes that line by a newline. Several
-// Writers, in as many processes, may append to one log. Close the Writer when
-// done.
+// OpenAppend returns a Writer that appends to the log at path as a File does:
+// it creates the log if there is none, completes a torn last line, and follows
+// the log when it is rotated. Close the Writer when done.
 func OpenAppend(path string) (*Writer, error) {
-	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	f, err := OpenFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("series: the log cannot be appended to: %w", err)
+		return nil, err
 	}
-	w := &Writer{out: f, file: f}
-	if err := w.openLastLine(path); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("series: cannot tell whether the log's last line is complete: %w", err)
-	}
-	return w, nil
+	return &Writer{out: f, file: f}, nil
 }
 
-// openLastLine opens a regular file for reading too; pipes and devices have no
-// last line.
-func (w *Writer) openLastLine(path string) error {
-	info, err := w.file.Stat()
-	if err != nil || !info.Mode().IsRegular() {
-		return err
-	}
-	if w.in, err = os.Open(path); err != nil {
-		return err
-	}
-	_, err = endsWithinLine(w.in)
-	return err
-}
-
-// endsWithinLine looks at the last byte of a file.
-func endsWithinLine(f *os.File) (bool, error) {
-	info, err := f.Stat()
-	if err != nil || info.Size() == 0 {
-		return false, err
-	}
-	var last [1]byte
-	switch _, err := f.ReadAt(last[:], info.Size()-1); {
-	case errors.Is(err, io.EOF): // truncated meanwhile
-		return false, nil
-	case err != nil:
-		return false, err
-	}
-	return last[0] != '\n', nil
-}
-
-// isTorn tells whether the log ends within a line: by this Writer, or by
-// another one that has crashed or met a full disk. A file system shows a line
-// that crosses a page in two steps, so what another Writer seems to have torn
-// is looked at again before a newline of ours makes a blank line of it.
-func (w *Writer) isTorn() bool {
-	if w.in == nil {
-		return w.torn
-	}
-	for wait := time.Millisecond; ; wait *= 2 {
-		torn, err := endsWithinLine(w.in)
-		switch {
-		case err != nil:
-			return w.torn
-		case !torn || w.torn || wait > 8*time.Millisecond:
-			return torn
-		}
-		<-time.After(wait)
-	}
-}
-
-// Write appends one line with a single write call. A sample that has no place
-// in a log (a time before 1973, a key with a blank in it) is refused and
-// nothing is written. When the write fails, for example because the disk is
-// full, the error wraps the cause (errors.Is(err, syscall.ENOSPC)), the sample
-// is lost, and the next one begins on a line of its own.
+// Write appends one line with a single write call. A sample that does not fit a
+// log (a time before 1973, a key with a blank in it) is refused and nothing is
+// written. If the write fails, for example because the disk is full, the error
+// wraps the cause (errors.Is(err, syscall.ENOSPC)), the sample is lost, and the
+// next one begins on a line of its own.
 func (w *Writer) Write(s Sample) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	b := w.buf[:0]
-	if w.isTorn() {
+	if w.torn {
 		b = append(b, '\n')
 	}
 	b, err := appendLine(b, s, w.Millis)
@@ -115,7 +57,7 @@ func (w *Writer) Write(s Sample) error {
 		return err
 	}
 	n, err := w.out.Write(b)
-	if n > 0 {
+	if n > 0 && w.file == nil {
 		w.torn = b[min(n, len(b))-1] != '\n'
 	}
 	if err == nil && n < len(b) {
@@ -127,18 +69,30 @@ func (w *Writer) Write(s Sample) error {
 	return nil
 }
 
-// Close closes the file of OpenAppend. What NewWriter was given stays open.
-func (w *Writer) Close() error {
-	if w.in != nil {
-		w.in.Close()
-	}
+// Reopen opens the log of OpenAppend again at its path, as File.Reopen does. It
+// may be called at any time. What NewWriter was given stays as it is.
+func (w *Writer) Reopen() error {
 	if w.file == nil {
 		return nil
 	}
-	if err := w.file.Close(); err != nil {
-		return fmt.Errorf("series: closing the log: %w", err)
+	return w.file.Reopen()
+}
+
+// Misplaced returns why lines go to a file that is no longer at the path of
+// OpenAppend; nil otherwise.
+func (w *Writer) Misplaced() error {
+	if w.file == nil {
+		return nil
 	}
-	return nil
+	return w.file.Misplaced()
+}
+
+// Close closes the log of OpenAppend. What NewWriter was given stays open.
+func (w *Writer) Close() error {
+	if w.file == nil {
+		return nil
+	}
+	return w.file.Close()
 }
 
 func appendLine(b []byte, s Sample, millis bool) ([]byte, error) {
@@ -146,6 +100,10 @@ func appendLine(b []byte, s Sample, millis bool) ([]byte, error) {
 	if unix < minUnix || unix > maxUnix {
 		return b, fmt.Errorf("series: a sample of %s cannot be written: its unix time is not between %d and %d",
 			s.Time.Format(time.RFC3339), minUnix, maxUnix)
+	}
+	if s.RSSKB > maxFigure || s.Connections > maxFigure {
+		return b, fmt.Errorf("series: a sample of %d kilobytes and %d connections cannot be written: no figure may exceed %d",
+			s.RSSKB, s.Connections, int64(maxFigure))
 	}
 	start := len(b)
 	b = s.Time.AppendFormat(b, time.UnixDate)

@@ -22,9 +22,9 @@ const (
 	attempts = 3
 )
 
-// Counter counts sockets of one network namespace: that which it was opened in,
-// or that of another process. It holds one netlink socket and one buffer;
-// counting makes no garbage. It is not safe for concurrent use.
+// Counter counts sockets of one network namespace: the one it was opened in, or
+// that of another process. It holds one netlink socket and one buffer; counting
+// allocates nothing. It is not safe for concurrent use.
 type Counter struct {
 	proc     string // of the process in whose namespace it counts: /proc/4711
 	other    bool   // that is another process than this one
@@ -37,17 +37,17 @@ type Counter struct {
 	ioErr    error // of the last call of read or write
 	fallback error // why /proc is read instead
 
-	read, write func(fd uintptr) bool // made once, since a closure is garbage
+	read, write func(fd uintptr) bool // made once, since a closure is an allocation
 }
 
-// Open prepares a Counter. Where netlink is not permitted it still succeeds if
-// /proc/net/tcp can be read; Fallback then says why.
+// Open returns a Counter. Where netlink is not permitted it still succeeds if
+// /proc/net/tcp can be read; Fallback then returns why.
 func Open() (*Counter, error) { return open(&Counter{proc: "/proc/self"}) }
 
-// OpenProcess is Open for the network namespace that process pid lives in.
-// Netlink there needs CAP_SYS_ADMIN; without it the Counter falls back to
-// /proc/<pid>/net/tcp, which everybody may read. As long as the Counter is
-// open, so is that namespace.
+// OpenProcess opens a Counter for the network namespace of process pid. Netlink
+// there needs CAP_SYS_ADMIN; without it the Counter falls back to
+// /proc/<pid>/net/tcp, which everyone may read. The namespace lives at least as
+// long as the Counter is open.
 func OpenProcess(pid int32) (*Counter, error) {
 	return open(&Counter{proc: "/proc/" + strconv.Itoa(int(pid)), other: true})
 }
@@ -76,7 +76,7 @@ func open(c *Counter) (*Counter, error) {
 	return nil, err
 }
 
-// dial opens the netlink socket, or decides for /proc.
+// dial opens the netlink socket, or falls back to /proc.
 func (c *Counter) dial() error {
 	conn, err := c.connect()
 	if err == nil {
@@ -112,15 +112,14 @@ func (c *Counter) connect() (*netlink.Conn, error) {
 func (c *Counter) fallBack(cause error) error {
 	f, err := os.Open(c.proc + "/net/tcp")
 	if err != nil {
-		return fmt.Errorf("%w; and the other way is closed too: %w", cause, err)
+		return fmt.Errorf("%w; and /proc cannot be read either: %w", cause, err)
 	}
 	f.Close()
 	c.fallback = cause
 	return nil
 }
 
-// Fallback says why /proc is read instead of asking by netlink; nil while
-// netlink is used.
+// Fallback returns why the Counter reads /proc; nil while it uses netlink.
 func (c *Counter) Fallback() error { return c.fallback }
 
 // Close releases the netlink socket.
@@ -136,11 +135,11 @@ func (c *Counter) Close() error {
 	return nil
 }
 
-// Count counts the sockets whose local end one of the filters chooses (all
-// sockets if there are none), by those states that are asked for. A socket
-// that two filters choose counts once. IPv4 and IPv6 are both counted.
+// Count counts the sockets in these states whose local end one of the filters
+// chooses; without filters, all sockets. A socket that two filters choose counts
+// once. IPv4 and IPv6 are both counted.
 //
-// ErrInterrupted comes together with counts, any other error without.
+// With ErrInterrupted the counts are valid, with any other error they are not.
 func (c *Counter) Count(filters []Filter, states ...State) (Counts, error) {
 	want, err := mask(states)
 	if err != nil {
@@ -155,7 +154,7 @@ func (c *Counter) Count(filters []Filter, states ...State) (Counts, error) {
 		}
 	}
 	if c.fallback != nil {
-		return CountProc(c.proc+"/net", filters, states...)
+		return countProc(c.proc+"/net", filters, states...)
 	}
 	for try := 1; ; try++ {
 		counts, err := c.ask(filters, want)
@@ -172,12 +171,12 @@ func (c *Counter) Count(filters []Filter, states ...State) (Counts, error) {
 		if err := c.fallBack(err); err != nil {
 			return Counts{}, err
 		}
-		return CountProc(c.proc+"/net", filters, states...)
+		return countProc(c.proc+"/net", filters, states...)
 	}
 }
 
-// refused tells errors of the request that will be the same next time: no
-// permission, or a kernel without sock_diag or its TCP part.
+// refused reports whether the request will fail the same way next time: without
+// permission, or on a kernel without sock_diag or its TCP part.
 func refused(err error) bool {
 	for _, e := range []error{fs.ErrPermission, unix.ENOENT, unix.EOPNOTSUPP, unix.EPROTONOSUPPORT, unix.EINVAL} {
 		if errors.Is(err, e) {
@@ -223,8 +222,8 @@ type answer struct {
 	done        bool
 }
 
-// take counts the messages of one part. Only the state of each socket is
-// looked at: everything else was chosen by the kernel.
+// take counts the messages of one part. It looks only at the state of each socket:
+// the kernel has chosen by everything else.
 func (a *answer) take(b []byte) error {
 	if len(b) == 0 {
 		return fmt.Errorf("sockdiag: the kernel's answer has no end: %w", io.ErrUnexpectedEOF)

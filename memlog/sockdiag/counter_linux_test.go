@@ -95,7 +95,7 @@ func TestCounterAgainstKnownSockets(t *testing.T) {
 			if err != nil || got != (Counts{Established: tt.want}) {
 				t.Errorf("netlink: %v, %v; want %d established", got, err, tt.want)
 			}
-			got, err = CountProc("/proc/self/net", filters, Established, CloseWait)
+			got, err = countProc("/proc/self/net", filters, Established, CloseWait)
 			if err != nil || got != (Counts{Established: tt.want}) {
 				t.Errorf("/proc: %v, %v; want %d established", got, err, tt.want)
 			}
@@ -253,7 +253,7 @@ func BenchmarkCount(b *testing.B) {
 			count func() (Counts, error)
 		}{
 			{"netlink", func() (Counts, error) { return c.Count(filters, Established) }},
-			{"proc", func() (Counts, error) { return CountProc("/proc/self/net", filters, Established) }},
+			{"proc", func() (Counts, error) { return countProc("/proc/self/net", filters, Established) }},
 		}
 		for _, way := range ways {
 			b.Run(fmt.Sprintf("via=%s/conns=%d", way.name, n), func(b *testing.B) {

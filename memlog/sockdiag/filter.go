@@ -123,7 +123,7 @@ func (f Filter) String() string {
 	return host + port
 }
 
-// match tells whether the filter chooses a socket at this local end. The
+// match reports whether the filter chooses a socket at this local end. The
 // kernel's bytecode does the same; see appendProgram.
 func (f Filter) match(local netip.AddrPort) bool {
 	if f.Port != 0 && f.Port != local.Port() {

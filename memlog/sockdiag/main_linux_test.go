@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"testing"
 
+	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 )
 
@@ -23,7 +24,8 @@ func TestMain(m *testing.M) {
 		if err := loopbackUp(); err != nil {
 			os.Exit(noNetwork)
 		}
-		os.Exit(m.Run())
+		goleak.VerifyTestMain(m)
+		return
 	}
 	for _, arg := range os.Args { // the parts of a fuzzer talk through pipes
 		if strings.HasPrefix(arg, "-test.fuzz") {
@@ -46,7 +48,7 @@ func TestMain(m *testing.M) {
 	case errors.As(err, &exit) && exit.ExitCode() != noNetwork:
 		os.Exit(max(exit.ExitCode(), 1)) // -1 if a signal has ended it
 	}
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m)
 }
 
 func loopbackUp() error {

@@ -14,11 +14,10 @@ import (
 	"strconv"
 )
 
-// CountProc counts from the files tcp and tcp6 in dir, such as
-// /proc/4711/net: the sockets of the network namespace that process 4711 lives
-// in. Without filters it counts all sockets. It costs about twenty times what a
-// Counter does.
-func CountProc(dir string, filters []Filter, states ...State) (Counts, error) {
+// countProc counts from the files tcp and tcp6 in dir, such as
+// /proc/4711/net: the sockets of the network namespace of process 4711. Without
+// filters it counts all sockets. It costs about twenty times as much as netlink.
+func countProc(dir string, filters []Filter, states ...State) (Counts, error) {
 	want, err := mask(states)
 	if err != nil {
 		return Counts{}, err
@@ -69,7 +68,7 @@ func countLines(r io.Reader, filters []Filter, want uint32) (Counts, error) {
 	return counts, in.Err()
 }
 
-// parseSocket reads "   0: 0100007F:1F40 0200007F:9C40 01 …".
+// parseSocket parses "   0: 0100007F:1F40 0200007F:9C40 01 …".
 func parseSocket(line []byte) (local netip.AddrPort, state State, ok bool) {
 	var words [4][]byte
 	for i := range words {
@@ -91,8 +90,8 @@ func parseSocket(line []byte) (local netip.AddrPort, state State, ok bool) {
 	return local, State(n), ok && err == nil && n > 0 && n < uint64(numStates)
 }
 
-// parseLocal reads an address, 32-bit words in the byte order of the machine,
-// and a port in plain order.
+// parseLocal parses an address, 32-bit words in the byte order of the machine, and
+// a port, most significant digit first.
 func parseLocal(word []byte) (netip.AddrPort, bool) {
 	var b [18]byte
 	digits := len(word) - 5

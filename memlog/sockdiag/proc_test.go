@@ -41,11 +41,11 @@ func TestCountProc(t *testing.T) {
 		}
 	}
 	all := []State{Established, CloseWait, SynRecv, Listen}
-	if _, err := CountProc(dir, nil, all...); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := countProc(dir, nil, all...); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("without files: %v", err)
 	}
 	write("tcp", procTCP)
-	if got, err := CountProc(dir, nil, Established); err != nil || got[Established] != 2 {
+	if got, err := countProc(dir, nil, Established); err != nil || got[Established] != 2 {
 		t.Errorf("without IPv6: %v, %v", got, err)
 	}
 	write("tcp6", procTCP6)
@@ -70,19 +70,19 @@ func TestCountProc(t *testing.T) {
 			}
 			filters = append(filters, f)
 		}
-		if got, err := CountProc(dir, filters, all...); err != nil || got != tt.want {
+		if got, err := countProc(dir, filters, all...); err != nil || got != tt.want {
 			t.Errorf("%q: %v, %v; want %v", tt.filters, got, err, tt.want)
 		}
 	}
 	write("tcp6", procTCP6+"   2: 00\n")
-	if got, err := CountProc(dir, nil, all...); err == nil || !strings.Contains(err.Error(), "line 4") {
+	if got, err := countProc(dir, nil, all...); err == nil || !strings.Contains(err.Error(), "line 4") {
 		t.Errorf("a broken line: %v, %v", got, err)
 	}
 }
 
 func TestStatesMustBeNamed(t *testing.T) {
 	for _, states := range [][]State{nil, {0}, {Established, numStates}} {
-		if _, err := CountProc(t.TempDir(), nil, states...); err == nil || errors.Is(err, fs.ErrNotExist) {
+		if _, err := countProc(t.TempDir(), nil, states...); err == nil || errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("states %v: %v", states, err)
 		}
 	}

@@ -57,7 +57,7 @@ func appendRequest(b []byte, want, seq uint32, filters []Filter) []byte {
 	return b
 }
 
-// commonPort is the port that all filters name, 0 if they differ. The kernel
+// commonPort returns the port that all filters name, 0 if they differ. The kernel
 // compares it before it runs the bytecode, which makes the usual case cheaper.
 func commonPort(filters []Filter) uint16 {
 	var port uint16

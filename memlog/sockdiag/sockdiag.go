@@ -1,8 +1,7 @@
 // Package sockdiag counts TCP sockets by state at local addresses, as
 // `ss -tn state established 'sport = :8000' | wc -l` does, but cheaply: Linux
 // filters by state, port and address inside the kernel (NETLINK_SOCK_DIAG, see
-// sock_diag(7)), and the answer is read into one buffer that is used again and
-// again.
+// sock_diag(7)), and the answer is read into one buffer that is reused.
 //
 //	counter, err := sockdiag.Open()
 //	…
@@ -13,7 +12,7 @@
 //	fmt.Println(counts[sockdiag.Established])
 //
 // Where netlink is not permitted (some sandboxes), /proc/net/tcp and
-// /proc/net/tcp6 are read instead. Other systems than Linux answer
+// /proc/net/tcp6 are read instead. Systems other than Linux return
 // [errors.ErrUnsupported].
 package sockdiag
 
@@ -63,13 +62,12 @@ func (c *Counts) add(other Counts) {
 	}
 }
 
-// ErrInterrupted says that sockets came and went so fast that the kernel could
-// not give a consistent list, several times in a row (NLM_F_DUMP_INTR). The
-// counts that come with it are those of the last attempt and may be off by a
-// few.
+// ErrInterrupted is returned if sockets came and went so fast that the kernel
+// could not give a consistent list, several times in a row (NLM_F_DUMP_INTR). The
+// counts beside it are those of the last attempt and may be off by a few.
 var ErrInterrupted = errors.New("sockdiag: the kernel's list of sockets changed while it was read")
 
-// mask is the set of states as the kernel takes it, a bit for each.
+// mask returns the set of states as the kernel takes it, a bit for each.
 func mask(states []State) (uint32, error) {
 	var m uint32
 	for _, s := range states {
