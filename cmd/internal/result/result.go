@@ -116,6 +116,10 @@ type Messages struct {
 	// Unaddressed were to ids with nobody there.
 	Unaddressed        Figure `json:"unaddressed"`
 	DeliveredPerSecond Figure `json:"delivered_per_second"`
+	Replayed           Figure `json:"replayed"`
+	Expected           Figure `json:"expected"`
+	Refused            Figure `json:"refused"`
+	Unknown            Figure `json:"unknown"`
 }
 
 // Latency is from due to received, in milliseconds.
