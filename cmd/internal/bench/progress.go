@@ -47,7 +47,7 @@ func (p *progress) line(format string, args ...any) {
 // update shows how far a phase is: a fraction from 0 to 1, live figures, and the
 // time left.
 func (p *progress) update(phase string, fraction float64, format string, args ...any) {
-	p.counted(phase, fraction, math.NaN(), format, args...)
+	p.counted(phase, fraction, uncounted, format, args...)
 }
 
 // counted is update for a phase that counts something, whose rate it shows.
@@ -102,7 +102,10 @@ func (p *progress) width() int {
 	return 80
 }
 
-// moment is how far a phase was at some time; count is NaN if it counts nothing.
+// uncounted is the count of a phase that counts nothing.
+var uncounted = math.NaN()
+
+// moment is how far a phase was at some time; uncounted where there is none.
 type moment struct {
 	at       time.Time
 	fraction float64
