@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode"
 
 	"codeberg.org/go-fonts/liberation/liberationsansregular"
 	"codeberg.org/go-pdf/fpdf"
@@ -279,17 +278,6 @@ func (c *canvas) outline(at vg.Point, size float64, s string) {
 		at.X += vg.Length(textWidth(string(r), size)) * px
 	}
 	c.vg.Fill(path)
-}
-
-// oneLine makes text drawable: no line breaks, no control characters (which
-// are no legal XML), no broken UTF-8.
-func oneLine(s string) string {
-	return strings.TrimSpace(strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(s, "\uFFFD")))
 }
 
 // sans is parsed when the first picture is drawn.

@@ -66,6 +66,7 @@ func linearAxis(low, high, least float64, maxTicks int) axis {
 	step := max(least, nice((high-low)/float64(maxTicks)))
 	for {
 		first, last := math.Floor(low/step+1e-9), math.Ceil(high/step-1e-9)
+		last = max(last, first+1) // of figures that differ by next to nothing
 		if n := int(last-first) + 1; n <= maxTicks {
 			a := axis{low: first * step, high: last * step}
 			for i := range n {

@@ -19,18 +19,19 @@ type survey struct {
 }
 
 // maxBackwards is how often time may go back before the rows are sorted. A few
-// such steps are a clock that was set or logs that were joined, and are drawn
-// as they stand; many are two writers in one file.
+// such steps are a clock that was set or logs that were joined, and are drawn as
+// they stand; many are several writers in one file, whose lines would be broken
+// everywhere.
 const maxBackwards = 100
 
 func surveyLog(l *Log) survey {
-	if l.backwards > maxBackwards {
+	if len(l.backwards) > maxBackwards {
 		l = l.sorted()
 	}
 	return survey{Log: l, interval: medianSpacing(l), restarts: l.restarts()}
 }
 
-// medianSpacing is the median of the steps in which time goes forward. Of a
+// medianSpacing returns the median of the steps in which time goes forward. Of a
 // long log it looks at some thousands of them, evenly spread: sorting a
 // million would take longer than drawing them.
 func medianSpacing(l *Log) float64 {
