@@ -53,8 +53,8 @@ func fitFont(s string) (drawable, lacking string) {
 	return strings.TrimSpace(out.String()), lost.String()
 }
 
-// Notes says in sentences what a picture of cfg does not show as it stands in
-// the logs, for the person who looks at it: letters that the font lacks, clocks
+// Notes returns sentences for the person who looks at a picture of cfg, about what
+// it does not show as it stands in the logs: letters that the font lacks, clocks
 // that were set back, figures that are too large.
 func Notes(cfg Config) []string {
 	var notes []string

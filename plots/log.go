@@ -116,7 +116,7 @@ func (c *counter) rate(at, count float64) float64 {
 	before := *c
 	span := at - before.at
 	if before.known && span == 0 && count >= before.count {
-		return math.NaN() // twice in one second: the next sample tells of both
+		return math.NaN() // twice in one second: the next sample counts both
 	}
 	*c = counter{at, count, true}
 	if !before.known || span < 0 || count < before.count {

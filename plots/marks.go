@@ -26,7 +26,7 @@ const (
 )
 
 const (
-	// A picture has a row of texts for so many pixels of its height.
+	// A picture has a row of texts for each markRowsPer pixels of its height.
 	markRowsPer = 100
 	maxMarkRows = 3
 	// More texts than the widest picture has room for are not even tried.
@@ -130,7 +130,7 @@ func (p *picture) captionsOf(area box, marks []mark) []caption {
 	return out
 }
 
-// mergedCaptions are one for all marks of a log with the same text, at the
+// mergedCaptions returns one for all marks of a log with the same text, at the
 // first, and how many there are of them, if they are more than can be tried.
 func (p *picture) mergedCaptions(area box) (merged []caption, kinds int) {
 	type kind struct {
@@ -251,7 +251,7 @@ func (p *picture) paintMarks(c *canvas, areas []box) {
 	}
 }
 
-// crowded reports whether the marks are so many that they must be short.
+// crowded reports whether there are too many marks for long lines.
 func (p *picture) crowded(area box) bool {
 	places, last := 0, math.Inf(-1)
 	for _, m := range p.marks {

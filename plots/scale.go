@@ -169,7 +169,7 @@ func (s Scale) paint(c *canvas, sheet *picture) error {
 	return nil
 }
 
-// xAxis has a mark at each number, as far as the labels fit beside each other,
+// xAxis marks each number, as far as the labels fit beside each other,
 // the first and the last before those between them. The outer ones lie inside
 // the area, where all of their dots is seen; one alone lies in the middle.
 func (s Scale) xAxis(width float64) axis {

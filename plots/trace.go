@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// gapFactor: neighbours further apart than so many intervals are not joined.
+// gapFactor is how many intervals neighbours may be apart and still be joined.
 const gapFactor = 2.5
 
 // point is a sample as drawn: minutes elapsed, and the figure.
@@ -76,8 +76,8 @@ type tracer struct {
 	specks map[int]*[2]point
 }
 
-// makeTrace draws a figure from minute 0 at origin to so many minutes (above
-// 0), in so many pixel columns.
+// makeTrace draws a figure from minute 0 at origin to the given minute (above
+// 0), in the given number of pixel columns.
 func makeTrace(s *survey, origin, minutes float64, columns int, f figure) trace {
 	t := tracer{columns: columns, perMinute: float64(columns) / minutes, specks: map[int]*[2]point{}}
 	gap := s.interval * gapFactor

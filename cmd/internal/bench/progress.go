@@ -50,7 +50,7 @@ func (p *progress) update(phase string, fraction float64, format string, args ..
 	p.counted(phase, fraction, uncounted, format, args...)
 }
 
-// counted is update for a phase that counts something, whose rate it shows.
+// counted does the same for a phase that counts something, and shows its rate.
 func (p *progress) counted(phase string, fraction, count float64, format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -194,7 +194,7 @@ type bar struct {
 	left     string
 }
 
-// fit writes as much of the bar as so many columns hold: first the drawing
+// fit returns as much of the bar as the columns hold: first the drawing
 // shrinks to a percentage, then the figures go, then the rate and the time left.
 func (b bar) fit(columns int) string {
 	const longest, shortest = 24, 8

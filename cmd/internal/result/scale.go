@@ -86,7 +86,7 @@ func (s *Step) result() *Result {
 	}
 }
 
-// Title says in a line what the series measured.
+// Title returns a line about what the series measured.
 func (s *Scale) Title() string {
 	if len(s.Asked) == 0 {
 		return "Connections"

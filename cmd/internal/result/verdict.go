@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// title says in a line what was measured.
+// title returns a line about what was measured.
 func (r *Result) title() string {
 	title := "Connections"
 	if n, ok := r.Connections.Asked.Value(); ok {
@@ -26,7 +26,7 @@ func (r *Result) title() string {
 	return title
 }
 
-// verdict says in a sentence what a person would say of the run.
+// verdict returns the sentence that a person would say of the run.
 func (r *Result) verdict() string {
 	clauses := []string{r.held()}
 	if clauses[0] == "" {
