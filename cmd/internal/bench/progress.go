@@ -96,6 +96,7 @@ func (p *progress) width() int {
 			return columns
 		}
 	}
+	//nolint:forbidigo // a fact of the terminal, like its size
 	if columns, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && columns > 0 {
 		return columns
 	}

@@ -31,6 +31,7 @@ type row struct {
 }
 
 func newScreen(t *testing.T, columns int) *screen {
+	t.Helper()
 	return &screen{t: t, columns: columns, rows: make([]row, 1)}
 }
 
@@ -302,7 +303,7 @@ func FuzzProgress(f *testing.F) {
 			t.Errorf("%d columns: %q", columns, lines)
 		}
 		if text := printable(figures); columns >= 2 {
-			for _, line := range strings.Split(wrap(text, columns), "\n") {
+			for line := range strings.SplitSeq(wrap(text, columns), "\n") {
 				if columnsOf(line) > columns && strings.Contains(strings.TrimSpace(line), " ") {
 					t.Errorf("%d columns: %q could have been broken", columns, line)
 				}

@@ -21,9 +21,9 @@ func numericKeys(prefix string, t reflect.Type) []string {
 		return nil
 	}
 	var keys []string
-	for i := range t.NumField() {
-		key, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
-		keys = append(keys, numericKeys(strings.TrimPrefix(prefix+"."+key, "."), t.Field(i).Type)...)
+	for field := range t.Fields() {
+		key, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		keys = append(keys, numericKeys(strings.TrimPrefix(prefix+"."+key, "."), field.Type)...)
 	}
 	return keys
 }
