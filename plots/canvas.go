@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode"
 
 	"codeberg.org/go-fonts/liberation/liberationsansregular"
 	"codeberg.org/go-pdf/fpdf"
@@ -25,7 +24,7 @@ import (
 	"gonum.org/v1/plot/vg/vgsvg"
 )
 
-// px is a pixel as CSS has it, 1/96 inch. Everything is laid out in pixels from
+// px is a CSS pixel, 1/96 inch. Everything is laid out in pixels from
 // the upper left corner; only canvas knows vg's points and its lower left one.
 const px = vg.Inch / 96
 
@@ -110,7 +109,7 @@ type pen struct {
 	dashes []float64
 }
 
-// maxStroke is of how many points a line on pixels consists at most. The
+// maxStroke is the most points that a line on pixels is drawn with at once. The
 // rasteriser keeps the cells of a row in a list that it walks for each new one,
 // so that a long jagged line would take a second.
 const maxStroke = 24
@@ -281,18 +280,7 @@ func (c *canvas) outline(at vg.Point, size float64, s string) {
 	c.vg.Fill(path)
 }
 
-// oneLine makes text drawable: no line breaks, no control characters (which
-// are no legal XML), no broken UTF-8.
-func oneLine(s string) string {
-	return strings.TrimSpace(strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(s, "\uFFFD")))
-}
-
-// sans is parsed when the first picture is drawn.
+// sans returns the font, which is parsed when the first picture is drawn.
 var sans = sync.OnceValue(func() *opentype.Font {
 	f, err := opentype.Parse(liberationsansregular.TTF)
 	if err != nil {
@@ -301,7 +289,7 @@ var sans = sync.OnceValue(func() *opentype.Font {
 	return f
 })
 
-// face is the font at a size in pixels.
+// face returns the font at a size in pixels.
 func face(size float64) font.Face {
 	return font.Face{
 		Font: font.Font{Typeface: "Liberation", Variant: "Sans", Size: vg.Length(size) * px},
@@ -309,7 +297,7 @@ func face(size float64) font.Face {
 	}
 }
 
-// textWidth is in pixels.
+// textWidth returns the width in pixels.
 func textWidth(s string, size float64) float64 {
 	f := face(size)
 	return float64(f.Width(s) / px)

@@ -25,7 +25,7 @@ const (
 	figureCount
 )
 
-// look tells the lines of one log in one panel apart; logs differ in colour.
+// look distinguishes the lines of one log in a panel; logs differ in colour.
 type look int
 
 const (
@@ -57,7 +57,7 @@ const (
 	leastPanel     = 100 // what a panel of a picture whose height was asked needs of it
 )
 
-// panelsOf is what the logs know, from top to bottom.
+// panelsOf returns a panel for each figure that the logs have, from top to bottom.
 func panelsOf(surveys []survey) (panels []panel) {
 	all := [...]panel{
 		{label: "Mem (KB)", strands: []strand{{memory, "", solid}}, axis: zoomedAxis},
@@ -82,7 +82,7 @@ func panelsOf(surveys []survey) (panels []panel) {
 	return panels
 }
 
-// named is the panel with the label of what is in it.
+// named returns the panel with a label for its contents.
 func (p panel) named() panel {
 	switch {
 	case p.has(sent) || p.has(asked):
@@ -130,7 +130,7 @@ func (p panel) yAxis(maxTicks int) axis {
 	return a
 }
 
-// key is what the looks of the panel's lines stand for, when there are several.
+// key returns what the looks of the panel's lines stand for, if there are several.
 func (p panel) key() (entries []strand) {
 	for _, s := range p.strands {
 		i := slices.IndexFunc(entries, func(e strand) bool { return e.look == s.look })
@@ -149,7 +149,7 @@ func (p panel) key() (entries []strand) {
 
 // choosePanels takes what there is and what there is room for. Of memory logs
 // it is the memory alone below 450 pixels, as in the article. A picture whose
-// height nobody asked for is as high as its panels need.
+// height was not asked for is as high as its panels need.
 func (p *picture) choosePanels(height int) error {
 	panels := panelsOf(p.surveys)
 	allMemlog := !slices.ContainsFunc(p.surveys, func(s survey) bool { return !s.figures[memory].known })
@@ -183,7 +183,7 @@ func (p panel) shows(s survey) bool {
 	return slices.ContainsFunc(p.strands, func(line strand) bool { return s.figures[line.figure].known })
 }
 
-// unseen is the error for a log with nothing to show.
+// unseen returns the error for a log with nothing to show.
 func (p *picture) unseen(i int) error {
 	var knows []string
 	for _, panel := range panelsOf(p.surveys[i : i+1]) {
@@ -197,7 +197,7 @@ func (p *picture) unseen(i int) error {
 		p.names[i], p.surveys[i].lines, ErrNoData)
 }
 
-// DefaultTitle is a title in the article's manner: "Mem usage with up to
+// DefaultTitle returns a title in the article's manner: "Mem usage with up to
 // 10,001 connections", or the name of the log where no connection was counted.
 func DefaultTitle(logs []*Log) string {
 	var most, mem, generated extent

@@ -12,7 +12,7 @@ import (
 )
 
 // WriteFile draws into a file, in the format of its ending. An existing file
-// is replaced in one step, so that nobody ever sees half a picture, and is left
+// is replaced in one step, so that no reader sees half a picture, and is left
 // alone when drawing fails.
 func WriteFile(name string, cfg Config) error {
 	return writePicture(name, func(w io.Writer, format string) error { return Draw(w, format, cfg) })

@@ -52,7 +52,7 @@ func (p *picture) paintLegend(c *canvas, room box) float64 {
 	return rowHeight*float64(len(widths)) + 4
 }
 
-// keyHeight is what a panel's key takes above its plot area.
+// keyHeight returns the height of a panel's key above its plot area.
 func keyHeight(p panel) float64 {
 	if p.key() == nil {
 		return 0
@@ -60,9 +60,8 @@ func keyHeight(p panel) float64 {
 	return markSize + 4
 }
 
-// paintKey writes what the looks of a panel's lines stand for, so many pixels
-// above its plot area. Where there are several logs, whose colours the legend tells, it is
-// grey.
+// paintKey writes what the looks of a panel's lines stand for, that many pixels
+// above its plot area. It is grey where several logs have colours of their own.
 func (p *picture) paintKey(c *canvas, area box, above float64, panel panel) {
 	entries := panel.key()
 	x, base := area.right, area.top-above-5

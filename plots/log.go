@@ -29,7 +29,8 @@ type Log struct {
 
 	location   *time.Location // of the first line, for the clock
 	start, end float64        // earliest and latest line, in unix seconds
-	backwards  int            // how often time went back from row to row
+	backwards  []int          // the rows whose time is before that of the row above
+	tooLarge   int            // figures that were left out for that
 
 	received, asked, sent, refused counter
 }
@@ -109,14 +110,13 @@ type counter struct {
 	known     bool
 }
 
-// rate is what was counted each second since the sample before. It is NaN for
-// the first sample, and after a count or a clock that went back: that is
-// another run.
+// rate returns the count per second since the sample before. It is NaN for the
+// first sample, and where the count or the clock went back: that is another run.
 func (c *counter) rate(at, count float64) float64 {
 	before := *c
 	span := at - before.at
 	if before.known && span == 0 && count >= before.count {
-		return math.NaN() // twice in one second: the next sample tells of both
+		return math.NaN() // twice in one second: the next sample counts both
 	}
 	*c = counter{at, count, true}
 	if !before.known || span < 0 || count < before.count {
@@ -125,13 +125,14 @@ func (c *counter) rate(at, count float64) float64 {
 	return (count - before.count) / span
 }
 
-// seconds is a moment as unix time. A float64 holds it to a microsecond, does
+// seconds returns a moment as unix time. A float64 holds it to a microsecond, does
 // not overflow in any year, and is quicker to compare than a time.Time.
 func seconds(t time.Time) float64 { return float64(t.Unix()) + float64(t.Nanosecond())*1e-9 }
 
 // Add appends a line of the log, in the order of the file. Where time goes back
-// (a clock that was set, a log that was appended to an older one) the drawn
-// line is broken.
+// (a clock that was set, an older log that was continued) the drawn line is
+// broken and marked; a log in which it often does is sorted, as that of several
+// writers. Notes says so.
 func (l *Log) Add(s series.Sample) {
 	at := seconds(s.Time)
 	if l.lines == 0 {
@@ -143,7 +144,7 @@ func (l *Log) Add(s series.Sample) {
 	var values [figureCount]float64
 	known, marked := l.read(s, at, &values)
 	if marked && !known {
-		return // a mark that was put between two samples is none of them
+		return // a line with only an event is not a sample
 	}
 	row := l.appendTime(at)
 	for f, v := range values {
@@ -158,25 +159,25 @@ func (l *Log) Add(s series.Sample) {
 	}
 }
 
-// Len is how many lines were added.
+// Len returns how many lines were added.
 func (l *Log) Len() int { return l.lines }
 
-// read takes the figures out of a line, and its events, and tells whether there
-// were any.
+// read takes the figures and events out of a line and reports whether there were
+// any.
 func (l *Log) read(s series.Sample, at float64, values *[figureCount]float64) (known, marked bool) {
 	for f := range values {
 		values[f] = math.NaN()
 	}
 	if s.RSSKB >= 0 {
-		values[memory], known = float64(s.RSSKB), true
+		values[memory], known = l.drawable(float64(s.RSSKB)), true
 	}
 	if s.Connections >= 0 {
-		values[connections], known = float64(s.Connections), true
+		values[connections], known = l.drawable(float64(s.Connections)), true
 	}
 	for _, field := range s.Fields {
 		switch field.Key {
 		case "event":
-			if text := oneLine(field.Value); text != "" && text != "-" {
+			if text := strings.TrimSpace(field.Value); text != "" && text != "-" {
 				l.events = append(l.events, event{at, strings.Clone(text)})
 				marked = true
 			}
@@ -193,16 +194,33 @@ func (l *Log) read(s series.Sample, at float64, values *[figureCount]float64) (k
 			continue
 		}
 		known = true
-		if count != nil {
-			v = count.rate(at, v)
+		if v = l.drawable(v); count != nil && !math.IsNaN(v) {
+			v = l.drawable(count.rate(at, v))
 		}
 		values[f] = v
 	}
 	return known, marked
 }
 
-// figureOf tells which figure a column holds, and if that is to be a rate, the
-// counter that makes it one; -1 is none.
+// mostFigure is the largest figure that is drawn: a larger one, of a broken log,
+// would leave no room for the others nor for its own label.
+const mostFigure = 1e15
+
+// drawable returns the figure: 0 if it differs from it by next to nothing, NaN if
+// it is too large, which it counts.
+func (l *Log) drawable(v float64) float64 {
+	switch {
+	case v > mostFigure:
+		l.tooLarge++
+		return math.NaN()
+	case v < leastScale:
+		return 0
+	}
+	return v
+}
+
+// figureOf returns which figure a column holds, and if that is to be a rate, the
+// counter that makes it one; -1: none.
 func (l *Log) figureOf(key string) (figure, *counter) {
 	switch key {
 	case "connected":
@@ -232,7 +250,7 @@ func (l *Log) figureOf(key string) (figure, *counter) {
 func (l *Log) appendTime(at float64) (row int) {
 	row = l.rows
 	if row > 0 && at < l.time(row-1) {
-		l.backwards++
+		l.backwards = append(l.backwards, row)
 	}
 	if row%pageRows == 0 {
 		l.times = append(l.times, new([pageRows]float64))
@@ -242,8 +260,8 @@ func (l *Log) appendTime(at float64) (row int) {
 	return row
 }
 
-// accompanies tells whether two logs are of the same time and of other things:
-// of the memory of a server and of those who use it.
+// accompanies reports whether two logs cover the same time and other figures: the
+// memory of a server and what its clients saw.
 func (l *Log) accompanies(m *Log) bool {
 	for _, f := range [...]figure{memory, received, sent} {
 		if l.figures[f].known && m.figures[f].known {
@@ -255,7 +273,7 @@ func (l *Log) accompanies(m *Log) bool {
 
 func (l *Log) time(row int) float64 { return l.times[row/pageRows][row%pageRows] }
 
-// sorted is a copy with its rows in the order of time.
+// sorted returns a copy with its rows in the order of time.
 func (l *Log) sorted() *Log {
 	order := make([]int, l.rows)
 	for i := range order {

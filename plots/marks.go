@@ -26,7 +26,7 @@ const (
 )
 
 const (
-	// A picture has a row of texts for so many pixels of its height.
+	// A picture has a row of texts for each markRowsPer pixels of its height.
 	markRowsPer = 100
 	maxMarkRows = 3
 	// More texts than the widest picture has room for are not even tried.
@@ -39,8 +39,8 @@ const (
 	markDistance = 12.0
 )
 
-// collectMarks takes the restarts and the events of all logs, in the order of
-// time.
+// collectMarks takes the restarts, the steps back in time and the events of all
+// logs, in the order of time.
 func (p *picture) collectMarks() {
 	for i, s := range p.surveys {
 		add := func(at float64, text string, kind markKind) {
@@ -49,15 +49,19 @@ func (p *picture) collectMarks() {
 		for _, row := range s.restarts {
 			add(s.time(row), "restart", markRestart)
 		}
+		for _, row := range s.backwards {
+			add(s.time(row), "time goes back", markRestart)
+		}
 		for _, e := range s.events {
+			text := oneLine(e.text)
 			kind := markEvent
-			switch word, _, _ := strings.Cut(e.text, " "); word {
+			switch word, _, _ := strings.Cut(text, " "); word {
 			case "gc":
 				kind = markCollection
 			case "restart":
 				kind = markRestart
 			}
-			add(e.at, e.text, kind)
+			add(e.at, text, kind)
 		}
 	}
 	slices.SortStableFunc(p.marks, func(a, b mark) int { return cmp.Compare(a.minute, b.minute) })
@@ -126,7 +130,7 @@ func (p *picture) captionsOf(area box, marks []mark) []caption {
 	return out
 }
 
-// mergedCaptions are one for all marks of a log with the same text, at the
+// mergedCaptions returns one for all marks of a log with the same text, at the
 // first, and how many there are of them, if they are more than can be tried.
 func (p *picture) mergedCaptions(area box) (merged []caption, kinds int) {
 	type kind struct {
@@ -157,7 +161,7 @@ func (p *picture) mergedCaptions(area box) (merged []caption, kinds int) {
 	return merged, kinds
 }
 
-// markAt is where a mark's line stands: on a pixel, where it is sharp.
+// markAt returns where a mark's line stands: on a pixel, where it is sharp.
 func (p *picture) markAt(area box, m mark) float64 {
 	return math.Round(area.left+m.minute/p.minutes*area.width()) + 0.5
 }
@@ -247,7 +251,7 @@ func (p *picture) paintMarks(c *canvas, areas []box) {
 	}
 }
 
-// crowded tells whether the marks are so many that they must be short.
+// crowded reports whether there are too many marks for long lines.
 func (p *picture) crowded(area box) bool {
 	places, last := 0, math.Inf(-1)
 	for _, m := range p.marks {

@@ -44,7 +44,7 @@ var palette = [...]color.RGBA{
 	{0x00, 0x00, 0x00, 0xff},
 }
 
-// dashing tells logs apart that had to get the same colour.
+// dashing distinguishes logs that share a colour.
 var dashing = [...][]float64{nil, {7, 3}, {2, 2}, {8, 2, 2, 2}}
 
 func penOf(i int) pen {
@@ -115,7 +115,7 @@ func (p *picture) align() {
 	}
 }
 
-// xAxis fits its labels to so many pixels.
+// xAxis fits its labels to a width in pixels.
 func (p *picture) xAxis(width float64) axis {
 	fits := func(labels []tick) bool { return fitsBeside(labels, width/p.minutes) }
 	if !p.clock {
@@ -188,8 +188,8 @@ func (p *picture) paintAreas(c *canvas, areas []box, x axis, ys []axis) {
 	}
 }
 
-// fitsBeside tells whether labels keep their distance on an axis with so many
-// pixels a unit.
+// fitsBeside reports whether labels keep their distance on an axis with scale
+// pixels per unit.
 func fitsBeside(labels []tick, scale float64) bool {
 	const gap = 16
 	for i := 1; i < len(labels); i++ {

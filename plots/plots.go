@@ -35,7 +35,7 @@ import (
 	"strings"
 )
 
-// ErrNoData tells that the logs hold nothing that could be drawn.
+// ErrNoData says that the logs hold nothing to draw.
 var ErrNoData = errors.New("nothing to draw")
 
 // Align says what several logs in one picture have in common.
@@ -107,7 +107,7 @@ const (
 	PDF = "pdf"
 )
 
-// FormatOf tells the format of a file by its ending.
+// FormatOf returns the format of a file by its ending.
 func FormatOf(name string) (string, error) {
 	switch ending := strings.ToLower(filepath.Ext(name)); ending {
 	case ".png", ".svg", ".pdf":

@@ -34,8 +34,8 @@ func processOf(s series.Sample) (p process) {
 	return p
 }
 
-// follow takes the process of the next sample and tells whether it is another
-// one. What the sample does not tell stays as it was.
+// follow takes the process of the next sample and reports whether it is another
+// one. What the sample does not name stays as it was.
 func (p *process) follow(next process) (restarted bool) {
 	restarted = p.pid != "" && next.pid != "" && p.pid != next.pid ||
 		p.start != "" && next.start != "" && p.start != next.start
@@ -43,7 +43,7 @@ func (p *process) follow(next process) (restarted bool) {
 	return restarted
 }
 
-// restarts are the rows at which another process begins.
+// restarts returns the rows at which another process begins.
 func (l *Log) restarts() (rows []int) {
 	var who process
 	for _, run := range l.processes {

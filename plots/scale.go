@@ -42,6 +42,9 @@ type ScaleLine struct {
 	Values []float64
 }
 
+// leastScale is the smallest figure that differs from 0 in a picture.
+const leastScale = 1e-9
+
 // The default width of such a picture, and what it is high for a panel.
 const (
 	scaleWidth = 700
@@ -53,8 +56,8 @@ func (s Scale) Validate() error {
 	size := Config{Width: s.width(), Height: s.Height}
 	errs := []error{size.Validate()}
 	for i, at := range s.At {
-		if !(at > 0) || math.IsInf(at, 0) || i > 0 && at <= s.At[i-1] {
-			errs = append(errs, fmt.Errorf("plots: %v cannot be number %d along a logarithmic axis: each must be above 0 and larger than the one before", at, i+1))
+		if !(at >= leastScale && at <= mostFigure) || i > 0 && at <= s.At[i-1] {
+			errs = append(errs, fmt.Errorf("plots: %v cannot be number %d along a logarithmic axis: each must be above 0, at most 10^15 and larger than the one before", at, i+1))
 		}
 	}
 	for _, p := range s.Panels {
@@ -62,8 +65,8 @@ func (s Scale) Validate() error {
 			if len(l.Values) != len(s.At) {
 				errs = append(errs, fmt.Errorf("plots: the line %q has %d values for %d numbers along x: mark what was not measured with NaN", cmp.Or(l.Name, p.Label), len(l.Values), len(s.At)))
 			}
-			if slices.ContainsFunc(l.Values, func(v float64) bool { return math.IsInf(v, 0) }) {
-				errs = append(errs, fmt.Errorf("plots: the line %q has an infinite value", cmp.Or(l.Name, p.Label)))
+			if i := slices.IndexFunc(l.Values, func(v float64) bool { return math.Abs(v) > mostFigure }); i >= 0 {
+				errs = append(errs, fmt.Errorf("plots: the line %q has the value %v, which is too large to draw: the limit is 10^15", cmp.Or(l.Name, p.Label), l.Values[i]))
 			}
 		}
 	}
@@ -72,9 +75,9 @@ func (s Scale) Validate() error {
 
 func (s Scale) width() int { return cmp.Or(s.Width, scaleWidth) }
 
-// DrawScale writes one picture, whole or not at all. The error wraps
+// drawScale writes one picture, whole or not at all. The error wraps
 // [ErrNoData] when no panel has a figure.
-func DrawScale(w io.Writer, format string, s Scale) error {
+func drawScale(w io.Writer, format string, s Scale) error {
 	if err := s.Validate(); err != nil {
 		return err
 	}
@@ -96,12 +99,15 @@ func DrawScale(w io.Writer, format string, s Scale) error {
 
 // WriteScale draws into a file, as [WriteFile] does.
 func WriteScale(name string, s Scale) error {
-	return writePicture(name, func(w io.Writer, format string) error { return DrawScale(w, format, s) })
+	return writePicture(name, func(w io.Writer, format string) error { return drawScale(w, format, s) })
 }
 
 func (p ScalePanel) extent() (e extent) {
 	for _, l := range p.Lines {
 		for _, v := range l.Values {
+			if math.Abs(v) < leastScale {
+				v = 0
+			}
 			if !math.IsNaN(v) {
 				e.add(v)
 			}
@@ -163,7 +169,7 @@ func (s Scale) paint(c *canvas, sheet *picture) error {
 	return nil
 }
 
-// xAxis has a mark at each number, as far as the labels fit beside each other,
+// xAxis marks each number, as far as the labels fit beside each other,
 // the first and the last before those between them. The outer ones lie inside
 // the area, where all of their dots is seen; one alone lies in the middle.
 func (s Scale) xAxis(width float64) axis {
@@ -188,7 +194,7 @@ func (s Scale) xAxis(width float64) axis {
 	return a
 }
 
-// measured tells whether there is anything of the line to be seen.
+// measured reports whether any value of the line was measured.
 func (l ScaleLine) measured() bool {
 	return slices.ContainsFunc(l.Values, func(v float64) bool { return !math.IsNaN(v) })
 }

@@ -31,17 +31,17 @@ func series4() Scale {
 	}
 }
 
-func drawScale(t *testing.T, format string, s Scale) []byte {
+func scaleBytes(t *testing.T, format string, s Scale) []byte {
 	t.Helper()
 	var out bytes.Buffer
-	if err := DrawScale(&out, format, s); err != nil {
+	if err := drawScale(&out, format, s); err != nil {
 		t.Fatal(err)
 	}
 	return out.Bytes()
 }
 
 func TestScaleGolden(t *testing.T) {
-	got, golden := drawScale(t, SVG, series4()), filepath.Join("testdata", "scale.svg")
+	got, golden := scaleBytes(t, SVG, series4()), filepath.Join("testdata", "scale.svg")
 	if *update {
 		if err := os.WriteFile(golden, got, 0o666); err != nil {
 			t.Fatal(err)
@@ -81,7 +81,7 @@ func TestScaleShowsOnePointAlone(t *testing.T) {
 		"a negative":  {At: []float64{1e6}, Panels: []ScalePanel{{Label: "B", Lines: []ScaleLine{{"", []float64{-3}}}}}},
 		"among nulls": {At: []float64{1, 1e3, 1e6}, Panels: []ScalePanel{{Label: "B", Lines: []ScaleLine{{"", []float64{none, 120, none}}}}}},
 	} {
-		if !inked(t, drawScale(t, PNG, s), palette[0]) {
+		if !inked(t, scaleBytes(t, PNG, s), palette[0]) {
 			t.Errorf("%s: there is no dot", name)
 		}
 	}
@@ -90,7 +90,7 @@ func TestScaleShowsOnePointAlone(t *testing.T) {
 func TestScaleLeavesOutWhatWasNotMeasured(t *testing.T) {
 	s := series4()
 	s.Panels[3].Lines[0].Values = []float64{none, none, none, none}
-	out := string(drawScale(t, SVG, s))
+	out := string(scaleBytes(t, SVG, s))
 	if strings.Contains(out, "p99 latency") || !strings.Contains(out, "CPU per message") {
 		t.Error("the panel without a figure is there, or another is not")
 	}
@@ -100,13 +100,13 @@ func TestScaleLeavesOutWhatWasNotMeasured(t *testing.T) {
 		t.Errorf("%d lines in the flood's colour, want 2", lines)
 	}
 	s.Panels[2].Lines[1].Values = []float64{none, none, none, none}
-	if out := string(drawScale(t, SVG, s)); strings.Contains(out, ">router<") || !strings.Contains(out, ">flood<") {
+	if out := string(scaleBytes(t, SVG, s)); strings.Contains(out, ">router<") || !strings.Contains(out, ">flood<") {
 		t.Error("the key names a line that is not there, or does not name another")
 	}
 	for i := range s.Panels {
 		s.Panels[i].Lines = nil
 	}
-	if err := DrawScale(new(bytes.Buffer), PNG, s); !errors.Is(err, ErrNoData) {
+	if err := drawScale(new(bytes.Buffer), PNG, s); !errors.Is(err, ErrNoData) {
 		t.Errorf("%v, want ErrNoData", err)
 	}
 }
@@ -117,11 +117,11 @@ func TestScaleRefuses(t *testing.T) {
 		"0 cannot be number 1":                      {At: []float64{0, 10}, Panels: one},
 		"10 cannot be number 2":                     {At: []float64{10, 10}, Panels: one},
 		`"process" has 2 values for 3 numbers`:      {At: []float64{1, 2, 3}, Panels: one},
-		"an infinite value":                         {At: []float64{1}, Panels: []ScalePanel{{Lines: []ScaleLine{{"x", []float64{math.Inf(1)}}}}}},
+		"too large to draw":                         {At: []float64{1}, Panels: []ScalePanel{{Lines: []ScaleLine{{"x", []float64{math.Inf(1)}}}}}},
 		"a width of 100 pixels is outside":          {At: []float64{1, 2}, Panels: one, Width: 100},
 		"no room for 8 panels: make the picture la": {At: []float64{1, 2}, Panels: slices.Repeat(one, 8), Height: 200},
 	} {
-		if err := DrawScale(new(bytes.Buffer), PNG, s); err == nil || !strings.Contains(err.Error(), want) {
+		if err := drawScale(new(bytes.Buffer), PNG, s); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v; want %q in it", err, want)
 		}
 	}

@@ -19,7 +19,7 @@ type axis struct {
 	log       bool   // equal factors lie equally far apart; low is above 0
 }
 
-// position is where a value lies on the axis: 0 at its low end, 1 at its high
+// position returns where a value lies on the axis: 0 at its low end, 1 at its high
 // end.
 func (a axis) position(v float64) float64 {
 	if a.log {
@@ -28,7 +28,7 @@ func (a axis) position(v float64) float64 {
 	return (v - a.low) / (a.high - a.low)
 }
 
-// zoomedAxis holds a range of whole numbers: from zero, or, when everything
+// zoomedAxis returns an axis for a range of whole numbers: from zero, or, when everything
 // lies in the upper half, zoomed in so that a slow leak is seen; but never so
 // far that the noise of a constant looks like mountains.
 func zoomedAxis(e extent, maxTicks int) axis {
@@ -43,10 +43,10 @@ func zoomedAxis(e extent, maxTicks int) axis {
 	return linearAxis(low, high, 1, maxTicks)
 }
 
-// zeroAxis goes from zero to the highest in whole numbers.
+// zeroAxis returns an axis from zero to the highest in whole numbers.
 func zeroAxis(e extent, maxTicks int) axis { return linearAxis(0, e.high, 1, maxTicks) }
 
-// millisAxis holds latencies: from zero, or by magnitudes where the slow ones
+// millisAxis returns an axis for latencies: from zero, or by magnitudes where the slow ones
 // are so slow that the usual ones would lie on the ground.
 func millisAxis(e extent, maxTicks int) axis {
 	const microsecond = 0.001
@@ -56,8 +56,8 @@ func millisAxis(e extent, maxTicks int) axis {
 	return linearAxis(0, max(e.high, microsecond), microsecond, maxTicks)
 }
 
-// linearAxis has no more than maxTicks marks, at least two, at least so far
-// apart, and ends at marks.
+// linearAxis returns an axis of two to maxTicks marks, at least that far apart,
+// which begins and ends at one.
 func linearAxis(low, high, least float64, maxTicks int) axis {
 	if high <= low {
 		high = low + least
@@ -66,6 +66,7 @@ func linearAxis(low, high, least float64, maxTicks int) axis {
 	step := max(least, nice((high-low)/float64(maxTicks)))
 	for {
 		first, last := math.Floor(low/step+1e-9), math.Ceil(high/step-1e-9)
+		last = max(last, first+1) // of figures that differ by next to nothing
 		if n := int(last-first) + 1; n <= maxTicks {
 			a := axis{low: first * step, high: last * step}
 			for i := range n {
@@ -78,7 +79,7 @@ func linearAxis(low, high, least float64, maxTicks int) axis {
 	}
 }
 
-// magnitudeAxis has a mark at powers of ten, at each or each few.
+// magnitudeAxis returns an axis with marks at powers of ten, at all or every few.
 func magnitudeAxis(least, most float64, maxTicks int) axis {
 	low, high := math.Floor(math.Log10(least)+1e-9), math.Ceil(math.Log10(most)-1e-9)
 	step := math.Ceil((high - low) / float64(max(1, maxTicks-1)))
@@ -100,7 +101,7 @@ func decimal(v, step float64) string {
 	return thousands(strconv.FormatFloat(v, 'f', decimals, 64))
 }
 
-// nice is the smallest of 1, 2 and 5 times a power of ten that is at least v;
+// nice returns the smallest of 1, 2 and 5 times a power of ten that is at least v;
 // v must be above 0.
 func nice(v float64) float64 {
 	power := math.Pow(10, math.Floor(math.Log10(v)))

@@ -7,7 +7,7 @@ import (
 )
 
 // An axis of time counts in minutes from 0 to the last sample exactly. Its step
-// is the smallest whose labels all fit, as a function tells.
+// is the smallest whose labels all fit, as a function decides.
 type fitting func(labels []tick) bool
 
 // manyMinutes: beyond, hours and minutes read better than minutes.
@@ -53,7 +53,7 @@ func elapsedAxis(minutes float64, asMinutes bool, fits fitting) axis {
 	}
 }
 
-// minuteStep is the smallest natural step of at least v minutes.
+// minuteStep returns the smallest natural step of at least v minutes.
 func minuteStep(v float64) float64 {
 	if v <= 0.5 {
 		return nice(v)
@@ -90,7 +90,7 @@ func clockAxis(origin time.Time, minutes float64, fits fitting) axis {
 	}
 }
 
-// firstRound is the first moment from t on that a step divides, counted from
+// firstRound returns the first moment from t on that a step divides, counted from
 // midnight, or of whole days from t's own.
 func firstRound(t time.Time, step float64) time.Time {
 	midnight := time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, t.Location())
@@ -124,7 +124,7 @@ func clockText(t time.Time, step float64) string {
 	return t.Format("15:04")
 }
 
-// clockLabel says of which days and which zone the times are.
+// clockLabel returns the days and the zone of the times.
 func clockLabel(from, to time.Time) string {
 	const day, year = "Jan 2", "Jan 2 2006"
 	zone := " (" + oneLine(from.Format("MST")) + ")"

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// gapFactor: neighbours further apart than so many intervals are not joined.
+// gapFactor is how many intervals neighbours may be apart and still be joined.
 const gapFactor = 2.5
 
 // point is a sample as drawn: minutes elapsed, and the figure.
@@ -19,18 +19,19 @@ type survey struct {
 }
 
 // maxBackwards is how often time may go back before the rows are sorted. A few
-// such steps are a clock that was set or logs that were joined, and are drawn
-// as they stand; many are two writers in one file.
+// such steps are a clock that was set or logs that were joined, and are drawn as
+// they stand; many are several writers in one file, whose lines would be broken
+// everywhere.
 const maxBackwards = 100
 
 func surveyLog(l *Log) survey {
-	if l.backwards > maxBackwards {
+	if len(l.backwards) > maxBackwards {
 		l = l.sorted()
 	}
 	return survey{Log: l, interval: medianSpacing(l), restarts: l.restarts()}
 }
 
-// medianSpacing is the median of the steps in which time goes forward. Of a
+// medianSpacing returns the median of the steps in which time goes forward. Of a
 // long log it looks at some thousands of them, evenly spread: sorting a
 // million would take longer than drawing them.
 func medianSpacing(l *Log) float64 {
@@ -75,8 +76,8 @@ type tracer struct {
 	specks map[int]*[2]point
 }
 
-// makeTrace draws a figure from minute 0 at origin to so many minutes (above
-// 0), in so many pixel columns.
+// makeTrace draws a figure from minute 0 at origin to the given minute (above
+// 0), in the given number of pixel columns.
 func makeTrace(s *survey, origin, minutes float64, columns int, f figure) trace {
 	t := tracer{columns: columns, perMinute: float64(columns) / minutes, specks: map[int]*[2]point{}}
 	gap := s.interval * gapFactor

@@ -5,7 +5,7 @@ import (
 	"math"
 )
 
-// as is the pen for a line of that look.
+// as returns the pen for a line of that look.
 func (p pen) as(l look) pen {
 	switch l {
 	case pale:
@@ -78,7 +78,7 @@ func (t trace) place(area box, x, y axis, pen pen) drawn {
 	return d
 }
 
-// fill notes the level of the columns that a piece of line runs through.
+// fill records the level of the columns that a piece of line runs through.
 func (d *drawn) fill(area box, from, to point) {
 	first, last := int(from.x-area.left), int(to.x-area.left)
 	for i := max(0, first); i <= min(last, len(d.level)-1); i++ {
@@ -94,7 +94,7 @@ func (d *drawn) fill(area box, from, to point) {
 // seen on both sides of it: equal figures of two logs are two lines.
 func widen(traces []drawn) {
 	const (
-		rim    = 2.0 // wider by so many pixels
+		rim    = 2.0 // wider by this, in pixels
 		widest = lineWidth + 2*rim
 	)
 	for i := len(traces) - 2; i >= 0; i-- {
@@ -106,7 +106,7 @@ func widen(traces []drawn) {
 	}
 }
 
-// covers tells whether a line lies on another for a good part of it.
+// covers reports whether a line lies on another for a good part of it.
 func covers(over, under drawn) bool {
 	equal, total := 0, 0
 	for i, y := range under.level {

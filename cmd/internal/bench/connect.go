@@ -24,14 +24,10 @@ var errMemory = errors.New("the machine's memory is nearly full")
 // accept side keeps up with, and so no SYN is sent twice.
 func (e *experiment) connectAll(ctx context.Context) error {
 	begun := time.Now()
-	ended := e.show("connect", func() (float64, string) {
+	ended := e.show("connect", func() (float64, float64, string) {
 		t := e.totals()
-		fraction := float64(t.Established()+int(t.Failed)) / float64(e.cfg.Connections)
-		text := fmt.Sprintf("%d connected, %d failed", t.Connected, t.Failed)
-		if passed := time.Since(begun); e.several() && fraction > 0.02 && fraction < 1 {
-			text += fmt.Sprintf(", %v left", time.Duration(float64(passed)*(1/fraction-1)).Round(time.Second))
-		}
-		return fraction, text
+		tried := float64(t.Established()) + float64(t.Failed)
+		return tried / float64(e.cfg.Connections), tried, fmt.Sprintf("%d connected, %d failed", t.Connected, t.Failed)
 	})
 	err := e.attend(ctx, func(ctx context.Context) error {
 		width := rampWidth
@@ -130,8 +126,8 @@ func gib(n int64) float64 { return float64(n) / (1 << 30) }
 // holdIdle lets the connections rest and reads what they cost.
 func (e *experiment) holdIdle(ctx context.Context) error {
 	begun := time.Now()
-	ended := e.show("idle", func() (float64, string) {
-		return float64(time.Since(begun)) / float64(e.cfg.Idle), "letting the memory settle"
+	ended := e.show("idle", func() (float64, float64, string) {
+		return float64(time.Since(begun)) / float64(e.cfg.Idle), uncounted, "letting the memory settle"
 	})
 	err := e.attend(ctx, func(ctx context.Context) error {
 		if err := wait(ctx, e.cfg.Idle); err != nil {

@@ -228,7 +228,7 @@ func (e *experiment) isLost(c *child) bool {
 }
 
 // show keeps the progress up to date until the returned function is called.
-func (e *experiment) show(phase string, figures func() (float64, string)) (ended func()) {
+func (e *experiment) show(phase string, figures func() (fraction, count float64, text string)) (ended func()) {
 	stop := make(chan struct{})
 	var shower sync.WaitGroup
 	shower.Go(func() {
@@ -239,8 +239,8 @@ func (e *experiment) show(phase string, figures func() (float64, string)) (ended
 			case <-stop:
 				return
 			case <-t.C:
-				fraction, text := figures()
-				e.progress.update(phase, fraction, "%s", text)
+				fraction, count, text := figures()
+				e.progress.counted(phase, fraction, count, "%s", text)
 			}
 		}
 	})

@@ -33,6 +33,11 @@ func (e *experiment) result(failure error) *result.Result {
 		r.Processes.Floods = result.Of(len(e.floods))
 	}
 	r.Processes.Lost = e.lost
+	if e.cfg.Target != nil {
+		r.Processes.Target = e.cfg.Target.label()
+	} else {
+		r.Processes.Engine = e.cfg.Engine
+	}
 	if e.generated != nil {
 		r.Settings["seed"] = e.generated.Seed
 	}

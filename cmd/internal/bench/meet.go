@@ -25,7 +25,7 @@ func (e *experiment) meetTarget(ctx context.Context) error {
 	if err := t.gone(); err != nil {
 		return err
 	}
-	ended := e.show("start", func() (float64, string) { return 0, "warming up" })
+	ended := e.show("start", func() (float64, float64, string) { return 0, uncounted, "warming up" })
 	err := e.warmUpTarget(ctx)
 	ended()
 	if err != nil {

@@ -31,12 +31,13 @@ func (e *experiment) sendMessages(ctx context.Context) error {
 		return err
 	}
 	e.msggen.Store(generator)
-	ended := e.show("messages", func() (float64, string) {
-		text := fmt.Sprintf("%d delivered", e.totals().Delivered)
+	ended := e.show("messages", func() (float64, float64, string) {
+		delivered := e.totals().Delivered
+		text := fmt.Sprintf("%d delivered", delivered)
 		if p99 := e.p99(); p99 != nil {
 			text += fmt.Sprintf(", p99 %.2f ms", *p99)
 		}
-		return float64(time.Since(begun)) / float64(e.cfg.Duration), text
+		return float64(time.Since(begun)) / float64(e.cfg.Duration), float64(delivered), text
 	})
 	stopNews := e.tellDelivered(generator)
 	err = e.attend(ctx, func(ctx context.Context) error { return generator.await(ctx, "result", 0, nil) })
@@ -151,8 +152,9 @@ func (e *experiment) awaitLast(ctx context.Context) error {
 	const quiet, longest = 2 * time.Second, 30 * time.Second
 	begun, since := time.Now(), time.Now()
 	seen := e.totals().Stamped
-	ended := e.show("drain", func() (float64, string) {
-		return float64(time.Since(since)) / float64(quiet), fmt.Sprintf("%d delivered", e.totals().Delivered)
+	ended := e.show("drain", func() (float64, float64, string) {
+		delivered := e.totals().Delivered
+		return float64(time.Since(since)) / float64(quiet), float64(delivered), fmt.Sprintf("%d delivered", delivered)
 	})
 	defer ended()
 	for time.Since(since) < quiet && time.Since(begun) < longest {

@@ -126,7 +126,7 @@ func (e *experiment) startServer(ctx context.Context, i int) (*server, error) {
 // warmUpAll warms up each server through its neighbour, so that a router has
 // been in use too.
 func (e *experiment) warmUpAll(ctx context.Context) error {
-	ended := e.show("start", func() (float64, string) { return 0, "warming up" })
+	ended := e.show("start", func() (float64, float64, string) { return 0, uncounted, "warming up" })
 	defer ended()
 	for _, s := range e.servers {
 		if err := s.ready(ctx); err != nil {

@@ -9,7 +9,6 @@ import (
 	"io"
 	"io/fs"
 	"maps"
-	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -96,7 +95,7 @@ func (s *stepSeries) step(ctx context.Context, cfg *Config, connections int, run
 
 // write leaves everything that is made of the series until now.
 func (s *stepSeries) write() error {
-	err := plots.WriteScale(filepath.Join(s.folder, scalePicture), drawing(s.scale))
+	err := plots.WriteScale(filepath.Join(s.folder, scalePicture), s.scale.Drawing())
 	if errors.Is(err, plots.ErrNoData) {
 		err = nil // no step came that far
 	}
@@ -104,53 +103,12 @@ func (s *stepSeries) write() error {
 	var table, page, bench bytes.Buffer
 	err = errors.Join(err, s.scale.Write(s.folder), s.scale.Table(&table), s.scale.WriteHTML(&page, png), result.WriteBench(&bench, s.results...))
 	for name, content := range map[string][]byte{scaleText: table.Bytes(), report: page.Bytes(), benchFile: bench.Bytes()} {
-		err = errors.Join(err, os.WriteFile(filepath.Join(s.folder, name), content, 0o644))
+		err = errors.Join(err, result.WriteFile(filepath.Join(s.folder, name), content))
 	}
 	if err != nil {
 		return fmt.Errorf("bench: the results of the series are not complete: %w", err)
 	}
 	return nil
-}
-
-// drawing is the picture of a series.
-func drawing(s *result.Scale) plots.Scale {
-	line := func(name string, figure func(result.Step) result.Figure) plots.ScaleLine {
-		l := plots.ScaleLine{Name: name}
-		for _, step := range s.Steps {
-			v, ok := figure(step).Value()
-			if !ok {
-				v = math.NaN()
-			}
-			l.Values = append(l.Values, v)
-		}
-		return l
-	}
-	p99, label := func(q result.Step) result.Figure { return q.Latency.P99 }, "Latency p99 (ms), from due to received"
-	if s.ByService() {
-		p99, label = func(q result.Step) result.Figure { return q.Service.P99 }, "Service time p99 (ms), from sent to received"
-	}
-	picture := plots.Scale{
-		Title: s.Title(), Label: "Connections",
-		Panels: []plots.ScalePanel{
-			{Label: "Server memory per connection (bytes)", Lines: []plots.ScaleLine{
-				line("process", func(q result.Step) result.Figure { return q.Memory.BytesPerConnection }),
-			}},
-			{Label: "Kernel memory per connection and end (bytes)", Lines: []plots.ScaleLine{
-				line("kernel", func(q result.Step) result.Figure { return q.Memory.KernelBytesPerConnection }),
-			}},
-			{Label: "CPU per message delivered (µs)", Lines: []plots.ScaleLine{
-				line("server", func(q result.Step) result.Figure { return q.CPUPerMessage.Server }),
-				line("router", func(q result.Step) result.Figure { return q.CPUPerMessage.Router }),
-				line("flood", func(q result.Step) result.Figure { return q.CPUPerMessage.Flood }),
-			}},
-			{Label: label, Lines: []plots.ScaleLine{line("p99", p99)}},
-		},
-	}
-	for _, step := range s.Steps {
-		n, _ := step.Connections.Asked.Value()
-		picture.At = append(picture.At, n)
-	}
-	return picture
 }
 
 // removeScale takes away what an older series left in a folder.

@@ -126,7 +126,7 @@ func TestStepsEndWithWhatThereIs(t *testing.T) {
 				t.Errorf("%+v", s)
 			}
 			table, err := os.ReadFile(filepath.Join(folder, "scale.txt"))
-			if err != nil || !bytes.Contains(table, []byte("did not come to its planned end")) || !bytes.Contains(table, []byte(tt.wantErr)) {
+			if err != nil || !bytes.Contains(table, []byte("Stopped early: ")) || !bytes.Contains(table, []byte(tt.wantErr)) {
 				t.Errorf("%v in\n%s", err, table)
 			}
 		})

@@ -27,11 +27,7 @@ func writeFolder(folder string, r *result.Result, runs ...*result.Result) error 
 	png, _ := os.ReadFile(filepath.Join(folder, picture))
 	err := errors.Join(r.Write(folder), result.WriteBench(&bench, runs...), r.WriteHTML(&page, png))
 	for name, content := range map[string][]byte{benchFile: bench.Bytes(), report: page.Bytes()} {
-		path := filepath.Join(folder, name)
-		if failed := os.WriteFile(path, content, 0o644); failed != nil {
-			os.Remove(path) // a part of it would look like a whole
-			err = errors.Join(err, failed)
-		}
+		err = errors.Join(err, result.WriteFile(filepath.Join(folder, name), content))
 	}
 	if err != nil {
 		return fmt.Errorf("bench: the results are not complete: %w", err)

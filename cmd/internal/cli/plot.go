@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"example.org/comet/memlog/series"
 	"example.org/comet/plots"
 )
 
@@ -92,6 +90,9 @@ newline may have been cut anywhere and is left out.`,
 			}
 			if !cmd.Flags().Changed("title") {
 				cfg.Title = plots.DefaultTitle(cfg.Logs)
+			}
+			for _, note := range plots.Notes(cfg) {
+				fmt.Fprintf(env.Stderr, "comet: %s\n", note)
 			}
 			if out == "-" {
 				return plots.Draw(env.Stdout, format, cfg)
@@ -191,27 +192,9 @@ func readLog(env *Env, arg, name string, strict bool) (*plots.Log, error) {
 		defer f.Close()
 		in, file = io.Reader(f), arg
 	}
-	log := &plots.Log{Name: name}
-	r := series.NewReader(in, file)
-	for r.Scan() {
-		bad := r.Malformed()
-		switch {
-		case bad == nil:
-			log.Add(r.Sample())
-		case strict:
-			return nil, bad
-		default:
-			fmt.Fprintf(env.Stderr, "comet: left out: %v\n", bad)
-		}
+	log, notes, err := plots.Read(in, file, name, strict)
+	for _, note := range notes {
+		fmt.Fprintf(env.Stderr, "comet: %s\n", note)
 	}
-	if err := r.Err(); err != nil {
-		return nil, err
-	}
-	if r.Torn() {
-		fmt.Fprintf(env.Stderr, "comet: left out: %s: the last line does not end in a newline, so it may be cut\n", file)
-	}
-	if log.Len() == 0 {
-		return nil, errors.New(file + " holds no sample to draw: its lines should be a date, a unix time, kilobytes and connections")
-	}
-	return log, nil
+	return log, err
 }

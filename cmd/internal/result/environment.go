@@ -18,7 +18,8 @@ type Environment struct {
 	sysctl.Environment
 }
 
-// ReadEnvironment describes this machine and this program.
+// ReadEnvironment describes this machine and this program; now is when the
+// experiment starts.
 func ReadEnvironment(now time.Time) *Environment {
 	e := &Environment{Time: now.Format(time.RFC3339), Go: runtime.Version(), Environment: sysctl.Describe()}
 	if build, ok := debug.ReadBuildInfo(); ok {

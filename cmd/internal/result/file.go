@@ -1,12 +1,15 @@
 package result
 
 import (
+	"cmp"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // FileName is what a result is called in the folder of its experiment.
@@ -23,38 +26,50 @@ func (l Limits) MarshalJSON() ([]byte, error) {
 	return json.Marshal([]Limit(l))
 }
 
-// Write writes r as result.json into folder, at once or not at all.
+// Write writes r as result.json into folder, at once or not at all. It sets
+// Schema and Verdict.
 func (r *Result) Write(folder string) error {
-	r.Schema = Schema
-	text, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return fmt.Errorf("result: cannot write the result as JSON: %w", err)
-	}
-	return writeFile(filepath.Join(folder, FileName), append(text, '\n'))
+	r.Schema, r.Verdict = Schema, r.verdict()
+	return writeJSON(filepath.Join(folder, FileName), r)
 }
 
-// writeFile replaces path by a file that is complete, so that a reader never
-// finds half of one.
-func writeFile(path string, text []byte) (err error) {
-	file, err := os.CreateTemp(filepath.Dir(path), ".*.tmp")
+func writeJSON(path string, v any) error {
+	text, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
-		return fmt.Errorf("result: cannot write %s: %w", path, err)
+		return fmt.Errorf("result: cannot write %s as JSON: %w", path, err)
 	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(file.Name()) // what matters is err
-		}
-	}()
-	_, err = file.Write(text)
-	// CreateTemp makes files for the owner only; a report is there to be shared.
-	err = errors.Join(err, file.Chmod(0o644), file.Close())
+	return WriteFile(path, append(text, '\n'))
+}
+
+// WriteFile replaces path by a file that is complete, so that a reader never
+// finds half of one; on failure an older one stays as it was. The error names
+// the file, and a full disk as such.
+func WriteFile(path string, content []byte) error {
+	temp := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+"."+rand.Text()[:8])
+	file, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666) // less the umask
+	if err != nil {
+		return writeError(path, err)
+	}
+	_, err = file.Write(content)
+	err = cmp.Or(err, file.Close())
 	if err == nil {
-		err = os.Rename(file.Name(), path)
+		err = os.Rename(temp, path)
 	}
 	if err != nil {
-		return fmt.Errorf("result: cannot write %s: %w", path, err)
+		_ = os.Remove(temp) // what matters is err
+		return writeError(path, err)
 	}
 	return nil
+}
+
+func writeError(path string, err error) error {
+	const windowsDiskFull = syscall.Errno(112) // ERROR_DISK_FULL; on other systems no file operation has it
+	for _, full := range []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT, windowsDiskFull} {
+		if errors.Is(err, full) {
+			return fmt.Errorf("result: cannot write %s: the disk is full: make room there and run again: %w", path, err)
+		}
+	}
+	return fmt.Errorf("result: cannot write %s: %w", path, err)
 }
 
 // Read reads a result.json, or that of a folder.

@@ -13,18 +13,14 @@ var reportText string
 
 var reportTemplate = template.Must(template.New("report").Parse(reportText))
 
-// WriteHTML writes r as one page that needs nothing else, no script and no
-// network: the table, the verdict, settings and environment, and the picture if
-// png is not empty.
+// WriteHTML writes r as one page that needs no script and no network: the
+// verdict, the picture if png is not empty, the table, settings and environment.
 func (r *Result) WriteHTML(w io.Writer, png []byte) error {
-	picture := ""
-	if len(png) > 0 {
-		picture = "data:image/png;base64," + base64.StdEncoding.EncodeToString(png)
-	}
 	page := struct {
 		Title       string
 		Facts       []row
-		Verdict     []string
+		Verdict     string
+		Caveats     []string
 		Picture     template.URL
 		Sections    []section
 		Settings    []named
@@ -35,10 +31,11 @@ func (r *Result) WriteHTML(w io.Writer, png []byte) error {
 		Title:       r.title(),
 		Facts:       r.facts(),
 		Verdict:     r.verdict(),
-		Picture:     template.URL(picture), // base64 of our own making
+		Caveats:     r.caveats(),
+		Picture:     embedded(png),
 		Sections:    r.sections(),
-		Settings:    r.settings(),
-		Environment: r.environment(),
+		Settings:    settingsOf(r.Settings),
+		Environment: r.Environment.facts(),
 		ProcessHead: processHead,
 		Processes:   r.processRows(),
 	}
@@ -48,35 +45,28 @@ func (r *Result) WriteHTML(w io.Writer, png []byte) error {
 	return nil
 }
 
-func (r *Result) title() string {
-	n, _ := r.Connections.Asked.Format(UnitCount)
-	title := n + " connections"
-	if _, ok := r.Connections.Asked.Value(); !ok {
-		title = "Connections"
-	}
-	if rate, unit := r.Messages.AskedPerSecond.Format(UnitPerSecond); rate != NotMeasured {
-		title += ", " + rate + " messages" + unit
-	}
-	return title
-}
-
-// facts are the figures that people look for first.
+// facts returns the figures that people look for first.
 func (r *Result) facts() []row {
 	var facts []row
-	for _, fact := range []struct {
-		label  string
-		figure Figure
-		unit   Unit
-	}{
-		{"memory per connection", r.Memory.BytesPerConnection, UnitBytes},
-		{"connects", r.Connect.PerSecond, UnitPerSecond},
-		{"messages delivered", r.Messages.DeliveredPerSecond, UnitPerSecond},
-		{"missing", r.Messages.Missing, UnitCount},
-		{"p99 latency", r.Latency.P99, UnitMillis},
+	for _, fact := range []named{
+		{"memory.bytes_per_connection", "memory per connection"},
+		{"connect.per_second", "connections per second"},
+		{"messages.delivered_per_second", "messages delivered"},
+		{"messages.missing", "missing"},
+		{"latency_ms.p99", "p99 latency"},
 	} {
-		if number, unit := fact.figure.Format(fact.unit); number != NotMeasured {
-			facts = append(facts, row{fact.label, number, unit})
+		m, _ := Lookup(fact.Name)
+		if one := rowOf(fact.Value, m.Of(r), m.Unit); one.Number != NotMeasured {
+			facts = append(facts, one)
 		}
 	}
 	return facts
+}
+
+// embedded returns a picture as a link to itself; "" if there is none.
+func embedded(png []byte) template.URL {
+	if len(png) == 0 {
+		return ""
+	}
+	return template.URL("data:image/png;base64," + base64.StdEncoding.EncodeToString(png)) // base64 of our own making
 }

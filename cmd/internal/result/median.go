@@ -1,14 +1,15 @@
 package result
 
 import (
+	"cmp"
 	"maps"
 	"reflect"
 	"slices"
 )
 
-// Median is the median of each figure over several runs: of those that were
-// measured, the middle one, or the mean of the middle two. What is not a figure
-// is that of the first run; limits are those of all.
+// Median returns the median of each figure over several runs: the middle one of
+// those that were measured, or the mean of the middle two. Limits and lost
+// processes are those of all runs, the rest is the first run's.
 func Median(runs ...*Result) *Result {
 	if len(runs) == 0 {
 		return &Result{}
@@ -18,7 +19,10 @@ func Median(runs ...*Result) *Result {
 	all := make([]reflect.Value, len(runs))
 	for i, r := range runs {
 		all[i] = reflect.ValueOf(r).Elem()
-		m.Interrupted = m.Interrupted || r.Interrupted
+		m.Interrupted, m.InterruptedBy = m.Interrupted || r.Interrupted, cmp.Or(m.InterruptedBy, r.InterruptedBy)
+		if i > 0 {
+			m.Processes.Lost = append(slices.Clip(m.Processes.Lost), r.Processes.Lost...)
+		}
 		for _, limit := range r.LimitedBy {
 			if !slices.ContainsFunc(m.LimitedBy, func(l Limit) bool { return l.Part == limit.Part }) {
 				m.LimitedBy = append(slices.Clip(m.LimitedBy), limit)

@@ -9,7 +9,7 @@ import (
 // processHead is above the columns of processRows.
 var processHead = []string{"process", "pid", "connections", "RSS idle", "PSS idle", "RSS end", "CPU connecting", "CPU messages"}
 
-// processRows are the parts one by one, where there are more than one of a kind.
+// processRows returns the parts one by one, if there are several servers.
 func (r *Result) processRows() [][]string {
 	servers, _ := r.Processes.Servers.Value()
 	if servers < 2 {
@@ -37,18 +37,17 @@ func (r *Result) processRows() [][]string {
 			{p.ConnectCPU, UnitSeconds},
 			{p.MessagesCPU, UnitSeconds},
 		} {
-			number, in := c.figure.Format(c.unit)
-			row = append(row, strings.TrimSpace(number+" "+in))
+			row = append(row, c.figure.Text(c.unit))
 		}
 		rows = append(rows, row)
 	}
 	return rows
 }
 
-// mostProcesses is how many a terminal gets; the report has all.
+// mostProcesses is the longest list that a terminal gets; the report has all.
 const mostProcesses = 12
 
-// processTable is processRows for a terminal.
+// processTable writes processRows for a terminal.
 func (r *Result) processTable() string {
 	rows := r.processRows()
 	if len(rows) == 0 {

@@ -10,25 +10,27 @@ const Schema = 1
 // system time; memory is the resident set in bytes, several servers summed.
 type Result struct {
 	// Schema is set by Write.
-	Schema      int         `json:"schema"`
+	Schema int `json:"schema"`
+	// Verdict says in one sentence what came of it. It is set by Write.
+	Verdict     string      `json:"verdict"`
 	Connections Connections `json:"connections"`
 	Connect     Connect     `json:"connect"`
 	Memory      Memory      `json:"memory"`
 	Messages    Messages    `json:"messages"`
 	Latency     Latency     `json:"latency_ms"`
-	// Service is instead of Latency where messages had no due time: how long
-	// they took from being sent.
+	// Service replaces Latency where messages had no due time: the time from
+	// sent to received.
 	Service   *Quantiles `json:"service_ms,omitempty"`
 	CPU       CPU        `json:"cpu"`
 	Flood     Flood      `json:"flood"`
 	Router    Router     `json:"router"`
 	Memlog    Memlog     `json:"memlog"`
 	Processes Processes  `json:"processes"`
-	// LimitedBy says which part was the bottleneck; empty if none was.
+	// LimitedBy says which parts were the bottleneck; empty if none was.
 	LimitedBy Limits `json:"limited_by"`
-	// Interrupted tells that the experiment did not come to its planned end.
-	Interrupted bool `json:"interrupted"`
-	// InterruptedBy says what it was.
+	// Interrupted says that the experiment ended before its planned end,
+	// InterruptedBy why.
+	Interrupted   bool   `json:"interrupted"`
 	InterruptedBy string `json:"interrupted_by,omitempty"`
 
 	Environment *Environment `json:"environment"`
@@ -41,11 +43,11 @@ type Connections struct {
 	Asked       Figure `json:"asked"`
 	Established Figure `json:"established"`
 	Failed      Figure `json:"failed"`
-	// Closed were established and ended before they were meant to.
+	// Closed were established and ended before their time.
 	Closed Figure `json:"closed"`
 }
 
-// Connect is the phase in which the streams are opened.
+// Connect is the phase that opens the streams.
 type Connect struct {
 	Seconds   Figure `json:"seconds"`
 	PerSecond Figure `json:"per_second"`
@@ -53,14 +55,14 @@ type Connect struct {
 	Latency          Quantiles `json:"latency_ms"`
 	ServerCPUSeconds Figure    `json:"server_cpu_seconds"`
 	FloodCPUSeconds  Figure    `json:"flood_cpu_seconds"`
-	// ListenOverflows are connections that the kernel turned away because an
+	// ListenOverflows counts connections that the kernel refused because an
 	// accept queue was full, Retransmits the TCP segments that it sent again:
-	// both of the whole machine, over this phase.
+	// both for the whole machine, in this phase.
 	ListenOverflows Figure `json:"listen_overflows"`
 	Retransmits     Figure `json:"retransmits"`
 }
 
-// Quantiles of a time in milliseconds.
+// Quantiles are those of a time in milliseconds.
 type Quantiles struct {
 	P50 Figure `json:"p50"`
 	P90 Figure `json:"p90"`
@@ -79,24 +81,24 @@ type Memory struct {
 	// collection, so that it means the same for any server.
 	BytesPerConnection        Figure `json:"bytes_per_connection"`
 	BytesPerConnectionAfterGC Figure `json:"bytes_per_connection_after_gc"`
-	// PSS is the proportional set size, which counts memory that processes share
-	// once: the program itself, of many servers. PSSPerConnection is all of it,
-	// for each established connection.
+	// PSS is the proportional set size: it counts memory that processes share
+	// once, such as the program itself of many servers. PSSPerConnection is
+	// PSSIdle divided by the established connections.
 	PSSStart         Figure `json:"pss_start_bytes"`
 	PSSIdle          Figure `json:"pss_idle_bytes"`
 	PSSPerConnection Figure `json:"pss_per_connection"`
-	// Machine is what the whole machine had in use more than before the first
-	// part was started, at the most: neither free nor page cache.
+	// Machine is how much the memory in use on the whole machine grew after the
+	// first part was started, at its highest reading. In use means neither free
+	// nor page cache.
 	Machine Figure `json:"machine_bytes"`
-	// KernelBytesPerConnection is what the kernel took in slabs for one end of a
-	// connection: with both ends on this machine, half of what it took.
+	// KernelBytesPerConnection is the kernel's slab memory for one end of a
+	// connection: with both ends on this machine, half of the growth.
 	KernelBytesPerConnection Figure `json:"kernel_bytes_per_connection"`
-	// Slabs are the kernel's caches that this is made of, by their names in
-	// /proc/slabinfo.
+	// Slabs splits it by kernel cache, named as in /proc/slabinfo.
 	Slabs map[string]Figure `json:"kernel_slabs,omitempty"`
 }
 
-// Messages counts them by what became of them.
+// Messages counts messages by what happened to them.
 type Messages struct {
 	AskedPerSecond Figure `json:"asked_per_second"`
 	// Sent were accepted by the server or router.
@@ -113,9 +115,16 @@ type Messages struct {
 	// Missing were sent to connected ids and had not arrived two seconds after
 	// the last arrival. Dropped ones are part of it.
 	Missing Figure `json:"missing"`
-	// Unaddressed were to ids with nobody there.
+	// Unaddressed were to ids that no connection had.
 	Unaddressed        Figure `json:"unaddressed"`
 	DeliveredPerSecond Figure `json:"delivered_per_second"`
+	// Replayed carried the stamp of another run and enter no other figure.
+	Replayed Figure `json:"replayed"`
+	// Expected is how many deliveries the sent messages should have made.
+	Expected Figure `json:"expected"`
+	// Refused were answered with an error, Unknown not at all.
+	Refused Figure `json:"refused"`
+	Unknown Figure `json:"unknown"`
 }
 
 // Latency is from due to received, in milliseconds.
@@ -127,9 +136,12 @@ type Latency struct {
 	Max  Figure `json:"max"`
 	// ClockError is how far the clocks of sender and receiver may be apart.
 	ClockError Figure `json:"clock_error_ms"`
+	// BeforeDue counts messages that were received before they were due, which
+	// only clocks that differ can explain. They enter no percentile.
+	BeforeDue Figure `json:"before_due"`
 }
 
-// CPU is what the message phase took, in seconds of CPU.
+// CPU is the processor time of the message phase, in seconds.
 type CPU struct {
 	Server Figure `json:"server_seconds"`
 	Flood  Figure `json:"flood_seconds"`
@@ -147,18 +159,23 @@ type Router struct {
 	BytesPerConnection Figure `json:"bytes_per_connection"`
 }
 
-// Memlog is what the witness cost.
+// Memlog is what sampling the memory cost.
 type Memlog struct {
 	CPUSecondsPerSample Figure `json:"cpu_seconds_per_sample"`
 }
 
-// Processes counts them.
+// Processes counts the parts of the experiment.
 type Processes struct {
+	// Engine is that of our own servers, Target the host of a server that is not
+	// ours.
+	Engine string `json:"engine,omitempty"`
+	Target string `json:"target,omitempty"`
+
 	Servers Figure `json:"servers"`
 	Floods  Figure `json:"floods"`
-	// Lost says of those that ended before their time how they did.
+	// Lost says of each process that ended before its time how it did.
 	Lost []string `json:"lost,omitempty"`
-	// List has them one by one.
+	// List has the processes one by one.
 	List []Process `json:"list,omitempty"`
 }
 
@@ -184,26 +201,5 @@ type Limit struct {
 	Evidence string `json:"evidence"`
 }
 
-// String is a sentence.
+// String returns a sentence.
 func (l Limit) String() string { return "Limited by " + l.Part + ": " + l.Evidence }
-
-// ServerCPUPer10k is the server's CPU seconds for 10,000 connects.
-func (r *Result) ServerCPUPer10k() Figure {
-	return r.Connect.ServerCPUSeconds.Per(r.Connections.Established).Times(10_000)
-}
-
-// FloodCPUPer10k is the client's CPU seconds for 10,000 connects.
-func (r *Result) FloodCPUPer10k() Figure {
-	return r.Connect.FloodCPUSeconds.Per(r.Connections.Established).Times(10_000)
-}
-
-// CPUPerMessage is the CPU microseconds of one role for each message delivered.
-func (r *Result) CPUPerMessage(seconds Figure) Figure {
-	return seconds.Per(r.Messages.Delivered).Times(1e6)
-}
-
-// ServerCPUPerMessage is the server's CPU microseconds for each message
-// delivered, intake included.
-func (r *Result) ServerCPUPerMessage() Figure {
-	return r.CPUPerMessage(r.CPU.Server)
-}

@@ -1,10 +1,11 @@
 package result
 
 import (
-	"encoding/json"
+	"cmp"
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -12,15 +13,15 @@ import (
 // ScaleFileName is what a series is called in its folder.
 const ScaleFileName = "scale.json"
 
-// Scale is a series: the same experiment with more and more connections.
+// Scale is a series: the same experiment with a growing number of connections.
 type Scale struct {
 	// Schema is set by Write.
 	Schema int `json:"schema"`
-	// Asked are the numbers of connections that were to be tried, Steps the
-	// experiments in which at least one was established.
+	// Asked lists the numbers of connections to try, Steps the experiments that
+	// established at least one.
 	Asked []int  `json:"asked"`
 	Steps []Step `json:"steps"`
-	// Interrupted tells that the series did not come to its planned end,
+	// Interrupted says that the series ended before its planned end,
 	// InterruptedBy at which step and why.
 	Interrupted   bool         `json:"interrupted"`
 	InterruptedBy string       `json:"interrupted_by,omitempty"`
@@ -29,10 +30,10 @@ type Scale struct {
 	Settings map[string]any `json:"settings"`
 }
 
-// Step is what one experiment of a series is compared by, under the keys of its
-// result.json.
+// Step holds the figures by which one experiment of a series is compared, under
+// the keys of its result.json.
 type Step struct {
-	// Folder holds the whole result of it, below that of the series.
+	// Folder holds its whole result, below the folder of the series.
 	Folder        string        `json:"folder"`
 	Connections   Connections   `json:"connections"`
 	Connect       Connect       `json:"connect"`
@@ -40,20 +41,21 @@ type Step struct {
 	Messages      Messages      `json:"messages"`
 	Latency       Latency       `json:"latency_ms"`
 	Service       *Quantiles    `json:"service_ms,omitempty"`
+	CPU           CPU           `json:"cpu"`
 	CPUPerMessage CPUPerMessage `json:"cpu_us_per_message"`
 	Processes     Processes     `json:"processes"`
 	LimitedBy     Limits        `json:"limited_by"`
 	Interrupted   bool          `json:"interrupted"`
 }
 
-// CPUPerMessage is microseconds of CPU for each message delivered.
+// CPUPerMessage is the CPU microseconds for each message delivered.
 type CPUPerMessage struct {
 	Server Figure `json:"server"`
 	Router Figure `json:"router"`
 	Flood  Figure `json:"flood"`
 }
 
-// Add appends an experiment, unless nothing was connected in it.
+// Add appends an experiment, unless it established no connection.
 func (s *Scale) Add(folder string, r *Result) {
 	if n, _ := r.Connections.Established.Value(); n <= 0 {
 		return
@@ -63,7 +65,7 @@ func (s *Scale) Add(folder string, r *Result) {
 	s.Steps = append(s.Steps, Step{
 		Folder: folder, Connections: r.Connections, Connect: r.Connect, Memory: memory, Messages: r.Messages,
 		Latency: r.Latency, Service: r.Service, Processes: processes, LimitedBy: r.LimitedBy, Interrupted: r.Interrupted,
-		CPUPerMessage: CPUPerMessage{r.ServerCPUPerMessage(), r.CPUPerMessage(r.CPU.Router), r.CPUPerMessage(r.CPU.Flood)},
+		CPU: r.CPU, CPUPerMessage: CPUPerMessage{r.CPUPerMessage(r.CPU.Server), r.CPUPerMessage(r.CPU.Router), r.CPUPerMessage(r.CPU.Flood)},
 	})
 }
 
@@ -73,89 +75,103 @@ func (s *Scale) Write(folder string) error {
 	if s.Steps == nil {
 		s.Steps = []Step{} // a list, never null
 	}
-	text, err := json.MarshalIndent(s, "", "  ")
-	if err != nil {
-		return fmt.Errorf("result: cannot write the series as JSON: %w", err)
-	}
-	return writeFile(filepath.Join(folder, ScaleFileName), append(text, '\n'))
+	return writeJSON(filepath.Join(folder, ScaleFileName), s)
 }
 
-// Title says what the series is, in a line.
+// result returns the step as the catalogue reads it.
+func (s *Step) result() *Result {
+	return &Result{
+		Connections: s.Connections, Connect: s.Connect, Memory: s.Memory, Messages: s.Messages,
+		Latency: s.Latency, Service: s.Service, CPU: s.CPU, Processes: s.Processes,
+	}
+}
+
+// Title returns a line about what the series measured.
 func (s *Scale) Title() string {
 	if len(s.Asked) == 0 {
 		return "Connections"
 	}
-	first, last := s.Asked[0], s.Asked[len(s.Asked)-1]
-	title := fmt.Sprintf("From %s to %s connections", group(float64(first)), group(float64(last)))
+	first, last := float64(s.Asked[0]), float64(s.Asked[len(s.Asked)-1])
+	title := "From " + group(first) + " to " + connections(last)
 	if first == last {
-		title = group(float64(first)) + " connections"
+		title = connections(first)
 	}
 	for _, step := range s.Steps {
-		if rate, unit := step.Messages.AskedPerSecond.Format(UnitPerSecond); rate != NotMeasured {
-			return title + ", " + rate + " messages" + unit
+		if _, ok := step.Messages.AskedPerSecond.Value(); ok {
+			return title + ", " + rate(step.Messages.AskedPerSecond)
 		}
 	}
 	return title
 }
 
-// ByService tells that messages had no due time (--rate max), so that there is
-// service time instead of latency.
-func (s *Scale) ByService() bool {
-	for _, step := range s.Steps {
-		if step.Service == nil {
-			return false
-		}
-	}
-	return len(s.Steps) > 0
+// byService reports whether messages had no due time (--rate max), so that there
+// is service time instead of latency.
+func (s *Scale) byService() bool {
+	return len(s.Steps) > 0 && !slices.ContainsFunc(s.Steps, func(step Step) bool { return step.Service == nil })
 }
 
-// scaleColumn is a column of the table: two lines of heading, and a cell.
-type scaleColumn struct {
-	Name, In string
-	unit     Unit
-	figure   func(Step) Figure
+// latency returns the key of a percentile: of the service time where there is no
+// latency.
+func (s *Scale) latency(percentile string) string {
+	if s.byService() {
+		return "service_ms." + percentile
+	}
+	return "latency_ms." + percentile
 }
+
+// scaleColumn is a column of the table: two lines of heading, which say the
+// unit, and a metric.
+type scaleColumn struct{ Name, In, key string }
 
 func (s *Scale) columns() []scaleColumn {
-	p50, p99 := "p50", "p99"
-	latency := func(q Step) (Figure, Figure) { return q.Latency.P50, q.Latency.P99 }
-	if s.ByService() {
-		p50, p99 = "service p50", "service p99"
-		latency = func(q Step) (Figure, Figure) { return q.Service.P50, q.Service.P99 }
+	service := ""
+	if s.byService() {
+		service = "service "
 	}
 	return []scaleColumn{
-		{"connections", "asked", UnitCount, func(q Step) Figure { return q.Connections.Asked }},
-		{"connections", "made", UnitCount, func(q Step) Figure { return q.Connections.Established }},
-		{"process", "B/conn", UnitCount, func(q Step) Figure { return q.Memory.BytesPerConnection }},
-		{"PSS", "B/conn", UnitCount, func(q Step) Figure { return q.Memory.PSSPerConnection }},
-		{"kernel", "B/conn", UnitCount, func(q Step) Figure { return q.Memory.KernelBytesPerConnection }},
-		{"connects", "/s", UnitPerSecond, func(q Step) Figure { return q.Connect.PerSecond }},
-		{"connect", "s", UnitSeconds, func(q Step) Figure { return q.Connect.Seconds }},
-		{"server", "µs/msg", UnitMicros, func(q Step) Figure { return q.CPUPerMessage.Server }},
-		{"router", "µs/msg", UnitMicros, func(q Step) Figure { return q.CPUPerMessage.Router }},
-		{"flood", "µs/msg", UnitMicros, func(q Step) Figure { return q.CPUPerMessage.Flood }},
-		{p50, "ms", UnitMillis, func(q Step) Figure { f, _ := latency(q); return f }},
-		{p99, "ms", UnitMillis, func(q Step) Figure { _, f := latency(q); return f }},
-		{"delivered", "/s", UnitPerSecond, func(q Step) Figure { return q.Messages.DeliveredPerSecond }},
+		{"connections", "asked", "connections.asked"},
+		{"connections", "made", "connections.established"},
+		{"process", "B/conn", "memory.bytes_per_connection"},
+		{"PSS", "B/conn", "memory.pss_per_connection"},
+		{"kernel", "B/conn", "memory.kernel_bytes_per_connection"},
+		{"connects", "/s", "connect.per_second"},
+		{"connect", "s", "connect.seconds"},
+		{"server", "µs/msg", "cpu_us_per_message.server"},
+		{"router", "µs/msg", "cpu_us_per_message.router"},
+		{"flood", "µs/msg", "cpu_us_per_message.flood"},
+		{service + "p50", "ms", s.latency("p50")},
+		{service + "p99", "ms", s.latency("p99")},
+		{"delivered", "/s", "messages.delivered_per_second"},
 	}
 }
 
-// cells are the figures of the table, a row for each step.
+// cell writes the figure of a step without its unit, which the heading says.
+func (c scaleColumn) cell(r *Result) string {
+	m, _ := Lookup(c.key)
+	unit := m.Unit
+	if unit == UnitBytes {
+		unit = UnitCount // never KiB
+	}
+	text, _ := m.Of(r).Format(unit)
+	return text
+}
+
+// cells returns the figures of the table, a row for each step.
 func (s *Scale) cells() [][]string {
 	columns := s.columns()
 	rows := make([][]string, 0, len(s.Steps))
 	for _, step := range s.Steps {
 		row := make([]string, len(columns))
 		for i, column := range columns {
-			row[i], _ = column.figure(step).Format(column.unit)
+			row[i] = column.cell(step.result())
 		}
 		rows = append(rows, row)
 	}
 	return rows
 }
 
-// Table writes s for people: a line for each experiment, then what limits the
-// figures, then the machine that they are from.
+// Table writes s for people: what ended it early or limits its figures, a line
+// for each experiment, and the machine that it ran on.
 func (s *Scale) Table(w io.Writer) error {
 	columns := s.columns()
 	rows := [][]string{make([]string, len(columns)), make([]string, len(columns))}
@@ -164,62 +180,52 @@ func (s *Scale) Table(w io.Writer) error {
 	}
 	rows = append(rows, s.cells()...)
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n\n", s.Title())
-	for _, row := range rows {
-		for i, cell := range row {
-			width := 0
-			for _, other := range rows {
-				width = max(width, utf8.RuneCountInString(other[i]))
-			}
-			fmt.Fprintf(&b, "%*s", width+2*min(i, 1), cell)
-		}
-		b.WriteByte('\n')
+	b.WriteString(s.Title() + "\n\n")
+	if sentences := s.caveats(); len(sentences) > 0 {
+		b.WriteString(strings.Join(sentences, "\n") + "\n\n")
 	}
-	if sentences := s.verdict(); len(sentences) > 0 {
-		b.WriteString("\n" + strings.Join(sentences, "\n") + "\n")
+	if len(s.Steps) > 0 {
+		b.WriteString(aligned(rows) + "\n")
 	}
-	if machine := s.machine(); machine != "" {
-		b.WriteString("\nMeasured on " + machine + "\n")
+	if machine := s.Environment.machine(); machine != "" {
+		b.WriteString("Measured on " + machine + "\n")
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-// verdict says in sentences how far the figures can be trusted.
-func (s *Scale) verdict() []string {
-	var sentences []string
-	if s.Interrupted {
-		sentence := "This series did not come to its planned end; the figures are those until then."
-		if s.InterruptedBy != "" {
-			sentence += " The reason: " + s.InterruptedBy
+// aligned writes columns of figures, each to the right.
+func aligned(rows [][]string) string {
+	widths := make([]int, len(rows[0]))
+	for _, row := range rows {
+		for i, cell := range row {
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
 		}
-		sentences = append(sentences, sentence)
+	}
+	var b strings.Builder
+	for _, row := range rows {
+		for i, cell := range row {
+			fmt.Fprintf(&b, "%*s", widths[i]+2*min(i, 1), cell)
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+// caveats say in sentences how far the figures can be trusted.
+func (s *Scale) caveats() []string {
+	var sentences []string
+	switch {
+	case s.Interrupted && len(s.Steps) == 0:
+		sentences = append(sentences, "Nothing was measured: "+oneLine(cmp.Or(s.InterruptedBy, "it was interrupted")))
+	case s.Interrupted:
+		sentences = append(sentences, "Stopped early: "+oneLine(cmp.Or(s.InterruptedBy, "it was interrupted")))
 	}
 	for _, step := range s.Steps {
-		asked, _ := step.Connections.Asked.Format(UnitCount)
+		asked, _ := step.Connections.Asked.Value()
 		for _, limit := range step.LimitedBy {
-			sentences = append(sentences, asked+" connections: "+limit.String())
+			sentences = append(sentences, connections(asked)+": "+oneLine(limit.String()))
 		}
 	}
 	return sentences
-}
-
-// machine is the environment in a line.
-func (s *Scale) machine() string {
-	var parts []string
-	for _, fact := range (&Result{Environment: s.Environment}).environment() {
-		switch fact.Name {
-		case "cores":
-			parts = append(parts, fact.Value+" cores")
-		case "memory":
-			parts = append(parts, fact.Value+" of memory")
-		case "open files a process":
-			parts = append(parts, fact.Value+" open files a process")
-		case "kernel":
-			parts = append(parts, "kernel "+fact.Value)
-		case "CPU", "system", "go":
-			parts = append(parts, fact.Value)
-		}
-	}
-	return strings.Join(parts, ", ")
 }

@@ -3,8 +3,10 @@ package result
 import (
 	"bytes"
 	"encoding/json"
+	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -39,15 +41,15 @@ func twoSteps() *Scale {
 
 const scaleTable = `From 10,000 to 2,000,000 connections, 1,000 messages/s
 
+Stopped early: no memory
+1,000,000 connections: Limited by the flood: its event loop was busy
+
 connections  connections  process     PSS  kernel  connects  connect  server  router   flood   p50   p99  delivered
       asked         made   B/conn  B/conn  B/conn        /s        s  µs/msg  µs/msg  µs/msg    ms    ms         /s
      10,000       10,000      131       -       -    23,457        -       -       -       -     -     -          -
   1,000,000      999,990   24,965     298   4,820         -     61.2    25.0    10.0    50.0  1.40  38.0      1,000
 
-This series did not come to its planned end; the figures are those until then. The reason: no memory
-1,000,000 connections: Limited by the flood: its event loop was busy
-
-Measured on go1.26, linux/amd64, kernel 6.18, A CPU, 2 cores, 24.0 GiB of memory, 20,000 open files a process
+Measured on go1.26, linux/amd64, kernel 6.18, A CPU, 2 cores, 24.0 GiB of memory, 20,000 open files per process
 `
 
 func TestScaleTable(t *testing.T) {
@@ -56,7 +58,9 @@ func TestScaleTable(t *testing.T) {
 		t.Errorf("%v, got\n%s\nwant\n%s", err, out.String(), scaleTable)
 	}
 	out.Reset()
-	if err := (&Scale{}).Table(&out); err != nil || !strings.Contains(out.String(), "asked") {
+	empty := &Scale{Asked: []int{5, 9}, Interrupted: true, InterruptedBy: "no\nmemory"}
+	const want = "From 5 to 9 connections\n\nNothing was measured: no; memory\n\n"
+	if err := empty.Table(&out); err != nil || out.String() != want {
 		t.Errorf("an empty series: %v\n%s", err, out.String())
 	}
 }
@@ -70,7 +74,7 @@ func TestScaleShowsServiceTimeWhereThereIsNoLatency(t *testing.T) {
 	if err := s.Table(&out); err != nil || !strings.Contains(out.String(), "service p99") || !strings.Contains(out.String(), "7.00") {
 		t.Errorf("%v\n%s", err, out.String())
 	}
-	if s.Title() != "5 connections" || !s.ByService() {
+	if s.Title() != "5 connections" || !s.byService() {
 		t.Errorf("%q", s.Title())
 	}
 	s.Steps = append(s.Steps, Step{})
@@ -104,6 +108,10 @@ func TestScaleFile(t *testing.T) {
 	if v := m.Steps[1]["cpu_us_per_message"]["router"]; v != 10.0 {
 		t.Errorf("the router's CPU per message is %v, want 10", v)
 	}
+	// The catalogue reads a step as it reads a result.
+	if v := m.Steps[1]["cpu"]["server_seconds"]; v != 1.5 {
+		t.Errorf("the server's CPU is %v, want 1.5", v)
+	}
 	if bytes.Contains(text, []byte(`"role"`)) || bytes.Contains(text, []byte("slabs")) {
 		t.Errorf("what each process took is in the file of the step:\n%s", text)
 	}
@@ -133,5 +141,37 @@ func TestScaleHTML(t *testing.T) {
 	}
 	if strings.Contains(page, ">connections</td><td class=\"text\">3<") {
 		t.Error("the flag's own number of connections is shown")
+	}
+}
+
+// The picture shows the metrics of the table, and a gap where nothing was
+// measured.
+func TestScaleDrawing(t *testing.T) {
+	picture := twoSteps().Drawing()
+	if picture.Title != "From 10,000 to 2,000,000 connections, 1,000 messages/s" || !slices.Equal(picture.At, []float64{10_000, 1_000_000}) {
+		t.Errorf("%q at %v", picture.Title, picture.At)
+	}
+	got := map[string][]float64{}
+	for _, panel := range picture.Panels {
+		for _, line := range panel.Lines {
+			got[line.Name] = line.Values
+		}
+	}
+	nan := math.NaN()
+	for name, want := range map[string][]float64{
+		"process": {131.4, 24_965}, "kernel": {nan, 4_820}, "server": {nan, 25}, "router": {nan, 10}, "flood": {nan, 50}, "p99": {nan, 38},
+	} {
+		same := func(a, b float64) bool { return a == b || math.IsNaN(a) && math.IsNaN(b) }
+		if !slices.EqualFunc(got[name], want, same) {
+			t.Errorf("%s is %v, want %v", name, got[name], want)
+		}
+	}
+	if err := picture.Validate(); err != nil {
+		t.Error(err)
+	}
+	paced := &Scale{Steps: []Step{{Service: &Quantiles{P99: Of(7)}}}}
+	last := paced.Drawing().Panels[3]
+	if last.Lines[0].Values[0] != 7 || !strings.HasPrefix(last.Label, "Service time") {
+		t.Errorf("without a pace it shows %+v", last)
 	}
 }

@@ -2,7 +2,6 @@ package result
 
 import (
 	_ "embed"
-	"encoding/base64"
 	"fmt"
 	"html/template"
 	"io"
@@ -13,11 +12,11 @@ import (
 //go:embed scale.html.tmpl
 var scaleText string
 
-// scaleTemplate has the looks of the report of one experiment.
+// scaleTemplate looks like the report of one experiment.
 var scaleTemplate = template.Must(template.Must(reportTemplate.Clone()).New("scale").Parse(scaleText))
 
 // WriteHTML writes s as one page that needs nothing else: the picture if png is
-// not empty, and the table, whose lines lead to the reports of the steps.
+// not empty, and the table, whose lines link to the reports of the steps.
 func (s *Scale) WriteHTML(w io.Writer, png []byte) error {
 	type line struct {
 		Report string
@@ -33,13 +32,11 @@ func (s *Scale) WriteHTML(w io.Writer, png []byte) error {
 		Environment []named
 	}{
 		Title:       s.Title(),
-		Verdict:     s.verdict(),
+		Verdict:     s.caveats(),
 		Columns:     s.columns(),
-		Settings:    slices.DeleteFunc((&Result{Settings: s.Settings}).settings(), func(n named) bool { return n.Name == "connections" }),
-		Environment: (&Result{Environment: s.Environment}).environment(),
-	}
-	if len(png) > 0 {
-		page.Picture = template.URL("data:image/png;base64," + base64.StdEncoding.EncodeToString(png)) // of our own making
+		Picture:     embedded(png),
+		Settings:    slices.DeleteFunc(settingsOf(s.Settings), func(n named) bool { return n.Name == "connections" }),
+		Environment: s.Environment.facts(),
 	}
 	for i, cells := range s.cells() {
 		page.Lines = append(page.Lines, line{path.Join(s.Steps[i].Folder, "report.html"), cells})

@@ -7,9 +7,16 @@ import (
 	"unicode/utf8"
 )
 
-// Table writes r for a terminal: a figure a line, aligned, with its unit, and a
-// dash for what was not measured.
+// Table writes r for a terminal: what was measured, the verdict in a sentence,
+// what limits the figures, then a figure a line, aligned, with its unit, and a
+// dash for what was not measured. Of a run in which nothing was measured it
+// writes the reason alone.
 func (r *Result) Table(w io.Writer) error {
+	var b strings.Builder
+	b.WriteString(r.title() + "\n\n" + r.verdict() + "\n")
+	for _, sentence := range r.caveats() {
+		b.WriteString(sentence + "\n")
+	}
 	sections := r.sections()
 	labels, numbers := 0, 0
 	for _, section := range sections {
@@ -18,21 +25,14 @@ func (r *Result) Table(w io.Writer) error {
 			numbers = max(numbers, utf8.RuneCountInString(row.Number))
 		}
 	}
-	var b strings.Builder
-	for i, section := range sections {
-		if i > 0 {
-			b.WriteByte('\n')
-		}
-		fmt.Fprintf(&b, "%s\n", section.Title)
+	for _, section := range sections {
+		fmt.Fprintf(&b, "\n%s\n", section.Title)
 		for _, row := range section.Rows {
 			line := fmt.Sprintf("  %-*s  %*s %s", labels, row.Label, numbers, row.Number, row.Unit)
 			b.WriteString(strings.TrimRight(line, " ") + "\n")
 		}
 	}
 	b.WriteString(r.processTable())
-	if sentences := r.verdict(); len(sentences) > 0 {
-		b.WriteString("\n" + strings.Join(sentences, "\n") + "\n")
-	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }

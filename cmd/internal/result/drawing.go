@@ -1,0 +1,45 @@
+package result
+
+import (
+	"math"
+
+	"example.org/comet/plots"
+)
+
+// Drawing returns the picture of the series: what a connection and a message
+// cost, against the number of connections.
+func (s *Scale) Drawing() plots.Scale {
+	latency := "Latency p99 (ms), from due to received"
+	if s.byService() {
+		latency = "Service time p99 (ms), from sent to received"
+	}
+	picture := plots.Scale{
+		Title: s.Title(), Label: "Connections",
+		Panels: []plots.ScalePanel{
+			{Label: "Server memory per connection (bytes)", Lines: []plots.ScaleLine{s.line("process", "memory.bytes_per_connection")}},
+			{Label: "Kernel memory per connection and end (bytes)", Lines: []plots.ScaleLine{s.line("kernel", "memory.kernel_bytes_per_connection")}},
+			{Label: "CPU per message delivered (µs)", Lines: []plots.ScaleLine{
+				s.line("server", "cpu_us_per_message.server"),
+				s.line("router", "cpu_us_per_message.router"),
+				s.line("flood", "cpu_us_per_message.flood"),
+			}},
+			{Label: latency, Lines: []plots.ScaleLine{s.line("p99", s.latency("p99"))}},
+		},
+	}
+	picture.At = s.line("", "connections.asked").Values
+	return picture
+}
+
+// line returns a metric of each step; NaN was not measured.
+func (s *Scale) line(name, key string) plots.ScaleLine {
+	m, _ := Lookup(key)
+	line := plots.ScaleLine{Name: name}
+	for _, step := range s.Steps {
+		value, ok := m.Of(step.result()).Value()
+		if !ok {
+			value = math.NaN()
+		}
+		line.Values = append(line.Values, value)
+	}
+	return line
+}
