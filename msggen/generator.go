@@ -83,7 +83,7 @@ func New(config Config) (*Generator, error) {
 		meter:   newMeter(),
 	}
 	if g.answering, _ = sender.(answering); g.answering != nil {
-		g.answering.onWire(g.meter.recordOne)
+		g.answering.onLate(g.meter.recordOne)
 	}
 	return g, nil
 }
