@@ -107,7 +107,7 @@ func advise(resp *http.Response, text []byte, secure bool) string {
 			wants = "it asks for " + challenge + ": "
 		}
 		return wants + "give what it asks for as a header, such as `Authorization: …`"
-	case code == http.StatusNotFound, code == http.StatusGone:
+	case code == http.StatusNotFound:
 		return "see that the path is the one that it takes messages at"
 	case code == http.StatusMethodNotAllowed && resp.Header.Get("Allow") != "":
 		return "choose another method, of " + header(resp, "Allow")

@@ -37,6 +37,7 @@ func (w *window) room(receipt Receipt, now time.Time) int64 {
 	if receipt.ReachUnknown {
 		queued = receipt.Sent
 	}
+	delivered = min(delivered, queued+receipt.Unanswered) // whatever it says
 	flying := int64(queued+receipt.Unanswered) - int64(delivered) - w.lost
 	if flying < 0 {
 		// Some that were given up have arrived after all.

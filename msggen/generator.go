@@ -33,6 +33,9 @@ const (
 	settleShare = 200
 	// closeGrace is how long the last settlement may take.
 	closeGrace = 5 * time.Second
+	// stallNotice is how long a call may hold up the run at its end before what
+	// came due meanwhile counts as refused.
+	stallNotice = 50 * time.Millisecond
 )
 
 // Generator sends messages. Make one with New.
@@ -43,7 +46,8 @@ type Generator struct {
 	total   uint64
 	word    uint32
 	sender  Sender
-	// answering is sender if it is one of those.
+	// timed and answering are sender if it is one of those.
+	timed     timed
 	answering answering
 	source    *source
 	meter     *meter
@@ -82,6 +86,7 @@ func New(config Config) (*Generator, error) {
 		source:  newSource(config, word),
 		meter:   newMeter(),
 	}
+	g.timed, _ = sender.(timed)
 	if g.answering, _ = sender.(answering); g.answering != nil {
 		g.answering.onLate(g.meter.recordOne)
 	}
@@ -108,9 +113,10 @@ func (g *Generator) noteAnswers() {
 }
 
 // Run sends messages until the planned end or the end of ctx, and returns what
-// became of them. Once only. Its error says that the server could not be
-// reached at the start, answered something that trying again would not change,
-// or was away at the end; the result holds what was counted until then.
+// became of them. Call it once. It fails if the server could not be reached at
+// the start, answered something that trying again would not change, claims what
+// cannot be, or was unreachable at the end; the result holds what was counted
+// until then. Refused messages alone are not an error of Run: see [Result.Err].
 //
 // It keeps its goroutine on one thread, so that it wakes when a message is due.
 func (g *Generator) Run(ctx context.Context) (Result, error) {
@@ -130,5 +136,10 @@ func (g *Generator) Run(ctx context.Context) (Result, error) {
 	if g.answering != nil {
 		g.noteAnswers()
 	}
-	return Result{Seed: g.config.Seed, Run: fmt.Sprintf("%08x", g.word), Stats: g.meter.stats()}, err
+	stats := g.meter.stats()
+	if stats.Asked != r.next {
+		err = errors.Join(err, fmt.Errorf("msggen: the account does not add up: %d messages were due, and the sender says sent %d, refused %d, unknown %d, unanswered %d, which makes %d",
+			r.next, stats.Sent, stats.Refused, stats.Unknown, stats.Unanswered, stats.Asked))
+	}
+	return Result{Seed: g.config.Seed, Run: fmt.Sprintf("%08x", g.word), Stats: stats}, err
 }

@@ -94,7 +94,7 @@ func (s *PublishSender) record(p pending, at time.Time) {
 func (s *PublishSender) dropped(messages []pending) {
 	now := time.Now()
 	for _, p := range messages {
-		s.record(p, now)
+		s.record(p, p.due.Add(neverSent(now.Sub(p.due))))
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
