@@ -85,6 +85,9 @@ func (o *msggenOutput) generate(outer context.Context) error {
 			if err := o.report(end.result, true, o.planned && outer.Err() != nil); err != nil {
 				return err
 			}
+			if end.err == nil && (!o.planned || outer.Err() == nil) {
+				return end.result.Err() // refused messages are a failure
+			}
 			return end.err
 		}
 	}
@@ -190,6 +193,6 @@ func answersReport(b *strings.Builder, a msggen.Answers) {
 	}
 	b.WriteString("\n")
 	if a.Refusal != "" {
-		fmt.Fprintf(b, "the first refusal: %s\n", strings.TrimPrefix(a.Refusal, "msggen: "))
+		fmt.Fprintf(b, "the commonest refusal: %s\n", strings.TrimPrefix(a.Refusal, "msggen: "))
 	}
 }
