@@ -2,6 +2,7 @@ package msggen
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -42,16 +43,15 @@ func (l *lane) serve(ctx context.Context, conn net.Conn) {
 	l.writeLocked()
 	l.fresh = l.busy
 	l.mu.Unlock()
-	// The limit is renewed with each answer: no answer can fill the memory.
-	limited := &io.LimitedReader{R: conn}
-	reader := bufio.NewReader(limited)
+	bounded := &boundedReader{conn: conn}
+	reader := bufio.NewReader(bounded)
 	for more := true; more; {
-		limited.N = maxReply
+		bounded.left = maxReply
 		r := readReply(reader, l.sender.template.method, func() {
 			conn.SetReadDeadline(time.Now().Add(bodyPatience))
 		})
-		if r.resp == nil && limited.N <= 0 {
-			r.err = &notHTTPError{fmt.Sprintf("the head of its answer has no end: it was left after %d KiB", maxReply>>10)}
+		if r.resp == nil {
+			r.err = bounded.explain(r)
 		}
 		more = l.conclude(conn, r)
 	}
@@ -63,6 +63,35 @@ func (l *lane) serve(ctx context.Context, conn net.Conn) {
 	if w != nil {
 		<-w.done
 	}
+}
+
+// boundedReader reads a connection up to a limit, which is renewed with each
+// answer: no answer can fill the memory.
+type boundedReader struct {
+	conn  net.Conn
+	left  int
+	ended bool // the connection has
+}
+
+func (b *boundedReader) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, io.EOF
+	}
+	n, err := b.conn.Read(p[:min(len(p), b.left)])
+	b.left -= n
+	b.ended = err != nil
+	return n, err
+}
+
+// explain returns why r has no head.
+func (b *boundedReader) explain(r reply) error {
+	switch {
+	case b.left <= 0:
+		return &notHTTPError{fmt.Sprintf("the head of its answer has no end: it was left after %d KiB", maxReply>>10)}
+	case b.ended && r.heard && bytes.HasPrefix(r.start, []byte("HTTP/1.")) && !isNetError(r.err):
+		return io.ErrUnexpectedEOF // in the middle of a line, which is malformed then
+	}
+	return r.err
 }
 
 // conclude books what r says about the request under way, and reports whether
@@ -185,9 +214,10 @@ func (e *silentError) Error() string { return fmt.Sprintf("no answer after %v", 
 // reply is what came in answer to a request.
 type reply struct {
 	// resp is nil if its head did not come whole; then err says why.
-	resp *http.Response
-	err  error
-	text []byte // the beginning of its body, if it is no 2xx
+	resp  *http.Response
+	err   error
+	start []byte // how it begins
+	text  []byte // the beginning of its body, if it is no 2xx
 	// heard reports that a part of it came, at least.
 	heard    bool
 	reusable bool // the connection, for the next request
@@ -199,7 +229,6 @@ type reply struct {
 // section 15.2), but not a change of the protocol, which was not asked for.
 func readReply(reader *bufio.Reader, method string, body func()) (r reply) {
 	request := &http.Request{Method: method} // HEAD has no body
-	var start []byte
 	for {
 		if _, err := reader.Peek(1); err != nil {
 			r.err = err
@@ -207,11 +236,11 @@ func readReply(reader *bufio.Reader, method string, body func()) (r reply) {
 		}
 		r.heard = true
 		peeked, _ := reader.Peek(min(reader.Buffered(), maxStart))
-		start = append(start[:0], peeked...)
+		r.start = append(r.start[:0], peeked...)
 		resp, err := http.ReadResponse(reader, request)
 		if err != nil {
 			if r.err = err; !isEOF(err) && !errors.Is(err, os.ErrDeadlineExceeded) && !isNetError(err) {
-				r.err = malformed(start, err)
+				r.err = malformed(r.start, err)
 			}
 			return r
 		}
