@@ -36,8 +36,8 @@ type body struct {
 	pending bool
 }
 
-// portion is what one write hands over: a piece. Its moments are those of the stamps that
-// are set when their bytes are read, which is when they go to the socket.
+// portion is a piece with the moments in its stamps, which are set when their
+// bytes are read: that is when they go to the socket.
 type portion struct {
 	text    []byte
 	moments []span
@@ -116,7 +116,7 @@ func (b *body) Read(p []byte) (int, error) {
 	return 0, errBodyClosed
 }
 
-// take copies from the current piece, and returns false if there is none left.
+// take copies from the current piece, and returns false if nothing is left.
 // What it copies is written to the socket before the next call.
 func (b *body) take(p []byte) (int, bool) {
 	b.mu.Lock()

@@ -52,8 +52,10 @@ func (c *call) say(text string) bool {
 	return err == nil
 }
 
+func (c *call) tcp() *net.TCPConn { return c.Conn.(*net.TCPConn) }
+
 // reset ends the connection with a RST.
-func (c *call) reset() { _ = c.Conn.(*net.TCPConn).SetLinger(0) }
+func (c *call) reset() { _ = c.tcp().SetLinger(0) }
 
 // newPeer serves each connection by serve, and closes it then.
 func newPeer(t *testing.T, serve func(c *call)) *peer {
@@ -119,7 +121,8 @@ const ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 // each answers every request by one text.
 func each(text string) func(c *call) {
 	return func(c *call) {
-		for c.next() && c.say(text) {
+		for more := true; more; {
+			more = c.next() && c.say(text)
 		}
 	}
 }
@@ -213,8 +216,8 @@ func TestPublishOverAnyUseOfConnections(t *testing.T) {
 // halfClose answers once and says no more, but reads on.
 func halfClose(c *call) {
 	once(ok)(c)
-	_ = c.Conn.(*net.TCPConn).CloseWrite()
-	_ = c.Conn.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
+	_ = c.tcp().CloseWrite()
+	_ = c.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
 	c.next()
 }
 
@@ -260,7 +263,7 @@ func TestPublishIsAnsweredEarly(t *testing.T) {
 	for name, after := range map[string]func(c *call){
 		"and closes":       func(*call) {},
 		"and resets":       (*call).reset,
-		"and half-closes":  func(c *call) { _ = c.Conn.(*net.TCPConn).CloseWrite(); time.Sleep(200 * time.Millisecond) },
+		"and half-closes":  func(c *call) { _ = c.tcp().CloseWrite(); time.Sleep(200 * time.Millisecond) },
 		"and reads on not": func(*call) { time.Sleep(200 * time.Millisecond) },
 		"and reads on":     func(c *call) { _, _ = io.CopyN(io.Discard, c.reader, 4<<20) },
 	} {
@@ -306,16 +309,19 @@ func TestPublishLeavesAnswersWithoutEnd(t *testing.T) {
 		}, Receipt{Sent: 1, ReachUnknown: true}},
 		"a body that never ends": {func(c *call) {
 			once("HTTP/1.1 200 OK\r\n\r\n")(c)
-			for c.say(strings.Repeat("x", 1<<16)) {
+			for more := true; more; {
+				more = c.say(strings.Repeat("x", 1<<16))
 			}
 		}, Receipt{Sent: 1, ReachUnknown: true}},
 		"a head that never ends": {func(c *call) {
 			once("HTTP/1.1 200 OK\r\n")(c)
-			for n := 0; c.say("X-" + strconv.Itoa(n) + ": " + strings.Repeat("x", 1<<12) + "\r\n"); n++ {
+			for n, more := 0, true; more; n++ {
+				more = c.say("X-" + strconv.Itoa(n) + ": " + strings.Repeat("x", 1<<12) + "\r\n")
 			}
 		}, Receipt{Unknown: 1, ReachUnknown: true}},
 		"interim answers without end": {func(c *call) {
-			for c.next(); c.say(strings.Repeat("HTTP/1.1 102 Processing\r\n\r\n", 1000)); {
+			for more := c.next(); more; {
+				more = c.say(strings.Repeat("HTTP/1.1 102 Processing\r\n\r\n", 1000))
 			}
 		}, Receipt{Unknown: 1, ReachUnknown: true}},
 	} {

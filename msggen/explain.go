@@ -45,8 +45,9 @@ func printable(s string, limit int) string {
 func excerpt(text []byte) string {
 	text = bytes.TrimSpace(bytes.TrimPrefix(text, []byte("\ufeff")))
 	if bytes.HasPrefix(text, []byte("<")) {
-		_, title, found := bytes.Cut(text, []byte("<title>"))
-		if title, _, found = bytes.Cut(title, []byte("</title>")); !found {
+		_, title, _ := bytes.Cut(text, []byte("<title>"))
+		title, _, found := bytes.Cut(title, []byte("</title>"))
+		if !found {
 			return ""
 		}
 		text = bytes.TrimSpace(title)

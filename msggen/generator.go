@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// minTick is the least time between two wake-ups: above 4,000 messages a
+	// minTick is the least time between two wake-ups: above 4,000 messages per
 	// second they are sent in batches, at most this much later, because what
 	// costs is the wake-ups and the system calls, here and in the server.
 	minTick = 250 * time.Microsecond
@@ -53,7 +53,7 @@ type Generator struct {
 	meter     *meter
 }
 
-// New makes a generator of config, or reports everything that is wrong with it.
+// New returns a generator, or an error that names everything wrong with config.
 // It connects to nothing.
 func New(config Config) (*Generator, error) {
 	if err := config.Validate(); err != nil {
@@ -93,8 +93,8 @@ func New(config Config) (*Generator, error) {
 	return g, nil
 }
 
-// Stats is how far Run is. It is safe at any time, and cheap enough for every
-// second.
+// Stats returns how far Run is. It is safe at any time, and cheap enough to call
+// every second.
 func (g *Generator) Stats() Stats {
 	if g.answering != nil {
 		g.noteAnswers()
@@ -102,11 +102,12 @@ func (g *Generator) Stats() Stats {
 	return g.meter.stats()
 }
 
-// Recent is how late messages were since the last call of Recent, nil if none
-// was sent by a pace. It is safe at any time; who logs a line a second calls it.
+// Recent returns how late messages were since the last call of Recent, nil if
+// none was sent by a pace. It is safe at any time; whoever logs a line each second
+// calls it.
 func (g *Generator) Recent() *Lateness { return g.meter.takeRecent() }
 
-// noteAnswers takes over what a sender knows that is told of each message.
+// noteAnswers copies the counts of an answering sender into the meter.
 func (g *Generator) noteAnswers() {
 	g.meter.note(g.sender.Receipt())
 	g.meter.noteAnswers(g.answering.answers())

@@ -30,11 +30,10 @@ func peerGone(conn net.Conn) (gone bool) {
 	_, secure := conn.(*tls.Conn)
 	onSocket(conn, func(fd int) {
 		n, _, err := syscall.Recvfrom(fd, make([]byte, 1), syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-		switch {
-		case err == nil:
-			gone = n == 0 || !secure
-		default:
+		if err != nil {
 			gone = !errors.Is(err, syscall.EAGAIN) && !errors.Is(err, syscall.EINTR)
+		} else {
+			gone = n == 0 || !secure
 		}
 	})
 	return gone
@@ -54,6 +53,6 @@ func closedUnread(conn net.Conn) (unread bool) {
 		if unread || !known || wait > patience {
 			return unread
 		}
-		time.Sleep(wait)
+		<-time.After(wait)
 	}
 }

@@ -3,6 +3,7 @@
 package msggen
 
 import (
+	"errors"
 	"io"
 	"net"
 	"runtime"
@@ -87,7 +88,7 @@ func TestClosedUnread(t *testing.T) {
 		}
 		here, there := connected(t)
 		test.do(here, there)
-		if _, err := here.Read(make([]byte, 1)); err != io.EOF {
+		if _, err := here.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 			t.Fatalf("%s: reading ends with %v", name, err)
 		}
 		if got := closedUnread(here); got != test.unread {

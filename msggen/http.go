@@ -33,7 +33,8 @@ type HTTPConfig struct {
 	// carries text only: bytes that are not UTF-8 arrive as U+FFFD.
 	NDJSON bool
 	// AnswerTimeout is how long the server may take to answer a request that
-	// has ended; then it counts as gone. 0 means DefaultAnswerTimeout.
+	// has ended, or to take any lines; then it counts as gone. 0 means
+	// DefaultAnswerTimeout.
 	AnswerTimeout time.Duration
 }
 
@@ -75,7 +76,7 @@ type request struct {
 	body   *body
 	cancel context.CancelFunc
 	answer chan answer
-	// taken is how many lines it was given, and ended that it gets no more.
+	// taken is how many lines it was given, and ended reports that it gets no more.
 	taken uint64
 	ended bool
 }
@@ -86,7 +87,7 @@ type answer struct {
 	err                        error
 }
 
-// NewHTTPSender makes a sender; it connects to nothing before Open.
+// NewHTTPSender returns a sender; it connects to nothing before Open.
 func NewHTTPSender(config HTTPConfig) (*HTTPSender, error) {
 	if err := config.Validate(); err != nil {
 		return nil, err
@@ -103,7 +104,7 @@ func NewHTTPSender(config HTTPConfig) (*HTTPSender, error) {
 	return s, nil
 }
 
-// newClient makes a client without what would get between a generator and its
+// newClient returns a client without what would get between a generator and its
 // server: a proxy, compression, redirects (a body that was read is gone),
 // HTTP/2 (whose frames would be flushed at other moments).
 func newClient() (*http.Transport, *http.Client) {
@@ -125,10 +126,10 @@ func newClient() (*http.Transport, *http.Client) {
 }
 
 // Open posts no message at all. That opens the connection, and shows whether
-// something is there, takes the token and answers as a comet server does. The
+// something listens, takes the token and answers as a comet server does. The
 // sender can be opened again after an error.
 func (s *HTTPSender) Open(ctx context.Context) error {
-	_ = s.abandon() // only after an error, which has been told
+	_ = s.abandon() // only after an error, which was returned
 	ctx, cancel := context.WithTimeout(ctx, s.config.AnswerTimeout)
 	defer cancel()
 	return s.do(ctx, http.NoBody).err

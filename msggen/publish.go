@@ -56,7 +56,7 @@ type PublishConfig struct {
 func (c PublishConfig) Validate() error {
 	_, err := newRequestTemplate(c)
 	if c.Connections < 0 || c.Connections > maxPublishConnections {
-		err = errors.Join(err, fmt.Errorf("connections to publish over: %d: it must be from 1 to %d", c.Connections, maxPublishConnections))
+		err = errors.Join(err, fmt.Errorf("connections to publish over: %d: it must be from 1 to %d, or 0 for the default", c.Connections, maxPublishConnections))
 	}
 	if c.AnswerTimeout < 0 {
 		err = errors.Join(err, fmt.Errorf("an AnswerTimeout of %v: it must not be negative", c.AnswerTimeout))
@@ -112,7 +112,7 @@ type PublishSender struct {
 	news chan struct{}
 }
 
-// NewPublishSender makes a sender; it connects to nothing before Open.
+// NewPublishSender returns a sender; it connects to nothing before Open.
 func NewPublishSender(config PublishConfig) (*PublishSender, error) {
 	if err := config.Validate(); err != nil {
 		return nil, err

@@ -15,7 +15,9 @@ func momentIn(message []byte) (from, to int) {
 		return 0, 0
 	}
 	from = i + len(before)
-	for to = from; to < len(message) && message[to] >= '0' && message[to] <= '9'; to++ {
+	to = from
+	for to < len(message) && message[to] >= '0' && message[to] <= '9' {
+		to++
 	}
 	return from, to
 }

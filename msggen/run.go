@@ -10,7 +10,7 @@ import (
 )
 
 // run is one Run under way. Its goroutine alone touches it, and the sender,
-// except that a server which is away is sought in another (see seek).
+// except that an unreachable server is sought in another (see seek).
 type run struct {
 	*Generator
 	start time.Time
@@ -25,7 +25,8 @@ type run struct {
 	// settled is when the last settlement ended, settling how long it took.
 	settled  time.Time
 	settling time.Duration
-	// back is not nil while the server is away, and yields how seeking it ended.
+	// back is not nil while the server is unreachable, and yields how seeking it
+	// ended.
 	back     chan error
 	giveUp   context.CancelFunc
 	lastLoss error
@@ -91,7 +92,7 @@ func unlessEnded(ctx context.Context, err error) error {
 }
 
 // tick sends the messages that are due by elapsed, or refuses them while the
-// server is away.
+// server is unreachable.
 func (r *run) tick(ctx context.Context, elapsed time.Duration) error {
 	for {
 		if err := r.found(); err != nil {
@@ -204,8 +205,8 @@ func (r *run) giveUpOverdue() {
 }
 
 // settleIfQuiet asks what the server accepted, every second or so, at a moment
-// when the answer is there before the next message is due; or without such a
-// moment when a second period is over.
+// when the answer comes before the next message is due; or without such a moment
+// when a second period is over.
 func (r *run) settleIfQuiet(ctx context.Context) error {
 	if r.answering != nil {
 		return nil // its receipt needs no settling

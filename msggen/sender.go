@@ -22,7 +22,8 @@ type Sender interface {
 	// Open reaches the other side and returns nil once messages can be sent. It
 	// is called before the first Send, and again after an ErrAway.
 	Open(ctx context.Context) error
-	// Send buffers one message for id. It keeps nothing of message.
+	// Send buffers one message for id. It keeps nothing of message. A message that
+	// it fails for is refused in the receipt.
 	Send(id int64, message []byte) error
 	// Flush returns when everything buffered is on its way. If ctx ends first,
 	// only Close may follow.

@@ -9,7 +9,7 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// Stats is how far a run is.
+// Stats are the counts of a run so far.
 type Stats struct {
 	// Seconds since the first message was due.
 	Seconds float64 `json:"seconds"`
@@ -88,7 +88,7 @@ type meter struct {
 	started time.Time
 	ended   time.Time
 	receipt Receipt // guarded by mu, like all that follows
-	refused uint64  // due while the server was away
+	refused uint64  // due while the server was unreachable
 	why     error   // the last of those were refused
 	lost    uint64  // written off
 	away    bool
@@ -116,14 +116,15 @@ func (m *meter) end(now time.Time) {
 	m.ended = now
 }
 
-// note takes over what the sender knows.
+// note copies the sender's receipt.
 func (m *meter) note(receipt Receipt) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.receipt = receipt
 }
 
-// refuse counts messages that were due while the server was away, because of why.
+// refuse counts messages that were due while the server was unreachable, because
+// of why.
 func (m *meter) refuse(n uint64, why error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -145,7 +146,7 @@ func (m *meter) writtenOff(n uint64) {
 	m.lost = n
 }
 
-// noteAnswers takes over what the sender was answered.
+// noteAnswers copies what the sender was answered.
 func (m *meter) noteAnswers(answers Answers) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

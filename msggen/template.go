@@ -144,7 +144,7 @@ func (r *requestTemplate) mentions(kind pieceKind) bool {
 	return r.target.has(kind) || r.head.has(kind) || r.body.has(kind)
 }
 
-// parseTarget takes the URL apart. url.Parse refuses braces in some places and
+// parseTarget splits the URL. url.Parse refuses braces in some places and
 // escapes them in others, so the placeholders go through it as words.
 func (r *requestTemplate) parseTarget(text string) (*url.URL, error) {
 	const idWord, messageWord = "comet-placeholder-id", "comet-placeholder-message"
@@ -256,7 +256,7 @@ func (r *requestTemplate) append(dst []byte, id int64, message []byte) []byte {
 	return append(dst, body...)
 }
 
-// line is the request line for a message of id, for people.
+// line returns the request line for a message of id, for people.
 func (r *requestTemplate) line(id int64) string {
 	return r.method + " " + strings.ReplaceAll(r.shown, idPlaceholder, strconv.FormatInt(id, 10))
 }
