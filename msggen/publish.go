@@ -288,10 +288,16 @@ func (s *PublishSender) end() {
 func (s *PublishSender) fail(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.failLocked(err)
+	s.tell()
+}
+
+// failLocked is for who books what led to err, so that nobody sees the one
+// without the other.
+func (s *PublishSender) failLocked(err error) {
 	if s.err == nil {
 		s.err = err
 	}
-	s.tell()
 }
 
 // tell wakes await; mu must be held.

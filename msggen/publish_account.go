@@ -119,14 +119,12 @@ func (s *PublishSender) unread(p pending) {
 	s.record(p, p.written)
 	err := fmt.Errorf("msggen: %s was not read: the server takes connections and closes them; see that it speaks HTTP/1.1 there, and if a proxy does, that the server behind it runs", s.template.line(p.id))
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.refuseLocked(neverRead, 1, func() error { return err })
-	s.cut++
-	gone := s.cut >= max(len(s.lanes), enoughCuts)
-	s.tell()
-	s.mu.Unlock()
-	if gone {
-		s.fail(&awayError{err})
+	if s.cut++; s.cut >= max(len(s.lanes), enoughCuts) {
+		s.failLocked(&awayError{err})
 	}
+	s.tell()
 }
 
 // lost books that p got no answer, because of cause.
@@ -135,6 +133,7 @@ func (s *PublishSender) lost(p pending, cause error) {
 	_, silent := errors.AsType[*silentError](cause)
 	_, strange := errors.AsType[*notHTTPError](cause)
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.receipt.Unanswered--
 	s.receipt.Unknown++
 	s.cut++
@@ -143,21 +142,21 @@ func (s *PublishSender) lost(p pending, cause error) {
 	}
 	ever, cut := len(s.statuses) > 0, s.cut
 	gone := s.cut >= max(len(s.lanes), enoughCuts) || s.silent >= len(s.lanes) || strange && !ever
-	s.tell()
-	s.mu.Unlock()
 	switch {
 	case !gone:
 	case ever:
-		s.fail(&awayError{fmt.Errorf("msggen: %s answers no more: the last %d requests were cut off (%w): what became of their messages is unknown, each may or may not have been delivered; see that the server runs, its log should say why", s.template.shown, cut, cause)})
+		s.failLocked(&awayError{fmt.Errorf("msggen: %s answers no more: the last %d requests were cut off (%w): what became of their messages is unknown, each may or may not have been delivered; see that the server runs, its log should say why", s.template.shown, cut, cause)})
 	default:
-		s.fail(fmt.Errorf("msggen: %s takes connections, but has never answered as HTTP/1.1 does (%w): see that it speaks HTTP/1.1 there", s.template.line(p.id), cause))
+		s.failLocked(fmt.Errorf("msggen: %s takes connections, but has never answered as HTTP/1.1 does (%w): see that it speaks HTTP/1.1 there", s.template.line(p.id), cause))
 	}
+	s.tell()
 }
 
 // answered books an answer. Its text is of a refusal.
 func (s *PublishSender) answered(p pending, resp *http.Response, text []byte) {
 	s.record(p, p.written)
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.statuses[resp.StatusCode]++
 	s.cut, s.silent = 0, 0
 	if resp.StatusCode >= 200 && resp.StatusCode < 300 {
@@ -167,13 +166,11 @@ func (s *PublishSender) answered(p pending, resp *http.Response, text []byte) {
 		s.refuseLocked(resp.StatusCode, 1, func() error { return s.explain(p.id, resp, text) })
 		s.refused++
 	}
-	hopeless := s.receipt.Sent == 0 && s.refused >= enoughRefusals
-	_, refusal := s.commonestLocked()
-	s.tell()
-	s.mu.Unlock()
-	if hopeless {
-		s.fail(refusal)
+	if s.receipt.Sent == 0 && s.refused >= enoughRefusals {
+		_, err := s.commonestLocked()
+		s.failLocked(err)
 	}
+	s.tell()
 }
 
 // explain says what an answer means that is no 2xx.
