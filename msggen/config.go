@@ -42,15 +42,17 @@ type Config struct {
 	// Interval is between two messages of one sender; the senders start evenly
 	// spread over the first one. 0 means DefaultInterval.
 	Interval time.Duration
-	// Rate, if set, is messages a second of all senders together, and Interval
+	// Rate, if set, is messages per second of all senders together, and Interval
 	// must be 0.
 	Rate float64
 	// Max sends as fast as the Window allows; Interval and Rate must be 0. The
-	// stamps then say when a message was generated, and there is no lateness.
+	// stamps then hold when a message was handed to the socket, and there is no
+	// lateness.
 	Max bool
 	// Window is how many messages may be in flight with Max: with Delivered,
 	// those that were queued to a connection and not delivered; without it,
-	// those that the server has not answered for. 0 means DefaultWindow.
+	// those that the server has not answered for. 0 means DefaultWindow; there is
+	// always one, as what waits is kept in memory.
 	Window int
 	// Delivered reports how many messages of this generator need no longer be
 	// waited for, because they were delivered or dropped; it must be safe and
@@ -73,13 +75,14 @@ type Config struct {
 	// which.
 	Seed uint64
 
-	// Count ends the run after so many messages of each sender. 0 means no end.
+	// Count ends the run after this many messages of each sender. 0: unlimited.
 	Count uint64
 	// Duration ends the run before the first message that is due then or later.
-	// 0 means no end.
+	// 0: unlimited.
 	Duration time.Duration
 
-	// Logger is told when the server goes and comes back. nil discards that.
+	// Logger gets a line when the server goes and when it comes back. nil discards
+	// them.
 	Logger *slog.Logger
 }
 
@@ -106,7 +109,7 @@ func (c Config) Validate() error {
 		refuse("Interval is %v, and Rate or Max is set too: choose one", c.Interval)
 	}
 	if pacer, err := c.pacer(); err != nil {
-		refuse("Rate is %v: it must be above 0, in messages a second", c.Rate)
+		refuse("Rate is %v: it must be above 0, in messages per second", c.Rate)
 	} else if _, err := c.Arrivals.moments(pacer, nil); err != nil {
 		refuse("Arrivals: %w", err)
 	}
@@ -178,8 +181,8 @@ func (c Config) pacer() (pace.Pacer, error) {
 	return pace.Pacer{Events: uint64(c.Senders), Per: DefaultInterval}, nil
 }
 
-// total is how many messages all senders generate until the planned end, the
-// highest uint64 if the clock decides or there is none.
+// total returns how many messages all senders generate until the planned end, or
+// the highest uint64 if the clock decides or there is none.
 func (c Config) total() uint64 {
 	if c.Count > 0 && c.Count <= math.MaxUint64/uint64(c.Senders) {
 		return c.Count * uint64(c.Senders)

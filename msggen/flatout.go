@@ -23,7 +23,7 @@ type window struct {
 // waits after the last arrival before it calls the rest missing.
 const stallLimit = 2 * time.Second
 
-// room is how many messages may be sent now, given what is known of those that
+// room returns how many messages may be sent now, given what is known of those that
 // were. It may be negative.
 func (w *window) room(receipt Receipt, now time.Time) int64 {
 	if w.delivered == nil {
@@ -37,6 +37,7 @@ func (w *window) room(receipt Receipt, now time.Time) int64 {
 	if receipt.ReachUnknown {
 		queued = receipt.Sent
 	}
+	delivered = min(delivered, queued+receipt.Unanswered) // whatever it says
 	flying := int64(queued+receipt.Unanswered) - int64(delivered) - w.lost
 	if flying < 0 {
 		// Some that were given up have arrived after all.
@@ -80,12 +81,12 @@ func (r *run) round(ctx context.Context) error {
 	room := r.window.room(receipt, now)
 	r.meter.writtenOff(uint64(r.window.lost))
 
-	// A settlement makes room: it tells what reached nobody, so that nobody will
-	// deliver it. With a full window of the other kind it is not asked for more
-	// than a hundred times a second.
+	// A settlement makes room: it counts what reached nobody, which will never be
+	// delivered. With a full window of the other kind it is not asked for more
+	// than a hundred times per second.
 	unsettled := uint64(min(maxUnsettled, r.window.size))
 	if receipt.ReachUnknown && r.answering == nil && r.window.delivered != nil {
-		// It tells nothing that makes room, and to wait for it in a busy machine
+		// It makes no room, and to wait for it in a busy machine
 		// would be to send no more than that many each time.
 		unsettled = uint64(r.window.size)
 	}

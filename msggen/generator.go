@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// minTick is the least time between two wake-ups: above 4,000 messages a
+	// minTick is the least time between two wake-ups: above 4,000 messages per
 	// second they are sent in batches, at most this much later, because what
 	// costs is the wake-ups and the system calls, here and in the server.
 	minTick = 250 * time.Microsecond
@@ -33,6 +33,9 @@ const (
 	settleShare = 200
 	// closeGrace is how long the last settlement may take.
 	closeGrace = 5 * time.Second
+	// stallNotice is how long a call may hold up the run at its end before what
+	// came due meanwhile counts as refused.
+	stallNotice = 50 * time.Millisecond
 )
 
 // Generator sends messages. Make one with New.
@@ -43,13 +46,14 @@ type Generator struct {
 	total   uint64
 	word    uint32
 	sender  Sender
-	// answering is sender if it is one of those.
+	// timed and answering are sender if it is one of those.
+	timed     timed
 	answering answering
 	source    *source
 	meter     *meter
 }
 
-// New makes a generator of config, or reports everything that is wrong with it.
+// New returns a generator, or an error that names everything wrong with config.
 // It connects to nothing.
 func New(config Config) (*Generator, error) {
 	if err := config.Validate(); err != nil {
@@ -82,14 +86,15 @@ func New(config Config) (*Generator, error) {
 		source:  newSource(config, word),
 		meter:   newMeter(),
 	}
+	g.timed, _ = sender.(timed)
 	if g.answering, _ = sender.(answering); g.answering != nil {
-		g.answering.onWire(g.meter.recordOne)
+		g.answering.onLate(g.meter.recordOne)
 	}
 	return g, nil
 }
 
-// Stats is how far Run is. It is safe at any time, and cheap enough for every
-// second.
+// Stats returns how far Run is. It is safe at any time, and cheap enough to call
+// every second.
 func (g *Generator) Stats() Stats {
 	if g.answering != nil {
 		g.noteAnswers()
@@ -97,20 +102,22 @@ func (g *Generator) Stats() Stats {
 	return g.meter.stats()
 }
 
-// Recent is how late messages were since the last call of Recent, nil if none
-// was sent by a pace. It is safe at any time; who logs a line a second calls it.
+// Recent returns how late messages were since the last call of Recent, nil if
+// none was sent by a pace. It is safe at any time; whoever logs a line each second
+// calls it.
 func (g *Generator) Recent() *Lateness { return g.meter.takeRecent() }
 
-// noteAnswers takes over what a sender knows that is told of each message.
+// noteAnswers copies the counts of an answering sender into the meter.
 func (g *Generator) noteAnswers() {
 	g.meter.note(g.sender.Receipt())
 	g.meter.noteAnswers(g.answering.answers())
 }
 
 // Run sends messages until the planned end or the end of ctx, and returns what
-// became of them. Once only. Its error says that the server could not be
-// reached at the start, answered something that trying again would not change,
-// or was away at the end; the result holds what was counted until then.
+// became of them. Call it once. It fails if the server could not be reached at
+// the start, answered something that trying again would not change, claims what
+// cannot be, or was unreachable at the end; the result holds what was counted
+// until then. Refused messages alone are not an error of Run: see [Result.Err].
 //
 // It keeps its goroutine on one thread, so that it wakes when a message is due.
 func (g *Generator) Run(ctx context.Context) (Result, error) {
@@ -130,5 +137,10 @@ func (g *Generator) Run(ctx context.Context) (Result, error) {
 	if g.answering != nil {
 		g.noteAnswers()
 	}
-	return Result{Seed: g.config.Seed, Run: fmt.Sprintf("%08x", g.word), Stats: g.meter.stats()}, err
+	stats := g.meter.stats()
+	if stats.Asked != r.next {
+		err = errors.Join(err, fmt.Errorf("msggen: the account does not add up: %d messages were due, and the sender says sent %d, refused %d, unknown %d, unanswered %d, which makes %d",
+			r.next, stats.Sent, stats.Refused, stats.Unknown, stats.Unanswered, stats.Asked))
+	}
+	return Result{Seed: g.config.Seed, Run: fmt.Sprintf("%08x", g.word), Stats: stats}, err
 }

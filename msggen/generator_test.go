@@ -298,7 +298,7 @@ func TestServerThatIsAwayAtTheEnd(t *testing.T) {
 		}
 	}()
 	result, err := generator.Run(ctx)
-	if !errors.Is(err, ErrAway) || !strings.Contains(err.Error(), "still away at the end") {
+	if !errors.Is(err, ErrAway) || !strings.Contains(err.Error(), "still not be reached at the end") {
 		t.Errorf("Run: %v, want an ErrAway", err)
 	}
 	checkSum(t, result.Stats)

@@ -9,10 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"strconv"
-	"strings"
-	"syscall"
 	"time"
 )
 
@@ -36,7 +33,8 @@ type HTTPConfig struct {
 	// carries text only: bytes that are not UTF-8 arrive as U+FFFD.
 	NDJSON bool
 	// AnswerTimeout is how long the server may take to answer a request that
-	// has ended; then it counts as gone. 0 means DefaultAnswerTimeout.
+	// has ended, or to take any lines; then it counts as gone. 0 means
+	// DefaultAnswerTimeout.
 	AnswerTimeout time.Duration
 }
 
@@ -56,13 +54,17 @@ func (c HTTPConfig) Validate() error {
 // the request ends, so each Settle ends one. All requests share one connection,
 // one after the other: that keeps the messages of an id in order.
 type HTTPSender struct {
-	config    HTTPConfig
-	url       string
+	config HTTPConfig
+	// url is where to post to, and shown that without a password.
+	url, shown string
+
 	transport *http.Transport
 	client    *http.Client
 
-	// lines are those that no request has taken yet, buffered of them.
+	// lines are those that no request has taken yet, buffered of them, and moments
+	// those in their stamps that are set when they are sent.
 	lines    []byte
+	moments  []span
 	buffered uint64
 	// current is the request that is open, nil between two.
 	current *request
@@ -74,7 +76,7 @@ type request struct {
 	body   *body
 	cancel context.CancelFunc
 	answer chan answer
-	// taken is how many lines it was given, and ended that it gets no more.
+	// taken is how many lines it was given, and ended reports that it gets no more.
 	taken uint64
 	ended bool
 }
@@ -85,7 +87,7 @@ type answer struct {
 	err                        error
 }
 
-// NewHTTPSender makes a sender; it connects to nothing before Open.
+// NewHTTPSender returns a sender; it connects to nothing before Open.
 func NewHTTPSender(config HTTPConfig) (*HTTPSender, error) {
 	if err := config.Validate(); err != nil {
 		return nil, err
@@ -97,12 +99,12 @@ func NewHTTPSender(config HTTPConfig) (*HTTPSender, error) {
 	if config.AnswerTimeout == 0 {
 		config.AnswerTimeout = DefaultAnswerTimeout
 	}
-	s := &HTTPSender{config: config, url: target.String()}
+	s := &HTTPSender{config: config, url: target.String(), shown: target.Redacted()}
 	s.transport, s.client = newClient()
 	return s, nil
 }
 
-// newClient makes a client without what would get between a generator and its
+// newClient returns a client without what would get between a generator and its
 // server: a proxy, compression, redirects (a body that was read is gone),
 // HTTP/2 (whose frames would be flushed at other moments).
 func newClient() (*http.Transport, *http.Client) {
@@ -123,23 +125,11 @@ func newClient() (*http.Transport, *http.Client) {
 	return transport, client
 }
 
-// parseURL checks where to post. A URL without a path means /send.
-func parseURL(to string) (*url.URL, error) {
-	target, err := url.Parse(to)
-	if err != nil || (target.Scheme != "http" && target.Scheme != "https") || target.Host == "" {
-		return nil, fmt.Errorf("%q is not a URL to post to: write http://127.0.0.1:8001/send", to)
-	}
-	if target.Path = strings.TrimRight(target.Path, "/"); target.Path == "" {
-		target.Path = "/send"
-	}
-	return target, nil
-}
-
 // Open posts no message at all. That opens the connection, and shows whether
-// something is there, takes the token and answers as a comet server does. The
+// something listens, takes the token and answers as a comet server does. The
 // sender can be opened again after an error.
 func (s *HTTPSender) Open(ctx context.Context) error {
-	_ = s.abandon() // only after an error, which has been told
+	_ = s.abandon() // only after an error, which was returned
 	ctx, cancel := context.WithTimeout(ctx, s.config.AnswerTimeout)
 	defer cancel()
 	return s.do(ctx, http.NoBody).err
@@ -170,7 +160,18 @@ func (s *HTTPSender) Send(id int64, message []byte) error {
 	return nil
 }
 
-// Flush returns when all lines are on the wire.
+func (s *HTTPSender) sendNow(id int64, message []byte) error {
+	begin := len(s.lines)
+	if err := s.Send(id, message); err != nil {
+		return err
+	}
+	from, to := momentIn(s.lines[begin:])
+	s.moments = append(s.moments, span{begin + from, begin + to})
+	return nil
+}
+
+// Flush returns when all lines are on the wire. A server that takes none of them
+// for AnswerTimeout counts as gone.
 func (s *HTTPSender) Flush(ctx context.Context) error {
 	if err := s.stillOpen(ctx); err != nil || s.buffered == 0 {
 		return err
@@ -178,19 +179,34 @@ func (s *HTTPSender) Flush(ctx context.Context) error {
 	if s.current == nil {
 		s.begin()
 	}
-	taken, err := s.current.body.write(ctx, s.lines)
+	bounded, cancel := context.WithTimeout(ctx, s.config.AnswerTimeout)
+	defer cancel()
+	taken, err := s.current.body.write(bounded, portion{s.lines, s.moments})
 	if taken {
 		s.current.taken += s.buffered
 		s.buffered = 0
 	}
 	switch {
 	case err == nil:
-		s.lines = s.lines[:0]
+		s.lines, s.moments = s.lines[:0], s.moments[:0]
 		return nil
 	case errors.Is(err, errBodyClosed):
 		return s.conclude(<-s.current.answer)
+	case ctx.Err() == nil:
+		return s.giveUp("it took no messages for %v")
 	}
-	return fmt.Errorf("msggen: %s takes no messages: %w", s.url, err)
+	return fmt.Errorf("msggen: %s takes no messages: %w", s.shown, err)
+}
+
+// giveUp ends a request that the server lets hang, which why says with the
+// AnswerTimeout in it.
+func (s *HTTPSender) giveUp(why string) error {
+	s.current.cancel()
+	a := <-s.current.answer
+	if a.err != nil {
+		a.err = &unreachableError{url: s.shown, cause: fmt.Errorf(why, s.config.AnswerTimeout)}
+	}
+	return s.conclude(a)
 }
 
 // Settle ends the request, and returns when it was answered. If ctx ends first,
@@ -209,18 +225,13 @@ func (s *HTTPSender) Settle(ctx context.Context) error {
 	case a := <-s.current.answer:
 		return s.conclude(a)
 	case <-timeout.C:
-		s.current.cancel()
-		a := <-s.current.answer
-		if a.err != nil {
-			a.err = &unreachableError{url: s.url, cause: fmt.Errorf("no answer after %v", s.config.AnswerTimeout)}
-		}
-		return s.conclude(a)
+		return s.giveUp("no answer after %v")
 	case <-ctx.Done():
-		return fmt.Errorf("msggen: %s has not answered: %w", s.url, ctx.Err())
+		return fmt.Errorf("msggen: %s has not answered: %w", s.shown, ctx.Err())
 	}
 }
 
-// Receipt is what is known so far.
+// Receipt returns what is known so far.
 func (s *HTTPSender) Receipt() Receipt { return s.receipt }
 
 // Close settles, or gives up the request when ctx ends, and closes the
@@ -251,9 +262,9 @@ func (s *HTTPSender) stillOpen(ctx context.Context) error {
 	if s.current.body.pending {
 		err := s.current.body.settled(ctx)
 		if s.current.body.pending {
-			return fmt.Errorf("msggen: %s takes no messages: %w", s.url, err)
+			return fmt.Errorf("msggen: %s takes no messages: %w", s.shown, err)
 		}
-		s.lines = s.lines[:0]
+		s.lines, s.moments = s.lines[:0], s.moments[:0]
 	}
 	select {
 	case a := <-s.current.answer:
@@ -270,16 +281,18 @@ func (s *HTTPSender) conclude(a answer) error {
 	s.current.body.Close() // a transport that was answered early still reads it
 	s.current = nil
 
-	sent := min(a.sent, taken)
-	s.receipt.Sent += sent
+	if err := a.check(s.shown, taken); err != nil {
+		a = answer{err: err}
+	}
+	s.receipt.Sent += a.sent
 	s.receipt.Reached += a.reached
-	s.receipt.Unaddressed += min(a.unaddressed, sent)
+	s.receipt.Unaddressed += a.unaddressed
 	s.receipt.Unanswered -= taken
 	if a.err == nil && ended {
-		s.receipt.Refused += taken - sent
+		s.receipt.Refused += taken - a.sent
 		return nil
 	}
-	s.receipt.Unknown += taken - sent
+	s.receipt.Unknown += taken - a.sent
 	s.refuseBuffered()
 	cause := a.err
 	if gone, ok := errors.AsType[*unreachableError](a.err); ok {
@@ -291,14 +304,34 @@ func (s *HTTPSender) conclude(a answer) error {
 	case !errors.Is(a.err, ErrAway):
 		return a.err
 	}
-	return &lostError{url: s.url, unknown: taken - sent, cause: cause}
+	return &lostError{url: s.shown, unknown: taken - a.sent, cause: cause}
+}
+
+// check holds what a server says of taken messages against that. Of what it says
+// otherwise nothing can be believed.
+func (a answer) check(url string, taken uint64) error {
+	// A message may reach any number of connections; this keeps sums from
+	// overflowing.
+	const maxReached = 1 << 48
+	what := ""
+	switch {
+	case a.sent > taken:
+		what = fmt.Sprintf("accepted %d messages", a.sent)
+	case a.unaddressed > a.sent:
+		what = fmt.Sprintf("accepted %d messages, %d of them to nobody", a.sent, a.unaddressed)
+	case a.reached > maxReached, a.reached > 0 && a.sent == 0:
+		what = fmt.Sprintf("accepted %d messages, and reached %d connections with them", a.sent, a.reached)
+	default:
+		return nil
+	}
+	return fmt.Errorf("msggen: %s claims what cannot be: given %d messages, it says that it %s; what became of them is unknown, and no count of this server can be believed", url, taken, what)
 }
 
 // refuseBuffered drops what no request has taken.
 func (s *HTTPSender) refuseBuffered() {
 	s.receipt.Unanswered -= s.buffered
 	s.receipt.Refused += s.buffered
-	s.lines, s.buffered = s.lines[:0], 0
+	s.lines, s.moments, s.buffered = s.lines[:0], s.moments[:0], 0
 }
 
 // abandon gives up what is under way: after an error, or when Close ran out of
@@ -328,13 +361,15 @@ func (s *HTTPSender) do(ctx context.Context, body io.Reader) answer {
 		Reached     uint64  `json:"reached"`
 		Unaddressed uint64  `json:"unaddressed"`
 	}
-	if err := post(s.client, req, contentType, s.config.Token, &counts); err != nil {
+	err = post(s.client, req, contentType, s.config.Token, &counts)
+	switch {
+	case err != nil && counts.Sent == nil:
 		return answer{err: err}
-	}
-	if counts.Sent == nil {
+	case counts.Sent == nil:
 		return answer{err: notComet(req, `its answer has no "sent"`)}
 	}
-	return answer{sent: *counts.Sent, reached: counts.Reached, unaddressed: counts.Unaddressed}
+	// A server that stops at a line it cannot read counts those before it.
+	return answer{sent: *counts.Sent, reached: counts.Reached, unaddressed: counts.Unaddressed, err: err}
 }
 
 // post sends req and decodes its answer into counts. Its errors are addressed
@@ -355,74 +390,11 @@ func post(client *http.Client, req *http.Request, contentType, token string, cou
 		return unreachable(req, err)
 	}
 	if resp.StatusCode != http.StatusOK {
+		_ = json.Unmarshal(text, counts) // as far as it has some
 		return refused(req, resp, text)
 	}
 	if err := json.Unmarshal(text, counts); err != nil {
 		return notComet(req, "its answer is not JSON")
 	}
 	return nil
-}
-
-// lostError tells that the server went in the middle of a request.
-type lostError struct {
-	url     string
-	unknown uint64
-	cause   error
-}
-
-func (e *lostError) Error() string {
-	return fmt.Sprintf("msggen: lost %s in the middle of a request (%v): what became of %d messages is unknown, each may or may not have been delivered; see that the server runs, its log should say why it went", e.url, e.cause, e.unknown)
-}
-
-func (e *lostError) Unwrap() []error { return []error{ErrAway, e.cause} }
-
-// unreachableError is a request that got no answer.
-type unreachableError struct {
-	url   string
-	cause error
-}
-
-func (e *unreachableError) Error() string {
-	advice := "see that the server runs there"
-	if errors.Is(e.cause, syscall.ECONNREFUSED) {
-		advice = "nothing listens there: start a server with `comet serve`, or name the admin address of one that runs"
-	}
-	return fmt.Sprintf("msggen: cannot post to %s: %v; %s", e.url, e.cause, advice)
-}
-
-func (e *unreachableError) Unwrap() []error { return []error{ErrAway, e.cause} }
-
-func unreachable(req *http.Request, err error) error {
-	if wrapped, ok := errors.AsType[*url.Error](err); ok {
-		err = wrapped.Err // without the method and the URL again
-	}
-	return &unreachableError{url: req.URL.String(), cause: err}
-}
-
-// refused explains an answer other than 200. It wraps [ErrAway] if another time
-// may be better.
-func refused(req *http.Request, resp *http.Response, text []byte) error {
-	said := strings.TrimSpace(string(text))
-	if line, _, more := strings.Cut(said, "\n"); more {
-		said = line
-	}
-	if said != "" {
-		said = " (" + said + ")"
-	}
-	err := fmt.Errorf("msggen: POST %s was answered %s%s", req.URL, resp.Status, said)
-	switch code := resp.StatusCode; {
-	case code == http.StatusUnauthorized, code == http.StatusForbidden:
-		return fmt.Errorf("%w: give the server's admin token, in COMET_ADMIN_TOKEN", err)
-	case code == http.StatusNotFound, code == http.StatusMethodNotAllowed, code == http.StatusNotImplemented:
-		return fmt.Errorf("%w: that is not the admin listener of a comet server, which is on port 8001 unless told otherwise", err)
-	case code >= 300 && code < 400:
-		return fmt.Errorf("%w: messages are not sent after a redirect; name %s itself", err, resp.Header.Get("Location"))
-	case code < 500 && code != http.StatusRequestTimeout && code != http.StatusTooManyRequests:
-		return err
-	}
-	return fmt.Errorf("%w: %w", err, ErrAway)
-}
-
-func notComet(req *http.Request, why string) error {
-	return fmt.Errorf("msggen: what answers POST %s is not a comet server: %s", req.URL, why)
 }

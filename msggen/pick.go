@@ -9,7 +9,7 @@ import (
 // picker draws one of n ids, counted from 0.
 type picker func(random *rand.PCG) uint64
 
-// picker makes the picker of d among n ids, which must be above 0. seed decides
+// picker returns the picker of d among n ids, which must be above 0. seed decides
 // which ids are the likely ones.
 func (d Distribution) picker(n, seed uint64) picker {
 	switch d = d.withDefaults(); d.Shape {
@@ -69,7 +69,7 @@ func uniform(random *rand.PCG, n uint64) uint64 {
 // skewed distribution do not lie side by side, where they would share a block
 // of the router or an array's cache lines. It takes no memory.
 //
-// Each round is a bijection of the numbers of so many bits: adding, multiplying
+// Each round is a bijection of the numbers of that many bits: adding, multiplying
 // by an odd number, and xoring the high half into the low one all can be
 // undone. What lands at n or above goes round again until it lands below, which
 // it must, since walking on would lead back to where it came from (Black and
@@ -92,7 +92,7 @@ func newScatter(n, seed uint64) scatter {
 	return s
 }
 
-// at is where i goes, which must be below n.
+// at returns where i goes, which must be below n.
 func (s *scatter) at(i uint64) uint64 {
 	for {
 		for _, key := range s.keys {

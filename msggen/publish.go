@@ -5,12 +5,8 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"maps"
 	"net"
-	"net/http"
-	"strings"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -26,6 +22,9 @@ const (
 	maxWaiting = 2048
 	// enoughRefusals ends a run of which nothing was accepted.
 	enoughRefusals = 20
+	// enoughCuts is how many connections in a row may end without an answer, as
+	// many as there are at least, before the server counts as gone.
+	enoughCuts = 20
 )
 
 // PublishConfig says how a [PublishSender] publishes. Only URL must be set.
@@ -57,7 +56,7 @@ type PublishConfig struct {
 func (c PublishConfig) Validate() error {
 	_, err := newRequestTemplate(c)
 	if c.Connections < 0 || c.Connections > maxPublishConnections {
-		err = errors.Join(err, fmt.Errorf("connections to publish over: %d: it must be from 1 to %d", c.Connections, maxPublishConnections))
+		err = errors.Join(err, fmt.Errorf("connections to publish over: %d: it must be from 1 to %d, or 0 for the default", c.Connections, maxPublishConnections))
 	}
 	if c.AnswerTimeout < 0 {
 		err = errors.Join(err, fmt.Errorf("an AnswerTimeout of %v: it must not be negative", c.AnswerTimeout))
@@ -69,40 +68,51 @@ func (c PublishConfig) Validate() error {
 }
 
 // PublishSender sends each message as a request of its own, to any HTTP/1.1
-// server: what 2xx answers is sent, what anything else answers is refused. It
-// has so many connections, which are kept alive; a message that finds the one
-// of its id busy waits for it, and counts as late until it is on the wire.
+// server: what 2xx answers is sent, what anything else answers is refused. Its
+// connections are kept alive; a message that finds the one of its id busy waits
+// for it, and counts as late until it is on the wire.
 //
-// A server that answers nothing but refusals is an error. One that cannot be
-// reached any more, or cuts one connection after the other, is away.
+// A server may end a connection at any moment. The messages that wait go over
+// the next one. The message under way does so too if the server cannot have read
+// it, or if its method is idempotent and the connection was not new; otherwise
+// what became of it is unknown. The head of an answer decides: a body that does
+// not come only costs the connection.
+//
+// A server that answers nothing but refusals is an error. One that no connection
+// can reach while none gets an answer, or that ends one connection after the
+// other without an answer, is away.
 type PublishSender struct {
 	config   PublishConfig
 	template *requestTemplate
 	lanes    []*lane
+	// connect makes a connection without TLS.
+	connect func(ctx context.Context, network, address string) (net.Conn, error)
 	// dirty are the lanes that were given something since the last Flush.
 	dirty []*lane
-	// wired is told how late each message was on the wire; nil for nobody.
-	wired func(late time.Duration)
+	// late is told how late each message was on the wire, or given up; nil for
+	// nobody.
+	late func(time.Duration)
 	// running are the lanes' goroutines, and stop ends them; nil if there are
 	// none.
 	running sync.WaitGroup
 	stop    context.CancelFunc
-	// told tells that the error was returned.
+	// told reports that the error was returned.
 	told bool
 
 	mu       sync.Mutex
-	receipt  Receipt        // guarded by mu, like all that follows
-	statuses map[int]uint64 // of all answers
-	refusal  error          // the first
-	refused  uint64         // answers that were refusals
-	cut      int            // requests without an answer, since the last answer
-	waiting  int            // messages that no lane has written yet
-	err      error          // ended the lanes
+	receipt  Receipt          // guarded by mu, like all that follows
+	statuses map[int]uint64   // of all answers
+	refusals map[int]*refusal // by status, or one of the reasons below
+	refused  uint64           // answers that were refusals
+	cut      int              // connections that ended without an answer, since the last answer
+	silent   int              // requests without an answer in time, since the last answer
+	waiting  int              // messages that no lane has written yet
+	err      error            // ended the lanes
 	// news has an entry when something of this changed since it was last taken.
 	news chan struct{}
 }
 
-// NewPublishSender makes a sender; it connects to nothing before Open.
+// NewPublishSender returns a sender; it connects to nothing before Open.
 func NewPublishSender(config PublishConfig) (*PublishSender, error) {
 	if err := config.Validate(); err != nil {
 		return nil, err
@@ -122,6 +132,8 @@ func NewPublishSender(config PublishConfig) (*PublishSender, error) {
 		template: template,
 		receipt:  Receipt{ReachUnknown: true},
 		statuses: map[int]uint64{},
+		refusals: map[int]*refusal{},
+		connect:  new(net.Dialer).DialContext,
 		news:     make(chan struct{}, 1),
 	}
 	for range config.Connections {
@@ -135,7 +147,7 @@ func NewPublishSender(config PublishConfig) (*PublishSender, error) {
 func (s *PublishSender) Open(ctx context.Context) error {
 	s.end()
 	s.mu.Lock()
-	s.err, s.cut, s.told = nil, 0, false
+	s.err, s.cut, s.silent, s.told = nil, 0, 0, false
 	s.mu.Unlock()
 
 	conns := make([]net.Conn, len(s.lanes))
@@ -164,66 +176,33 @@ func (s *PublishSender) Open(ctx context.Context) error {
 	return nil
 }
 
-func (s *PublishSender) dial(ctx context.Context) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, min(5*time.Second, s.config.AnswerTimeout))
-	defer cancel()
-	dialer := &net.Dialer{}
-	var conn net.Conn
-	var err error
-	if s.template.tls {
-		config := s.config.TLS.Clone()
-		if config == nil {
-			config = &tls.Config{MinVersion: tls.VersionTLS12}
-		}
-		if config.ServerName == "" {
-			config.ServerName = s.template.host
-		}
-		config.NextProtos = []string{"http/1.1"}
-		conn, err = (&tls.Dialer{NetDialer: dialer, Config: config}).DialContext(ctx, "tcp", s.template.address)
-	} else {
-		conn, err = dialer.DialContext(ctx, "tcp", s.template.address)
-	}
-	if err != nil {
-		return nil, s.unreachable(err)
-	}
-	return conn, nil
-}
-
-// unreachable explains why there is no connection. A certificate that is not
-// trusted will not be so later.
-func (s *PublishSender) unreachable(err error) error {
-	if _, untrusted := errors.AsType[*tls.CertificateVerificationError](err); untrusted {
-		return fmt.Errorf("msggen: cannot publish to %s: %w", s.template.shown, err)
-	}
-	advice := "see that the server runs there"
-	if errors.Is(err, syscall.ECONNREFUSED) {
-		advice = "nothing listens there: start the server, or name the address of one that runs"
-	}
-	return &awayError{fmt.Errorf("msggen: cannot publish to %s: %w; %s", s.template.shown, err, advice)}
-}
-
-// awayError is an error that is an ErrAway too, without saying so again.
-type awayError struct{ error }
-
-func (e *awayError) Unwrap() []error { return []error{ErrAway, e.error} }
-
 // Send has message wait for the connection of id.
 func (s *PublishSender) Send(id int64, message []byte) error {
-	return s.sendDue(id, message, time.Time{})
+	s.add(pending{id: id, message: message})
+	return nil
 }
 
 func (s *PublishSender) sendDue(id int64, message []byte, due time.Time) error {
+	s.add(pending{id: id, message: message, due: due})
+	return nil
+}
+
+func (s *PublishSender) sendNow(id int64, message []byte) error {
+	s.add(pending{id: id, message: message, stamped: true})
+	return nil
+}
+
+func (s *PublishSender) add(p pending) {
 	s.mu.Lock()
 	s.receipt.Unanswered++
 	s.waiting++
 	s.mu.Unlock()
 	// Ids that are a multiple of the number of lanes apart must not share one.
 	const golden = 0x9e3779b97f4a7c15
-	l := s.lanes[(uint64(id)*golden>>32)%uint64(len(s.lanes))]
-	if l.add(id, message, due) {
+	l := s.lanes[(uint64(p.id)*golden>>32)%uint64(len(s.lanes))]
+	if l.add(p) {
 		s.dirty = append(s.dirty, l)
 	}
-	return nil
 }
 
 // Flush writes what can be written: the messages whose connections are free. It
@@ -267,44 +246,27 @@ func (s *PublishSender) await(ctx context.Context, is func() bool) error {
 	}
 }
 
-// Receipt is what is known so far. It is safe at any time.
-func (s *PublishSender) Receipt() Receipt {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.receipt
-}
-
-// Answers are those so far. It is safe at any time.
-func (s *PublishSender) Answers() Answers {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	a := Answers{Statuses: maps.Clone(s.statuses)}
-	if s.refusal != nil {
-		a.Refusal = s.refusal.Error()
-	}
-	return a
-}
-
-func (s *PublishSender) answers() Answers                      { return s.Answers() }
-func (s *PublishSender) onWire(wired func(late time.Duration)) { s.wired = wired }
-
 // Close waits for the answers that are missing, until ctx ends, and closes the
 // connections. It fails if nothing was ever accepted.
 func (s *PublishSender) Close(ctx context.Context) error {
 	var err error
-	before := s.Receipt().Unknown
+	before := s.Receipt()
 	if s.stop != nil {
 		err = s.Settle(ctx)
 	}
 	s.end()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	lost := s.receipt.Unknown - before
+	lost := s.receipt.Unknown - before.Unknown
+	var late uint64
+	if r := s.refusals[tooLate]; r != nil {
+		late = r.n
+	}
 	switch {
-	case err != nil && !s.told && lost > 0:
-		err = fmt.Errorf("msggen: %s has not answered %d requests by the end: what became of their messages is unknown, each may or may not have been delivered (%w)", s.template.shown, lost, err)
+	case err != nil && !s.told && lost+late > 0:
+		err = fmt.Errorf("msggen: %s has not answered %d requests by the end: what became of their messages is unknown, each may or may not have been delivered; %d more had to wait and were never sent (%w)", s.template.shown, lost, late, err)
 	case err == nil && !s.told && s.receipt.Sent == 0 && s.refused > 0:
-		err = s.refusal
+		_, err = s.commonestLocked()
 	}
 	return err
 }
@@ -326,10 +288,16 @@ func (s *PublishSender) end() {
 func (s *PublishSender) fail(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.failLocked(err)
+	s.tell()
+}
+
+// failLocked is for who books what led to err, so that nobody sees the one
+// without the other.
+func (s *PublishSender) failLocked(err error) {
 	if s.err == nil {
 		s.err = err
 	}
-	s.tell()
 }
 
 // tell wakes await; mu must be held.
@@ -338,97 +306,4 @@ func (s *PublishSender) tell() {
 	case s.news <- struct{}{}:
 	default:
 	}
-}
-
-// wrote books that a message is on the wire.
-func (s *PublishSender) wrote(due time.Time) {
-	if s.wired != nil && !due.IsZero() {
-		s.wired(time.Since(due))
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.waiting--
-	s.tell()
-}
-
-// dropped books that messages will not be sent.
-func (s *PublishSender) dropped(n int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.waiting -= n
-	s.receipt.Unanswered -= uint64(n)
-	s.receipt.Refused += uint64(n)
-	s.tell()
-}
-
-// lost books that a request got no answer, because of cause.
-func (s *PublishSender) lost(id int64, cause error) {
-	s.mu.Lock()
-	s.receipt.Unanswered--
-	s.receipt.Unknown++
-	s.cut++
-	cut, ever := s.cut, len(s.statuses) > 0
-	s.tell()
-	s.mu.Unlock()
-	switch {
-	case cut < len(s.lanes):
-	case ever:
-		s.fail(&awayError{fmt.Errorf("msggen: %s answers no more: the last %d requests were cut off (%w): what became of their messages is unknown, each may or may not have been delivered; see that the server runs, its log should say why", s.template.shown, cut, cause)})
-	default:
-		s.fail(fmt.Errorf("msggen: %s takes connections, but has never answered (%w): see that it speaks HTTP/1.1 there", s.template.line(id), cause))
-	}
-}
-
-// answered books an answer. Its text is of a refusal.
-func (s *PublishSender) answered(id int64, resp *http.Response, text []byte) {
-	accepted := resp.StatusCode >= 200 && resp.StatusCode < 300
-	s.mu.Lock()
-	s.receipt.Unanswered--
-	s.statuses[resp.StatusCode]++
-	s.cut = 0
-	if accepted {
-		s.receipt.Sent++
-	} else {
-		s.receipt.Refused++
-		s.refused++
-		if s.refusal == nil {
-			s.refusal = s.explain(id, resp, text)
-		}
-	}
-	hopeless := s.receipt.Sent == 0 && s.refused >= enoughRefusals
-	refusal := s.refusal
-	s.tell()
-	s.mu.Unlock()
-	if hopeless {
-		s.fail(refusal)
-	}
-}
-
-// explain says what an answer means that is no 2xx.
-func (s *PublishSender) explain(id int64, resp *http.Response, text []byte) error {
-	said, _, _ := strings.Cut(strings.TrimSpace(string(text)), "\n")
-	switch said = strings.TrimSpace(said); {
-	case said == "", said[0] == '<': // nothing, or the first line of a web page
-		said = ""
-	default:
-		said = fmt.Sprintf(" (%.200s)", said)
-	}
-	err := fmt.Errorf("msggen: %s was answered %s%s", s.template.line(id), resp.Status, said)
-	switch code := resp.StatusCode; {
-	case code == http.StatusUnauthorized, code == http.StatusForbidden:
-		return fmt.Errorf("%w: give what it asks for as a header, such as `Authorization: …`", err)
-	case code == http.StatusNotFound:
-		return fmt.Errorf("%w: see that the path is the one that it takes messages at", err)
-	case code == http.StatusMethodNotAllowed && resp.Header.Get("Allow") != "":
-		return fmt.Errorf("%w: choose another method, of %s", err, resp.Header.Get("Allow"))
-	case code == http.StatusMethodNotAllowed, code == http.StatusNotImplemented:
-		return fmt.Errorf("%w: choose another method", err)
-	case code == http.StatusUnsupportedMediaType:
-		return fmt.Errorf("%w: give the type of the body as a header, such as `Content-Type: application/json`", err)
-	case code >= 300 && code < 400:
-		return fmt.Errorf("%w: messages are not sent after a redirect; name %s itself", err, resp.Header.Get("Location"))
-	case code == http.StatusTooManyRequests:
-		return fmt.Errorf("%w: the server limits the rate", err)
-	}
-	return err
 }

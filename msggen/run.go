@@ -10,7 +10,7 @@ import (
 )
 
 // run is one Run under way. Its goroutine alone touches it, and the sender,
-// except that a server which is away is sought in another (see seek).
+// except that an unreachable server is sought in another (see seek).
 type run struct {
 	*Generator
 	start time.Time
@@ -20,10 +20,13 @@ type run struct {
 	upcoming time.Duration
 	// dues are when the messages of the batch in hand are due.
 	dues []time.Duration
+	// overdue are when the messages were due that the outage under way refused.
+	overdue overdue
 	// settled is when the last settlement ended, settling how long it took.
 	settled  time.Time
 	settling time.Duration
-	// back is not nil while the server is away, and yields how seeking it ended.
+	// back is not nil while the server is unreachable, and yields how seeking it
+	// ended.
 	back     chan error
 	giveUp   context.CancelFunc
 	lastLoss error
@@ -55,13 +58,16 @@ func (r *run) paced(ctx context.Context) error {
 		}
 		woke = time.Now()
 		if err := r.tick(ctx, woke.Sub(r.start)); err != nil {
+			if now := time.Now(); now.Sub(woke) > stallNotice {
+				r.refuseDue(now.Sub(r.start), err)
+			}
 			return unlessEnded(ctx, err)
 		}
 	}
 	return nil
 }
 
-// over tells that no message is due any more before the planned end.
+// over reports whether no message is due any more before the planned end.
 func (r *run) over() bool {
 	return r.next >= r.total || r.config.Duration > 0 && r.upcoming >= r.config.Duration
 }
@@ -77,7 +83,7 @@ func (r *run) take(elapsed time.Duration) {
 	}
 }
 
-// unlessEnded is err, or nil if that is because ctx has ended.
+// unlessEnded returns err, or nil if ctx has ended.
 func unlessEnded(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return nil
@@ -85,8 +91,8 @@ func unlessEnded(ctx context.Context, err error) error {
 	return err
 }
 
-// tick deals with the messages that are due by elapsed: sends them, or refuses
-// them while the server is away.
+// tick sends the messages that are due by elapsed, or refuses them while the
+// server is unreachable.
 func (r *run) tick(ctx context.Context, elapsed time.Duration) error {
 	for {
 		if err := r.found(); err != nil {
@@ -97,7 +103,8 @@ func (r *run) tick(ctx context.Context, elapsed time.Duration) error {
 		case len(r.dues) == 0:
 			return nil
 		case r.back != nil:
-			r.refuse(uint64(len(r.dues)))
+			r.refuse(uint64(len(r.dues)), r.lastLoss)
+			r.overdue.add(r.dues)
 			continue
 		}
 		err := r.send(ctx, uint64(len(r.dues)))
@@ -118,11 +125,27 @@ func (r *run) tick(ctx context.Context, elapsed time.Duration) error {
 // no pace.
 func (r *run) send(ctx context.Context, n uint64) error {
 	paced := !r.pacer.Unpaced()
+	given, err := r.giveAll(n, paced)
+	if err == nil {
+		err = r.sender.Flush(ctx)
+	} else {
+		r.refuse(n-given, err)
+	}
+	r.meter.note(r.sender.Receipt())
+	if paced && r.answering == nil {
+		r.meter.record(r.dues, time.Since(r.start))
+	}
+	return err
+}
+
+// giveAll gives the next n messages to the sender, and returns how many that
+// accounts for: up to the one that it fails for, with that.
+func (r *run) giveAll(n uint64, paced bool) (done uint64, err error) {
 	at := r.start.UnixNano()
 	if !paced {
 		at = time.Now().UnixNano()
 	}
-	for done := uint64(0); done < n; {
+	for done < n {
 		items := r.source.draw(n - done)
 		r.source.number(items)
 		for i := range items {
@@ -131,45 +154,62 @@ func (r *run) send(ctx context.Context, n uint64) error {
 				offset = r.dues[done]
 			}
 			message := r.source.write(&items[i], at+int64(offset))
-			if err := r.give(items[i].id, message, offset, paced); err != nil {
-				return err
-			}
 			done++
+			if err := r.give(items[i].id, message, offset, paced); err != nil {
+				return done, err
+			}
 		}
 	}
-	err := r.sender.Flush(ctx)
-	r.meter.note(r.sender.Receipt())
-	if err == nil && paced && r.answering == nil {
-		r.meter.record(r.dues, time.Since(r.start))
-	}
-	return err
+	return done, nil
 }
 
-// give gives one message to the sender.
+// give gives one message to the sender. Without a pace its stamp holds the moment
+// at which it is handed to the socket, or to a sender that cannot tell when that
+// is.
 func (r *run) give(id int64, message []byte, offset time.Duration, paced bool) error {
 	switch {
-	case r.answering == nil:
-		return r.sender.Send(id, message)
-	case paced:
+	case paced && r.answering != nil:
 		return r.answering.sendDue(id, message, r.start.Add(offset))
+	case paced:
+		return r.sender.Send(id, message)
+	case r.timed != nil:
+		return r.timed.sendNow(id, message)
 	}
-	return r.answering.sendDue(id, message, time.Time{})
+	restamp(message, time.Now())
+	return r.sender.Send(id, message)
 }
 
-// refuse counts n messages as refused.
-func (r *run) refuse(n uint64) {
-	r.meter.refuse(n)
+// refuse counts n messages as refused, because of why.
+func (r *run) refuse(n uint64, why error) {
+	r.meter.refuse(n, why)
 	for n > 0 {
 		n -= uint64(len(r.source.draw(n)))
 	}
 }
 
+// refuseDue counts as refused what came due by elapsed while a call held the run
+// up until its end.
+func (r *run) refuseDue(elapsed time.Duration, why error) {
+	for r.take(elapsed); len(r.dues) > 0; r.take(elapsed) {
+		r.meter.refuse(uint64(len(r.dues)), why)
+		r.overdue.add(r.dues)
+	}
+	r.giveUpOverdue()
+}
+
+// giveUpOverdue counts how late the messages are that an outage refused, now that
+// it has ended: it is when the first of them could have been sent.
+func (r *run) giveUpOverdue() {
+	r.meter.recordNever(r.overdue.groups, time.Since(r.start))
+	r.overdue = overdue{}
+}
+
 // settleIfQuiet asks what the server accepted, every second or so, at a moment
-// when the answer is there before the next message is due; or without such a
-// moment when a second period is over.
+// when the answer comes before the next message is due; or without such a moment
+// when a second period is over.
 func (r *run) settleIfQuiet(ctx context.Context) error {
 	if r.answering != nil {
-		return nil // its receipt needs no asking for
+		return nil // its receipt needs no settling
 	}
 	period := min(max(settleEvery, settleShare*r.settling), settleAtLeast)
 	since := time.Since(r.settled)
@@ -197,18 +237,19 @@ func (r *run) lose(err error) {
 	r.lastLoss = err
 	r.meter.note(r.sender.Receipt())
 	r.meter.setAway(true)
-	r.config.Logger.Warn("the server is away", "error", err)
+	r.config.Logger.Warn("the server cannot be reached", "error", err)
 }
 
 // regain books that the server is back.
 func (r *run) regain() {
 	r.lastLoss = nil
+	r.giveUpOverdue()
 	r.settled = time.Now()
 	r.meter.setAway(false)
 	r.config.Logger.Info("the server is back")
 }
 
-// seek looks for the server while the run goes on; found tells the outcome.
+// seek looks for the server while the run goes on; found learns the outcome.
 func (r *run) seek(ctx context.Context) {
 	ctx, r.giveUp = context.WithCancel(ctx)
 	back := make(chan error, 1)
@@ -262,13 +303,14 @@ func (r *run) finish(ctx context.Context) error {
 			r.regain()
 		}
 	}
+	r.giveUpOverdue()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeGrace)
 	defer cancel()
 	err := r.sender.Close(ctx)
 	r.meter.note(r.sender.Receipt())
 	r.meter.end(time.Now())
 	if err == nil && r.lastLoss != nil {
-		err = fmt.Errorf("msggen: the server was still away at the end: %w", r.lastLoss)
+		err = fmt.Errorf("msggen: the server could still not be reached at the end: %w", r.lastLoss)
 	}
 	return err
 }

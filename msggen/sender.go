@@ -22,7 +22,8 @@ type Sender interface {
 	// Open reaches the other side and returns nil once messages can be sent. It
 	// is called before the first Send, and again after an ErrAway.
 	Open(ctx context.Context) error
-	// Send buffers one message for id. It keeps nothing of message.
+	// Send buffers one message for id. It keeps nothing of message. A message that
+	// it fails for is refused in the receipt.
 	Send(id int64, message []byte) error
 	// Flush returns when everything buffered is on its way. If ctx ends first,
 	// only Close may follow.
@@ -35,19 +36,27 @@ type Sender interface {
 	Close(ctx context.Context) error
 }
 
-// answering is a Sender that is told of each message what became of it, and has
-// messages wait for their turn after a Flush: so it alone knows how late each
-// was on the wire, and its receipt needs no settling. Its Receipt is safe at any
-// time.
-type answering interface {
+// timed is a Sender that knows when it hands a message to its socket. Without a
+// pace, that moment stands in the stamp.
+type timed interface {
 	Sender
-	// sendDue is Send of a message that was due at a moment, or at none: that
-	// one is not late.
+	// sendNow is Send of a generated message whose stamp gets the moment at which
+	// its bytes are handed to the socket.
+	sendNow(id int64, message []byte) error
+}
+
+// answering is a Sender that learns of each message what became of it, and has
+// messages wait for their turn after a Flush: so it alone knows how late each
+// was, and its receipt needs no settling. Its Receipt is safe at any time.
+type answering interface {
+	timed
+	// sendDue is Send of a message that was due at a moment.
 	sendDue(id int64, message []byte, due time.Time) error
-	// onWire sets what is told how late each message was on the wire. It is
-	// called before Open, and what it sets from many goroutines.
-	onWire(func(late time.Duration))
-	// answers is what the other side answered so far.
+	// onLate sets who is told, once for each message of sendDue, how late it was
+	// when it was written, or when it was given up unwritten. It is called before
+	// Open, and what it sets from many goroutines.
+	onLate(record func(late time.Duration))
+	// answers returns what the other side answered so far.
 	answers() Answers
 }
 
@@ -56,6 +65,10 @@ type answering interface {
 type Answers struct {
 	// Statuses counts the answers by HTTP status.
 	Statuses map[int]uint64 `json:"statuses,omitempty"`
-	// Refusal explains the first answer that was a refusal.
+	// Refusal explains why most of the refused messages were refused, with the
+	// beginning of the answer and what to do.
 	Refusal string `json:"refusal,omitempty"`
+
+	// commonest is how many Refusal explains.
+	commonest uint64
 }

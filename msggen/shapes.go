@@ -88,7 +88,7 @@ func (d Distribution) validate() error {
 	case d.Shape == Hot:
 		return nil
 	}
-	return fmt.Errorf("%q is no shape for it: choose uniform, zipf, hot or sequential", d.Shape)
+	return fmt.Errorf("unknown distribution %q: choose uniform, zipf, hot or sequential", d.Shape)
 }
 
 // Arrivals says how the messages lie in time, at the rate that Config sets.
@@ -100,18 +100,18 @@ type Arrivals struct {
 	Shape Shape
 	// Burst is how many messages are due at once. 0 means DefaultBurst.
 	Burst uint64
-	// From is messages a second of all senders at the start of a Ramp.
+	// From is messages per second of all senders at the start of a Ramp.
 	From float64
 	// Over is how long a Ramp takes. It must be set.
 	Over time.Duration
 }
 
-// moments makes a's moments for a constant rate of pacer; validate is this
+// moments returns a's moments for a constant rate of pacer; validate is this
 // without the result. random is for Poisson alone.
 func (a Arrivals) moments(pacer pace.Pacer, random rand.Source) (pace.Moments, error) {
 	if pacer.Unpaced() {
 		if a.Shape != "" && a.Shape != Constant {
-			return nil, fmt.Errorf("%s arrivals need a rate, and Max is none", a.Shape)
+			return nil, fmt.Errorf("%s arrivals need a rate, which Max is not", a.Shape)
 		}
 		return pace.Of(pacer), nil
 	}
@@ -128,12 +128,12 @@ func (a Arrivals) moments(pacer pace.Pacer, random rand.Source) (pace.Moments, e
 		return pace.Of(pace.Bursts{Pacer: pacer, Size: size}), nil
 	case Ramp:
 		if a.Over == 0 {
-			return nil, fmt.Errorf("a ramp needs to be told how long it takes")
+			return nil, fmt.Errorf("a ramp needs a time to take: set Over")
 		}
 		ramp, err := pace.NewRamp(a.From, pacer.Rate(), a.Over)
 		return pace.Of(ramp), err
 	}
-	return nil, fmt.Errorf("%q is no shape for them: choose constant, poisson, bursts or ramp", a.Shape)
+	return nil, fmt.Errorf("unknown arrivals %q: choose constant, poisson, bursts or ramp", a.Shape)
 }
 
 // Size says how long messages are, in bytes. It is a least length: a message
@@ -164,12 +164,12 @@ func (z Size) validate() error {
 			return fmt.Errorf("%d bytes as the mean: it must be from 1 to %d", z.Bytes, maxMean)
 		}
 	default:
-		return fmt.Errorf("%q is no shape for it: choose fixed, uniform or exponential", z.Shape)
+		return fmt.Errorf("unknown size %q: choose fixed, uniform or exponential", z.Shape)
 	}
 	return nil
 }
 
-// draw makes a size of random, which Fixed leaves alone.
+// draw returns a size drawn from random, which Fixed leaves alone.
 func (z Size) draw(random *rand.PCG) int {
 	switch z.Shape {
 	case Uniform:

@@ -1,13 +1,15 @@
 package msggen
 
 import (
+	"fmt"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// Stats is how far a run is.
+// Stats are the counts of a run so far.
 type Stats struct {
 	// Seconds since the first message was due.
 	Seconds float64 `json:"seconds"`
@@ -19,19 +21,26 @@ type Stats struct {
 	// WrittenOff were queued to connections and never seen delivered (see
 	// Config.Delivered).
 	WrittenOff uint64 `json:"written_off"`
-	// LateCount is how many were on the wire more than OnTime after they were
-	// due.
+	// LateCount is how many were written more than OnTime after they were due, or
+	// never.
 	LateCount uint64 `json:"late"`
-	// Late is how long after they were due messages were on the wire. nil if
-	// none was sent by a pace.
+	// Late is how long after they were due messages were written. One that never
+	// was is in it with the time until it was given up: at the end of the outage
+	// or of the run, or when it could not be kept any longer. At the end of a run
+	// it covers all messages that were due; until then, those whose fate is known.
+	// nil if there are none, or no pace.
 	Late *Lateness `json:"late_ms"`
-	// Away tells that the server is not there now.
+	// Away reports that the server cannot be reached now.
 	Away bool `json:"away"`
 }
 
-// OnTime is how long after it was due a message may be on the wire to count as
+// OnTime is how long after it was due a message may be written to count as
 // punctual.
 const OnTime = time.Millisecond
+
+// neverSent returns the lateness of a message that was given up after it had
+// waited, which is never punctual.
+func neverSent(waited time.Duration) time.Duration { return max(waited, OnTime+1) }
 
 // Lateness is a distribution, in milliseconds.
 type Lateness struct {
@@ -39,6 +48,29 @@ type Lateness struct {
 	P50   float64 `json:"p50"`
 	P99   float64 `json:"p99"`
 	Max   float64 `json:"max"`
+}
+
+// Err returns nil if every message was accepted; otherwise what became of how
+// many, and why most of them were refused. A command that fails when a message is
+// refused returns it.
+func (s Stats) Err() error {
+	if s.Refused+s.Unknown+s.Unanswered == 0 {
+		return nil
+	}
+	var parts []string
+	for _, part := range []struct {
+		n    uint64
+		what string
+	}{{s.Refused, "refused"}, {s.Unknown, "of unknown fate"}, {s.Unanswered, "without an answer"}} {
+		if part.n > 0 {
+			parts = append(parts, fmt.Sprintf("%d were %s", part.n, part.what))
+		}
+	}
+	why := ""
+	if s.Refusal != "" {
+		why = "; mostly: " + strings.TrimPrefix(s.Refusal, "msggen: ")
+	}
+	return fmt.Errorf("msggen: of %d messages %s%s", s.Asked, strings.Join(parts, ", "), why)
 }
 
 // Result is a run that has ended.
@@ -56,7 +88,8 @@ type meter struct {
 	started time.Time
 	ended   time.Time
 	receipt Receipt // guarded by mu, like all that follows
-	refused uint64  // due while the server was away
+	refused uint64  // due while the server was unreachable
+	why     error   // the last of those were refused
 	lost    uint64  // written off
 	away    bool
 	late    *hdrhistogram.Histogram
@@ -83,18 +116,22 @@ func (m *meter) end(now time.Time) {
 	m.ended = now
 }
 
-// note takes over what the sender knows.
+// note copies the sender's receipt.
 func (m *meter) note(receipt Receipt) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.receipt = receipt
 }
 
-// refuse counts messages that were due while the server was away.
-func (m *meter) refuse(n uint64) {
+// refuse counts messages that were due while the server was unreachable, because
+// of why.
+func (m *meter) refuse(n uint64, why error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.refused += n
+	if why != nil {
+		m.why = why
+	}
 }
 
 func (m *meter) setAway(away bool) {
@@ -109,7 +146,7 @@ func (m *meter) writtenOff(n uint64) {
 	m.lost = n
 }
 
-// noteAnswers takes over what the sender was answered.
+// noteAnswers copies what the sender was answered.
 func (m *meter) noteAnswers(answers Answers) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -122,7 +159,7 @@ func (m *meter) record(dues []time.Duration, elapsed time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, due := range dues {
-		m.recordLocked(elapsed - due)
+		m.recordLocked(elapsed-due, 1)
 	}
 }
 
@@ -130,20 +167,30 @@ func (m *meter) record(dues []time.Duration, elapsed time.Duration) {
 func (m *meter) recordOne(late time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.recordLocked(late)
+	m.recordLocked(late, 1)
 }
 
-func (m *meter) recordLocked(late time.Duration) {
+// recordNever counts the lateness of messages that were given up, elapsed after
+// the start.
+func (m *meter) recordNever(groups []group, elapsed time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, g := range groups {
+		m.recordLocked(neverSent(elapsed-g.due), g.n)
+	}
+}
+
+func (m *meter) recordLocked(late time.Duration, n int64) {
 	if late > OnTime {
-		m.overdue++
+		m.overdue += uint64(n)
 	}
 	value := max(0, min(late.Microseconds(), m.late.HighestTrackableValue()))
 	// They fail only beyond that value.
-	_ = m.late.RecordValue(value)
-	_ = m.recent.RecordValue(value)
+	_ = m.late.RecordValues(value, n)
+	_ = m.recent.RecordValues(value, n)
 }
 
-// takeRecent is the lateness since it was last called.
+// takeRecent returns the lateness since it was last called.
 func (m *meter) takeRecent() *Lateness {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -169,6 +216,9 @@ func (m *meter) stats() Stats {
 	defer m.mu.Unlock()
 	s := Stats{Receipt: m.receipt, Answers: m.answers, WrittenOff: m.lost, LateCount: m.overdue, Away: m.away}
 	s.Refused += m.refused
+	if m.why != nil && m.refused > s.commonest {
+		s.Refusal = m.why.Error()
+	}
 	s.Asked = s.Sent + s.Refused + s.Unknown + s.Unanswered
 	switch {
 	case m.started.IsZero():

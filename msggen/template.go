@@ -144,14 +144,20 @@ func (r *requestTemplate) mentions(kind pieceKind) bool {
 	return r.target.has(kind) || r.head.has(kind) || r.body.has(kind)
 }
 
-// parseTarget takes the URL apart. url.Parse refuses braces in some places and
+// parseTarget splits the URL. url.Parse refuses braces in some places and
 // escapes them in others, so the placeholders go through it as words.
 func (r *requestTemplate) parseTarget(text string) (*url.URL, error) {
 	const idWord, messageWord = "comet-placeholder-id", "comet-placeholder-message"
 	worded := strings.NewReplacer(idPlaceholder, idWord, messagePlaceholder, messageWord).Replace(text)
 	u, err := url.Parse(worded)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" {
-		return nil, fmt.Errorf("%q is not a URL to publish to: write http://127.0.0.1:8080/pub/{id}", text)
+	if err := checkURL(text, u, err, "to publish to", "http://127.0.0.1:8080/pub/{id}"); err != nil {
+		return nil, err
+	}
+	if i := strings.IndexFunc(u.Host, func(c rune) bool { return c > '~' }); i >= 0 {
+		return nil, fmt.Errorf("%q has a host that is not ASCII: write its name as DNS knows it, xn--…", text)
+	}
+	if strings.Contains(u.Fragment, idWord) || strings.Contains(u.Fragment, messageWord) {
+		return nil, fmt.Errorf("%q has its placeholder behind a #, which is never sent: write that as %%23", text)
 	}
 	if strings.ContainsAny(worded, "{}") {
 		return nil, fmt.Errorf("%q has braces that are neither {id} nor {message}: write them as %%7B and %%7D", text)
@@ -169,10 +175,22 @@ func (r *requestTemplate) parseTarget(text string) (*url.URL, error) {
 		port = "80"
 	}
 	r.host, r.address = u.Hostname(), net.JoinHostPort(u.Hostname(), port)
+	u.Host = withoutZone(u.Host)
 	unworded := strings.NewReplacer(idWord, idPlaceholder, messageWord, messagePlaceholder)
 	r.target = parseTemplate(unworded.Replace(u.RequestURI()))
 	r.shown = unworded.Replace(u.Redacted())
 	return u, nil
+}
+
+// withoutZone returns host, which may have a port, without the zone of an IPv6
+// address: it means something on this machine alone (RFC 6874, section 1).
+func withoutZone(host string) string {
+	address, port, _ := strings.Cut(host, "]")
+	address, _, found := strings.Cut(address, "%")
+	if !found {
+		return host
+	}
+	return address + "]" + port
 }
 
 // setHeaders makes the head of the lines that are given and those that are
@@ -238,12 +256,12 @@ func (r *requestTemplate) append(dst []byte, id int64, message []byte) []byte {
 	return append(dst, body...)
 }
 
-// line is the request line for a message of id, for people.
+// line returns the request line for a message of id, for people.
 func (r *requestTemplate) line(id int64) string {
 	return r.method + " " + strings.ReplaceAll(r.shown, idPlaceholder, strconv.FormatInt(id, 10))
 }
 
-// isToken tells whether s can be a method or the name of a header (RFC 9110,
+// isToken reports whether s can be a method or the name of a header (RFC 9110,
 // section 5.6.2).
 func isToken(s string) bool {
 	return s != "" && !strings.ContainsFunc(s, func(c rune) bool {

@@ -44,7 +44,7 @@ func (z *zipf) rank(random *rand.PCG) uint64 {
 	}
 }
 
-// likelihood is h(x) = x^-s.
+// likelihood returns h(x) = x^-s.
 func (z *zipf) likelihood(x float64) float64 {
 	return math.Exp((z.power - 1) * math.Log(x))
 }
@@ -53,7 +53,7 @@ func (z *zipf) likelihood(x float64) float64 {
 // two terms of the series are exact there.
 const nearOne = 1e-8
 
-// integral is H(x) = (x^(1-s) - 1) / (1-s), and log x for s = 1.
+// integral returns H(x) = (x^(1-s) - 1) / (1-s), and log x for s = 1.
 func (z *zipf) integral(x float64) float64 {
 	log := math.Log(x)
 	if t := z.power * log; math.Abs(t) > nearOne {
@@ -62,7 +62,7 @@ func (z *zipf) integral(x float64) float64 {
 	return log * (1 + z.power*log/2)
 }
 
-// inverse is the x for which H(x) = u: (1 + u(1-s))^(1/(1-s)), and e^u for s = 1.
+// inverse returns the x for which H(x) = u: (1 + u(1-s))^(1/(1-s)), and e^u for s = 1.
 func (z *zipf) inverse(u float64) float64 {
 	// Rounding may lead below -1, where H has no value any more.
 	t := max(-1, z.power*u)

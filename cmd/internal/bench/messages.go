@@ -89,6 +89,9 @@ func (e *experiment) endGenerator(ctx context.Context, generator *child) error {
 	if err := generator.await(ctx, "result", stopPatience, &r); err != nil {
 		return err
 	}
+	if r.Err() != nil {
+		stopErr = nil // it fails because of refused messages, which its account holds
+	}
 	e.generated, e.generatorCPU = &r, new(generator.cpu())
 	return stopErr
 }

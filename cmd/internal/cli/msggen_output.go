@@ -7,7 +7,6 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -86,6 +85,9 @@ func (o *msggenOutput) generate(outer context.Context) error {
 			if err := o.report(end.result, true, o.planned && outer.Err() != nil); err != nil {
 				return err
 			}
+			if end.err == nil && (!o.planned || outer.Err() == nil) {
+				return end.result.Err() // refused messages are a failure
+			}
 			return end.err
 		}
 	}
@@ -98,28 +100,9 @@ func (o *msggenOutput) logLine(now time.Time, s msggen.Stats) {
 		return
 	}
 	o.logged = now
-	if err := o.log.Write(msggenLogLine(now, s, o.generator.Recent())); err != nil {
+	if err := o.log.Write(s.Sample(now, o.generator.Recent())); err != nil {
 		o.env.Logger().Warn("a line of the message log was lost", "error", err)
 	}
-}
-
-// msggenLogLine is how far a run is, as its log has it. sent are those on the
-// wire: what a comet server accepted it says only now and then. The lateness is
-// that of the time since the last line.
-func msggenLogLine(now time.Time, s msggen.Stats, recent *msggen.Lateness) series.Sample {
-	line := series.Sample{Time: now, RSSKB: series.Unknown, Connections: series.Unknown}
-	add := func(key, value string) { line.Fields = append(line.Fields, series.Field{Key: key, Value: value}) }
-	add("asked", strconv.FormatUint(s.Asked, 10))
-	add("sent", strconv.FormatUint(s.Sent+s.Unanswered, 10))
-	add("refused", strconv.FormatUint(s.Refused, 10))
-	p50, p99 := "-", "-"
-	if recent != nil {
-		p50 = strconv.FormatFloat(recent.P50, 'f', 3, 64)
-		p99 = strconv.FormatFloat(recent.P99, 'f', 3, 64)
-	}
-	add("late_p50_ms", p50)
-	add("late_p99_ms", p99)
-	return line
 }
 
 func (o *msggenOutput) report(r msggen.Result, last, interrupted bool) error {
@@ -210,6 +193,6 @@ func answersReport(b *strings.Builder, a msggen.Answers) {
 	}
 	b.WriteString("\n")
 	if a.Refusal != "" {
-		fmt.Fprintf(b, "the first refusal: %s\n", strings.TrimPrefix(a.Refusal, "msggen: "))
+		fmt.Fprintf(b, "the commonest refusal: %s\n", strings.TrimPrefix(a.Refusal, "msggen: "))
 	}
 }

@@ -229,14 +229,14 @@ func TestMsggenPublish(t *testing.T) {
 		"--rate", "2000", "--count", "100", "--max-id", "2", "--distribution", "sequential",
 	}
 	out, code, err := execute(t.Context(), newMsggen, nil, args...)
-	if code != exitDone || messages.Load() != 50 ||
+	if code != exitFailed || messages.Load() != 50 || !strings.Contains(err.Error(), "of 100 messages 50 were refused; mostly: PUT "+url) ||
 		!strings.Contains(out, ": sent 50, refused 50; late by") || strings.Contains(out, "reached") ||
 		!strings.Contains(out, "answers: 50 x 202, 50 x 410\n") ||
-		!strings.Contains(out, "the first refusal: PUT "+url+"/pub/2 was answered 410 Gone (not that one)\n") {
+		!strings.Contains(out, "the commonest refusal: PUT "+url+"/pub/2 was answered 410 Gone (not that one)\n") {
 		t.Errorf("with %d messages it printed %q and exited %d: %v", messages.Load(), out, code, err)
 	}
 	out, code, err = execute(t.Context(), newMsggen, nil, append(args, "--json")...)
-	if code != exitDone || !strings.Contains(out, `"statuses":{"202":50,"410":50}`) ||
+	if code != exitFailed || !strings.Contains(out, `"statuses":{"202":50,"410":50}`) ||
 		strings.Count(out, `"reached":null`) != 1 || strings.Count(out, `"reached"`) != 1 || !strings.Contains(out, `"unaddressed":null`) {
 		t.Errorf("it printed %q and exited %d: %v", out, code, err)
 	}

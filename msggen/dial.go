@@ -1,0 +1,104 @@
+package msggen
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"syscall"
+)
+
+// dial connects to any of the server's addresses, within the time that an answer
+// may take: a server may be slow to accept.
+func (s *PublishSender) dial(ctx context.Context) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.config.AnswerTimeout)
+	defer cancel()
+	conn, err := s.connect(ctx, "tcp", s.template.address)
+	if err != nil {
+		return nil, s.unreachable(err)
+	}
+	if !s.template.tls {
+		return conn, nil
+	}
+	config := s.config.TLS.Clone()
+	if config == nil {
+		config = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	if config.ServerName == "" {
+		config.ServerName = s.template.host
+	}
+	config.NextProtos = []string{"http/1.1"}
+	secure := tls.Client(conn, config)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		conn.Close()
+		return nil, s.insecure(err)
+	}
+	return secure, nil
+}
+
+// unreachable explains why there is no connection.
+func (s *PublishSender) unreachable(err error) error {
+	advice := adviseDial(err)
+	if advice == "" {
+		advice = "see that the server runs there"
+	}
+	return &awayError{fmt.Errorf("msggen: cannot publish to %s: %w; %s", s.template.shown, err, advice)}
+}
+
+// adviseDial returns what to do about a connection that did not come about, or
+// "" where no more is known.
+func adviseDial(err error) string {
+	name, unknownName := errors.AsType[*net.DNSError](err)
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "nothing listens there: start the server, or name the address of one that runs"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return "this machine has no local port left for that address: use fewer connections, or have the server keep them open"
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		return "this process may open no more files: raise the limit with `ulimit -n`, or use fewer connections"
+	case unknownName && name.IsNotFound:
+		return "check the name of the host"
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
+		return "the address did not respond: check it, and whether a firewall drops what goes there"
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+		return "there is no route to that address"
+	}
+	return ""
+}
+
+// insecure explains why TLS did not come about on a connection that did. What is
+// wrong with a certificate or a protocol will be so later.
+func (s *PublishSender) insecure(err error) error {
+	shown := s.template.shown
+	if why := explainTLS(err); why != "" {
+		return fmt.Errorf("msggen: cannot publish to %s: %w; %s", shown, err, why)
+	}
+	advice := "it accepted the connection: see that it speaks TLS there"
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) {
+		advice = fmt.Sprintf("it accepted the connection, but did not take part in the TLS handshake within %v", s.config.AnswerTimeout)
+	}
+	return &awayError{fmt.Errorf("msggen: cannot publish to %s: %w; %s", shown, err, advice)}
+}
+
+// explainTLS explains a handshake that fails every time, or returns "".
+func explainTLS(err error) string {
+	_, plain := errors.AsType[tls.RecordHeaderError](err)
+	_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
+	_, alert := errors.AsType[tls.AlertError](err)
+	switch {
+	case plain:
+		return "it does not speak TLS there: write http:// instead of https://, or name its TLS port"
+	case untrusted:
+		return "give the certificate of the authority that signed the server's, or a name that the certificate is for"
+	case alert:
+		return "the server refused the handshake: see which TLS versions it takes and whether it wants a client's certificate"
+	}
+	return ""
+}
+
+// awayError is an error that is an ErrAway too, without saying so again.
+type awayError struct{ error }
+
+func (e *awayError) Unwrap() []error { return []error{ErrAway, e.error} }

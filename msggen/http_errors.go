@@ -1,0 +1,92 @@
+package msggen
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// lostError is a server that went in the middle of a request.
+type lostError struct {
+	url     string
+	unknown uint64
+	cause   error
+}
+
+func (e *lostError) Error() string {
+	return fmt.Sprintf("msggen: lost %s in the middle of a request (%v): what became of %d messages is unknown, each may or may not have been delivered; see that the server runs, its log should say why it went", e.url, e.cause, e.unknown)
+}
+
+func (e *lostError) Unwrap() []error { return []error{ErrAway, e.cause} }
+
+// unreachableError is a request that got no answer.
+type unreachableError struct {
+	url   string
+	cause error
+}
+
+func (e *unreachableError) Error() string {
+	advice := "see that the server runs there"
+	if known := adviseDial(e.cause); known != "" {
+		advice = known + "; a comet server is started with `comet serve`, and its admin address is meant"
+	}
+	return fmt.Sprintf("msggen: cannot post to %s: %v; %s", e.url, e.cause, advice)
+}
+
+func (e *unreachableError) Unwrap() []error { return []error{ErrAway, e.cause} }
+
+// unreachable explains why req got no answer. It wraps [ErrAway] unless trying
+// again would not change that.
+func unreachable(req *http.Request, err error) error {
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
+		err = wrapped.Err // without the method and the URL again
+	}
+	shown := req.URL.Redacted()
+	why := explainTLS(err)
+	switch {
+	case errors.Is(err, http.ErrSchemeMismatch):
+		why = "it does not speak TLS there: write http:// instead of https://"
+	case strings.Contains(err.Error(), `malformed HTTP response "\x15\x03`): // a TLS alert, which net/http names only so
+		why = "it speaks TLS there: write https:// instead of http://"
+	case strings.Contains(err.Error(), "malformed HTTP"):
+		why = "what listens there does not speak HTTP/1.1"
+	}
+	if why != "" {
+		return fmt.Errorf("msggen: cannot post to %s: %w; %s", shown, err, why)
+	}
+	return &unreachableError{url: shown, cause: err}
+}
+
+// refused explains an answer other than 200. It wraps [ErrAway] if another time
+// may be better.
+func refused(req *http.Request, resp *http.Response, text []byte) error {
+	var reply struct {
+		Error string `json:"error"`
+	}
+	if json.Unmarshal(text, &reply) == nil && reply.Error != "" {
+		text = []byte(reply.Error)
+	}
+	err := fmt.Errorf("msggen: POST %s was answered %s", req.URL.Redacted(), said(resp, text))
+	switch code := resp.StatusCode; {
+	case code == http.StatusUnauthorized, code == http.StatusForbidden:
+		return fmt.Errorf("%w: give the server's admin token, in COMET_ADMIN_TOKEN", err)
+	case code == http.StatusNotFound, code == http.StatusMethodNotAllowed, code == http.StatusNotImplemented:
+		return fmt.Errorf("%w: that is not the admin listener of a comet server, which is on port 8001 unless told otherwise", err)
+	case code < 500 && code != http.StatusRequestTimeout && code != http.StatusTooManyRequests:
+		if advice := advise(resp, text, req.URL.Scheme == "https"); advice != "" {
+			return fmt.Errorf("%w: %s", err, advice)
+		}
+		return err
+	}
+	if after := retryAfter(resp); after != "" {
+		return &awayError{fmt.Errorf("%w%s", err, after)}
+	}
+	return &awayError{err}
+}
+
+func notComet(req *http.Request, why string) error {
+	return fmt.Errorf("msggen: what answers POST %s is not a comet server: %s", req.URL.Redacted(), why)
+}

@@ -1,0 +1,348 @@
+package msggen
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"example.org/comet/server/wire"
+)
+
+// throughPipes has s connect by pipes whose other ends serve answers.
+func throughPipes(s *PublishSender, serve func(conn net.Conn, requests *bufio.Reader)) {
+	s.connect = func(context.Context, string, string) (net.Conn, error) {
+		here, there := net.Pipe()
+		go func() {
+			defer there.Close()
+			serve(there, bufio.NewReader(there))
+		}()
+		return here, nil
+	}
+}
+
+// readBody reads a request, and returns its body, or false at the end.
+func readBody(requests *bufio.Reader) (body []byte, ok bool) {
+	request, err := http.ReadRequest(requests)
+	if err != nil {
+		return nil, false
+	}
+	body, err = io.ReadAll(request.Body)
+	return body, err == nil
+}
+
+// TestStampsWithoutAPaceAreThoseOfTheSocket: with a server that answers in 1 ms
+// and 16 messages waiting for one connection, each stamp is the moment at which
+// its own request was written.
+func TestStampsWithoutAPaceAreThoseOfTheSocket(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var service []time.Duration
+		s := newPublish(t, PublishConfig{URL: "http://h/{id}?m={message}", Body: "{message}", Connections: 1})
+		throughPipes(s, func(conn net.Conn, requests *bufio.Reader) {
+			for {
+				body, ok := readBody(requests)
+				if !ok {
+					return
+				}
+				stamp, _, _ := wire.FindStamp(body)
+				service = append(service, time.Duration(time.Now().UnixNano()-stamp.Due))
+				time.Sleep(time.Millisecond)
+				_, _ = io.WriteString(conn, "HTTP/1.1 204 No Content\r\n\r\n")
+			}
+		})
+		if err := s.Open(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for range 16 {
+			message := wire.AppendStamped(nil, 1, wire.Stamp{Run: 1, N: 1, Due: time.Now().UnixNano()})
+			if err := s.sendNow(1, append(message, " ...."...)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := errors.Join(s.Flush(t.Context()), s.Close(t.Context())); err != nil {
+			t.Fatal(err)
+		}
+		for i, d := range service {
+			if d != 0 {
+				t.Errorf("message %d was stamped %v before it was written", i, d)
+			}
+		}
+		if len(service) != 16 {
+			t.Errorf("the server has %d messages, want 16", len(service))
+		}
+	})
+}
+
+// TestStampsOfLinesAreThoseOfTheSocket: lines are stamped when the transport
+// reads them, piece by piece, and every stamp stays whole.
+func TestStampsOfLinesAreThoseOfTheSocket(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &HTTPSender{}
+		for range 3 {
+			message := wire.AppendStamped(nil, 1, wire.Stamp{Run: 1, N: 1, Due: time.Now().UnixNano()})
+			if err := s.sendNow(1, message); err != nil {
+				t.Fatal(err)
+			}
+		}
+		begun := time.Now()
+		b, size := newBody(), len(s.lines)
+		go func() {
+			if _, err := b.write(t.Context(), portion{s.lines, s.moments}); err != nil {
+				t.Error(err)
+			}
+			b.end()
+		}()
+		var text []byte
+		for {
+			time.Sleep(time.Second)
+			part := make([]byte, size/2) // which cuts the second line's stamp, or close to it
+			n, err := b.Read(part)
+			if text = append(text, part[:n]...); err != nil {
+				break
+			}
+		}
+		// The first two begin in the first half.
+		for i, want := range []time.Duration{time.Second, time.Second, 2 * time.Second} {
+			line, rest, _ := strings.Cut(string(text), "\n")
+			stamp, _, found := wire.FindStamp([]byte(line))
+			if got := time.Unix(0, stamp.Due).Sub(begun); !found || i != 1 && got != want || got < time.Second || got > 2*time.Second {
+				t.Errorf("line %d, %q, is stamped %v after the start, want %v", i, line, got, want)
+			}
+			text = []byte(rest)
+		}
+	})
+}
+
+// TestStampsOfAnySender: one that does not know when it writes gets messages
+// that are stamped just then.
+func TestStampsOfAnySender(t *testing.T) {
+	sender := &recorder{}
+	before := time.Now()
+	mustRun(t.Context(), t, Config{Sender: sender, Max: true, Count: 1000, MaxID: 2})
+	last := before.UnixNano()
+	for _, m := range sender.messages {
+		due := stampOf(t, m.message).due
+		if due < last {
+			t.Fatalf("a stamp says %d, before %d", due, last)
+		}
+		last = due
+	}
+}
+
+// TestWhatWaitsIsLate: of messages whose server answers nothing, those that were
+// never written are as late as they waited.
+func TestWhatWaitsIsLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newPublish(t, PublishConfig{URL: "http://h/{id}", Connections: 1, AnswerTimeout: time.Hour})
+		throughPipes(s, func(_ net.Conn, requests *bufio.Reader) {
+			for {
+				if _, ok := readBody(requests); !ok {
+					return
+				}
+			}
+		})
+		var mu sync.Mutex
+		late := map[time.Duration]int{}
+		s.onLate(func(d time.Duration) { mu.Lock(); defer mu.Unlock(); late[d]++ })
+		if err := s.Open(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for range 6 {
+			if err := errors.Join(s.sendDue(1, []byte("m"), time.Now()), s.Flush(t.Context())); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		if err := s.Close(ctx); err == nil || !strings.Contains(err.Error(), "5 more had to wait") {
+			t.Errorf("Close: %v, want that 5 were never sent", err)
+		}
+		want := Receipt{Unknown: 1, Refused: 5, ReachUnknown: true}
+		if got := s.Receipt(); got != want {
+			t.Errorf("the receipt is %+v, want %+v", got, want)
+		}
+		for _, d := range []time.Duration{0, 15 * time.Second, 14 * time.Second, 13 * time.Second, 12 * time.Second, 11 * time.Second} {
+			if late[d] != 1 {
+				t.Errorf("late by %v: %d messages, want 1 of %v", d, late[d], late)
+			}
+		}
+	})
+}
+
+// TestLatenessIsOverAllThatWereDue: a generator whose server stalls does not look
+// punctual by the few messages that got out.
+func TestLatenessIsOverAllThatWereDue(t *testing.T) {
+	for name, sender := range map[string]func(address string) Sender{
+		"requests": func(address string) Sender {
+			return newPublish(t, PublishConfig{URL: "http://" + address + "/{id}", Connections: 4, AnswerTimeout: 300 * time.Millisecond})
+		},
+		"a sender that is blocked": func(string) Sender { return &blocker{} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newPeer(t, func(c *call) { _, _ = io.Copy(io.Discard, c.reader) })
+			generator, err := New(Config{Sender: sender(p.Addr().String()), Rate: 600, MaxID: 100, Duration: 10 * time.Second})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			result, _ := generator.Run(ctx)
+			checkSum(t, result.Stats)
+			if result.Late == nil || uint64(result.Late.Count) != result.Asked || result.Asked < 100 || result.LateCount < result.Asked-20 {
+				t.Errorf("of %d messages %d are late, with %+v: %+v", result.Asked, result.LateCount, result.Late, result.Receipt)
+			}
+			if err := result.Err(); err == nil {
+				t.Error("the result has no error")
+			}
+		})
+	}
+}
+
+// blocker is a sender whose Flush never returns by itself.
+type blocker struct{ recorder }
+
+func (b *blocker) Flush(ctx context.Context) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func (b *blocker) Close(context.Context) error {
+	b.receipt.Unknown, b.receipt.Unanswered = b.receipt.Unanswered, 0
+	return nil
+}
+
+func TestOverdue(t *testing.T) {
+	var o overdue
+	const n = 3*maxGroups + 7
+	for i := range n {
+		o.add([]time.Duration{time.Duration(i)})
+	}
+	total, last := int64(0), time.Duration(-1)
+	for _, g := range o.groups {
+		if g.due <= last || g.n < 1 {
+			t.Fatalf("a group of %d is due at %v, after %v", g.n, g.due, last)
+		}
+		total, last = total+g.n, g.due
+	}
+	if total != n || last != n-1 || len(o.groups) > maxGroups {
+		t.Errorf("%d groups hold %d messages until %v, want %d in at most %d", len(o.groups), total, last, n, maxGroups)
+	}
+	m := newMeter()
+	m.recordNever([]group{{time.Second, 3}, {2 * time.Second, 1}}, 2*time.Second)
+	if late := m.stats(); late.LateCount != 4 || late.Late.Count != 4 || late.Late.P50 < 990 {
+		t.Errorf("the lateness is %+v, %d of them late", late.Late, late.LateCount)
+	}
+}
+
+// TestTheAccountIsChecked: a sender whose receipt does not cover what it was
+// given is named.
+func TestTheAccountIsChecked(t *testing.T) {
+	sender := &recorder{}
+	sender.fail = func(verb string) error {
+		if verb == "flush" {
+			sender.receipt.Sent += 5
+		}
+		return nil
+	}
+	generator, err := New(Config{Sender: sender, Rate: 1000, Count: 10, MaxID: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := generator.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "the account does not add up: 10 messages were due") {
+		t.Errorf("Run: %v, want that the account does not add up", err)
+	}
+}
+
+// TestCountsOfAPeerAreHeldAgainstWhatItWasGiven.
+func TestCountsOfAPeerAreHeldAgainstWhatItWasGiven(t *testing.T) {
+	for text, says := range map[string]string{
+		`{"sent":1000000000,"reached":1,"unaddressed":0}`:           "accepted 1000000000 messages",
+		`{"sent":18446744073709551615}`:                             "accepted 18446744073709551615 messages",
+		`{"sent":2,"reached":2,"unaddressed":3}`:                    "3 of them to nobody",
+		`{"sent":2,"reached":18446744073709551615,"unaddressed":0}`: "reached 18446744073709551615 connections",
+		`{"sent":0,"reached":1,"unaddressed":0}`:                    "accepted 0 messages, and reached 1",
+	} {
+		server := newServer(t, func(s *server) {
+			s.refuse = func(w http.ResponseWriter, r *http.Request) bool {
+				if r.ContentLength == 0 { // opening
+					return false
+				}
+				_, _ = io.Copy(io.Discard, r.Body)
+				_, _ = io.WriteString(w, text)
+				return true
+			}
+		})
+		s := openSender(t, HTTPConfig{URL: server.URL})
+		send(t, s, 1, "a", "b", "c")
+		err := s.Settle(t.Context())
+		if err == nil || errors.Is(err, ErrAway) || !strings.Contains(err.Error(), "claims what cannot be") || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: Settle: %v, want a final error that says %q", text, err, says)
+		}
+		if got, want := s.Receipt(), (Receipt{Unknown: 3}); got != want {
+			t.Errorf("%s: the receipt is %+v, want %+v", text, got, want)
+		}
+	}
+}
+
+// TestCountsOfARefusalCount: a server that stops at a line says how many came
+// before it.
+func TestCountsOfARefusalCount(t *testing.T) {
+	server := newServer(t, func(s *server) {
+		s.refuse = func(w http.ResponseWriter, r *http.Request) bool {
+			if r.ContentLength == 0 { // opening
+				return false
+			}
+			_, _ = io.Copy(io.Discard, r.Body)
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = io.WriteString(w, `{"sent":2,"reached":1,"unaddressed":1,"error":"line 3: no id"}`)
+			return true
+		}
+	})
+	s := openSender(t, HTTPConfig{URL: server.URL})
+	send(t, s, 1, "a", "b", "c")
+	if err := s.Settle(t.Context()); err == nil || !strings.Contains(err.Error(), "400 Bad Request (line 3: no id)") {
+		t.Errorf("Settle: %v, want the reason", err)
+	}
+	if got, want := s.Receipt(), (Receipt{Sent: 2, Reached: 1, Unaddressed: 1, Unknown: 1}); got != want {
+		t.Errorf("the receipt is %+v, want %+v", got, want)
+	}
+}
+
+// TestAServerThatTakesNoLinesIsLeft after the time that an answer may take.
+func TestAServerThatTakesNoLinesIsLeft(t *testing.T) {
+	stuck := make(chan struct{})
+	server := newServer(t, func(s *server) {
+		s.refuse = func(_ http.ResponseWriter, r *http.Request) bool {
+			if r.ContentLength == 0 { // opening
+				return false
+			}
+			<-stuck
+			return true
+		}
+	})
+	defer close(stuck)
+	s := openSender(t, HTTPConfig{URL: server.URL, AnswerTimeout: 200 * time.Millisecond})
+	message, given := []byte(strings.Repeat("x", 1<<20)), uint64(0)
+	var err error
+	for err == nil && given < 1000 {
+		err = s.Send(1, message)
+		given++
+		err = errors.Join(err, s.Flush(t.Context()))
+	}
+	if !errors.Is(err, ErrAway) || !strings.Contains(err.Error(), "took no messages for 200ms") {
+		t.Errorf("Flush: %v, want an ErrAway", err)
+	}
+	if r := s.Receipt(); r.Unknown+r.Refused != given || r.Unanswered != 0 {
+		t.Errorf("of %s messages the receipt is %+v", strconv.FormatUint(given, 10), r)
+	}
+}
