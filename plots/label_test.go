@@ -181,7 +181,7 @@ func TestRead(t *testing.T) {
 		{"one bad line", good + "bad\n" + good, 2, []string{"left out: x.log:2: "}, ""},
 		{"many bad lines", good + strings.Repeat("bad\n", 4000), 1, []string{"left out: x.log:2: ", "left out: x.log:3: ", "left out: x.log:4: ", "left out: x.log: 3997 more lines that are not samples"}, ""},
 		{"cut", good + "Mon", 1, []string{"left out: x.log: the last line does not end in a newline"}, ""},
-		{"binary", strings.Repeat("\x7fELF\x00\x01\n", 4000), 0, nil, "x.log is not a log but a binary file"},
+		{"binary", strings.Repeat("\x7fELF\x00\x01\n", 4000), 0, nil, "series: x.log is a program, not a log"},
 		{"another text", strings.Repeat("nothing\n", 4000), 0, nil, "x.log holds no sample to draw, and 4000 lines that are none, the first: x.log:1: "},
 		{"empty", "", 0, nil, "x.log holds no sample to draw: its lines should be"},
 	} {

@@ -4,7 +4,6 @@ import (
 	"math"
 	"slices"
 	"sort"
-	"strconv"
 	"strings"
 	"time"
 
@@ -189,8 +188,8 @@ func (l *Log) read(s series.Sample, at float64, values *[figureCount]float64) (k
 		if f < 0 {
 			continue
 		}
-		v, err := strconv.ParseFloat(field.Value, 64)
-		if err != nil || math.IsNaN(v) || math.IsInf(v, 0) || v < 0 {
+		v, ok := field.Number()
+		if !ok || v < 0 {
 			continue
 		}
 		known = true

@@ -1,10 +1,8 @@
 package plots
 
 import (
-	"bytes"
 	"fmt"
 	"io"
-	"strings"
 
 	"example.org/comet/memlog/series"
 )
@@ -42,8 +40,6 @@ func Read(r io.Reader, file, name string, strict bool) (log *Log, notes []string
 	}
 	switch {
 	case log.Len() > 0:
-	case bad > 0 && bytes.ContainsRune([]byte(first.Text), 0) || bad > 0 && strings.ContainsRune(first.Text, '\uFFFD'):
-		return nil, nil, fmt.Errorf("%s is not a log but a binary file: name one that comet memlog, flood or msggen has written", file)
 	case bad > 0:
 		return nil, nil, fmt.Errorf("%s holds no sample to draw, and %d lines that are none, the first: %w", file, bad, first)
 	default:

@@ -184,38 +184,6 @@ func TestAClockThatStepsBack(t *testing.T) {
 	}
 }
 
-func ExampleFaults() {
-	var faults series.Faults
-	r := series.NewReader(strings.NewReader("1224518244 1 2\nwho wrote this?\n1224518245 1 2\nor this?\n"), "mem.log")
-	for r.Scan() {
-		faults.Add(r.Malformed())
-	}
-	fmt.Println(&faults)
-	// Output:
-	// mem.log:2: no unix time followed by kilobytes and connections: "who wrote this?" (and 1 more malformed line, up to line 4)
-}
-
-// TestOneSentenceAboutABinary: 4,000 malformed lines are one sentence.
-func TestOneSentenceAboutABinary(t *testing.T) {
-	var faults series.Faults
-	if faults.String() != "" {
-		t.Errorf("without any: %s", &faults)
-	}
-	binary := strings.Repeat("\x01\x02\x1b[31m\x00\xff\n", 4000) + strings.Repeat("x", 10<<20) + "\n"
-	r := series.NewReader(strings.NewReader(binary), "core")
-	for r.Scan() {
-		faults.Add(r.Malformed())
-		if faults.Lines == 1 && faults.String() != r.Malformed().Error() {
-			t.Errorf("one: %s", &faults)
-		}
-	}
-	text := faults.String()
-	if faults.Lines != 4001 || faults.First.Line != 1 || !strings.Contains(text, "NUL") || !strings.Contains(text, "4000 more") ||
-		len(text) > 300 || strings.ContainsAny(text, "\x00\x1b\n") {
-		t.Errorf("%d: %q", faults.Lines, text)
-	}
-}
-
 // FuzzDecode checks that a log reads the same in every encoding.
 func FuzzDecode(f *testing.F) {
 	text, err := os.ReadFile(filepath.Join("testdata", "article-connect.log"))
