@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 	"time"
 
@@ -188,8 +189,8 @@ func (l *Log) read(s series.Sample, at float64, values *[figureCount]float64) (k
 		if f < 0 {
 			continue
 		}
-		v, ok := field.Number()
-		if !ok || v < 0 {
+		v, err := strconv.ParseFloat(field.Value, 64)
+		if err != nil || math.IsNaN(v) || math.IsInf(v, 0) || v < 0 {
 			continue
 		}
 		known = true
