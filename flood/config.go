@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"slices"
 	"strings"
 	"time"
 
 	"example.org/comet/flood/pace"
+	"example.org/comet/server/wire"
 )
 
 // Config says what to flood. The zero value of each field is its default.
@@ -38,6 +38,10 @@ type Config struct {
 	// 512. More of them overflow the server's accept queue, and then each waits
 	// a second.
 	InFlight int
+	// Run are the runs of generators whose stamps are counted; the stamps of any
+	// other are only counted as replayed, such as those that a server with a
+	// history sends again. Empty counts them all.
+	Run []wire.Run
 	// ConnectTimeout is how long a connection may wait for the head of its
 	// answer, counted from when its connect began; 0 means 30 s.
 	ConnectTimeout time.Duration
@@ -129,9 +133,6 @@ func New(cfg Config) (*Flood, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := reachable(cfg.Sources, t.addrs); err != nil {
-		return nil, err
-	}
 	s, err := newSources(cfg.Sources)
 	if err != nil {
 		return nil, err
@@ -156,9 +157,15 @@ func (f *Flood) limit(ctx context.Context) (context.Context, context.CancelFunc)
 	return context.WithTimeout(ctx, f.cfg.Duration)
 }
 
-// Destinations are the distinct server addresses, for working out how many
-// source ports there are.
-func (f *Flood) Destinations() []netip.AddrPort { return slices.Clone(f.targets.addrs) }
+// Destinations returns an address of each distinct server, for working out how
+// many source ports there are.
+func (f *Flood) Destinations() []netip.AddrPort {
+	var all []netip.AddrPort
+	for _, h := range f.targets.hosts {
+		all = append(all, h.addrs[0])
+	}
+	return all
+}
 
-// Connections is how many will be opened.
+// Connections returns how many will be opened.
 func (f *Flood) Connections() int { return f.cfg.Connections }

@@ -123,8 +123,10 @@ const (
 func chunk(payload string) string { return fmt.Sprintf("%x\r\n%s\r\n", len(payload), payload) }
 
 // message is a generator's message, as comet sends it.
-func message(run uint32, n uint64, due time.Time) string {
-	return "Recvd msg #1: '" + string(wire.AppendStamped(nil, n, wire.Stamp{Run: run, N: n, Due: due.UnixNano()})) + "'<br/>"
+func message(run wire.Run, n uint64, due time.Time) string { return messageOf(run, 1, n, due) }
+
+func messageOf(run wire.Run, id wire.Sequence, n uint64, due time.Time) string {
+	return "Recvd msg #1: '" + string(wire.AppendStamped(nil, n, wire.Stamp{Run: run, Sequence: id, N: n, Due: due.UnixNano()})) + "'<br/>"
 }
 
 // messages are those with the given counts, of one run, each made by wrap.

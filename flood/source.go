@@ -67,19 +67,6 @@ func parseRange(text string) (first, last netip.Addr, err error) {
 	return first, last, nil
 }
 
-// reachable says which source address cannot reach which server address,
-// because one is IPv4 and the other IPv6.
-func reachable(sources []netip.Addr, servers []netip.AddrPort) error {
-	for _, from := range sources {
-		for _, to := range servers {
-			if from.Is4() != to.Addr().Is4() {
-				return fmt.Errorf("flood: source address %v cannot reach %v: give source addresses of the server's kind (IPv4 or IPv6)", from, to)
-			}
-		}
-	}
-	return nil
-}
-
 // sources hands out the addresses and ports to connect from. Ports are chosen
 // here and not by the kernel, whose search collapses once half of its range is
 // taken.

@@ -41,7 +41,6 @@ type Generator struct {
 	pacer   pace.Pacer
 	moments pace.Moments
 	total   uint64
-	word    uint32
 	sender  Sender
 	// answering is sender if it is one of those.
 	answering answering
@@ -70,16 +69,13 @@ func New(config Config) (*Generator, error) {
 			return nil, err
 		}
 	}
-	// Not from the seed: a receiver must tell two runs apart, of one seed too.
-	word := rand.Uint32()
 	g := &Generator{
 		config:  config,
 		pacer:   pacer,
 		moments: moments,
 		total:   config.total(),
-		word:    word,
 		sender:  sender,
-		source:  newSource(config, word),
+		source:  newSource(config, config.Run),
 		meter:   newMeter(),
 	}
 	if g.answering, _ = sender.(answering); g.answering != nil {
@@ -130,5 +126,5 @@ func (g *Generator) Run(ctx context.Context) (Result, error) {
 	if g.answering != nil {
 		g.noteAnswers()
 	}
-	return Result{Seed: g.config.Seed, Run: fmt.Sprintf("%08x", g.word), Stats: g.meter.stats()}, err
+	return Result{Seed: g.config.Seed, Run: g.config.Run.String(), Stats: g.meter.stats()}, err
 }
