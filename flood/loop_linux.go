@@ -60,7 +60,7 @@ func (c *conn) waiting() bool { return c.state != streaming }
 const (
 	openBatch   = 32  // connections opened in a turn
 	searchBatch = 256 // ports tried in a turn, where they are taken
-	readBatch   = 16  // full buffers read from one connection in a turn
+	readBatch   = 4   // full buffers read from one connection in a turn
 )
 
 // errSearching: the ports tried were taken, and there are more.

@@ -11,7 +11,7 @@ import (
 	"example.org/comet/server/wire"
 )
 
-// Counts are what a flood has seen so far.
+// Counts holds what a flood has seen so far.
 type Counts struct {
 	Asked     int    `json:"asked"`     // connections to open
 	Connected int    `json:"connected"` // open now
@@ -48,8 +48,8 @@ type Counts struct {
 	BeforeDueMS float64 `json:"before_due_ms"`
 }
 
-// Established is how many connections got their answer, whatever became of
-// them.
+// Established returns how many connections were answered with a stream, whatever
+// became of them.
 func (c Counts) Established() int { return c.Connected + int(c.Closed) }
 
 // Quantiles of a distribution, in milliseconds.
@@ -66,8 +66,8 @@ type Quantiles struct {
 	Histogram string `json:"histogram,omitempty"`
 }
 
-// Merge is the distribution of several: of those that have a Histogram, nil if
-// none has.
+// Merge returns the distribution of several that have a Histogram, nil if none
+// has.
 func Merge(parts ...*Quantiles) (*Quantiles, error) {
 	sum := newHistogram()
 	for _, q := range parts {
@@ -83,13 +83,13 @@ func Merge(parts ...*Quantiles) (*Quantiles, error) {
 	return quantiles(sum), nil
 }
 
-// Sample is a flood's figures at one moment.
+// Sample holds a flood's figures at one moment.
 type Sample struct {
 	Time    time.Time     `json:"time"`
 	Elapsed time.Duration `json:"elapsed_ns"`
 	Counts
 	// Latency is from when a message was due to when its stamp was read, over the
-	// time since the last sample that has one, at most one a second; nil where no stamp
+	// time since the last sample that has one, at most one per second; nil where no stamp
 	// came.
 	Latency *Quantiles `json:"latency_ms,omitempty"`
 	// Busy is the share of the time since the last sample that the client did
@@ -101,7 +101,7 @@ type Sample struct {
 	Connected *Result `json:"-"`
 }
 
-// Result is a flood's figures for a whole run.
+// Result holds a flood's figures for a whole run.
 type Result struct {
 	Counts
 	// ConnectSeconds is from the first connect to the last first byte; 0 while
@@ -145,8 +145,8 @@ func quantiles(h *hdrhistogram.Histogram) *Quantiles {
 	return &Quantiles{Count: h.TotalCount(), P50: ms(at[50]), P90: ms(at[90]), P99: ms(at[99]), P999: ms(at[99.9]), Max: ms(h.Max())}
 }
 
-// whole is quantiles with the histogram. Encoding takes a megabyte for a moment,
-// which must not fall into a time when memory is measured.
+// whole returns the quantiles with the histogram. Encoding takes a megabyte for a
+// moment, which must not fall into a time when memory is measured.
 func whole(h *hdrhistogram.Histogram) *Quantiles {
 	q := quantiles(h)
 	if q == nil {
@@ -234,11 +234,11 @@ func (o *observer) cutOff(kind Failure, err error) {
 	o.count(kind, err)
 }
 
-// latencyInterval is about the shortest time from one sample with a latency to
-// the next: what comes in quicker succession is for counts.
+// latencyInterval is about the shortest time between samples with a latency:
+// those in quicker succession are for counts.
 const latencyInterval = 900 * time.Millisecond
 
-// sample takes the figures of this moment, and begins a new interval.
+// sample returns the figures of this moment, and begins a new interval.
 func (o *observer) sample(now time.Time, measured bool) Sample {
 	s := Sample{Time: now, Elapsed: now.Sub(o.begun), Counts: o.counts}
 	// To walk a histogram costs as much as a hundred messages.
@@ -274,8 +274,7 @@ func (o *observer) emit(s Sample) {
 	}
 }
 
-// report starts to pass samples on to OnSample, in a goroutine that the
-// returned function ends.
+// report passes samples on to OnSample, in a goroutine that stop ends.
 func (o *observer) report() (stop func()) {
 	var reporter sync.WaitGroup
 	reporter.Go(func() {
@@ -291,7 +290,7 @@ func (o *observer) report() (stop func()) {
 	}
 }
 
-// end is the result of the run.
+// end returns the result of the run, with its histograms.
 func (o *observer) end() Result {
 	r := o.result()
 	r.Connect, r.FirstByte, r.Latency = whole(o.connect), whole(o.firstByte), whole(o.latency)

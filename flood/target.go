@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// targets makes the request of each connection. With a template that costs no
+// targets makes the request of each connection from a template, which costs no
 // memory per connection.
 type targets struct {
 	requests []request // one, or one per URL
@@ -30,8 +30,8 @@ type request struct {
 	at            int // index in targets.hosts
 }
 
-// parseURL takes a URL apart, without resolving its host. The host is written
-// as it goes into the Host header.
+// parseURL takes a URL apart, without resolving its host. The host is as it goes
+// into the Host header.
 func parseURL(text string) (request, error) {
 	// {id} is not a valid character of a URL; a number stands in for it that is
 	// not in the URL. A 1 with zeros behind it does not overlap itself, so digits
