@@ -158,8 +158,8 @@ type stdConn struct {
 	stream  bool
 }
 
-// run is the life of one connection. answered is called when its place among
-// those in flight is free again.
+// run takes one connection from its connect to its end. It calls answered when
+// its place among those in flight is free again.
 func (c *stdConn) run(ctx context.Context, answered func()) {
 	s := c.flood
 	answered = sync.OnceFunc(answered)

@@ -107,7 +107,7 @@ func (f *Failures) Explain() string {
 	return fmt.Sprintf("%d connections failed, most of them (%d) with %q: %s", f.Total(), n, worst, f.advice(worst))
 }
 
-// advice says what a kind of failure means and what to do about it.
+// advice returns what a kind of failure means and what to do about it.
 func (f *Failures) advice(kind Failure) string {
 	switch kind {
 	case Refused:

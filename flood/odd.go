@@ -38,7 +38,7 @@ func (o *oddities) ended(p *wire.ResponseParser) {
 	}
 }
 
-// explain says which there were, and what to do.
+// explain returns a sentence for each kind that there was, with what to do.
 func (o *oddities) explain() []string {
 	var all []string
 	if len(o.compressed) > 0 {
@@ -58,7 +58,7 @@ func (o *oddities) explain() []string {
 	return all
 }
 
-// explain says what went wrong in the run, or nothing.
+// explain returns what went wrong in the run, or nothing.
 func (o *observer) explain() string {
 	all := o.odd.explain()
 	if failed := o.fail.Explain(); failed != "" {

@@ -1,6 +1,7 @@
 package flood
 
 import (
+	"slices"
 	"time"
 
 	"example.org/comet/server/wire"
@@ -212,12 +213,7 @@ func (o *observer) stamped(r *reading, s wire.Stamp, now time.Time) {
 
 // counted reports whether stamps of a run are counted.
 func (o *observer) counted(run wire.Run) bool {
-	for _, ours := range o.config.Run {
-		if ours == run {
-			return true
-		}
-	}
-	return len(o.config.Run) == 0
+	return len(o.config.Run) == 0 || slices.Contains(o.config.Run, run)
 }
 
 // arrived enters a stamp into the account of its connection.

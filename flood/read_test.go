@@ -24,7 +24,7 @@ type reader struct {
 	copied int       // bytes that were copied into its row, or within it
 }
 
-// newReader has an observer with histograms that are quick to make.
+// newReader returns a reader whose histograms are quick to make.
 func newReader(cfg Config) *reader {
 	small := func() *hdrhistogram.Histogram { return hdrhistogram.New(1, 10, 1) }
 	return &reader{
@@ -83,13 +83,13 @@ func read(cfg Config, pieces ...[]byte) Counts {
 	return r.obs.counts
 }
 
-// told are the counts that framing must not change.
+// told returns the counts that framing must not change.
 func told(c Counts) Counts {
 	c.Chunks, c.Bytes = 0, 0
 	return c
 }
 
-// bodies are texts with stamps, each with what is in it.
+// bodies returns texts with stamps, each with what is in it.
 func bodies() map[string]struct {
 	text string
 	want Counts
@@ -120,8 +120,8 @@ func bodies() map[string]struct {
 	}
 }
 
-// framings are ways to send a body: whoever stands in between may change one
-// into another.
+// framings returns ways to send a body: a proxy in between may change one into
+// another.
 func framings(text string) map[string]string {
 	random := rand.New(rand.NewPCG(1, 2))
 	inChunks := func(size func() int, more string) string {

@@ -65,7 +65,7 @@ func trickle(text string) answer {
 	}
 }
 
-// idOf is the id at the end of the path.
+// idOf returns the id at the end of the path.
 func idOf(r *http.Request) int {
 	id, err := strconv.Atoi(path.Base(r.URL.Path))
 	if err != nil {
@@ -90,7 +90,7 @@ func split(text string, then func(net.Conn)) answer {
 
 const huge = 8 << 20
 
-// filled is a text of so many bytes with a stamp in each thousand.
+// filled returns a text of size bytes with a stamp in each thousand.
 func filled(size int) (text string, stamps uint64) {
 	var b strings.Builder
 	for b.Len()+1000 <= size {

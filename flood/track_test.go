@@ -134,7 +134,7 @@ func TestHowLateMakesNoDifference(t *testing.T) {
 	}
 }
 
-// lossy has every second number of a connection come.
+// lossy receives every second number of a connection.
 func lossy(o *observer, r *reading, gaps int) {
 	for i := range gaps + 1 {
 		o.stamped(r, wire.Stamp{Sequence: 1, N: uint64(2*i + 1)}, o.begun)

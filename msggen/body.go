@@ -7,12 +7,12 @@ import (
 	"sync"
 )
 
-// errBodyClosed tells that the transport wants no more of a request.
+// errBodyClosed means that the transport has given up a request.
 var errBodyClosed = errors.New("the request was given up")
 
-// body is the body of a request that lasts: one goroutine writes it piece by
-// piece, the transport reads it. Unlike io.Pipe, write returns only when the
-// piece is on the wire: net/http flushes what it has read, if the length of the
+// body is the body of a long request: one goroutine writes it piece by piece, the
+// transport reads it. Unlike with io.Pipe, write returns only when the piece is on
+// the wire: net/http flushes what it has read, if the length of the
 // body is unknown, before it reads on (net/http, transfer.go and
 // internal.FlushAfterChunkWriter).
 type body struct {
@@ -42,8 +42,8 @@ func newBody() *body {
 }
 
 // write hands over piece, which must not be empty, and returns once it is on
-// the wire. taken tells whether the reader got it; if ctx ends after that, the
-// piece still belongs to the reader until settled says otherwise.
+// the wire. taken reports whether the reader got it; if ctx ends after that, the
+// piece belongs to the reader until settled returns nil or errBodyClosed.
 func (b *body) write(ctx context.Context, piece []byte) (taken bool, err error) {
 	select {
 	case b.pieces <- piece:
@@ -76,7 +76,7 @@ func (b *body) settled(ctx context.Context) error {
 // end ends the body. It is called once, and no write may follow.
 func (b *body) end() { close(b.pieces) }
 
-// Read is the transport's side.
+// Read gives the transport the next bytes.
 func (b *body) Read(p []byte) (int, error) {
 	if n, ok := b.take(p); ok {
 		return n, nil
@@ -103,7 +103,7 @@ func (b *body) Read(p []byte) (int, error) {
 	return 0, errBodyClosed
 }
 
-// take copies from the current piece; false says that there is none.
+// take copies from the current piece, and reports whether there is one.
 func (b *body) take(p []byte) (int, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -117,7 +117,7 @@ func (b *body) take(p []byte) (int, bool) {
 	return n, n > 0
 }
 
-// Close ends the reading, whichever side wants no more.
+// Close ends the reading. Either side may call it.
 func (b *body) Close() error {
 	b.once.Do(func() {
 		b.mu.Lock()

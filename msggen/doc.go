@@ -5,10 +5,10 @@
 //
 // The load is open: what is due is due, whatever the server does. A message
 // that is sent late carries the moment at which it was due, so that the delay
-// counts as latency; one that cannot be sent because the server is away is
-// counted as refused, never shifted. Every message carries a stamp
-// ([wire.Stamp]) from which its receiver tells what is missing, duplicated,
-// reordered or late.
+// counts as latency; one that cannot be sent because the server is unreachable
+// counts as refused, and shifts none of the others. Every message carries a stamp
+// ([wire.Stamp]) with whose message it is and its number among those, from which
+// its receiver tells what is missing, duplicated, reordered or late.
 //
 //	generator, err := msggen.New(msggen.Config{
 //		To:       "http://127.0.0.1:8001/send",

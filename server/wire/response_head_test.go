@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// answerHeadCases are heads as servers in the field send them, each with what makes
-// its body readable.
+// answerHeadCases returns heads as servers in the field send them, each with what
+// makes its body readable.
 func answerHeadCases() []responseCase {
 	const ok, hi, length = "HTTP/1.1 200 OK\r\n", "2\r\nhi\r\n", "\r\n\r\nhello"
 	chunked := func(name, head string) responseCase {
@@ -86,7 +86,7 @@ func answerHeadCases() []responseCase {
 	}
 }
 
-// chunkCases are bodies as servers in the field send them.
+// chunkCases returns bodies as servers in the field send them.
 func chunkCases() []responseCase {
 	body := func(name, body string, parts ...string) responseCase {
 		return responseCase{name, chunkedHead + body, 200, append([]string{"head"}, parts...), slices.Contains(parts, "end") || slices.Contains(parts, "malformed")}
