@@ -155,7 +155,8 @@ type stdConn struct {
 	due   time.Time
 	// Guarded by the flood's lock, as the rows that it has in there are.
 	reading reading
-	stream  bool
+	// established is when the head of a stream came, or zero.
+	established time.Time
 }
 
 // run takes one connection from its connect to its end. It calls answered when
@@ -207,13 +208,13 @@ func (c *stdConn) over(err error) {
 		kind = Malformed
 	}
 	switch {
-	case !c.stream:
+	case c.established.IsZero():
 		if kind == Timeout {
 			obs.fail.Silent++
 		}
 		obs.failed(kind, err)
 	case err == nil:
-		obs.ended(&c.reading)
+		obs.ended(&c.reading, c.established)
 	default:
 		obs.cutOff(kind, err)
 	}
@@ -236,7 +237,7 @@ func (c *stdConn) readAll(r io.Reader, established func(now time.Time)) error {
 				if c.reading.parser.Status() != 200 {
 					return errStatus
 				}
-				c.stream = true
+				c.established = now
 				established(now)
 			case wire.End:
 				return nil
@@ -244,7 +245,7 @@ func (c *stdConn) readAll(r io.Reader, established func(now time.Time)) error {
 				return errNotHTTP
 			}
 		}
-		if errors.Is(err, io.EOF) && c.stream && c.reading.parser.Complete() {
+		if errors.Is(err, io.EOF) && !c.established.IsZero() && c.reading.parser.Complete() {
 			s.locked(func() { s.obs.bodyEnded(&c.reading, now) })
 			return nil
 		}

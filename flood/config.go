@@ -54,6 +54,10 @@ type Config struct {
 	OnSample func(Sample)
 	// Logger gets diagnostics; nil discards them.
 	Logger *slog.Logger
+
+	// atOnce is how soon behind its head an empty body has to end to be no stream;
+	// 0 means a second. Only tests, whose machine may be slow, set it.
+	atOnce time.Duration
 }
 
 const idHole = "{id}"
@@ -77,6 +81,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.SampleInterval == 0 {
 		c.SampleInterval = time.Second
+	}
+	if c.atOnce == 0 {
+		c.atOnce = time.Second
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

@@ -36,7 +36,7 @@ type loop struct {
 // conn is a connection at rest: 72 bytes, and 8 more in its slot. No pointers.
 type conn struct {
 	reading
-	due     int64  // when the connect began, or was due: ns since the run began
+	due     int64  // when the connect began or was due, and later when the head came: ns since the run began
 	connect uint32 // from then to when it was known to be established: µs
 	index   uint32 // which target
 	state   state
@@ -354,7 +354,7 @@ func (l *loop) drop(slot uint32, c *conn, kind Failure, err error) {
 
 // ended counts the end of a stream that is complete.
 func (l *loop) ended(slot uint32, c *conn) {
-	l.obs.ended(&c.reading)
+	l.obs.ended(&c.reading, l.obs.begun.Add(time.Duration(c.due)))
 	l.free(slot, c)
 }
 

@@ -14,7 +14,7 @@ import (
 type oddities struct {
 	compressed map[string]uint64 // by content coding
 	// Of the streams that the server ended:
-	empty     uint64 // with nothing in their body
+	empty     uint64 // at once, with nothing in their body
 	oneAnswer uint64 // with a body of a length that the head gave
 }
 
@@ -28,20 +28,22 @@ func (o *oddities) answered(p *wire.ResponseParser) {
 	}
 }
 
-// ended notes the end of one that was not cut off.
-func (o *oddities) ended(p *wire.ResponseParser) {
+// ended notes the end of one that was not cut off. atOnce reports whether that
+// came right behind its head: a stream that lasted had nothing to bring.
+func (o *oddities) ended(p *wire.ResponseParser, atOnce bool) {
 	switch {
-	case !p.Begun():
-		o.empty++
-	case p.HasLength():
+	case p.Begun() && p.HasLength():
 		o.oneAnswer++
+	case !p.Begun() && atOnce:
+		o.empty++
 	}
 }
 
 // explain returns a sentence for each kind that there was, with what to do.
-func (o *oddities) explain() []string {
+// stamped reports whether stamps were found.
+func (o *oddities) explain(stamped bool) []string {
 	var all []string
-	if len(o.compressed) > 0 {
+	if len(o.compressed) > 0 && !stamped {
 		n := uint64(0)
 		for _, count := range o.compressed {
 			n += count
@@ -60,7 +62,7 @@ func (o *oddities) explain() []string {
 
 // explain returns what went wrong in the run, or nothing.
 func (o *observer) explain() string {
-	all := o.odd.explain()
+	all := o.odd.explain(o.counts.Stamped+o.counts.Replayed > 0)
 	if failed := o.fail.Explain(); failed != "" {
 		all = append([]string{failed}, all...)
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"example.org/comet/memlog/series"
+	"example.org/comet/server/wire"
 )
 
 // TestStreamsThatCannotBeRead are explained, though nothing failed.
@@ -46,7 +47,7 @@ func TestStreamsThatCannotBeRead(t *testing.T) {
 			t.Parallel()
 			for _, e := range engines() {
 				srv := serve(t, c.answer)
-				r := flooded(t, e, Config{URL: srv.url("/"), Connections: 2}, func(got Counts) bool {
+				r := flooded(t, e, Config{URL: srv.url("/"), Connections: 2, atOnce: patience}, func(got Counts) bool {
 					return got.Established() == 2 && (got.Closed == 2 || !c.closed)
 				})
 				if !strings.Contains(r.Explanation, c.want) || c.want == "" && r.Explanation != "" {
@@ -57,6 +58,26 @@ func TestStreamsThatCannotBeRead(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestWhatIsNotOdd: a stream that had nothing to bring for a while, and one whose
+// server says that it is compressed and has stamps in clear.
+func TestWhatIsNotOdd(t *testing.T) {
+	var o oddities
+	var p wire.ResponseParser
+	b := []byte("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n")
+	if part, _, _ := p.Next(b); part != wire.Head {
+		t.Fatal(part)
+	}
+	o.answered(&p)
+	o.ended(&p, false)
+	if got := o.explain(true); len(got) != 0 {
+		t.Errorf("%q", got)
+	}
+	o.ended(&p, true)
+	if got := o.explain(false); len(got) != 2 {
+		t.Errorf("%q, want both", got)
 	}
 }
 

@@ -86,6 +86,7 @@ func (l *loop) answered(slot uint32, c *conn, now time.Time) bool {
 	l.obs.counts.InFlight--
 	due := l.obs.begun.Add(time.Duration(c.due))
 	l.obs.established(&c.reading, due, due.Add(time.Duration(c.connect)*time.Microsecond), now)
+	c.due = int64(now.Sub(l.obs.begun))
 	return true
 }
 

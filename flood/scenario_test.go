@@ -176,7 +176,7 @@ func TestFlood(t *testing.T) {
 				t.Run(e.name, func(t *testing.T) {
 					t.Parallel()
 					srv := serve(t, s.answer)
-					cfg := Config{URL: srv.url("/{id}"), Connections: s.conns, LastID: int64(s.conns) - 1, InFlight: 64, ConnectTimeout: patience}
+					cfg := Config{URL: srv.url("/{id}"), Connections: s.conns, LastID: int64(s.conns) - 1, InFlight: 64, ConnectTimeout: patience, atOnce: patience}
 					if strings.Contains(s.name, "refusals") {
 						cfg.FirstID, cfg.LastID = 1, 3
 					}

@@ -220,9 +220,9 @@ func (o *observer) established(r *reading, due, connected, now time.Time) {
 	record(o.firstByte, now.Sub(due))
 }
 
-// ended counts the end of a stream that is complete.
-func (o *observer) ended(r *reading) {
-	o.odd.ended(&r.parser)
+// ended counts the end of a stream that is complete, and whose head came at since.
+func (o *observer) ended(r *reading, since time.Time) {
+	o.odd.ended(&r.parser, time.Since(since) < o.config.atOnce)
 	o.counts.Connected--
 	o.counts.Closed++
 }

@@ -144,9 +144,9 @@ const (
 
 	unitsPerConnection = 1 << 16
 	unitsOfAll         = 1 << 24
-	// gapsPerSequence bounds the time that one more takes: 8 microseconds to move
-	// the others.
-	gapsPerSequence = 1 << 13
+	// gapsPerSequence bounds the time that one more takes, in which up to 64 KB of
+	// others are moved.
+	gapsPerSequence = 1 << 12
 )
 
 // budget bounds what an account may hold.
