@@ -121,6 +121,11 @@ func TestSampleInJSON(t *testing.T) {
 	if got["connected"] != 3.0 || got["in_flight"] != 2.0 {
 		t.Errorf("%s: connected must be the count", text)
 	}
+	for _, key := range []string{"missing", "unknown_tracks", "replayed", "before_due", "before_due_ms"} {
+		if n, ok := got[key]; !ok || n != 0.0 {
+			t.Errorf("%s: %s is %v, want 0", text, key, n)
+		}
+	}
 	for _, key := range []string{"latency_ms", "busy"} {
 		if _, ok := got[key]; ok {
 			t.Errorf("%s: %s was not measured", text, key)
