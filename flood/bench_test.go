@@ -17,8 +17,8 @@ import (
 	"time"
 )
 
-// serveForBenchmark is a process of its own, so that what it costs is not taken
-// for the client's. It tells its address, and ends with its standard input.
+// serveForBenchmark serves in a process of its own, so that what it costs is not
+// taken for the client's. It prints its address, and ends with its standard input.
 func serveForBenchmark() {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -69,7 +69,7 @@ func otherProcess(b *testing.B) string {
 	return strings.TrimSpace(line)
 }
 
-// rss is the memory of this process, in bytes, and ok false where it cannot be
+// rss returns the memory of this process, in bytes, and ok false where it cannot be
 // read.
 func rss() (bytes int64, ok bool) {
 	text, err := os.ReadFile("/proc/self/statm")

@@ -16,8 +16,8 @@ import (
 // runStd floods with a goroutine per connection, over the standard library's
 // sockets. It is for systems without epoll, and costs a hundred times as much.
 func (f *Flood) runStd(ctx context.Context) (Result, error) {
-	s := &stdFlood{Flood: f, observer: newObserver(&f.cfg)}
-	stopReport := s.report()
+	s := &stdFlood{flood: f, obs: newObserver(&f.cfg)}
+	stopReport := s.obs.report()
 	defer stopReport()
 	var ticker sync.WaitGroup
 	ended, end := context.WithCancel(ctx)
@@ -27,30 +27,32 @@ func (f *Flood) runStd(ctx context.Context) (Result, error) {
 	s.open.Wait()
 	end()
 	ticker.Wait()
-	return s.end(), nil
+	return s.obs.end(), nil
 }
 
 type stdFlood struct {
-	*Flood
-	mu sync.Mutex // guards the observer and the sources
-	*observer
-	open sync.WaitGroup
+	flood *Flood
+	mu    sync.Mutex // guards obs, and the flood's sources and hosts
+	obs   *observer
+	open  sync.WaitGroup
+}
+
+func (s *stdFlood) locked(do func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	do()
 }
 
 func (s *stdFlood) tick(ctx context.Context) {
-	t := time.NewTicker(s.cfg.SampleInterval)
+	t := time.NewTicker(s.flood.cfg.SampleInterval)
 	defer t.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			s.mu.Lock()
-			s.emit(s.sample(time.Now(), false))
-			s.mu.Unlock()
+			s.locked(func() { s.obs.emit(s.obs.sample(time.Now(), false)) })
 			return
 		case now := <-t.C:
-			s.mu.Lock()
-			s.emit(s.sample(now, false))
-			s.mu.Unlock()
+			s.locked(func() { s.obs.emit(s.obs.sample(now, false)) })
 		}
 	}
 }
@@ -58,12 +60,11 @@ func (s *stdFlood) tick(ctx context.Context) {
 // openAll begins every connection at its time, and returns when all have been
 // tried.
 func (s *stdFlood) openAll(ctx context.Context) {
-	places := make(chan struct{}, s.cfg.InFlight)
-	s.mu.Lock()
-	s.firstConnect = time.Now()
-	s.mu.Unlock()
-	for i := range s.cfg.Connections {
-		due := s.begun.Add(s.cfg.Pace.Due(uint64(i)))
+	cfg := &s.flood.cfg
+	places := make(chan struct{}, cfg.InFlight)
+	s.locked(func() { s.obs.firstConnect = time.Now() })
+	for i := range cfg.Connections {
+		due := s.obs.begun.Add(cfg.Pace.Due(uint64(i)))
 		if pace.SleepUntil(ctx, due) != nil {
 			return
 		}
@@ -72,14 +73,14 @@ func (s *stdFlood) openAll(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		if s.cfg.Pace.Unpaced() {
+		if cfg.Pace.Unpaced() {
 			due = time.Now()
 		}
-		s.locked(func() { s.counts.InFlight++ })
+		s.locked(func() { s.obs.counts.InFlight++ })
 		s.open.Go(func() {
 			c := &stdConn{flood: s, index: i, due: due}
 			c.run(ctx, func() {
-				s.locked(func() { s.counts.InFlight-- })
+				s.locked(func() { s.obs.counts.InFlight-- })
 				<-places
 			})
 		})
@@ -91,30 +92,55 @@ func (s *stdFlood) openAll(ctx context.Context) {
 			return
 		}
 	}
-	s.mu.Lock()
-	s.allTried()
-	s.emit(s.sample(time.Now(), false))
-	s.mu.Unlock()
+	s.locked(func() {
+		s.obs.allTried()
+		s.obs.emit(s.obs.sample(time.Now(), false))
+	})
 }
 
-// dial connects from the next free source address.
-func (s *stdFlood) dial(ctx context.Context, to netip.AddrPort, deadline time.Time) (nc net.Conn, err error) {
+// dial connects to the first address of a host that does not refuse it. Once all
+// were tried, the error is that of the first.
+func (s *stdFlood) dial(ctx context.Context, host *host, deadline time.Time) (net.Conn, error) {
+	var done tried
+	var why error
+	for {
+		var index uint8
+		more := false
+		s.locked(func() { index, more = host.next(done) })
+		if !more {
+			return nil, why
+		}
+		nc, err := s.dialFrom(ctx, host.addrs[index], deadline)
+		if err == nil {
+			s.locked(func() { host.first = index })
+			return nc, nil
+		}
+		if why == nil {
+			why = err
+		}
+		if done |= 1 << index; !passes(failureOf(err)) {
+			return nil, why
+		}
+	}
+}
+
+// dialFrom connects from the next free source address.
+func (s *stdFlood) dialFrom(ctx context.Context, to netip.AddrPort, deadline time.Time) (nc net.Conn, err error) {
 	for {
 		d := net.Dialer{Deadline: deadline, KeepAlive: -1}
-		s.mu.Lock()
-		from, ok := s.sources.take()
-		s.mu.Unlock()
-		if ok {
-			d.LocalAddr = net.TCPAddrFromAddrPort(from)
-		}
+		s.locked(func() {
+			if from, ok := s.flood.sources.take(); ok {
+				d.LocalAddr = net.TCPAddrFromAddrPort(from)
+			}
+		})
 		nc, err = d.DialContext(ctx, "tcp", to.String())
 		more := false
 		s.locked(func() {
 			switch {
 			case err == nil:
-				s.sources.works()
+				s.flood.sources.works()
 			case failureOf(err) == NoFreePort:
-				more = s.sources.taken()
+				more = s.flood.sources.taken()
 			}
 		})
 		if !more {
@@ -124,26 +150,27 @@ func (s *stdFlood) dial(ctx context.Context, to netip.AddrPort, deadline time.Ti
 }
 
 type stdConn struct {
-	flood  *stdFlood
-	index  int
-	due    time.Time
-	stream bool
-	track  track
-	parser wire.ResponseParser
+	flood *stdFlood
+	index int
+	due   time.Time
+	// Guarded by the flood's lock, as the rows that it has in there are.
+	reading reading
+	// established is when the head of a stream came, or zero.
+	established time.Time
 }
 
-// run is the life of one connection. answered is called when its place among
-// those in flight is free again.
+// run takes one connection from its connect to its end. It calls answered when
+// its place among those in flight is free again.
 func (c *stdConn) run(ctx context.Context, answered func()) {
 	s := c.flood
 	answered = sync.OnceFunc(answered)
 	defer answered()
-	request, to := s.targets.append(nil, c.index)
-	deadline := time.Now().Add(s.cfg.ConnectTimeout)
-	nc, err := s.dial(ctx, to, deadline)
+	request := s.flood.targets.append(nil, c.index)
+	deadline := time.Now().Add(s.flood.cfg.ConnectTimeout)
+	nc, err := s.dial(ctx, s.flood.targets.host(c.index), deadline)
 	if err != nil {
 		if ctx.Err() == nil {
-			s.locked(func() { s.failed(failureOf(err), err) })
+			s.locked(func() { s.obs.failed(failureOf(err), err) })
 		}
 		return
 	}
@@ -152,89 +179,78 @@ func (c *stdConn) run(ctx context.Context, answered func()) {
 	defer context.AfterFunc(ctx, func() { nc.Close() })()
 	nc.SetDeadline(deadline)
 	if _, err = nc.Write(request); err == nil {
-		err = c.readAll(nc, func() {
+		err = c.readAll(nc, func(now time.Time) {
 			nc.SetDeadline(time.Time{})
-			now := time.Now()
-			s.locked(func() { s.established(c.due, connected, now) })
+			s.locked(func() { s.obs.established(&c.reading, c.due, connected, now) })
 			answered()
 		})
 	}
-	if ctx.Err() == nil {
-		s.locked(func() { c.over(err) })
-	}
-}
-
-func (s *stdFlood) locked(do func()) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	do()
+	s.locked(func() {
+		if ctx.Err() == nil {
+			c.over(err)
+		}
+		s.obs.spares.drop(&c.reading)
+	})
 }
 
 // errStatus is an answer that is not a stream.
 var errStatus = errors.New("not a stream")
 
-// over counts the end of the connection.
+// over counts the end of the connection: nil is that of a whole answer.
 func (c *stdConn) over(err error) {
-	s := c.flood
+	obs := c.flood.obs
 	kind := failureOf(err)
 	switch {
 	case errors.Is(err, errStatus):
-		s.fail.Statuses[c.parser.Status()]++
+		obs.fail.Statuses[c.reading.parser.Status()]++
 		kind = Status
 	case errors.Is(err, errNotHTTP):
 		kind = Malformed
 	}
-	if !c.stream {
-		s.failed(kind, err)
-		return
-	}
-	s.counts.Connected--
-	s.counts.Closed++
-	if err != nil && (!errors.Is(err, io.EOF) || !c.parser.Complete()) {
-		s.count(kind, err)
+	switch {
+	case c.established.IsZero():
+		if kind == Timeout {
+			obs.fail.Silent++
+		}
+		obs.failed(kind, err)
+	case err == nil:
+		obs.ended(&c.reading, c.established)
+	default:
+		obs.cutOff(kind, err)
 	}
 }
 
 // readAll takes the answer apart until its end, for which it returns nil, or
 // until an error.
-func (c *stdConn) readAll(r io.Reader, established func()) error {
+func (c *stdConn) readAll(r io.Reader, established func(now time.Time)) error {
 	s := c.flood
 	buf := make([]byte, 4<<10)
-	var have []byte
 	for {
 		n, err := r.Read(buf)
-		have = append(have, buf[:n]...)
 		now := time.Now()
-		s.locked(func() { s.counts.Bytes += uint64(n) })
-		b := have
-		for part := wire.Head; part != wire.More; {
-			var used int
-			s.locked(func() { part, used = s.next(&c.track, &c.parser, b, now) })
-			b = b[used:]
+		s.locked(func() { s.obs.counts.Bytes += uint64(n) })
+		part, b := wire.Head, buf[:n]
+		for part != wire.More {
+			s.locked(func() { part, b = s.obs.feed(&c.reading, b, now) })
 			switch part {
 			case wire.Head:
-				if c.parser.Status() != 200 {
+				if c.reading.parser.Status() != 200 {
 					return errStatus
 				}
-				c.stream = true
-				established()
+				c.established = now
+				established(now)
 			case wire.End:
 				return nil
 			case wire.Malformed:
 				return errNotHTTP
 			}
 		}
-		if errors.Is(err, io.EOF) && c.parser.Complete() {
-			s.locked(func() { s.scanStamps(&c.track, b, now) })
+		if errors.Is(err, io.EOF) && !c.established.IsZero() && c.reading.parser.Complete() {
+			s.locked(func() { s.obs.bodyEnded(&c.reading, now) })
+			return nil
 		}
 		if err != nil {
 			return err
-		}
-		switch {
-		case len(b) == 0 && cap(have) > len(buf):
-			have = nil
-		case len(b) < len(have): // else there is nothing to move, as in a large chunk
-			have = append(have[:0], b...)
 		}
 	}
 }

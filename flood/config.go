@@ -6,14 +6,14 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"slices"
 	"strings"
 	"time"
 
 	"example.org/comet/flood/pace"
+	"example.org/comet/server/wire"
 )
 
-// Config says what to flood. The zero value of each field is its default.
+// Config describes a flood. The zero value of each field is its default.
 type Config struct {
 	// URL is the address of a stream; {id} in it is replaced by an id of IDs.
 	URL string
@@ -31,13 +31,17 @@ type Config struct {
 	// Sources are the addresses to connect from. Empty leaves it to the kernel,
 	// which finds at most some 28,000 ports for one server address.
 	Sources []netip.Addr
-	// Pace says when connections are begun; the zero value, as fast as they are
+	// Pace says when connections are begun; the zero value: as fast as they are
 	// answered.
 	Pace pace.Pacer
-	// InFlight limits the connections that wait for their first byte; 0 means
-	// 512. More of them overflow the server's accept queue, and then each waits
-	// a second.
+	// InFlight limits the connections that wait for the head of their answer; 0
+	// means 512. More of them overflow the server's accept queue, and then each
+	// waits a second.
 	InFlight int
+	// Run are the runs of generators whose stamps are counted; the stamps of any
+	// other are only counted as replayed, such as those that a server with a
+	// history sends again. Empty counts them all.
+	Run []wire.Run
 	// ConnectTimeout is how long a connection may wait for the head of its
 	// answer, counted from when its connect began; 0 means 30 s.
 	ConnectTimeout time.Duration
@@ -45,11 +49,15 @@ type Config struct {
 	Duration time.Duration
 	// SampleInterval is how often OnSample is called; 0 means a second.
 	SampleInterval time.Duration
-	// OnSample, if set, is given the figures so far, in a goroutine of its own;
-	// one that is slow misses some. Run returns when the last call has.
+	// OnSample, if set, gets the figures so far, in a goroutine of its own; a slow
+	// one misses some. Run returns when the last call has.
 	OnSample func(Sample)
-	// Logger takes diagnostics; nil discards them.
+	// Logger gets diagnostics; nil discards them.
 	Logger *slog.Logger
+
+	// atOnce is how soon behind its head an empty body has to end to be no stream;
+	// 0 means a second. Only tests, whose machine may be slow, set it.
+	atOnce time.Duration
 }
 
 const idHole = "{id}"
@@ -74,13 +82,16 @@ func (c Config) withDefaults() Config {
 	if c.SampleInterval == 0 {
 		c.SampleInterval = time.Second
 	}
+	if c.atOnce == 0 {
+		c.atOnce = time.Second
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	return c
 }
 
-// Validate names every field that cannot be.
+// Validate reports every field that cannot be.
 func (c Config) Validate() error {
 	c = c.withDefaults()
 	var errs []error
@@ -112,14 +123,14 @@ func (c Config) urls() []string {
 	return c.URLs
 }
 
-// Flood is a flood that is to be run once.
+// Flood is a flood to be run once.
 type Flood struct {
 	cfg     Config
 	targets *targets
 	sources *sources
 }
 
-// New resolves the names in the URLs and opens nothing yet.
+// New resolves the names in the URLs. It opens nothing yet.
 func New(cfg Config) (*Flood, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.Validate(); err != nil {
@@ -129,9 +140,6 @@ func New(cfg Config) (*Flood, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := reachable(cfg.Sources, t.addrs); err != nil {
-		return nil, err
-	}
 	s, err := newSources(cfg.Sources)
 	if err != nil {
 		return nil, err
@@ -139,9 +147,9 @@ func New(cfg Config) (*Flood, error) {
 	return &Flood{cfg: cfg, targets: t, sources: s}, nil
 }
 
-// Run opens the connections and holds them until ctx ends or Duration is over,
-// then closes them all. Failed connections are figures, not errors: the error
-// is non-nil only when the client itself could not go on.
+// Run opens the connections, holds them until ctx ends or Duration is over, and
+// closes them all. Failed connections are figures, not errors: the error is
+// non-nil only when the client itself cannot go on.
 func (f *Flood) Run(ctx context.Context) (Result, error) {
 	ctx, cancel := f.limit(ctx)
 	defer cancel()
@@ -156,9 +164,15 @@ func (f *Flood) limit(ctx context.Context) (context.Context, context.CancelFunc)
 	return context.WithTimeout(ctx, f.cfg.Duration)
 }
 
-// Destinations are the distinct server addresses, for working out how many
-// source ports there are.
-func (f *Flood) Destinations() []netip.AddrPort { return slices.Clone(f.targets.addrs) }
+// Destinations returns an address of each distinct server, for working out how
+// many source ports there are.
+func (f *Flood) Destinations() []netip.AddrPort {
+	var all []netip.AddrPort
+	for _, h := range f.targets.hosts {
+		all = append(all, h.addrs[0])
+	}
+	return all
+}
 
-// Connections is how many will be opened.
+// Connections returns how many connections Run will open.
 func (f *Flood) Connections() int { return f.cfg.Connections }

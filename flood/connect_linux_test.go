@@ -93,6 +93,29 @@ func TestSlowConnect(t *testing.T) {
 	}
 }
 
+// TestSlowConnectTriesTheNextAddress: the first one refuses only after a while.
+func TestSlowConnectTriesTheNextAddress(t *testing.T) {
+	for _, e := range engines() {
+		t.Run(e.name, func(t *testing.T) {
+			t.Parallel()
+			l := crowded(t)
+			srv := serve(t, stream(chunkedHead))
+			underWay := false
+			f, ctx, cancel := prepared(t, Config{URL: srv.url("/"), ConnectTimeout: patience, OnSample: func(s Sample) {
+				if s.InFlight == 1 && !underWay {
+					underWay = true
+					l.Close()
+				}
+			}}, func(c Counts) bool { return c.Connected == 1 })
+			defer cancel()
+			f.targets.hosts[0].addrs = addrPorts{addrPort(l), addrPort(srv)}
+			if r := ran(ctx, t, e, f); r.Failed != 0 || r.InFlight != 0 || !underWay {
+				t.Errorf("%+v", r)
+			}
+		})
+	}
+}
+
 func TestConnIsSmall(t *testing.T) {
 	if size := unsafe.Sizeof(conn{}); size != 72 {
 		t.Errorf("a conn takes %d bytes, its comment says 72", size)

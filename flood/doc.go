@@ -6,7 +6,12 @@
 //	result, err := f.Run(ctx) // holds them until ctx ends, then closes them
 //
 // One event loop opens and reads all connections on Linux; elsewhere each has a
-// goroutine. A connection at rest costs some eighty bytes. Messages that carry
-// a stamp (package wire) give latency, from when they were due, and exact
-// counts of what was duplicated, reordered or lost.
+// goroutine. A connection at rest costs some eighty bytes, and whatever a peer
+// sends, at most two megabytes.
+//
+// Messages that carry a stamp (package wire) give latency, from when they were
+// due, and an account of each connection: what was delivered, duplicated and
+// reordered, however late and in whatever order it came, of however many
+// sequences and generators. How a server or a proxy packs the bytes makes no
+// difference to it.
 package flood

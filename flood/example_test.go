@@ -17,7 +17,7 @@ import (
 func Example() {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for _, n := range []uint64{1, 2, 4} {
-			_, _ = w.Write(wire.AppendStamped(nil, n, wire.Stamp{Run: 1, N: n, Due: time.Now().UnixNano()}))
+			_, _ = w.Write(wire.AppendStamped(nil, n, wire.Stamp{Run: 1, Sequence: 1, N: n, Due: time.Now().UnixNano()}))
 			_ = http.NewResponseController(w).Flush() // each message is a chunk
 		}
 		<-r.Context().Done()

@@ -13,13 +13,13 @@ import (
 	"syscall"
 )
 
-// Failure is why a connection was not established, or did not last.
+// Failure is why a connection was not established, or was cut off.
 type Failure uint8
 
 // The failures.
 const (
-	Refused      Failure = iota // nobody listens
-	Timeout                     // no answer in time
+	Refused      Failure = iota // nothing listens
+	Timeout                     // no head of an answer in time
 	Reset                       // cut off, by a reset or in the middle of an answer
 	NoFreePort                  // every port to connect from is taken
 	TooManyFiles                // the open-file limit of this process or machine
@@ -38,7 +38,7 @@ func (f Failure) String() string { return failureNames[f] }
 
 var errNotHTTP = errors.New("the stream is not HTTP/1")
 
-// failureOf sorts an error of a system call.
+// failureOf returns the kind of an error of a system call.
 func failureOf(err error) Failure {
 	call, isCall := errors.AsType[*os.SyscallError](err)
 	switch {
@@ -63,13 +63,16 @@ func failureOf(err error) Failure {
 // Failures counts them by kind.
 type Failures struct {
 	Count [failureCount]uint64
+	// Silent counts those of kind Timeout whose request was sent: the server took
+	// the connection and did not answer.
+	Silent uint64
 	// Statuses counts answers that were not streams, by code.
 	Statuses map[int]uint64
 	// example is the first error of kind Other.
 	example error
 }
 
-// Total counts all.
+// Total returns how many there were.
 func (f *Failures) Total() (n uint64) {
 	for _, c := range f.Count {
 		n += c
@@ -77,7 +80,7 @@ func (f *Failures) Total() (n uint64) {
 	return n
 }
 
-// ByName is the counts that are not zero, by the name of their kind.
+// ByName returns the counts that are not zero, by the name of their kind.
 func (f *Failures) ByName() map[string]uint64 {
 	m := make(map[string]uint64)
 	for kind, n := range f.Count {
@@ -88,8 +91,8 @@ func (f *Failures) ByName() map[string]uint64 {
 	return m
 }
 
-// Explain says in a sentence which failure was the commonest and what to do
-// about it. It is empty where nothing failed.
+// Explain returns a sentence with the commonest failure and what to do about it,
+// nothing where nothing failed.
 func (f *Failures) Explain() string {
 	worst := Other
 	for kind, n := range f.Count {
@@ -101,21 +104,43 @@ func (f *Failures) Explain() string {
 	if n == 0 {
 		return ""
 	}
-	advice := map[Failure]string{
-		Refused:      "nobody listens at that address: is the server running, and is this its port?",
-		Timeout:      "no answer in time: the server's accept queue may overflow (lower --connect-rate or --in-flight, or raise net.core.somaxconn), or a firewall drops the packets",
-		Reset:        "the server, or something before it, cut the connection: see its log; it may be out of files or workers",
-		NoFreePort:   "every port to connect from is taken: add source addresses (--source-ip 127.0.0.2-127.0.0.18), or widen net.ipv4.ip_local_port_range",
-		TooManyFiles: "this process may not open more files: raise the limit (ulimit -n), or open fewer connections",
-		Unreachable:  "there is no way to that address from the source addresses given, or they are not addresses of this machine: see `ip route get` and `ip addr`",
-		Status:       "the server answered with " + f.statusList() + " and no stream: see its log, and whether the URL is right",
-		Malformed:    "what came back is not HTTP/1: is this a TLS or HTTP/2 port?",
-	}[worst]
-	if worst == Other {
-		advice = fmt.Sprintf("the first was: %v", f.example)
-	}
-	return fmt.Sprintf("%d connections failed, most of them (%d) with %q: %s", f.Total(), n, worst, advice)
+	return fmt.Sprintf("%d connections failed, most of them (%d) with %q: %s", f.Total(), n, worst, f.advice(worst))
 }
+
+// advice returns what a kind of failure means and what to do about it.
+func (f *Failures) advice(kind Failure) string {
+	switch kind {
+	case Refused:
+		return "nothing listens at that address: is the server running, and is this its port?"
+	case Timeout:
+		if 2*f.Silent > f.Count[Timeout] {
+			return "the server took the connection and the request, and sent no head of an answer in time: a stream's head has to come before its first message; this may be a long poll, or a proxy that buffers (for nginx: proxy_buffering off)"
+		}
+		return "no answer in time: the server's accept queue may overflow (lower --connect-rate or --in-flight, or raise net.core.somaxconn), or a firewall drops the packets"
+	case Reset:
+		return "the server, or something before it, cut the connection: see its log; it may be out of files or workers"
+	case NoFreePort:
+		return "every port to connect from is taken: add source addresses (--source-ip 127.0.0.2-127.0.0.18), or widen net.ipv4.ip_local_port_range"
+	case TooManyFiles:
+		return "this process may not open more files: raise the limit (ulimit -n), or open fewer connections"
+	case Unreachable:
+		return "there is no way to that address from the source addresses given, or they are not addresses of this machine: see `ip route get` and `ip addr`"
+	case Status:
+		return f.statusAdvice()
+	case Malformed:
+		return "what came back is not HTTP/1: is this a TLS or HTTP/2 port?"
+	}
+	return fmt.Sprintf("the first was: %v", f.example)
+}
+
+func (f *Failures) statusAdvice() string {
+	if f.Statuses[switchingProtocols] > 0 && len(f.Statuses) == 1 {
+		return "the server answered with status 101 and switched to another protocol, which was not asked for: this is the URL of a WebSocket and not of a stream over HTTP/1"
+	}
+	return "the server answered with " + f.statusList() + " and no stream: see its log, and whether the URL is right"
+}
+
+const switchingProtocols = 101
 
 func (f *Failures) statusList() string {
 	var codes []string

@@ -66,7 +66,7 @@ func TestExplain(t *testing.T) {
 		kind Failure
 		want string
 	}{
-		{Refused, `3 connections failed, most of them (2) with "refused": nobody listens at that address: is the server running`},
+		{Refused, `3 connections failed, most of them (2) with "refused": nothing listens at that address: is the server running`},
 		{Timeout, "lower --connect-rate or --in-flight"},
 		{Reset, "cut the connection: see its log"},
 		{NoFreePort, "add source addresses (--source-ip"},
@@ -85,6 +85,16 @@ func TestExplain(t *testing.T) {
 		if f.Total() != 3 || len(f.ByName()) != 2 || f.ByName()[c.kind.String()] != 2 {
 			t.Errorf("%v: %d in all, %v", c.kind, f.Total(), f.ByName())
 		}
+	}
+	f := Failures{Silent: 2}
+	f.Count[Timeout] = 3
+	if got := f.Explain(); !strings.Contains(got, "took the connection and the request") {
+		t.Errorf("accepted and silent: %q", got)
+	}
+	f = Failures{Statuses: map[int]uint64{101: 3}}
+	f.Count[Status] = 3
+	if got := f.Explain(); !strings.Contains(got, "the URL of a WebSocket") {
+		t.Errorf("101: %q", got)
 	}
 	if got := new(Failures).Explain(); got != "" {
 		t.Errorf("nothing failed: %q", got)

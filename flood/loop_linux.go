@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"os"
 	"time"
@@ -11,18 +12,16 @@ import (
 	"golang.org/x/sys/unix"
 
 	"example.org/comet/server/epoll"
-	"example.org/comet/server/wire"
 )
 
 // loop is the one event loop of a flood: it opens, reads and closes every
 // connection. Two of them on as many cores as the server has halve what either
 // gets done.
 type loop struct {
-	*Flood
-	*observer
+	flood   *Flood
+	obs     *observer
 	poll    *epoll.Poller
 	conns   epoll.Slots[conn]
-	partial partials
 	readBuf []byte
 	request []byte
 
@@ -36,28 +35,32 @@ type loop struct {
 
 // conn is a connection at rest: 72 bytes, and 8 more in its slot. No pointers.
 type conn struct {
-	track
-	parser    wire.ResponseParser
-	due       int64  // when the connect began, or was due: ns since the run began
-	connected int64  // when it was known to be established
-	partial   uint32 // its row in partials, or 0
-	index     uint32 // which target
-	state     state
+	reading
+	due     int64  // when the connect began or was due, and later when the head came: ns since the run began
+	connect uint32 // from then to when it was known to be established: µs
+	index   uint32 // which target
+	state   state
+	addr    uint8   // index of the address of its host
+	tried   tried   // which of them were tried
+	why     Failure // of the first one tried
 }
 
 type state uint8
 
 const (
 	connecting state = iota // the request has not been written
-	asking                  // waits for the first byte
+	asking                  // waits for the head of the answer
 	streaming
 )
+
+// waiting reports whether the connection is not established yet.
+func (c *conn) waiting() bool { return c.state != streaming }
 
 // How long one thing may keep the loop from the others.
 const (
 	openBatch   = 32  // connections opened in a turn
 	searchBatch = 256 // ports tried in a turn, where they are taken
-	readBatch   = 16  // full buffers read from one connection in a turn
+	readBatch   = 4   // full buffers read from one connection in a turn
 )
 
 // errSearching: the ports tried were taken, and there are more.
@@ -68,8 +71,8 @@ func (f *Flood) run(ctx context.Context) (Result, error) {
 	if err != nil {
 		return Result{}, fmt.Errorf("flood: %w", err)
 	}
-	l := &loop{Flood: f, observer: newObserver(&f.cfg), poll: poll, readBuf: make([]byte, 64<<10)}
-	defer l.report()() // last: OnSample may keep it waiting
+	l := &loop{flood: f, obs: newObserver(&f.cfg), poll: poll, readBuf: make([]byte, 64<<10)}
+	defer l.obs.report()() // last: OnSample may keep it waiting
 	defer l.closeAll()
 	defer context.AfterFunc(ctx, poll.Wake)()
 	for ctx.Err() == nil {
@@ -78,8 +81,8 @@ func (f *Flood) run(ctx context.Context) (Result, error) {
 		}
 	}
 	l.now = time.Now()
-	l.emit(l.sample(l.now, true))
-	return l.end(), nil
+	l.obs.emit(l.obs.sample(l.now, true))
+	return l.obs.end(), nil
 }
 
 func (l *loop) turn() error {
@@ -91,7 +94,7 @@ func (l *loop) turn() error {
 		return fmt.Errorf("flood: %w", err)
 	}
 	l.now = time.Now()
-	l.waited += l.now.Sub(asleep)
+	l.obs.waited += l.now.Sub(asleep)
 	for _, e := range events {
 		slot, c, ok := l.conns.Lookup(e.Token)
 		if !ok {
@@ -106,27 +109,31 @@ func (l *loop) turn() error {
 	}
 	for token := range l.deadlines.Expired(l.now, l.waits) {
 		slot, c, _ := l.conns.Lookup(token)
+		if c.state == asking {
+			l.obs.fail.Silent++
+		}
 		l.drop(slot, c, Timeout, nil)
 	}
-	if l.now.Sub(l.lastSample) >= l.cfg.SampleInterval {
-		l.emit(l.sample(l.now, true))
+	if l.now.Sub(l.obs.lastSample) >= l.flood.cfg.SampleInterval {
+		l.obs.emit(l.obs.sample(l.now, true))
 	}
 	return nil
 }
 
-// waits tells of a token whether its connection waits for its first byte.
+// waits reports whether the connection of a token waits for its answer.
 func (l *loop) waits(token uint64) bool {
 	_, c, ok := l.conns.Lookup(token)
-	return ok && c.state != streaming
+	return ok && c.waiting()
 }
 
 // open begins the connections that are due and have room, and returns how long
-// there is nothing to do but read.
+// the loop may block in Wait.
 func (l *loop) open() time.Duration {
-	total := l.cfg.Connections
-	due := min(total, int(min(l.cfg.Pace.Count(l.now.Sub(l.begun)), uint64(total))))
+	cfg, obs := &l.flood.cfg, l.obs
+	total := cfg.Connections
+	due := min(total, int(min(cfg.Pace.Count(l.now.Sub(obs.begun)), uint64(total))))
 	for range openBatch {
-		if l.begunCount >= due || l.counts.InFlight >= l.cfg.InFlight {
+		if l.begunCount >= due || obs.counts.InFlight >= cfg.InFlight {
 			break
 		}
 		if !l.begin(l.begunCount) {
@@ -134,17 +141,17 @@ func (l *loop) open() time.Duration {
 		}
 		l.begunCount++
 	}
-	if l.begunCount == total && l.counts.InFlight == 0 && !l.connected {
+	if l.begunCount == total && obs.counts.InFlight == 0 && !l.connected {
 		l.connected = true
-		l.allTried()
-		l.emit(l.sample(l.now, true))
+		obs.allTried()
+		obs.emit(obs.sample(l.now, true))
 	}
-	wait := l.cfg.SampleInterval - l.now.Sub(l.lastSample)
+	wait := cfg.SampleInterval - l.now.Sub(obs.lastSample)
 	switch {
-	case l.begunCount < due && l.counts.InFlight < l.cfg.InFlight:
+	case l.begunCount < due && obs.counts.InFlight < cfg.InFlight:
 		return 0
 	case l.begunCount == due && due < total:
-		wait = min(wait, l.cfg.Pace.Due(uint64(due))-l.now.Sub(l.begun))
+		wait = min(wait, cfg.Pace.Due(uint64(due))-l.now.Sub(obs.begun))
 	}
 	if next := l.deadlines.Next(); !next.IsZero() {
 		wait = min(wait, next.Sub(l.now))
@@ -156,29 +163,64 @@ func (l *loop) open() time.Duration {
 // free port is to go on in the next turn.
 func (l *loop) begin(i int) bool {
 	now := time.Now()
-	if l.firstConnect.IsZero() {
-		l.firstConnect = now
+	if l.obs.firstConnect.IsZero() {
+		l.obs.firstConnect = now
 	}
 	due := now
-	if !l.cfg.Pace.Unpaced() {
-		due = l.begun.Add(l.cfg.Pace.Due(uint64(i)))
+	if !l.flood.cfg.Pace.Unpaced() {
+		due = l.obs.begun.Add(l.flood.cfg.Pace.Due(uint64(i)))
 	}
-	var to netip.AddrPort
-	l.request, to = l.targets.append(l.request[:0], i)
-	fd, err := l.connect(to)
-	switch {
-	case errors.Is(err, errSearching):
-		return false
-	case err != nil:
-		l.failed(failureOf(err), err)
+	return l.dial(conn{due: int64(due.Sub(l.obs.begun)), index: uint32(i)}, nil)
+}
+
+// dial connects c to the first address of its host that it has not tried and
+// that does not refuse it at once; err says why the last one did. Once all were
+// tried, what counts is why the first did. It reports false when the search for
+// a free port is to go on.
+func (l *loop) dial(c conn, err error) bool {
+	host := l.flood.targets.host(int(c.index))
+	for {
+		index, ok := host.next(c.tried)
+		if !ok {
+			l.obs.failed(c.why, err)
+			return true
+		}
+		fd, connectErr := l.connect(host.addrs[index])
+		switch {
+		case errors.Is(connectErr, errSearching):
+			return false
+		case connectErr != nil:
+			c.addr = index
+			if err = connectErr; !c.refused(failureOf(err)) {
+				l.obs.failed(c.why, err)
+				return true
+			}
+			continue
+		}
+		c.addr = index
+		l.opened(fd, c)
 		return true
 	}
+}
+
+// refused notes that its address failed c, and reports whether others of its
+// host may do better.
+func (c *conn) refused(why Failure) bool {
+	if c.tried == 0 {
+		c.why = why
+	}
+	c.tried |= 1 << c.addr
+	return passes(why)
+}
+
+// opened takes a socket in that is connecting.
+func (l *loop) opened(fd int, opened conn) {
 	slot, c := l.conns.Alloc(fd)
-	c.due, c.index = int64(due.Sub(l.begun)), uint32(i)
-	l.counts.InFlight++
-	l.deadlines.Add(l.conns.Token(slot), now.Add(l.cfg.ConnectTimeout))
+	*c = opened
+	l.obs.counts.InFlight++
+	l.deadlines.Add(l.conns.Token(slot), time.Now().Add(l.flood.cfg.ConnectTimeout))
 	if !l.ask(slot, c) {
-		return true
+		return
 	}
 	interest := epoll.Read
 	if c.state == connecting {
@@ -187,7 +229,6 @@ func (l *loop) begin(i int) bool {
 	if err := l.poll.Add(fd, interest, l.conns.Token(slot)); err != nil {
 		l.drop(slot, c, failureOf(err), err)
 	}
-	return true
 }
 
 // connect opens a socket and sends it on its way.
@@ -196,6 +237,7 @@ func (l *loop) connect(to netip.AddrPort) (fd int, err error) {
 	if to.Addr().Is6() {
 		family = unix.AF_INET6
 	}
+	sources := l.flood.sources
 	for range searchBatch {
 		fd, err = unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 		if err != nil {
@@ -203,11 +245,11 @@ func (l *loop) connect(to netip.AddrPort) (fd int, err error) {
 		}
 		err = l.bindConnect(fd, to)
 		if err == nil {
-			l.sources.works()
+			sources.works()
 			return fd, nil
 		}
 		unix.Close(fd)
-		if failureOf(err) != NoFreePort || !l.sources.taken() {
+		if failureOf(err) != NoFreePort || !sources.taken() {
 			return -1, err
 		}
 	}
@@ -217,7 +259,7 @@ func (l *loop) connect(to netip.AddrPort) (fd int, err error) {
 // bindConnect connects from the next source address and port, if any were asked
 // for.
 func (l *loop) bindConnect(fd int, to netip.AddrPort) error {
-	if from, ok := l.sources.take(); ok {
+	if from, ok := l.flood.sources.take(); ok {
 		if err := l.bind(fd, from); err != nil {
 			return err
 		}
@@ -269,11 +311,11 @@ func (s *sockaddr) set(a netip.AddrPort) unix.Sockaddr {
 // says EAGAIN and reports when it is. It reports false when that closed the
 // connection.
 func (l *loop) ask(slot uint32, c *conn) bool {
-	l.request, _ = l.targets.append(l.request[:0], int(c.index))
+	l.request = l.flood.targets.append(l.request[:0], int(c.index))
 	n, err := epoll.WriteNow(l.conns.FD(slot), l.request)
 	switch {
 	case err != nil:
-		l.drop(slot, c, failureOf(err), os.NewSyscallError("connect", err))
+		l.again(slot, c, os.NewSyscallError("connect", err))
 		return false
 	case n == 0:
 		return true
@@ -282,33 +324,48 @@ func (l *loop) ask(slot uint32, c *conn) bool {
 		l.drop(slot, c, Other, fmt.Errorf("the request of %d bytes was not taken whole", len(l.request)))
 		return false
 	}
+	l.flood.targets.host(int(c.index)).first = c.addr
 	c.state = asking
-	c.connected = int64(time.Since(l.begun))
+	took := time.Since(l.obs.begun) - time.Duration(c.due)
+	c.connect = uint32(min(max(took.Microseconds(), 0), math.MaxUint32))
 	return true
+}
+
+// again gives a connect up that failed, and tries the next address of its host.
+func (l *loop) again(slot uint32, c *conn, err error) {
+	failed := *c
+	l.obs.counts.InFlight--
+	l.free(slot, c)
+	if !failed.refused(failureOf(err)) {
+		l.obs.failed(failed.why, err)
+		return
+	}
+	if !l.dial(failed, err) {
+		l.obs.failed(NoFreePort, errSearching)
+	}
 }
 
 // drop gives a connection up that was not established.
 func (l *loop) drop(slot uint32, c *conn, kind Failure, err error) {
-	l.counts.InFlight--
-	l.failed(kind, err)
+	l.obs.counts.InFlight--
+	l.obs.failed(kind, err)
 	l.free(slot, c)
 }
 
-// ended is the end of an established connection; kind and err say why if it was
-// cut off.
-func (l *loop) ended(slot uint32, c *conn, cut bool, kind Failure, err error) {
-	l.counts.Connected--
-	l.counts.Closed++
-	if cut {
-		l.count(kind, err)
-	}
+// ended counts the end of a stream that is complete.
+func (l *loop) ended(slot uint32, c *conn) {
+	l.obs.ended(&c.reading, l.obs.begun.Add(time.Duration(c.due)))
+	l.free(slot, c)
+}
+
+// cutOff counts a stream that was cut off, and why.
+func (l *loop) cutOff(slot uint32, c *conn, kind Failure, err error) {
+	l.obs.cutOff(kind, err)
 	l.free(slot, c)
 }
 
 func (l *loop) free(slot uint32, c *conn) {
-	if c.partial != 0 {
-		l.partial.release(c.partial)
-	}
+	l.obs.spares.drop(&c.reading)
 	unix.Close(l.conns.FD(slot))
 	l.conns.Free(slot)
 }

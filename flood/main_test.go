@@ -122,12 +122,14 @@ const (
 
 func chunk(payload string) string { return fmt.Sprintf("%x\r\n%s\r\n", len(payload), payload) }
 
-// message is a generator's message, as comet sends it.
-func message(run uint32, n uint64, due time.Time) string {
-	return "Recvd msg #1: '" + string(wire.AppendStamped(nil, n, wire.Stamp{Run: run, N: n, Due: due.UnixNano()})) + "'<br/>"
+// message returns a generator's message, as comet sends it.
+func message(run wire.Run, n uint64, due time.Time) string { return messageOf(run, 1, n, due) }
+
+func messageOf(run wire.Run, id wire.Sequence, n uint64, due time.Time) string {
+	return "Recvd msg #1: '" + string(wire.AppendStamped(nil, n, wire.Stamp{Run: run, Sequence: id, N: n, Due: due.UnixNano()})) + "'<br/>"
 }
 
-// messages are those with the given counts, of one run, each made by wrap.
+// messages returns those with the given numbers, of one run, each made by wrap.
 func messages(wrap func(string) string, counts ...uint64) string {
 	var b strings.Builder
 	for _, n := range counts {
@@ -147,7 +149,7 @@ func flooded(tb testing.TB, e engine, cfg Config, enough func(Counts) bool) Resu
 	return ran(ctx, tb, e, f)
 }
 
-// prepared is for tests that change a Flood before it runs.
+// prepared makes a Flood that a test can change before it runs.
 func prepared(tb testing.TB, cfg Config, enough func(Counts) bool) (*Flood, context.Context, context.CancelFunc) {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(tb.Context(), patience)

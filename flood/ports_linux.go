@@ -5,7 +5,7 @@ import (
 	"os"
 )
 
-// portRange is where ports to connect from are taken.
+// portRange returns the range that ports to connect from are taken from.
 func portRange() (low, high uint16, err error) {
 	text, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range")
 	if err != nil {

@@ -15,7 +15,7 @@ const (
 	maxSources    = 1 << maxSourceBits
 )
 
-// ParseSources reads source addresses: 127.0.0.2, 127.0.0.2-127.0.0.18, or
+// ParseSources reads source addresses such as 127.0.0.2, 127.0.0.2-127.0.0.18, or
 // 127.0.1.0/24.
 func ParseSources(texts []string) ([]netip.Addr, error) {
 	var addrs []netip.Addr
@@ -67,19 +67,6 @@ func parseRange(text string) (first, last netip.Addr, err error) {
 	return first, last, nil
 }
 
-// reachable says which source address cannot reach which server address,
-// because one is IPv4 and the other IPv6.
-func reachable(sources []netip.Addr, servers []netip.AddrPort) error {
-	for _, from := range sources {
-		for _, to := range servers {
-			if from.Is4() != to.Addr().Is4() {
-				return fmt.Errorf("flood: source address %v cannot reach %v: give source addresses of the server's kind (IPv4 or IPv6)", from, to)
-			}
-		}
-	}
-	return nil
-}
-
 // sources hands out the addresses and ports to connect from. Ports are chosen
 // here and not by the kernel, whose search collapses once half of its range is
 // taken.
@@ -105,7 +92,7 @@ func newSources(addrs []netip.Addr) (*sources, error) {
 }
 
 // take returns the next pair of address and port. ok is false when the kernel
-// is to choose both.
+// chooses both.
 func (s *sources) take() (from netip.AddrPort, ok bool) {
 	if len(s.addrs) == 0 {
 		return from, false
@@ -116,12 +103,12 @@ func (s *sources) take() (from netip.AddrPort, ok bool) {
 	return netip.AddrPortFrom(addr, uint16(port)), true
 }
 
-// works notes that the last pair could be used.
+// works notes that the last pair was usable.
 func (s *sources) works() { s.inUse = 0 }
 
-// taken notes that the last pair was in use, and reports whether to try another
-// one. Once all of them were in use, a connection tries one only: that finds a
-// port that comes free, and does not search them all for each connection.
+// taken notes that the last pair was in use, and reports whether to try another.
+// Once all of them were in use, each connection tries only one: that finds a port
+// that becomes free without searching them all every time.
 func (s *sources) taken() (more bool) {
 	s.inUse++
 	return s.inUse < s.count*len(s.addrs)

@@ -11,25 +11,45 @@ import (
 	"example.org/comet/server/wire"
 )
 
-// Counts are what a flood has seen so far.
+// Counts holds what a flood has seen so far.
 type Counts struct {
 	Asked     int    `json:"asked"`     // connections to open
 	Connected int    `json:"connected"` // open now
 	Closed    uint64 `json:"closed"`    // were established and ended since
 	Failed    uint64 `json:"failed"`    // were never established
 	InFlight  int    `json:"in_flight"` // wait for their first byte
-	Chunks    uint64 `json:"chunks"`    // chunks, or pieces of an unframed stream
-	Bytes     uint64 `json:"bytes"`
+	// Chunks counts the chunks that the last hop framed, or the reads of a stream
+	// without chunks: how the messages were packed, not how many there were.
+	Chunks uint64 `json:"chunks"`
+	Bytes  uint64 `json:"bytes"`
 
-	Stamped    uint64 `json:"stamped"`    // stamps that came, duplicates too
+	// Stamps of the runs that are counted, however they were framed. Each is told
+	// by its run, its sequence and its number on its connection.
+	Stamped    uint64 `json:"stamped"`    // that came: delivered, duplicated or unknown
 	Delivered  uint64 `json:"delivered"`  // distinct ones
 	Duplicated uint64 `json:"duplicated"` // came again
-	Reordered  uint64 `json:"reordered"`  // came after a later one
-	Missing    int64  `json:"missing"`    // jumped over, and not come since
+	Reordered  uint64 `json:"reordered"`  // distinct ones that came after a later one
+	// Missing counts the numbers between the first and the last of a sequence that
+	// have not come. It is not what was lost on the way: a number that the
+	// generator gave and the server refused is among them, and a loss at either
+	// end is not. Who knows what was sent takes Delivered from that.
+	Missing int64 `json:"missing"`
+	// UnknownTracks counts the sequences of which it is no longer known what came
+	// for the first time, because more was out of order than there is room for.
+	// Above 0, Missing is the most that it may be, and Delivered the least.
+	UnknownTracks uint64 `json:"unknown_tracks"`
+	// Replayed counts stamps of runs that are not counted (Config.Run). They are in
+	// no other figure but Chunks and Bytes.
+	Replayed uint64 `json:"replayed"`
+	// BeforeDue counts distinct stamps that came before they were due, by up to
+	// BeforeDueMS milliseconds: the clocks of here and of the generator differ. They
+	// are in no latency.
+	BeforeDue   uint64  `json:"before_due"`
+	BeforeDueMS float64 `json:"before_due_ms"`
 }
 
-// Established is how many connections got their answer, whatever became of
-// them.
+// Established returns how many connections were answered with a stream, whatever
+// became of them.
 func (c Counts) Established() int { return c.Connected + int(c.Closed) }
 
 // Quantiles of a distribution, in milliseconds.
@@ -46,8 +66,8 @@ type Quantiles struct {
 	Histogram string `json:"histogram,omitempty"`
 }
 
-// Merge is the distribution of several: of those that have a Histogram, nil if
-// none has.
+// Merge returns the distribution of several that have a Histogram, nil if none
+// has.
 func Merge(parts ...*Quantiles) (*Quantiles, error) {
 	sum := newHistogram()
 	for _, q := range parts {
@@ -63,13 +83,13 @@ func Merge(parts ...*Quantiles) (*Quantiles, error) {
 	return quantiles(sum), nil
 }
 
-// Sample is a flood's figures at one moment.
+// Sample holds a flood's figures at one moment.
 type Sample struct {
 	Time    time.Time     `json:"time"`
 	Elapsed time.Duration `json:"elapsed_ns"`
 	Counts
-	// Latency is from when a message was due to when it was read, over the time
-	// since the last sample that has one, at most one a second; nil where no stamp
+	// Latency is from when a message was due to when its stamp was read, over the
+	// time since the last sample that has one, at most one per second; nil where no stamp
 	// came.
 	Latency *Quantiles `json:"latency_ms,omitempty"`
 	// Busy is the share of the time since the last sample that the client did
@@ -81,7 +101,7 @@ type Sample struct {
 	Connected *Result `json:"-"`
 }
 
-// Result is a flood's figures for a whole run.
+// Result holds a flood's figures for a whole run.
 type Result struct {
 	Counts
 	// ConnectSeconds is from the first connect to the last first byte; 0 while
@@ -91,14 +111,15 @@ type Result struct {
 	// connection; FirstByte, to the first byte of the answer.
 	Connect   *Quantiles `json:"connect_ms,omitempty"`
 	FirstByte *Quantiles `json:"first_byte_ms,omitempty"`
-	// Latency is from when a message was due to when it was read.
+	// Latency is from when a message was due to when its stamp was read.
 	Latency *Quantiles `json:"latency_ms,omitempty"`
 	// MessageSeconds is from the first stamp to the last.
 	MessageSeconds float64 `json:"message_seconds"`
 	// Failures counts the connections that failed or were cut off, by Failure.
 	Failures map[string]uint64 `json:"failures,omitempty"`
 	Statuses map[int]uint64    `json:"statuses,omitempty"`
-	// Explanation says what the commonest failure means and what to do.
+	// Explanation says what the commonest failure means and what to do, and why
+	// streams that were established cannot be read.
 	Explanation string `json:"explanation,omitempty"`
 	// Bottleneck says so when the client itself was the bottleneck.
 	Bottleneck string `json:"bottleneck,omitempty"`
@@ -124,8 +145,8 @@ func quantiles(h *hdrhistogram.Histogram) *Quantiles {
 	return &Quantiles{Count: h.TotalCount(), P50: ms(at[50]), P90: ms(at[90]), P99: ms(at[99]), P999: ms(at[99.9]), Max: ms(h.Max())}
 }
 
-// whole is quantiles with the histogram. Encoding takes a megabyte for a moment,
-// which must not fall into a time when memory is measured.
+// whole returns the quantiles with the histogram. Encoding takes a megabyte for a
+// moment, which must not fall into a time when memory is measured.
 func whole(h *hdrhistogram.Histogram) *Quantiles {
 	q := quantiles(h)
 	if q == nil {
@@ -143,6 +164,11 @@ type observer struct {
 	begun  time.Time
 	counts Counts
 	fail   Failures
+	odd    oddities
+
+	spares spares
+	seam   [2 * wire.MaxStamp]byte // where two pieces of a body meet
+	held   budget                  // what the account of a connection may hold
 
 	connect, firstByte, latency *hdrhistogram.Histogram
 	recent                      *hdrhistogram.Histogram // latency since the last sample
@@ -167,6 +193,7 @@ func newObserver(cfg *Config) *observer {
 		config: cfg, begun: now, lastSample: now,
 		counts:  Counts{Asked: cfg.Connections},
 		fail:    Failures{Statuses: make(map[int]uint64)},
+		held:    newBudget(),
 		connect: newHistogram(), firstByte: newHistogram(), latency: newHistogram(), recent: newHistogram(),
 		out: make(chan Sample, 16),
 	}
@@ -184,76 +211,34 @@ func (o *observer) count(kind Failure, err error) {
 	}
 }
 
-func (o *observer) established(due, connected, now time.Time) {
+// established takes a stream in whose head has come.
+func (o *observer) established(r *reading, due, connected, now time.Time) {
+	o.odd.answered(&r.parser)
 	o.counts.Connected++
 	o.lastFirstByte = now
 	record(o.connect, connected.Sub(due))
 	record(o.firstByte, now.Sub(due))
 }
 
-// next takes the next part of an answer, and the stamps in it. What the server
-// did not frame may end within a stamp: then the parser is shown only what is
-// before it, so that the stamp stays with the caller until the rest has come.
-func (o *observer) next(t *track, p *wire.ResponseParser, b []byte, now time.Time) (part wire.Part, n int) {
-	before := *p
-	part, payload, n := p.Next(b)
-	if part == wire.Piece && !bodyDone(*p) {
-		if at, cut := wire.StampCut(payload); cut {
-			*p = before
-			part, payload, n = p.Next(b[:n-len(payload)+at])
-		}
-	}
-	if part == wire.Chunk || part == wire.Piece {
-		o.counts.Chunks++
-		o.scanStamps(t, payload, now)
-	}
-	return part, n
+// ended counts the end of a stream that is complete, and whose head came at since.
+func (o *observer) ended(r *reading, since time.Time) {
+	o.odd.ended(&r.parser, time.Since(since) < o.config.atOnce)
+	o.counts.Connected--
+	o.counts.Closed++
 }
 
-// bodyDone reports whether nothing more belongs to the answer.
-func bodyDone(p wire.ResponseParser) bool {
-	part, _, _ := p.Next(nil)
-	return part == wire.End
+// cutOff counts the end of a stream that is not, and why.
+func (o *observer) cutOff(kind Failure, err error) {
+	o.counts.Connected--
+	o.counts.Closed++
+	o.count(kind, err)
 }
 
-// scanStamps finds the stamps in what a connection received.
-func (o *observer) scanStamps(t *track, payload []byte, now time.Time) {
-	for {
-		s, rest, ok := wire.FindStamp(payload)
-		if !ok {
-			return
-		}
-		o.stamped(s.Due, t.see(s), now)
-		payload = rest
-	}
-}
-
-// stamped takes one stamp off the wire.
-func (o *observer) stamped(due int64, a arrival, now time.Time) {
-	if o.counts.Stamped == 0 {
-		o.firstStamp = now
-	}
-	o.lastStamp = now
-	o.counts.Stamped++
-	o.counts.Missing += a.missing
-	if !a.fresh {
-		o.counts.Duplicated++
-		return
-	}
-	o.counts.Delivered++
-	if a.reordered {
-		o.counts.Reordered++
-	}
-	late := time.Duration(now.UnixNano() - due)
-	record(o.latency, late)
-	record(o.recent, late)
-}
-
-// latencyInterval is about the shortest time from one sample with a latency to
-// the next: what comes in quicker succession is for counts.
+// latencyInterval is about the shortest time between samples with a latency:
+// those in quicker succession are for counts.
 const latencyInterval = 900 * time.Millisecond
 
-// sample takes the figures of this moment, and begins a new interval.
+// sample returns the figures of this moment, and begins a new interval.
 func (o *observer) sample(now time.Time, measured bool) Sample {
 	s := Sample{Time: now, Elapsed: now.Sub(o.begun), Counts: o.counts}
 	// To walk a histogram costs as much as a hundred messages.
@@ -289,8 +274,7 @@ func (o *observer) emit(s Sample) {
 	}
 }
 
-// report starts to pass samples on to OnSample, in a goroutine that the
-// returned function ends.
+// report passes samples on to OnSample, in a goroutine that stop ends.
 func (o *observer) report() (stop func()) {
 	var reporter sync.WaitGroup
 	reporter.Go(func() {
@@ -306,7 +290,7 @@ func (o *observer) report() (stop func()) {
 	}
 }
 
-// end is the result of the run.
+// end returns the result of the run, with its histograms.
 func (o *observer) end() Result {
 	r := o.result()
 	r.Connect, r.FirstByte, r.Latency = whole(o.connect), whole(o.firstByte), whole(o.latency)
@@ -321,7 +305,7 @@ func (o *observer) result() Result {
 		Latency:     quantiles(o.latency),
 		Failures:    o.fail.ByName(),
 		Statuses:    maps.Clone(o.fail.Statuses),
-		Explanation: o.fail.Explain(),
+		Explanation: o.explain(),
 	}
 	if !o.lastFirstByte.IsZero() {
 		r.ConnectSeconds = o.lastFirstByte.Sub(o.firstConnect).Seconds()

@@ -6,15 +6,16 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 )
 
-// targets makes the request of each connection. With a template that costs no
+// targets makes the request of each connection from a template, which costs no
 // memory per connection.
 type targets struct {
 	requests []request // one, or one per URL
-	addrs    []netip.AddrPort
+	hosts    []host
 	header   string // every line of the head but the first and Host
 	ownHost  bool   // header has a Host line
 	first    int64  // the ids for {id}
@@ -26,11 +27,11 @@ type request struct {
 	host          string
 	before, after string
 	hasID         bool
-	addr          int // index in targets.addrs
+	at            int // index in targets.hosts
 }
 
-// parseURL takes a URL apart, without resolving its host. The host is written
-// as it goes into the Host header.
+// parseURL takes a URL apart, without resolving its host. The host is as it goes
+// into the Host header.
 func parseURL(text string) (request, error) {
 	// {id} is not a valid character of a URL; a number stands in for it that is
 	// not in the URL. A 1 with zeros behind it does not overlap itself, so digits
@@ -76,7 +77,7 @@ func newTargets(cfg Config) (*targets, error) {
 	if !ownAgent {
 		t.header += "User-Agent: comet-flood\r\n"
 	}
-	known := make(map[string]int) // host -> index in addrs
+	known := make(map[string]int) // host -> index in hosts
 	for _, text := range cfg.urls() {
 		r, err := parseURL(text)
 		if err != nil {
@@ -84,54 +85,118 @@ func newTargets(cfg Config) (*targets, error) {
 		}
 		index, ok := known[r.host]
 		if !ok {
-			addr, err := resolve(r.host)
+			addrs, err := resolve(r.host)
+			if err == nil {
+				addrs, err = reachable(cfg.Sources, addrs)
+			}
 			if err != nil {
 				return nil, err
 			}
-			index = len(t.addrs)
-			t.addrs = append(t.addrs, addr)
+			index = len(t.hosts)
+			t.hosts = append(t.hosts, host{addrs: addrs})
 			known[r.host] = index
 		}
-		r.addr = index
+		r.at = index
 		t.requests = append(t.requests, r)
 	}
 	return t, nil
 }
 
-// resolve looks a host up once; all connections then go to the same address.
-func resolve(host string) (netip.AddrPort, error) {
+// host is one server by its name.
+type host struct {
+	// addrs are its addresses, at most maxAddrs: those of IPv4 first.
+	addrs []netip.AddrPort
+	// first is the index of the one to try first: that which worked last.
+	first uint8
+}
+
+// maxAddrs is how many addresses of a name are tried.
+const maxAddrs = 8
+
+// tried are the addresses of a host that one connection has tried, a bit each.
+type tried uint8
+
+// next returns the index of the address that is to be tried next. ok is false
+// when all were.
+func (h *host) next(t tried) (index uint8, ok bool) {
+	n := uint8(len(h.addrs))
+	for i := range n {
+		if index = (h.first + i) % n; t>>index&1 == 0 {
+			return index, true
+		}
+	}
+	return 0, false
+}
+
+// passes reports whether a connect that failed so leaves the other addresses of
+// its host worth a try: nobody listens at this one, or there is no way to it.
+func passes(f Failure) bool { return f == Refused || f == Unreachable }
+
+// resolve looks a host up once. All connections go to the same of its addresses,
+// the first that does not refuse them.
+func resolve(host string) ([]netip.AddrPort, error) {
 	if _, _, err := net.SplitHostPort(host); err != nil {
 		host = net.JoinHostPort(strings.Trim(host, "[]"), "80")
 	}
 	name, port, err := net.SplitHostPort(host)
 	if err != nil {
-		return netip.AddrPort{}, fmt.Errorf("flood: host %q: %w", host, err)
+		return nil, fmt.Errorf("flood: host %q: %w", host, err)
 	}
 	number, err := strconv.ParseUint(port, 10, 16)
 	if err != nil || number == 0 {
-		return netip.AddrPort{}, fmt.Errorf("flood: host %q: the port is not a number from 1 to 65535", host)
+		return nil, fmt.Errorf("flood: host %q: the port is not a number from 1 to 65535", host)
 	}
 	if ip, err := netip.ParseAddr(name); err == nil {
 		if ip.Zone() != "" {
-			return netip.AddrPort{}, fmt.Errorf("flood: host %q: addresses with a zone are not supported", host)
+			return nil, fmt.Errorf("flood: host %q: addresses with a zone are not supported", host)
 		}
-		return netip.AddrPortFrom(ip.Unmap(), uint16(number)), nil
+		return []netip.AddrPort{netip.AddrPortFrom(ip.Unmap(), uint16(number))}, nil
 	}
 	ips, err := net.DefaultResolver.LookupNetIP(context.Background(), "ip", name)
 	if err != nil {
-		return netip.AddrPort{}, fmt.Errorf("flood: host %q cannot be found: %w", name, err)
+		return nil, fmt.Errorf("flood: host %q cannot be found: %w", name, err)
 	}
-	for _, ip := range ips {
-		if ip = ip.Unmap(); ip.Is4() {
-			return netip.AddrPortFrom(ip, uint16(number)), nil
-		}
-	}
-	return netip.AddrPortFrom(ips[0], uint16(number)), nil
+	return inOrder(ips, uint16(number)), nil
 }
 
-// append appends the request head of connection i (from 0) and returns the
-// address that it goes to.
-func (t *targets) append(dst []byte, i int) ([]byte, netip.AddrPort) {
+// inOrder returns the addresses to try, those of IPv4 first and each once.
+func inOrder(ips []netip.Addr, port uint16) []netip.AddrPort {
+	var addrs []netip.AddrPort
+	for _, four := range []bool{true, false} {
+		for _, ip := range ips {
+			addr := netip.AddrPortFrom(ip.Unmap(), port)
+			if addr.Addr().Is4() == four && !slices.Contains(addrs, addr) {
+				addrs = append(addrs, addr)
+			}
+		}
+	}
+	return addrs[:min(len(addrs), maxAddrs)]
+}
+
+// reachable returns those addresses of a server that every source address can
+// reach: both are IPv4, or both IPv6.
+func reachable(sources []netip.Addr, servers []netip.AddrPort) ([]netip.AddrPort, error) {
+	var all []netip.AddrPort
+	var why error
+	for _, to := range servers {
+		i := slices.IndexFunc(sources, func(from netip.Addr) bool { return from.Is4() != to.Addr().Is4() })
+		if i < 0 {
+			all = append(all, to)
+		} else if why == nil {
+			why = fmt.Errorf("flood: source address %v cannot reach %v: give source addresses of the server's kind (IPv4 or IPv6)", sources[i], to)
+		}
+	}
+	if len(all) > 0 {
+		return all, nil
+	}
+	return nil, why
+}
+
+// host returns the server of connection i (from 0).
+func (t *targets) host(i int) *host { return &t.hosts[t.requests[i%len(t.requests)].at] }
+
+// append appends the request head of connection i (from 0).
+func (t *targets) append(dst []byte, i int) []byte {
 	r := &t.requests[i%len(t.requests)]
 	dst = append(dst, "GET "...)
 	dst = append(dst, r.before...)
@@ -146,5 +211,5 @@ func (t *targets) append(dst []byte, i int) ([]byte, netip.AddrPort) {
 		dst = append(dst, "\r\n"...)
 	}
 	dst = append(dst, t.header...)
-	return append(dst, "\r\n"...), t.addrs[r.addr]
+	return append(dst, "\r\n"...)
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -75,8 +76,8 @@ func FuzzURL(f *testing.F) {
 		if r.hasID != strings.Contains(text, idHole) {
 			t.Fatalf("%q: hasID is %v", text, r.hasID)
 		}
-		target := targets{requests: []request{r}, addrs: make([]netip.AddrPort, 1), first: 567, count: 1}
-		head, _ := target.append(nil, 0)
+		target := targets{requests: []request{r}, first: 567, count: 1}
+		head := target.append(nil, 0)
 		line, _, _ := strings.Cut(string(head), "\r\n")
 		if fields := strings.Split(line, " "); len(fields) != 3 || fields[0] != "GET" || !strings.HasPrefix(fields[1], "/") || fields[2] != "HTTP/1.1" {
 			t.Fatalf("%q: the request begins with %q", text, line)
@@ -101,7 +102,7 @@ func TestRequests(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, id := range []string{"5", "6", "7", "5", "6"} {
-		head, to := targets.append([]byte("before"), i)
+		head, to := targets.append([]byte("before"), i), targets.host(i).addrs[0]
 		want := "beforeGET /test/" + id + "?x HTTP/1.1\r\nHost: 127.0.0.1:8000\r\nX-One: 1\r\nX-Two:2\r\nUser-Agent: comet-flood\r\n\r\n"
 		if string(head) != want || to.String() != "127.0.0.1:8000" {
 			t.Errorf("connection %d asks %v for %q, want %q", i, to, head, want)
@@ -117,11 +118,11 @@ func TestRequestsOfSeveralURLs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(targets.addrs) != 2 {
-		t.Errorf("%v: a host is to be looked up once", targets.addrs)
+	if len(targets.hosts) != 2 {
+		t.Errorf("%v: a host is to be looked up once", targets.hosts)
 	}
 	for i, want := range []string{"127.0.0.1:1 /a", "[::1]:80 /1", "127.0.0.1:1 /c", "127.0.0.1:1 /a", "[::1]:80 /0"} {
-		head, to := targets.append(nil, i)
+		head, to := targets.append(nil, i), targets.host(i).addrs[0]
 		if path := strings.Fields(string(head))[1]; to.String()+" "+path != want {
 			t.Errorf("connection %d: %v %s, want %s", i, to, path, want)
 		}
@@ -133,7 +134,7 @@ func TestOwnHostAndUserAgentTakeThePlaceOfTheUsual(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	head, _ := targets.append(nil, 0)
+	head := targets.append(nil, 0)
 	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(string(head)))) // refuses two Host lines
 	if err != nil || r.Host != "example.org" || len(r.Header["User-Agent"]) != 1 || r.UserAgent() != "me" {
 		t.Errorf("%q is read as %+v, %v", head, r, err)
@@ -149,13 +150,69 @@ func TestResolve(t *testing.T) {
 		"[::ffff:127.0.0.1]:1":               "127.0.0.1:1",
 		"localhost:" + strconv.Itoa(1<<16-1): "127.0.0.1:65535",
 	} {
-		if got, err := resolve(in); err != nil || got.String() != want {
+		if got, err := resolve(in); err != nil || got[0].String() != want {
 			t.Errorf("%s: %v, %v; want %s", in, got, err, want)
 		}
 	}
 	for _, in := range []string{"127.0.0.1:", "127.0.0.1:0", "127.0.0.1:65536", "127.0.0.1:x", "[fe80::1%lo]:80", ""} {
 		if got, err := resolve(in); err == nil || !strings.HasPrefix(err.Error(), "flood: host ") {
 			t.Errorf("%q: %v, %v; want an error that names the host", in, got, err)
+		}
+	}
+}
+
+func TestAddressesInOrder(t *testing.T) {
+	ips := addrs("2001:db8::1", "192.0.2.1", "::ffff:192.0.2.1", "2001:db8::1", "192.0.2.2")
+	got := inOrder(ips, 80)
+	want := []netip.AddrPort{
+		netip.MustParseAddrPort("192.0.2.1:80"), netip.MustParseAddrPort("192.0.2.2:80"), netip.MustParseAddrPort("[2001:db8::1]:80"),
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%v, want %v: IPv4 first, each once", got, want)
+	}
+	for range 20 {
+		ips = append(ips, ips[len(ips)-1].Next())
+	}
+	if got := inOrder(ips, 80); len(got) != maxAddrs {
+		t.Errorf("%d addresses, want %d at most", len(got), maxAddrs)
+	}
+}
+
+// TestHostNext: each address is tried once, from the one that worked last.
+func TestHostNext(t *testing.T) {
+	h := host{addrs: make([]netip.AddrPort, 3)}
+	for first, want := range []string{"[0 1 2]", "[1 2 0]", "[2 0 1]"} {
+		h.first = uint8(first)
+		var order []uint8
+		for done := tried(0); ; {
+			index, ok := h.next(done)
+			if !ok {
+				break
+			}
+			done |= 1 << index
+			order = append(order, index)
+			h.first = 0 // somebody else's connect worked meanwhile
+		}
+		if slices.Sort(order[1:]); len(order) != 3 || order[0] != uint8(first) {
+			t.Errorf("from %d: %v, want %s", first, order, want)
+		}
+	}
+}
+
+func TestSourcesChooseAmongAddresses(t *testing.T) {
+	servers := []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:1"), netip.MustParseAddrPort("[::1]:1")}
+	for _, c := range []struct {
+		sources []netip.Addr
+		want    []netip.AddrPort
+	}{
+		{nil, servers},
+		{addrs("127.0.0.2"), servers[:1]},
+		{addrs("::1"), servers[1:]},
+		{addrs("::1", "127.0.0.2"), nil},
+	} {
+		got, err := reachable(c.sources, servers)
+		if !slices.Equal(got, c.want) || (err == nil) != (c.want != nil) {
+			t.Errorf("from %v: %v, %v, want %v", c.sources, got, err, c.want)
 		}
 	}
 }

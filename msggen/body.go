@@ -11,9 +11,9 @@ import (
 // errBodyClosed is returned when the transport wants no more of a request.
 var errBodyClosed = errors.New("the request was given up")
 
-// body is the body of a request that lasts: one goroutine writes it piece by
-// piece, the transport reads it. Unlike io.Pipe, write returns only when the
-// piece is on the wire: net/http flushes what it has read, if the length of the
+// body is the body of a long request: one goroutine writes it piece by piece, the
+// transport reads it. Unlike with io.Pipe, write returns only when the piece is on
+// the wire: net/http flushes what it has read, if the length of the
 // body is unknown, before it reads on (net/http, transfer.go and
 // internal.FlushAfterChunkWriter).
 type body struct {
@@ -89,7 +89,7 @@ func (b *body) settled(ctx context.Context) error {
 // end ends the body. It is called once, and no write may follow.
 func (b *body) end() { close(b.pieces) }
 
-// Read is the transport's side.
+// Read gives the transport the next bytes.
 func (b *body) Read(p []byte) (int, error) {
 	if n, ok := b.take(p); ok {
 		return n, nil
@@ -138,7 +138,7 @@ func (b *body) take(p []byte) (int, bool) {
 	return n, n > 0
 }
 
-// Close ends the reading, whichever side wants no more.
+// Close ends the reading. Either side may call it.
 func (b *body) Close() error {
 	b.once.Do(func() {
 		b.mu.Lock()

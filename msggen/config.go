@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"example.org/comet/flood/pace"
+	"example.org/comet/server/wire"
 )
 
 const (
@@ -74,6 +75,10 @@ type Config struct {
 	// Distribution give the same sequence of ids. 0 picks one; Result.Seed says
 	// which.
 	Seed uint64
+
+	// Run is the word that all stamps of this run carry, by which a flood knows
+	// them. 0 picks one at random; Result.Run says which.
+	Run wire.Run
 
 	// Count ends the run after this many messages of each sender. 0: unlimited.
 	Count uint64
@@ -160,6 +165,10 @@ func (c Config) withDefaults() Config {
 		// Below 2^53, so that a seed survives readers who hold every JSON number
 		// as a float64.
 		c.Seed = 1 + rand.Uint64N(1<<53-1)
+	}
+	for c.Run == 0 {
+		// Not from the seed: a receiver must tell two runs apart, of one seed too.
+		c.Run = wire.Run(rand.Uint32())
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

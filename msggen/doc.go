@@ -7,8 +7,8 @@
 // that is sent late carries the moment at which it was due, so that the delay
 // counts as latency; one that cannot be sent because the server is unreachable
 // counts as refused and is never shifted. Every message carries a stamp
-// ([wire.Stamp]) by which its receiver finds what is missing, duplicated,
-// reordered or late. Without a pace ([Config.Max]) nothing is due: the stamp then
+// ([wire.Stamp]) with whose message it is and its number among those, by which
+// its receiver finds what is missing, duplicated, reordered or late. Without a pace ([Config.Max]) nothing is due: the stamp then
 // holds the moment at which the message's bytes are handed to the socket, so that
 // the queue in the generator is no part of the server's time. An [HTTPSender] and
 // a [PublishSender] set it just then; for any other Sender it is the moment of

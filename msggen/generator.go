@@ -44,7 +44,6 @@ type Generator struct {
 	pacer   pace.Pacer
 	moments pace.Moments
 	total   uint64
-	word    uint32
 	sender  Sender
 	// timed and answering are sender if it is one of those.
 	timed     timed
@@ -74,16 +73,13 @@ func New(config Config) (*Generator, error) {
 			return nil, err
 		}
 	}
-	// Not from the seed: a receiver must tell two runs apart, of one seed too.
-	word := rand.Uint32()
 	g := &Generator{
 		config:  config,
 		pacer:   pacer,
 		moments: moments,
 		total:   config.total(),
-		word:    word,
 		sender:  sender,
-		source:  newSource(config, word),
+		source:  newSource(config, config.Run),
 		meter:   newMeter(),
 	}
 	g.timed, _ = sender.(timed)
@@ -142,5 +138,5 @@ func (g *Generator) Run(ctx context.Context) (Result, error) {
 		err = errors.Join(err, fmt.Errorf("msggen: the account does not add up: %d messages were due, and the sender says sent %d, refused %d, unknown %d, unanswered %d, which makes %d",
 			r.next, stats.Sent, stats.Refused, stats.Unknown, stats.Unanswered, stats.Asked))
 	}
-	return Result{Seed: g.config.Seed, Run: fmt.Sprintf("%08x", g.word), Stats: stats}, err
+	return Result{Seed: g.config.Seed, Run: g.config.Run.String(), Stats: stats}, err
 }

@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"example.org/comet/server/wire"
 )
 
 func Example() {
@@ -458,5 +460,21 @@ func TestResultAsJSON(t *testing.T) {
 	want := `{"seed":5,"run":"0badf00d","seconds":0,"asked":3,"sent":3,"reached":2,"unaddressed":0,"refused":0,"unknown":0,"unanswered":0,"written_off":0,"late":0,"late_ms":null,"away":false}`
 	if err != nil || string(got) != want {
 		t.Errorf("got %s, %v\nwant %s", got, err, want)
+	}
+}
+
+// TestRunWord: the stamps carry the word that was chosen, or one of their own.
+func TestRunWord(t *testing.T) {
+	for _, word := range []wire.Run{0xbadcafe, 0} {
+		r := &recorder{}
+		result := mustRun(t.Context(), t, Config{Sender: r, Count: 3, Interval: time.Millisecond, MaxID: 2, Run: word})
+		if result.Run == "00000000" || word != 0 && result.Run != "0badcafe" {
+			t.Errorf("run %v is said to be %q", word, result.Run)
+		}
+		for _, m := range r.messages {
+			if run := stampOf(t, m.message).run; run != result.Run {
+				t.Errorf("%q: the result says that the run is %q", m.message, result.Run)
+			}
+		}
 	}
 }

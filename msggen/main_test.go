@@ -30,12 +30,13 @@ type received struct {
 }
 
 // stampOf takes a generated message apart, by the book rather than by the code.
-var stampFormat = regexp.MustCompile(`^Fake message Num = (\d+) s=([0-9a-f]{8})\.(\d+) t=(\d+)( ?\.*)$`)
+var stampFormat = regexp.MustCompile(`^Fake message Num = (\d+) s=([0-9a-f]{8})\.(\d+) f=(\d+) t=(\d+)( ?\.*)$`)
 
 type stamp struct {
 	num    uint64
 	run    string
 	n      uint64
+	id     int64 // whose sequence it is
 	due    int64
 	filler string
 }
@@ -48,8 +49,9 @@ func stampOf(t *testing.T, message string) stamp {
 	}
 	num, _ := strconv.ParseUint(parts[1], 10, 64)
 	n, _ := strconv.ParseUint(parts[3], 10, 64)
-	due, _ := strconv.ParseInt(parts[4], 10, 64)
-	return stamp{num, parts[2], n, due, parts[5]}
+	id, _ := strconv.ParseInt(parts[4], 10, 64)
+	due, _ := strconv.ParseInt(parts[5], 10, 64)
+	return stamp{num, parts[2], n, id, due, parts[6]}
 }
 
 // checkOrder holds the messages of each id against their stamps: 1, 2, 3…
@@ -57,11 +59,11 @@ func checkOrder(t *testing.T, messages []received) {
 	t.Helper()
 	last := map[int64]uint64{}
 	for i, m := range messages {
-		n := stampOf(t, m.message).n
-		if n != last[m.id]+1 {
-			t.Fatalf("message %d is number %d for id %d, after number %d", i, n, m.id, last[m.id])
+		s := stampOf(t, m.message)
+		if s.n != last[m.id]+1 || s.id != m.id {
+			t.Fatalf("message %d is number %d of id %d, and is for id %d, after number %d", i, s.n, s.id, m.id, last[m.id])
 		}
-		last[m.id] = n
+		last[m.id] = s.n
 	}
 }
 

@@ -284,7 +284,7 @@ func TestPublishSurvivesClosedConnections(t *testing.T) {
 	for i := range 100 {
 		id := int64(i % 30) // enough that each connection has some
 		count[id]++
-		if err := sender.Send(id, fmt.Appendf(nil, "Fake message Num = 1 s=00000000.%d t=1", count[id])); err != nil {
+		if err := sender.Send(id, fmt.Appendf(nil, "Fake message Num = 1 s=00000000.%d f=%d t=1", count[id], id)); err != nil {
 			t.Fatal(err)
 		}
 		if i%50 != 49 {

@@ -48,14 +48,14 @@ type source struct {
 	counts []uint64
 	first  int64
 
-	run uint32
+	run wire.Run
 	// items are those that the last call returned, and message is the buffer
 	// that the last message lies in.
 	items   [pieceSize]item
 	message []byte
 }
 
-func newSource(c Config, run uint32) *source {
+func newSource(c Config, run wire.Run) *source {
 	ids := uint64(c.MaxID-c.FirstID) + 1
 	s := &source{
 		streams: make([]rand.PCG, c.Senders),
@@ -74,9 +74,9 @@ func newSource(c Config, run uint32) *source {
 	return s
 }
 
-// draw takes the next turns, up to n of them, and says who gets the messages.
-// Each turn is drawn, also that of a message which cannot be sent, so that a
-// sender's sequence of ids depends on the seed alone. The items hold until the
+// draw takes the next turns, up to n of them, and draws who gets the messages.
+// Each turn is drawn, even for a message that cannot be sent, so that a sender's
+// sequence of ids depends on the seed alone. The items hold until the
 // next call.
 func (s *source) draw(n uint64) []item {
 	items := s.items[:min(n, pieceSize)]
@@ -94,8 +94,11 @@ func (s *source) draw(n uint64) []item {
 	return items
 }
 
-// number counts the messages of items. Only those that are given to the server
-// are counted: a number left out would look like a loss on the way.
+// number numbers the messages of items, in the sequence of each id. A message
+// that is refused because the server is unreachable gets no number. One that the
+// server itself refuses has got one, which nobody will see: so a gap in a
+// sequence is not a loss on the way. What was lost is what the server accepted
+// and did not arrive.
 func (s *source) number(items []item) {
 	for i := range items {
 		count := &s.counts[items[i].id-s.first]
@@ -107,7 +110,8 @@ func (s *source) number(items []item) {
 // write makes the message of an item that was numbered. The bytes hold until
 // the next call.
 func (s *source) write(it *item, due int64) []byte {
-	s.message = wire.AppendStamped(s.message[:0], it.num, wire.Stamp{Run: s.run, N: it.n, Due: due})
+	stamp := wire.Stamp{Run: s.run, Sequence: wire.Sequence(it.id), N: it.n, Due: due}
+	s.message = wire.AppendStamped(s.message[:0], it.num, stamp)
 	s.message = fill(s.message, it.size)
 	return s.message
 }

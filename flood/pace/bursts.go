@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Bursts keeps the rate of Pacer, but has its events come Size at a time: each
-// is due with the first of its burst.
+// Bursts keeps the rate of Pacer and sends Size events at a time: each is due with
+// the first of its burst.
 //
 //	Due(n)   = Pacer.Due(⌊n/Size⌋ * Size)
 //	Count(t) = ⌈Pacer.Count(t)/Size⌉ * Size
@@ -24,12 +24,12 @@ type Bursts struct {
 	Size uint64
 }
 
-// Due is when event n, counted from 0, is due after the start.
+// Due returns when event n, counted from 0, is due after the start.
 func (b Bursts) Due(n uint64) time.Duration {
 	return b.Pacer.Due(n - n%max(b.Size, 1))
 }
 
-// Count is how many events are due once elapsed has passed since the start.
+// Count returns how many events are due once elapsed has passed since the start.
 func (b Bursts) Count(elapsed time.Duration) uint64 {
 	count, size := b.Pacer.Count(elapsed), max(b.Size, 1)
 	rest := count % size

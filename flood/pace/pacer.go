@@ -50,13 +50,13 @@ type Pacer struct {
 // Max is no pace at all: every event is due at the start.
 var Max Pacer
 
-// Every paces one event in each interval. An interval of 0 or less is [Max].
+// Every returns a pacer of one event in each interval. An interval of 0 or less is [Max].
 func Every(interval time.Duration) Pacer {
 	return Pacer{Events: 1, Per: interval}
 }
 
-// PerSecond paces rate events a second. A whole rate is kept exactly, another
-// one to the nearest billionth of an event a second. It fails if rate is not a
+// PerSecond returns a pacer of rate events per second. A whole rate is kept
+// exactly, another one to the nearest billionth. It fails if rate is not a
 // positive finite number.
 func PerSecond(rate float64) (Pacer, error) {
 	// A Duration holds 9.2 billion seconds, enough to count billionths in.
@@ -77,7 +77,7 @@ func PerSecond(rate float64) (Pacer, error) {
 // Unpaced reports whether every event is due at once, as with [Max].
 func (p Pacer) Unpaced() bool { return p.Events == 0 || p.Per <= 0 }
 
-// Rate is the number of events a second, +Inf without a pace.
+// Rate returns the events per second, +Inf without a pace.
 func (p Pacer) Rate() float64 {
 	if p.Unpaced() {
 		return math.Inf(1)
@@ -85,9 +85,8 @@ func (p Pacer) Rate() float64 {
 	return float64(p.Events) / p.Per.Seconds()
 }
 
-// Due is when event n, counted from 0, is due after the start, rounded down to
-// the nanosecond. A moment beyond 292 years, the most that a Duration holds,
-// is reported as that.
+// Due returns when event n, counted from 0, is due after the start, rounded down
+// to the nanosecond, and at most 292 years, which is what a Duration holds.
 func (p Pacer) Due(n uint64) time.Duration {
 	if p.Unpaced() {
 		return 0
@@ -100,8 +99,8 @@ func (p Pacer) Due(n uint64) time.Duration {
 	return time.Duration(min(due, math.MaxInt64))
 }
 
-// Count is how many events are due once elapsed has passed since the start:
-// those n for which Due(n) <= elapsed. It is 0 before the start, and the
+// Count returns how many events are due once elapsed has passed since the start:
+// those n for which Due(n) <= elapsed. That is 0 before the start, and the
 // highest uint64 without a pace.
 func (p Pacer) Count(elapsed time.Duration) uint64 {
 	if elapsed < 0 {

@@ -7,15 +7,15 @@ import (
 	"time"
 )
 
-// Poisson yields the moments of events that come independently of each other,
-// rate of them a second on average: a pure function of rate and of the stream
+// Poisson returns the moments of events that come independently of each other,
+// rate of them per second on average: a pure function of rate and of the stream
 // of random numbers, of which each event takes one.
 //
 //	Due(n) = (-ln U(0) - ln U(1) - … - ln U(n)) / rate
 //
 // where U(i), in (0, 1], is made of the i-th number of random.
 //
-//	           rate = 3 a second
+//	           rate = 3 per second
 //	      ├──────┬┬──────────┬─────────┬──┬────┬─────▶ t
 //	Due          n=0,1       n=2       n=3 n=4  n=5
 //

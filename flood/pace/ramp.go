@@ -17,7 +17,7 @@ const (
 // Ramp is a rate that changes evenly from one to another, and stays there.
 // Make one with NewRamp.
 //
-//	rate                        With rates in events a second, times in seconds,
+//	rate                        With rates in events per second, times in seconds,
 //	 to ┤        ╭──────        and a = (to - from) / over:
 //	    │      ╱
 //	    │    ╱                  N(t) = from*t + a*t²/2                 t <= over
@@ -28,15 +28,15 @@ const (
 // Up to over that is Due(n) = 2n / (from + √(from² + 2an)). N is computed anew
 // for each n, so nothing drifts. It is a [Schedule].
 type Ramp struct {
-	from, to float64 // events a second
+	from, to float64 // events per second
 	over     float64 // seconds
-	slope    float64 // events a second, per second
+	slope    float64 // events per second, per second
 	risen    float64 // N(over)
 }
 
-// NewRamp makes a ramp from one rate to another, in events a second. from may
-// be 0; over may be 0, which is the second rate at once. Rates over 100 million
-// a second, and times over 30 days, are refused.
+// NewRamp returns a ramp from one rate to another, in events per second. from may
+// be 0; an over of 0 is the second rate at once. Rates over 100 million per
+// second, and times over 30 days, are refused.
 func NewRamp(from, to float64, over time.Duration) (Ramp, error) {
 	switch {
 	case !(from >= 0) || from > maxRampRate:
@@ -54,8 +54,8 @@ func NewRamp(from, to float64, over time.Duration) (Ramp, error) {
 	return r, nil
 }
 
-// Due is when event n, counted from 0, is due after the start, rounded down to
-// the nanosecond. A moment beyond 292 years is reported as that.
+// Due returns when event n, counted from 0, is due after the start, rounded down
+// to the nanosecond, and at most 292 years.
 func (r Ramp) Due(n uint64) time.Duration {
 	if n == 0 || r.to == 0 {
 		return 0
@@ -73,8 +73,8 @@ func (r Ramp) Due(n uint64) time.Duration {
 	return time.Duration(seconds * 1e9)
 }
 
-// Count is how many events are due once elapsed has passed since the start. It
-// is 0 before the start.
+// Count returns how many events are due once elapsed has passed since the start,
+// 0 before it.
 func (r Ramp) Count(elapsed time.Duration) uint64 {
 	if elapsed < 0 || r.to == 0 {
 		return 0

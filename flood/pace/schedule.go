@@ -5,10 +5,10 @@ import "time"
 // Schedule says when events are due, as a pure function of their number: it
 // holds no clock and no state.
 type Schedule interface {
-	// Due is when event n, counted from 0, is due after the start. It never
+	// Due returns when event n, counted from 0, is due after the start. It never
 	// decreases with n.
 	Due(n uint64) time.Duration
-	// Count is how many events are due once elapsed has passed: those n for
+	// Count returns how many events are due once elapsed has passed: those n for
 	// which Due(n) <= elapsed.
 	Count(elapsed time.Duration) uint64
 }
@@ -17,7 +17,7 @@ type Schedule interface {
 // start, never decreasing. It is for one goroutine.
 type Moments func() time.Duration
 
-// Of yields the moments of schedule, from event 0 on.
+// Of returns the moments of schedule, from event 0 on.
 func Of(schedule Schedule) Moments {
 	n := uint64(0)
 	return func() time.Duration {

@@ -5,18 +5,18 @@ import (
 	"time"
 )
 
-// SleepUntil waits until t and returns nil, or as soon as ctx ends and returns
-// its error. A t that has passed returns at once. It never returns nil early.
+// SleepUntil waits until t and returns nil, or until ctx ends and returns its
+// error. It returns at once if t has passed, and never returns nil early.
 //
 // On Linux it is late by the kernel's timer slack, some 50 µs (prctl(2),
 // PR_SET_TIMERSLACK), because it ends its wait in clock_nanosleep(2): Go's own
 // timers wait in epoll_wait, in whole milliseconds. That last stretch cannot be
-// cancelled, so the end of ctx may be noticed 3 ms late. Elsewhere it
-// is a time.Timer. A caller who must not wait for a thread after waking holds
-// its own: runtime.LockOSThread.
+// cancelled, so it may notice the end of ctx 3 ms late. Elsewhere it uses a
+// time.Timer. A caller who must not wait for a thread after waking keeps its own
+// (runtime.LockOSThread).
 //
-// t is compared on the monotonic clock if it has a reading, as what time.Now
-// and Add return does; so a stepped wall clock changes nothing.
+// t is compared on the monotonic clock if it has a reading, as the results of
+// time.Now and Add do, so that a step of the wall clock changes nothing.
 func SleepUntil(ctx context.Context, t time.Time) error {
 	if err := ctx.Err(); err != nil {
 		return err

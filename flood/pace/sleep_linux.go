@@ -13,9 +13,9 @@ import (
 // may fire more than a millisecond late, and this must cover that.
 const lastStretch = 3 * time.Millisecond
 
-// sleepPunctually blocks the thread until t. The moment is given to the kernel
-// as an absolute one, so that what interrupts the wait (the Go runtime's own
-// preemption signal does) does not lengthen it.
+// sleepPunctually blocks the thread until t. The kernel gets an absolute moment,
+// so that a signal that interrupts the wait, as the Go runtime's preemption does,
+// does not lengthen it.
 func sleepPunctually(t time.Time) error {
 	for {
 		wait := time.Until(t)

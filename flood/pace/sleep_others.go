@@ -8,5 +8,5 @@ import "time"
 // system's timers are.
 const lastStretch time.Duration = 0
 
-// sleepPunctually has nothing left to wait for.
+// sleepPunctually does nothing: nothing is left to wait for.
 func sleepPunctually(time.Time) error { return nil }

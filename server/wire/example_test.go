@@ -38,3 +38,23 @@ func Example() {
 	// chunk: Recvd msg #1: 'Hello World'<br/>
 	// end
 }
+
+// A client finds the stamps in a body that comes in pieces: it keeps what may be
+// the beginning of one for the next piece.
+func ExampleFindStamp() {
+	message := wire.AppendStamped([]byte("data: "), 1, wire.Stamp{Run: 0xbadcafe, Sequence: wire.SequenceOf("123"), N: 7, Due: 1700000000000000000})
+	var kept []byte
+	for _, piece := range [][]byte{message[:30], message[30:50], append(message[50:], "\n\n"...)} {
+		kept = append(kept, piece...)
+		for {
+			s, rest, ok := wire.FindStamp(kept)
+			kept = rest
+			if !ok {
+				break
+			}
+			fmt.Printf("run %v, message %d of %d\n", s.Run, s.N, s.Sequence)
+		}
+	}
+	// Output:
+	// run 0badcafe, message 7 of 123
+}

@@ -10,16 +10,15 @@ type Part uint8
 
 // The parts of an answer.
 const (
-	// More: nothing complete yet. Keep the bytes and come back with more behind
-	// them.
+	// More: nothing more is complete. Keep the bytes that were not taken and come
+	// back with more behind them.
 	More Part = iota
 	// Head: the head of the final answer; Status has its code.
 	Head
-	// Chunk: one whole chunk of a chunked body, or the rest of one that came in
-	// Pieces.
+	// Chunk: the end of a chunk of a chunked body: all of it, or what is left
+	// behind its Pieces.
 	Chunk
-	// Piece: some bytes of a body that has no frames, or of a chunk that is too
-	// large to wait for.
+	// Piece: some bytes of a chunk that goes on, or of a body without chunks.
 	Piece
 	// End: the body is complete.
 	End
@@ -27,20 +26,32 @@ const (
 	Malformed
 )
 
-// Limits of what a caller has to keep between two calls, in bytes.
+// Limits of what a peer may send before it comes to a point, in bytes. What
+// comes whole is held against the same limits as what comes in pieces, so that
+// the pieces make no difference.
 const (
-	maxAnswerHead = 64 << 10
-	maxWholeChunk = 8 << 20 // more than a message of 1 MiB, escaped
-	maxSizeLine   = 4 << 10
+	// MaxKept is the most that a caller has to keep between two calls: a head that
+	// is not complete.
+	MaxKept = 64 << 10
+
+	maxAnswerHead = MaxKept  // with the interim answers and empty lines before it
+	maxTrailer    = 64 << 10 // all lines of it
+	maxLine       = 4 << 10  // of a chunk size with its extensions, or of a trailer
 )
 
 // ResponseParser takes an answer apart that comes in pieces of any size. It is
-// a row of numbers: what is incomplete stays with the caller, and between two
-// messages that is nothing. The zero value is ready for the first byte.
+// a row of numbers: what is incomplete stays with the caller, and that is part of
+// a head or of a line, never of a body. It looks at each byte of those once,
+// however many pieces they come in. The zero value is ready for the first byte.
 type ResponseParser struct {
-	left   uint64 // bytes of the present chunk, or of a body of known length
+	// left is what is still to come of the present chunk, or of a body of known
+	// length; in the head and the trailer, how many bytes were taken of it.
+	left uint64
+	// seen is how many of the bytes that the caller keeps hold no line end.
+	seen   uint32
 	status uint16
 	state  parseState
+	form   bodyForm
 }
 
 type parseState uint8
@@ -48,20 +59,33 @@ type parseState uint8
 const (
 	inHead    parseState = iota
 	inSize               // at the start of a chunk
-	inChunk              // inside a large chunk, left bytes to go
-	inCRLF               // behind a large chunk
+	inChunk              // inside a chunk, left bytes to go
+	inCRLF               // behind a chunk
 	inTrailer            // behind the last chunk
 	inLength             // in a body of left bytes
 	inRaw                // in a body that ends with the connection
 	ended
 )
 
-// Status is the code of the answer's head, 0 before it.
+// Status returns the code of the answer's head, 0 before it.
 func (p *ResponseParser) Status() int { return int(p.status) }
 
 // Complete reports whether the answer may end where it stands now: whether an
 // end of the connection here cuts nothing off.
 func (p *ResponseParser) Complete() bool { return p.state == ended || p.state == inRaw }
+
+// HasLength reports whether the head said how long the body is: then this is one
+// answer, and no stream.
+func (p *ResponseParser) HasLength() bool { return p.form&sized != 0 }
+
+// Chunked reports whether the body comes in chunks.
+func (p *ResponseParser) Chunked() bool { return p.form&framed != 0 }
+
+// Begun reports whether any of the body has come.
+func (p *ResponseParser) Begun() bool { return p.form&begun != 0 }
+
+// Coding returns how the body is compressed, such as gzip: "" if it is not.
+func (p *ResponseParser) Coding() string { return codings[p.form&codingMask] }
 
 // Next reads one part from the start of b and returns it, its payload (for
 // Chunk and Piece, a part of b) and how many bytes of b it took. Call it until
@@ -70,188 +94,122 @@ func (p *ResponseParser) Complete() bool { return p.state == ended || p.state ==
 func (p *ResponseParser) Next(b []byte) (part Part, payload []byte, n int) {
 	switch p.state {
 	case inHead:
-		return p.head(b)
+		part, n = p.head(b)
+		return part, nil, n
 	case inSize:
 		return p.chunk(b)
 	case inChunk:
-		n = int(min(p.left, uint64(len(b))))
-		if n == 0 {
-			return More, nil, 0
-		}
-		if p.left -= uint64(n); p.left > 0 {
-			return Piece, b[:n], n
-		}
-		p.state = inCRLF
-		return Chunk, b[:n], n
+		return p.inside(b)
 	case inCRLF:
 		return p.chunkEnd(b)
 	case inTrailer:
-		return p.trailer(b)
+		part, n = p.trailer(b)
+		return part, nil, n
 	case inLength:
 		n = int(min(p.left, uint64(len(b))))
-		if p.left -= uint64(n); p.left == 0 {
-			p.state = ended
-			if n == 0 {
-				return End, nil, 0
-			}
-		}
 		if n == 0 {
 			return More, nil, 0
+		}
+		p.form |= begun
+		if p.left -= uint64(n); p.left == 0 {
+			p.state = ended
 		}
 		return Piece, b[:n], n
 	case inRaw:
 		if len(b) == 0 {
 			return More, nil, 0
 		}
+		p.form |= begun
 		return Piece, b, len(b)
 	default:
 		return End, nil, 0
 	}
 }
 
-func (p *ResponseParser) fail() (Part, []byte, int) {
+func (p *ResponseParser) fail() Part {
 	p.state = ended
-	return Malformed, nil, 0
+	return Malformed
 }
 
-func (p *ResponseParser) head(b []byte) (Part, []byte, int) {
-	if !bytes.HasPrefix(b, []byte("HTTP/1.")[:min(len(b), 7)]) {
-		return p.fail()
+// line returns the end of the line that b begins with, behind its LF: 0 while
+// that has not come. ok is false for a line longer than limit.
+func (p *ResponseParser) line(b []byte, limit int) (end int, ok bool) {
+	known := int(p.seen)
+	i := bytes.IndexByte(b[known:], '\n')
+	if i < 0 {
+		p.seen = uint32(min(len(b), math.MaxUint32))
+		return 0, len(b) < limit
 	}
-	lineEnd := bytes.IndexByte(b, '\n')
-	if lineEnd < 0 {
-		return p.wait(b, maxAnswerHead)
-	}
-	end, ok := scanFields(b, lineEnd+1)
-	if !ok || end > maxAnswerHead {
-		return p.fail()
-	}
-	if end < 0 {
-		return p.wait(b, maxAnswerHead)
-	}
-	status, ok := parseStatus(b[:lineEnd])
-	if !ok {
-		return p.fail()
-	}
-	if status < 200 && status != 101 { // an interim answer; the real one follows
-		part, payload, n := p.head(b[end:])
-		if part == Head {
-			return part, payload, n + end
-		}
-		return part, nil, 0
-	}
-	p.status = status
-	if !p.body(b[lineEnd+1 : end]) {
-		return p.fail()
-	}
-	return Head, nil, end
+	p.seen = 0
+	end = known + i + 1
+	return end, end <= limit
 }
 
-// parseStatus reads `HTTP/1.1 200 OK`.
-func parseStatus(line []byte) (uint16, bool) {
-	if len(line) < len("HTTP/1.1 200") || line[8] != ' ' {
-		return 0, false
-	}
-	var n uint16
-	for _, c := range line[9:12] {
-		if c < '0' || c > '9' {
-			return 0, false
-		}
-		n = n*10 + uint16(c-'0')
-	}
-	return n, n >= 100
-}
-
-// body works out how the body ends (RFC 9112, section 6.3).
-func (p *ResponseParser) body(fields []byte) bool {
-	p.state = inRaw
-	if p.status == 204 || p.status == 304 {
-		p.state = ended
-		return true
-	}
-	for line := range bytes.Lines(fields) {
-		name, value, _ := bytes.Cut(line, []byte{':'})
-		value = bytes.TrimSpace(value)
-		switch {
-		case bytes.EqualFold(name, []byte("Transfer-Encoding")):
-			if lastToken(value, "chunked") {
-				p.state = inSize
-			}
-		case bytes.EqualFold(name, []byte("Content-Length")) && p.state != inSize:
-			n, ok := ParseID(value)
-			if !ok {
-				return false
-			}
-			p.left = uint64(n)
-			p.state = inLength
-			if n == 0 {
-				p.state = ended
-			}
-		}
-	}
-	return true
-}
-
-func lastToken(value []byte, token string) bool {
-	if i := bytes.LastIndexByte(value, ','); i >= 0 {
-		value = bytes.TrimSpace(value[i+1:])
-	}
-	return bytes.EqualFold(value, []byte(token))
-}
-
-// chunk reads a whole chunk, or begins a large one.
+// chunk reads a chunk's size, and what has come of the chunk.
 func (p *ResponseParser) chunk(b []byte) (Part, []byte, int) {
-	lineEnd := bytes.IndexByte(b, '\n')
-	if lineEnd < 0 {
-		if len(b) > 0 && hexDigit(b[0]) < 0 {
-			return p.fail()
-		}
-		return p.wait(b, maxSizeLine)
+	if len(b) > 0 && hexDigit(b[0]) < 0 {
+		return p.fail(), nil, 0
 	}
-	size, ok := parseChunkSize(trimCR(b[:lineEnd]))
-	if !ok || lineEnd >= maxSizeLine {
-		return p.fail()
-	}
-	start := lineEnd + 1
-	if size == 0 {
-		p.state = inTrailer
-		part, payload, n := p.trailer(b[start:])
-		if part == More {
-			return More, nil, start // the size line is done with; the trailer is to come
-		}
-		return part, payload, start + n
-	}
-	if size > maxWholeChunk {
-		p.left, p.state = size, inChunk
-		part, payload, n := p.Next(b[start:])
-		return part, payload, start + n
-	}
-	end := start + int(size)
-	if len(b) < end+1 || b[end] == '\r' && len(b) < end+2 {
+	start, ok := p.line(b, maxLine)
+	switch {
+	case !ok:
+		return p.fail(), nil, 0
+	case start == 0:
 		return More, nil, 0
 	}
-	n, ok := lineBreak(b[end:])
+	size, ok := parseChunkSize(trimCR(b[:start-1]))
 	if !ok {
-		return p.fail()
+		return p.fail(), nil, 0
 	}
-	return Chunk, b[start:end], end + n
+	p.left = size
+	if size == 0 {
+		p.state = inTrailer
+		part, n := p.trailer(b[start:])
+		return part, nil, start + n
+	}
+	p.state = inChunk
+	part, payload, n := p.inside(b[start:])
+	return part, payload, start + n
+}
+
+// inside hands on what has come of a chunk.
+func (p *ResponseParser) inside(b []byte) (Part, []byte, int) {
+	n := int(min(p.left, uint64(len(b))))
+	if n == 0 {
+		return More, nil, 0
+	}
+	p.form |= begun
+	if p.left -= uint64(n); p.left > 0 {
+		return Piece, b[:n], n
+	}
+	p.state = inCRLF
+	// Its line end comes with it as a rule.
+	if end, ok := lineBreak(b[n:]); ok && end > 0 {
+		p.state = inSize
+		return Chunk, b[:n], n + end
+	}
+	return Chunk, b[:n], n
 }
 
 func (p *ResponseParser) chunkEnd(b []byte) (Part, []byte, int) {
-	if len(b) == 0 || b[0] == '\r' && len(b) < 2 {
-		return More, nil, 0
-	}
 	n, ok := lineBreak(b)
-	if !ok {
-		return p.fail()
+	switch {
+	case !ok:
+		return p.fail(), nil, 0
+	case n == 0:
+		return More, nil, 0
 	}
 	p.state = inSize
 	part, payload, m := p.chunk(b[n:])
 	return part, payload, n + m
 }
 
-func lineBreak(b []byte) (int, bool) {
+// lineBreak returns the length of the line end that b begins with, 0 while that
+// has not come.
+func lineBreak(b []byte) (n int, ok bool) {
 	switch {
+	case len(b) == 0, len(b) == 1 && b[0] == '\r':
+		return 0, true
 	case b[0] == '\n':
 		return 1, true
 	case b[0] == '\r' && b[1] == '\n':
@@ -260,28 +218,33 @@ func lineBreak(b []byte) (int, bool) {
 	return 0, false
 }
 
-func (p *ResponseParser) trailer(b []byte) (Part, []byte, int) {
-	end, ok := scanFields(b, 0)
-	if !ok || end > maxAnswerHead {
-		return p.fail()
+// trailer reads the lines behind the last chunk up to an empty one. What they say
+// is for nobody here.
+func (p *ResponseParser) trailer(b []byte) (Part, int) {
+	for taken := 0; ; {
+		end, ok := p.line(b[taken:], maxLine)
+		switch {
+		case !ok || p.left+uint64(end) > maxTrailer:
+			return p.fail(), 0
+		case end == 0:
+			return More, taken
+		}
+		line := trimCR(b[taken : taken+end-1])
+		taken += end
+		p.left += uint64(end)
+		if len(line) == 0 {
+			p.state = ended
+			return End, taken
+		}
+		if folded := line[0] == ' ' || line[0] == '\t'; !folded && bytes.IndexByte(line, ':') < 1 {
+			return p.fail(), 0
+		}
 	}
-	if end < 0 {
-		return p.wait(b, maxAnswerHead)
-	}
-	p.state = ended
-	return End, nil, end
-}
-
-// wait asks for more, unless there is too much already. What comes whole is held
-// against the same limits, so that the pieces it comes in make no difference.
-func (p *ResponseParser) wait(b []byte, limit int) (Part, []byte, int) {
-	if len(b) >= limit {
-		return p.fail()
-	}
-	return More, nil, 0
 }
 
 // parseChunkSize reads hex digits up to an extension (RFC 9112, section 7.1).
+// What an extension says ends with its line, quoted or not: a quoted string
+// holds no line end (RFC 9110, section 5.6.4).
 func parseChunkSize(line []byte) (uint64, bool) {
 	line, _, _ = bytes.Cut(line, []byte{';'})
 	line = bytes.TrimRight(line, " \t")
@@ -299,14 +262,18 @@ func parseChunkSize(line []byte) (uint64, bool) {
 	return n, true
 }
 
-func hexDigit(c byte) int {
-	switch {
-	case c >= '0' && c <= '9':
-		return int(c - '0')
-	case c >= 'a' && c <= 'f':
-		return int(c-'a') + 10
-	case c >= 'A' && c <= 'F':
-		return int(c-'A') + 10
+// hexDigit returns the value of a hex digit, -1 for any other byte.
+func hexDigit(c byte) int { return int(hexDigits[c]) }
+
+var hexDigits = func() (t [256]int8) {
+	for c := range t {
+		t[c] = -1
 	}
-	return -1
-}
+	for i, c := range []byte("0123456789abcdef") {
+		t[c] = int8(i)
+	}
+	for i, c := range []byte("ABCDEF") {
+		t[c] = int8(10 + i)
+	}
+	return t
+}()

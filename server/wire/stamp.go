@@ -9,149 +9,240 @@ import (
 // Stamp is what a generator puts into each message so that whoever receives it
 // can tell lateness and loss.
 type Stamp struct {
-	// Run tells one generator's run from another's.
-	Run uint32
-	// N counts the messages of that run to this id: 1, 2, 3…
+	// Run is one run of one generator.
+	Run Run
+	// Sequence is whose numbers N counts: those of an id or of a publisher.
+	Sequence Sequence
+	// N numbers the messages of Sequence in Run: 1, 2, 3…
 	N uint64
 	// Due is when the message was due, in unix nanoseconds.
 	Due int64
 }
 
+// The bounds of a stamp. What lies beyond them was not written by a generator,
+// and is no stamp.
+const (
+	// MaxNumber is the highest N: a million messages per second to one id for half
+	// a year. Sums over all the connections of a process stay within 63 bits.
+	MaxNumber = 1 << 44
+	// MaxStamp is the longest stamp in bytes, in whatever way it is escaped: the
+	// most that [FindStamp] leaves for the next bytes.
+	MaxStamp = len(" s") + maxEquals + runDigits + len(".") + maxDigits +
+		len(" f") + maxEquals + maxName + len(" t") + maxEquals + dueDigits
+
+	maxDigits = len("18446744073709551615")
+	maxName   = 64
+	// dueDigits ends a time without looking at what follows: from 2001 until 2286
+	// unix nanoseconds have 19 digits, and a 20th would not fit.
+	dueDigits = 19
+	maxEquals = len("&equals;")
+)
+
 // AppendStamped appends the article's message, stamped:
-// `Fake message Num = 7 s=0badcafe.3 t=1700000000000000000`. num is the count
-// of the sender, which the article prints.
+// `Fake message Num = 7 s=0badcafe.3 f=123 t=1700000000000000000`. num is the
+// sender's own count, which the article prints. N must be 1 to [MaxNumber], and
+// Due after 2001: a reader has to see where it ends.
 func AppendStamped(dst []byte, num uint64, s Stamp) []byte {
-	const digits = "0123456789abcdef"
 	dst = append(dst, "Fake message Num = "...)
 	dst = strconv.AppendUint(dst, num, 10)
 	dst = append(dst, " s="...)
-	for shift := 28; shift >= 0; shift -= 4 {
-		dst = append(dst, digits[s.Run>>shift&15])
-	}
+	dst = appendHex(dst, uint64(s.Run), runDigits)
 	dst = append(dst, '.')
 	dst = strconv.AppendUint(dst, s.N, 10)
+	dst = s.Sequence.appendField(dst)
 	dst = append(dst, " t="...)
 	return strconv.AppendInt(dst, s.Due, 10)
 }
 
-// FindStamp finds the first stamp in b and returns it with the bytes behind
-// it. Where b ends inside what may be a stamp, ok is false and rest begins
-// there; else rest is empty when there is none. A stamp whose digits reach the
-// end of b counts as whole: see [StampCut].
+// FindStamp finds the first stamp in b, which is any part of a body, and returns
+// it with the bytes behind it. Without one, ok is false, and rest is the end of b
+// that may be the beginning of a stamp: put the next bytes of the body behind it
+// and look again. rest is shorter than [MaxStamp], and mostly empty. How a body
+// is cut makes no difference to what is found in it.
+//
+// A stamp is found as AppendStamped writes it, inside any text, and where
+// an encoder has escaped its equals signs, as some do for JSON (\u003d) and HTML
+// (&#61;). It is not found where its spaces are escaped too, as in a URL, nor in
+// base64 or compressed data.
 func FindStamp(b []byte) (s Stamp, rest []byte, ok bool) {
 	for {
-		i := bytes.Index(b, []byte(" s="))
+		i := bytes.Index(b, []byte(" s"))
 		if i < 0 {
-			return Stamp{}, tail(b), false
+			if n := len(b); n > 0 && b[n-1] == ' ' {
+				return Stamp{}, b[n-1:], false
+			}
+			return Stamp{}, nil, false
 		}
-		s, n, state := parseStamp(b[i:])
-		switch state {
+		b = b[i:]
+		r := stampReader{b: b, at: len(" s")}
+		switch r.read(&s) {
 		case stampWhole:
-			return s, b[i+n:], true
-		case stampCut:
-			return Stamp{}, b[i:], false
+			return s, b[r.at:], true
+		case stampCut, stampOpen:
+			return Stamp{}, b, false
 		}
-		b = b[i+1:]
+		b = b[len(" s")-1:]
 	}
 }
 
-// StampCut reports whether the end of b cuts a stamp in two or might, so that
-// a reader of an unframed stream keeps the bytes from at on for the next piece.
-func StampCut(b []byte) (at int, cut bool) {
-	i := bytes.LastIndex(b, []byte(" s="))
-	if i < 0 {
-		at = len(b) - len(tail(b))
-		return at, at < len(b)
+// LastStamp returns the stamp at the start of rest, which FindStamp left, once
+// the body has ended: only then does a number that reached the end of it stand
+// for itself.
+func LastStamp(rest []byte) (s Stamp, ok bool) {
+	if !bytes.HasPrefix(rest, []byte(" s")) {
+		return Stamp{}, false
 	}
-	_, n, state := parseStamp(b[i:])
-	if state == stampCut || state == stampWhole && i+n == len(b) {
-		return i, true
-	}
-	at = len(b) - len(tail(b))
-	return at, at < len(b)
-}
-
-// tail is the end of b that may be the beginning of " s=".
-func tail(b []byte) []byte {
-	for n := min(2, len(b)); n > 0; n-- {
-		if string(b[len(b)-n:]) == " s="[:n] {
-			return b[len(b)-n:]
-		}
-	}
-	return nil
+	r := stampReader{b: rest, at: len(" s")}
+	return s, r.read(&s) == stampOpen
 }
 
 type stampState uint8
 
 const (
-	stampNone stampState = iota
-	stampCut
-	stampWhole
+	stampNone  stampState = iota
+	stampCut              // the bytes end within it
+	stampOpen             // the bytes end with it, unless more digits follow
+	stampWhole            // complete, whatever follows
 )
 
-// parseStamp reads ` s=<8 hex>.<digits> t=<digits>` at the start of b.
-func parseStamp(b []byte) (s Stamp, n int, state stampState) {
-	const runAt, dotAt, nAt = 3, 11, 12
-	for i := runAt; i < dotAt; i++ {
-		if i >= len(b) {
-			return s, 0, stampCut
-		}
-		d := hexDigit(b[i])
-		if d < 0 {
-			return s, 0, stampNone
-		}
-		s.Run = s.Run<<4 | uint32(d)
-	}
-	if len(b) <= dotAt {
-		return s, 0, stampCut
-	}
-	if b[dotAt] != '.' {
-		return s, 0, stampNone
-	}
-	count, n := digits(b, nAt)
-	if n < 0 {
-		return s, 0, stampNone
-	}
-	if n == len(b) {
-		return s, 0, stampCut
-	}
-	if n == nAt {
-		return s, 0, stampNone
-	}
-	for _, c := range []byte(" t=") {
-		if n == len(b) {
-			return s, 0, stampCut
-		}
-		if b[n] != c {
-			return s, 0, stampNone
-		}
-		n++
-	}
-	due, end := digits(b, n)
-	if end == n {
-		if n == len(b) {
-			return s, 0, stampCut
-		}
-		return s, 0, stampNone
-	}
-	if end < 0 || due > math.MaxInt64 {
-		return s, 0, stampNone
-	}
-	s.N, s.Due = count, int64(due)
-	return s, end, stampWhole
+// stampReader reads one stamp at the start of b.
+type stampReader struct {
+	b  []byte
+	at int
 }
 
-// digits reads a decimal number at b[at:] and returns where it ends, or -1 if
-// it is none that was written by AppendStamped: it does not fit, or has so many
-// zeros in front that a reader would keep them without end.
-func digits(b []byte, at int) (n uint64, end int) {
-	const most = len("18446744073709551615")
-	for end = at; end < len(b) && b[end] >= '0' && b[end] <= '9'; end++ {
-		d := uint64(b[end] - '0')
-		if end-at >= most || n > (math.MaxUint64-d)/10 {
-			return 0, -1
+// read reads a stamp from behind its " s".
+func (r *stampReader) read(s *Stamp) stampState {
+	if state := r.equals(); state != stampWhole {
+		return state
+	}
+	if state := r.run(&s.Run); state != stampWhole {
+		return state
+	}
+	n, state := r.number(maxDigits, MaxNumber)
+	switch {
+	case state == stampOpen:
+		return stampCut // a field must follow
+	case state != stampWhole:
+		return state
+	case n == 0:
+		return stampNone
+	}
+	s.N, s.Sequence = n, NoSequence
+	field, state := r.field()
+	if state == stampWhole && field == 'f' {
+		if state = r.sequence(&s.Sequence); state == stampWhole {
+			field, state = r.field()
+		}
+	}
+	switch {
+	case state != stampWhole:
+		return state
+	case field != 't':
+		return stampNone
+	}
+	due, state := r.number(dueDigits, math.MaxInt64)
+	s.Due = int64(due)
+	return state
+}
+
+// field reads the space, the letter and the equals sign in front of a value.
+func (r *stampReader) field() (letter byte, state stampState) {
+	b := r.b[r.at:]
+	if len(b) > 0 && b[0] != ' ' {
+		return 0, stampNone
+	}
+	if len(b) < 2 {
+		return 0, stampCut
+	}
+	if letter = b[1]; letter != 't' && letter != 'f' {
+		return 0, stampNone
+	}
+	r.at += 2
+	return letter, r.equals()
+}
+
+// equalsSigns are the ways to write one, in lower case, the shortest of each
+// beginning first.
+var equalsSigns = [...]string{"=", `\u003d`, "&#61;", "&#x3d;", "&equals;", "%3d"}
+
+func (r *stampReader) equals() stampState {
+	b := r.b[r.at:]
+	if len(b) > 0 && b[0] == '=' {
+		r.at++
+		return stampWhole
+	}
+	state := stampNone
+	for _, sign := range equalsSigns {
+		switch n := min(len(b), len(sign)); {
+		case !bytes.EqualFold(b[:n], []byte(sign[:n])):
+		case n == len(sign):
+			r.at += n
+			return stampWhole
+		default:
+			state = stampCut
+		}
+	}
+	return state
+}
+
+// run reads the run's word and the point behind it.
+func (r *stampReader) run(run *Run) stampState {
+	word := r.b[r.at:]
+	v, n := parseHex(word[:min(len(word), runDigits)])
+	switch {
+	case n < min(len(word), runDigits):
+		return stampNone
+	case len(word) <= runDigits:
+		return stampCut
+	case word[runDigits] != '.':
+		return stampNone
+	}
+	*run = Run(v)
+	r.at += runDigits + len(".")
+	return stampWhole
+}
+
+// number reads up to most digits of a number up to limit. With as many as that
+// it is whole; with fewer, what follows ends it.
+func (r *stampReader) number(most int, limit uint64) (n uint64, state stampState) {
+	b := r.b[r.at:]
+	i := 0
+	for ; i < len(b) && i < most && b[i]-'0' < 10; i++ {
+		d := uint64(b[i] - '0')
+		if n > (limit-d)/10 {
+			return 0, stampNone
 		}
 		n = n*10 + d
 	}
-	return n, end
+	r.at += i
+	switch {
+	case i == len(b) && i == 0:
+		return 0, stampCut
+	case i == 0:
+		return 0, stampNone
+	case i == len(b) && i < most:
+		return n, stampOpen
+	}
+	return n, stampWhole
+}
+
+// sequence reads a sequence's name.
+func (r *stampReader) sequence(q *Sequence) stampState {
+	b := r.b[r.at:]
+	n := 0
+	for n < len(b) && isNameByte(b[n]) {
+		n++
+	}
+	switch {
+	case n > maxName:
+		return stampNone
+	case n == len(b):
+		return stampCut
+	case n == 0:
+		return stampNone
+	}
+	*q = parseSequence(b[:n])
+	r.at += n
+	return stampWhole
 }

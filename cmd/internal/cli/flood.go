@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strconv"
 	"strings"
 	"time"
 
@@ -16,6 +15,7 @@ import (
 	"example.org/comet/flood"
 	"example.org/comet/flood/pace"
 	"example.org/comet/memlog/series"
+	"example.org/comet/server/wire"
 	"example.org/comet/sysctl"
 )
 
@@ -29,6 +29,7 @@ func newFlood(env *Env) *cobra.Command {
 		asJSON    bool
 		attended  bool
 		rate      = rateValue{}
+		runs      runWords
 		interval  duration
 		conns     count
 		inFlight  count = 512
@@ -86,7 +87,7 @@ address; more source addresses multiply that.`,
 			cfg.Connections, cfg.InFlight = int(conns), int(inFlight)
 			cfg.Duration, cfg.ConnectTimeout = time.Duration(planEnd), time.Duration(timeout)
 			cfg.SampleInterval = time.Duration(sampleInt)
-			cfg.Logger = env.Logger()
+			cfg.Logger, cfg.Run = env.Logger(), runs
 			out, err := newFloodOutput(env, asJSON, logFile)
 			if err != nil {
 				return err
@@ -112,6 +113,8 @@ address; more source addresses multiply that.`,
 	f.BoolVar(&asJSON, "json", false, "print JSON lines instead")
 	f.Var(&sampleInt, "sample-interval", "how often to print")
 	f.BoolVar(&attended, "attended", false, "a line on standard input starts the run, its end stops it")
+	f.Var(&runs, "run", "the `word` of a run of msggen whose messages count, and no others; repeatable")
+	_ = f.MarkHidden("run")
 	_ = f.MarkHidden("sample-interval")
 	_ = f.MarkHidden("attended")
 	return cmd
@@ -239,6 +242,21 @@ func (r *rateValue) Set(s string) error {
 	return nil
 }
 
+// runWords is a repeatable flag value: the words of runs.
+type runWords []wire.Run
+
+func (r *runWords) String() string { return "" }
+func (r *runWords) Type() string   { return "word" }
+
+func (r *runWords) Set(s string) error {
+	var run wire.Run
+	if err := run.UnmarshalText([]byte(s)); err != nil {
+		return err
+	}
+	*r = append(*r, run)
+	return nil
+}
+
 func connectPace(rate rateValue, interval time.Duration) (pace.Pacer, error) {
 	switch {
 	case interval == 0:
@@ -295,26 +313,9 @@ func (o *floodOutput) sample(s flood.Sample) {
 		return
 	}
 	o.last = s.Time
-	if err := o.log.Write(floodLogLine(s)); err != nil {
+	if err := o.log.Write(s.LogLine()); err != nil {
 		o.env.Logger().Warn("a line of the flood log was lost", "error", err)
 	}
-}
-
-// floodLogLine is a sample as flood's own log has it.
-func floodLogLine(s flood.Sample) series.Sample {
-	line := series.Sample{Time: s.Time, RSSKB: series.Unknown, Connections: int64(s.Counts.Connected)}
-	add := func(key, value string) { line.Fields = append(line.Fields, series.Field{Key: key, Value: value}) }
-	add("connected", strconv.Itoa(s.Counts.Connected))
-	add("closed", strconv.FormatUint(s.Closed, 10))
-	add("chunks", strconv.FormatUint(s.Chunks, 10))
-	p50, p99 := "-", "-"
-	if s.Latency != nil {
-		p50 = strconv.FormatFloat(s.Latency.P50, 'f', 3, 64)
-		p99 = strconv.FormatFloat(s.Latency.P99, 'f', 3, 64)
-	}
-	add("p50_ms", p50)
-	add("p99_ms", p99)
-	return line
 }
 
 func (o *floodOutput) result(r flood.Result, interrupted bool) error {

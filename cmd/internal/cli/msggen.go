@@ -153,6 +153,8 @@ one took last, and did not confirm, is unknown.`,
 	f.Var(&pubConns, "publish-connections", "with --publish: how many connections, each with one request at a time")
 	f.StringVar(&logFile, "log", "", "append a line each second to this `file`, for comet plot")
 	f.BoolVar(&asJSON, "json", false, "print JSON lines: a sample each second, and the result")
+	f.TextVar(&cfg.Run, "run", cfg.Run, "the `word` that all stamps carry, eight hex digits; 00000000 picks one")
+	_ = f.MarkHidden("run") // for bench, as feedback is
 	f.BoolVar(&feedback, "feedback", false, "standard input says, a number a line, how many messages were delivered; its end ends the run")
 	_ = f.MarkHidden("feedback") // for bench; fails only for a name that is no flag
 	return cmd

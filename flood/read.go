@@ -1,0 +1,280 @@
+package flood
+
+import (
+	"slices"
+	"time"
+
+	"example.org/comet/server/wire"
+)
+
+// reading is where one connection stands in its answer and in its account: 48
+// bytes, without pointers. What the usual connection does not need is in its
+// row of spares.
+type reading struct {
+	parser wire.ResponseParser
+	// The usual connection carries one sequence, of one run.
+	sequence wire.Sequence
+	track    track
+	run      wire.Run
+	spare    uint32 // its row in spares, or 0
+}
+
+// spares holds what a connection needs now and then. Row 0 is never used.
+type spares struct {
+	rows []spare
+	free []uint32
+}
+
+type spare struct {
+	// head is what has come of a head, or of a line of framing: up to
+	// wire.MaxKept.
+	head []byte
+	// stamp is the end of the body so far that may begin a stamp: up to
+	// wire.MaxStamp.
+	stamp []byte
+	// account is nil while the usual track tells everything.
+	account *account
+}
+
+// keptCapacity is what a row keeps for its next use.
+const keptCapacity = 4 << 10
+
+// of returns the row of r, which may be new.
+func (s *spares) of(r *reading) *spare {
+	if r.spare == 0 {
+		if n := len(s.free); n > 0 {
+			r.spare, s.free = s.free[n-1], s.free[:n-1]
+		} else {
+			if len(s.rows) == 0 {
+				s.rows = make([]spare, 1, 8)
+			}
+			r.spare = uint32(len(s.rows))
+			s.rows = append(s.rows, spare{})
+		}
+	}
+	return &s.rows[r.spare]
+}
+
+// tidy gives the row of r back if there is nothing in it.
+func (s *spares) tidy(r *reading) {
+	row := &s.rows[r.spare]
+	if cap(row.head) > keptCapacity && len(row.head) <= keptCapacity {
+		row.head = append([]byte(nil), row.head...)
+	}
+	if len(row.head) == 0 && len(row.stamp) == 0 && row.account == nil {
+		s.free = append(s.free, r.spare)
+		r.spare = 0
+	}
+}
+
+// drop gives the row of r back, whatever is in it.
+func (s *spares) drop(r *reading) {
+	if r.spare == 0 {
+		return
+	}
+	row := &s.rows[r.spare]
+	if row.account != nil {
+		row.account.held.give(row.account.held.used)
+	}
+	row.head, row.stamp, row.account = row.head[:0], row.stamp[:0], nil
+	s.tidy(r)
+}
+
+// feed takes the next bytes of an answer, up to a part that the caller has to
+// act on: Head, End or Malformed, with the bytes behind it, which are to be fed
+// next. More means that all is taken. Each byte is copied twice at most: into
+// the row of a connection whose head or line is incomplete, and within it.
+func (o *observer) feed(r *reading, b []byte, now time.Time) (part wire.Part, rest []byte) {
+	if r.spare != 0 {
+		if row := &o.spares.rows[r.spare]; len(row.head) > 0 {
+			row.head = append(row.head, b...)
+			b, row.head = row.head, row.head[:0]
+		}
+	}
+	for {
+		part, payload, n := r.parser.Next(b)
+		b = b[n:]
+		switch part {
+		case wire.Chunk, wire.Piece:
+			if part == wire.Chunk || !r.parser.Chunked() {
+				o.counts.Chunks++
+			}
+			o.scan(r, payload, now)
+		case wire.More:
+			o.keep(r, b)
+			return part, nil
+		case wire.End:
+			o.bodyEnded(r, now)
+			return part, nil
+		default:
+			return part, b
+		}
+	}
+}
+
+// keep keeps what is incomplete, which may lie in the row already.
+func (o *observer) keep(r *reading, b []byte) {
+	if len(b) > 0 {
+		row := o.spares.of(r)
+		if whole := row.head[:cap(row.head)]; len(whole) >= len(b) && &whole[0] == &b[0] {
+			row.head = whole[:len(b)]
+		} else {
+			row.head = append(row.head[:0], b...)
+		}
+	}
+	if r.spare != 0 {
+		o.spares.tidy(r)
+	}
+}
+
+// scan finds the stamps in the next bytes of a body.
+func (o *observer) scan(r *reading, payload []byte, now time.Time) {
+	if r.spare != 0 && len(o.spares.rows[r.spare].stamp) > 0 {
+		payload = o.resume(r, payload, now)
+	}
+	for {
+		s, rest, ok := wire.FindStamp(payload)
+		if !ok {
+			if len(rest) > 0 {
+				row := o.spares.of(r)
+				row.stamp = append(row.stamp[:0], rest...)
+			}
+			return
+		}
+		o.stamped(r, s, now)
+		payload = rest
+	}
+}
+
+// resume goes on with what may be a stamp that was cut, and returns the rest of
+// payload, in which no stamp has been looked for.
+func (o *observer) resume(r *reading, payload []byte, now time.Time) []byte {
+	row := &o.spares.rows[r.spare]
+	n := copy(o.seam[:], row.stamp)
+	row.stamp = row.stamp[:0]
+	joined := o.seam[:n+copy(o.seam[n:], payload[:min(len(payload), wire.MaxStamp)])]
+	for behind := payload[len(joined)-n:]; ; {
+		s, rest, ok := wire.FindStamp(joined)
+		switch {
+		case ok:
+			o.stamped(r, s, now)
+			if len(rest) > len(payload)-len(behind) { // still in what was kept
+				joined = rest
+				continue
+			}
+		case len(behind) == 0:
+			row := o.spares.of(r)
+			row.stamp = append(row.stamp, rest...)
+			return nil
+		}
+		return payload[len(payload)-len(behind)-len(rest):]
+	}
+}
+
+// bodyEnded takes the stamp that the end of the body completes.
+func (o *observer) bodyEnded(r *reading, now time.Time) {
+	if r.spare == 0 {
+		return
+	}
+	row := &o.spares.rows[r.spare]
+	s, ok := wire.LastStamp(row.stamp)
+	row.stamp = row.stamp[:0]
+	if ok {
+		o.stamped(r, s, now)
+	}
+	o.spares.tidy(r)
+}
+
+// stamped takes one stamp off the wire.
+func (o *observer) stamped(r *reading, s wire.Stamp, now time.Time) {
+	if !o.counted(s.Run) {
+		o.counts.Replayed++
+		return
+	}
+	if o.counts.Stamped == 0 {
+		o.firstStamp = now
+	}
+	o.lastStamp = now
+	o.counts.Stamped++
+	a := o.arrived(r, s)
+	o.counts.Missing += a.missing
+	switch {
+	case a.unknown:
+	case !a.fresh:
+		o.counts.Duplicated++
+	default:
+		o.counts.Delivered++
+		if a.reordered {
+			o.counts.Reordered++
+		}
+		o.late(time.Duration(now.UnixNano() - s.Due))
+	}
+}
+
+// counted reports whether stamps of a run are counted.
+func (o *observer) counted(run wire.Run) bool {
+	return len(o.config.Run) == 0 || slices.Contains(o.config.Run, run)
+}
+
+// arrived enters a stamp into the account of its connection.
+func (o *observer) arrived(r *reading, s wire.Stamp) arrival {
+	if r.track.last == 0 {
+		r.run, r.sequence = s.Run, s.Sequence
+	}
+	usual := s.Run == r.run && s.Sequence == r.sequence
+	if usual && r.track.usual(s.N) {
+		return arrival{fresh: true}
+	}
+	if usual && s.N >= r.track.first && s.N <= r.track.last && !o.hasAccount(r) {
+		return arrival{} // there are no gaps to be filled
+	}
+	acc := o.account(r)
+	t, g := &r.track, &acc.gaps
+	if !usual {
+		other := acc.other(sequenceKey{s.Sequence, s.Run})
+		if other == nil {
+			o.unknown(&acc.full)
+			return arrival{unknown: true}
+		}
+		t, g = &other.track, &other.gaps
+	}
+	a := t.see(s.N, g, &acc.held)
+	if a.unknown {
+		o.unknown(&g.unknown)
+	}
+	return a
+}
+
+func (o *observer) hasAccount(r *reading) bool {
+	return r.spare != 0 && o.spares.rows[r.spare].account != nil
+}
+
+// account returns the account of r, which may be new.
+func (o *observer) account(r *reading) *account {
+	row := o.spares.of(r)
+	if row.account == nil {
+		row.account = &account{held: o.held}
+	}
+	return row.account
+}
+
+// unknown counts an account that has become unknown, once.
+func (o *observer) unknown(already *bool) {
+	if !*already {
+		o.counts.UnknownTracks++
+		*already = true
+	}
+}
+
+// late records how long after it was due a message came. One that came before
+// cannot have: the clocks of here and of its generator differ by that much at
+// least.
+func (o *observer) late(d time.Duration) {
+	if d < 0 {
+		o.counts.BeforeDue++
+		o.counts.BeforeDueMS = max(o.counts.BeforeDueMS, -d.Seconds()*1000)
+		return
+	}
+	record(o.latency, d)
+	record(o.recent, d)
+}
