@@ -112,7 +112,7 @@ func TestStampsOfLinesAreThoseOfTheSocket(t *testing.T) {
 		// The first two begin in the first half.
 		for i, want := range []time.Duration{time.Second, time.Second, 2 * time.Second} {
 			line, rest, _ := strings.Cut(string(text), "\n")
-			stamp, _, found := wire.FindStamp([]byte(line))
+			stamp, _, found := wire.FindStamp([]byte(line + "\n")) // the clock here has a digit less than today's
 			if got := time.Unix(0, stamp.Due).Sub(begun); !found || i != 1 && got != want || got < time.Second || got > 2*time.Second {
 				t.Errorf("line %d, %q, is stamped %v after the start, want %v", i, line, got, want)
 			}

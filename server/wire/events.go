@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"strconv"
 	"time"
 )
 
@@ -101,7 +102,7 @@ func (r *EventReader) readLine(line []byte, event func(Event)) {
 			r.id, r.hasID = string(value), true
 		}
 	case "retry":
-		if ms, end := digits(value, 0); end == len(value) && end > 0 && ms <= uint64(24*time.Hour/time.Millisecond) {
+		if ms, err := strconv.ParseUint(string(value), 10, 64); err == nil && ms <= uint64(24*time.Hour/time.Millisecond) {
 			r.Retry = time.Duration(ms) * time.Millisecond
 		}
 	}
