@@ -7,8 +7,10 @@ import (
 	"log/slog"
 	"net/netip"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
+	"unicode"
 )
 
 // accessLog writes a line of JSON for one of every so many streams at its end,
@@ -26,7 +28,7 @@ import (
 // length, and those for which it has no room are counted as dropped, as are
 // those that could not be written. A nil accessLog logs nothing.
 type accessLog struct {
-	to     lineWriter
+	to     io.Writer // takes whole lines
 	every  uint64
 	logger *slog.Logger
 
@@ -40,8 +42,6 @@ const (
 	accessQueue = 1024
 	// accessRequest is the most that is kept of a request line, in bytes.
 	accessRequest = 256
-	// accessPatience is how long the end of Run waits for lines to be written.
-	accessPatience = time.Second
 )
 
 // visit is a stream that will have a line, or a refused request.
@@ -58,8 +58,12 @@ func newAccessLog(c *Config) *accessLog {
 	if c.AccessLog == nil {
 		return nil
 	}
+	to := c.AccessLog
+	if _, keepsLines := to.(*LogFile); !keepsLines {
+		to = &lineWriter{to: to}
+	}
 	return &accessLog{
-		to:     lineWriter{to: c.AccessLog},
+		to:     to,
 		every:  uint64(c.AccessLogSample),
 		logger: c.Logger,
 		lines:  make(chan visit, accessQueue),
@@ -110,19 +114,19 @@ func (a *accessLog) start() (stop func()) {
 		select {
 		case <-written:
 			return
-		case <-time.After(accessPatience):
+		case <-time.After(lastPatience):
 		}
 		// A pipe that nobody reads. A file that has deadlines can be told to
 		// give up; another keeps its goroutine until it does by itself.
 		a.logger.Warn("the access log is not taken by its reader; what is left of it is lost", "lines", len(a.lines))
-		if f, ok := a.to.to.(interface{ SetWriteDeadline(time.Time) error }); ok && f.SetWriteDeadline(time.Unix(1, 0)) == nil {
+		if f, ok := a.to.(deadliner); ok && f.SetWriteDeadline(time.Unix(1, 0)) == nil {
 			<-written
 		}
 	}
 }
 
 func (a *accessLog) writeAll() {
-	handler := slog.NewJSONHandler(&a.to, &slog.HandlerOptions{
+	handler := slog.NewJSONHandler(a.to, &slog.HandlerOptions{
 		ReplaceAttr: func(_ []string, attr slog.Attr) slog.Attr {
 			if attr.Key == slog.LevelKey {
 				return slog.Attr{}
@@ -177,11 +181,18 @@ func (v *visit) finalStatus() int {
 	return 200
 }
 
-// requestLine is the first line of a head, or as much as there is of it.
+// requestLine returns the first line of a head, or as much as there is of it.
+// JSON escapes the control characters of ASCII. Others that a terminal obeys
+// are replaced: DEL, C1 and those that turn the direction of text.
 func requestLine(head []byte) string {
 	head = bytes.TrimLeft(head, "\r\n")
 	line, _, _ := bytes.Cut(head[:min(len(head), accessRequest)], []byte{'\n'})
-	return string(bytes.TrimSuffix(line, []byte{'\r'}))
+	return strings.Map(func(r rune) rune {
+		if r >= 0x7f && (unicode.IsControl(r) || unicode.Is(unicode.Cf, r)) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, string(bytes.TrimSuffix(line, []byte{'\r'})))
 }
 
 // statusOf reads the status from an answer, and 0 from none.
@@ -192,23 +203,4 @@ func statusOf(answer []byte) int {
 	}
 	status, _ := strconv.Atoi(string(answer[at : at+3])) // our own answers
 	return status
-}
-
-// lineWriter writes whole lines. One that was cut short, by a full disk, is
-// ended before the next.
-type lineWriter struct {
-	to   io.Writer
-	torn bool
-}
-
-func (w *lineWriter) Write(line []byte) (int, error) {
-	if w.torn {
-		if _, err := w.to.Write([]byte{'\n'}); err != nil {
-			return 0, err
-		}
-		w.torn = false
-	}
-	n, err := w.to.Write(line)
-	w.torn = err != nil && n > 0
-	return n, err
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"os"
@@ -22,13 +23,8 @@ func (c *stdConn) beginWhenSettled(req wire.Request, rest []byte) ([]byte, bool)
 // allBegun waits until nobody waits for the exchange, which has been left, so
 // that those who did get their head, and their end.
 func (e *stdEngine) allBegun() {
-	giveUp := time.After(e.core.DrainTimeout)
-	for e.awaiting.Load() > 0 {
-		select {
-		case <-time.After(time.Millisecond):
-		case <-giveUp:
-			return
-		}
+	for end := e.core.drainEnd(); e.awaiting.Load() > 0 && time.Now().Before(end); {
+		sleep(context.Background(), time.Millisecond)
 	}
 }
 
@@ -51,7 +47,7 @@ func (c *stdConn) awaitExchange(req wire.Request, rest []byte) ([]byte, bool) {
 				c.visit().status = http.StatusServiceUnavailable
 			}
 			c.leave()
-			c.answer(wire.RouterAway.Bytes())
+			c.answer(core.parser.Share(wire.RouterAway.Bytes(), req.Origin))
 			return nil, false
 		case gateClosed:
 		}

@@ -26,6 +26,12 @@ func (b *backlog) addMessage(kind wire.Kind, n uint64, message []byte) {
 	b.ends = append(b.ends, len(b.bytes))
 }
 
+// addWhole appends a message as it goes over the socket.
+func (b *backlog) addWhole(framed []byte) {
+	b.addBytes(framed)
+	b.ends = append(b.ends, len(b.bytes))
+}
+
 // addBytes appends what is not a message: a head, an answer, an end.
 func (b *backlog) addBytes(p []byte) { b.bytes = append(b.bytes, p...) }
 

@@ -12,11 +12,12 @@ import (
 
 // conn is a connection at rest: 16 bytes, and 8 more in its slot. No pointers.
 type conn struct {
-	n     uint64 // messages so far
-	extra uint32 // its row in extras, or 0
-	kind  wire.Kind
-	state state
-	flags flags
+	n      uint64 // messages so far
+	extra  uint32 // its row in extras, or 0
+	kind   wire.Kind
+	origin wire.Origin
+	state  state
+	flags  flags
 }
 
 type state uint8
@@ -48,6 +49,7 @@ const readBatch = 16
 // way, and not at rest.
 type extra struct {
 	head   []byte
+	parsed int // where in head parsing goes on
 	out    backlog
 	frames wire.FrameReader
 	next   uint32 // the next free row
@@ -112,7 +114,9 @@ func (l *loop) open(fd int) {
 	token := l.conns.Token(slot)
 	l.read(slot, c, false)
 	if _, _, ok := l.conns.Lookup(token); ok && l.watch(slot, c) && c.state == readingHead {
-		l.heads.Add(token, l.now.Add(l.core.HeadTimeout))
+		if l.core.HeadTimeout > 0 {
+			l.heads.Add(token, l.now.Add(l.core.HeadTimeout))
+		}
 	}
 }
 
@@ -181,24 +185,27 @@ func (l *loop) received(slot uint32, c *conn, b []byte) {
 }
 
 func (l *loop) receivedHead(slot uint32, c *conn, b []byte) {
+	from := 0
 	if c.extra != 0 {
 		x := l.extras.at(c.extra)
 		x.head = append(x.head, b...)
-		b = x.head
+		b, from = x.head, x.parsed
 	}
-	req, ok := wire.ParseRequest(b, l.ids)
+	req, ok := l.core.parser.Parse(b, from, l.ids)
 	if !ok {
-		if c.extra == 0 {
-			x := l.extraOf(c)
+		x := l.extraOf(c)
+		if len(x.head) == 0 {
 			x.head = append(x.head, b...)
 		}
+		x.parsed = req.Len
 		return
 	}
 	if c.extra != 0 {
-		l.extras.at(c.extra).head = nil
+		x := l.extras.at(c.extra)
+		x.head, x.parsed = nil, 0
 		l.rest(c)
 	}
-	if req.Kind == 0 {
+	if req.Refused() {
 		l.logRefusal(slot, b, req.Answer)
 		l.answer(slot, c, req.Answer)
 		return
@@ -213,12 +220,12 @@ func (l *loop) receivedHead(slot uint32, c *conn, b []byte) {
 // stream logs the connection in, and only then says so.
 func (l *loop) stream(slot uint32, c *conn, req wire.Request, rest []byte) {
 	l.counters.streams.Add(1)
-	c.state, c.kind = streaming, req.Kind
+	c.state, c.kind, c.origin = streaming, req.Kind, req.Origin
 	token := l.conns.Token(slot)
 	for _, id := range req.IDs {
 		l.member.Login(router.Conn{Slot: slot, Gen: uint32(token >> 32)}, id)
 	}
-	if c.kind.OneMessage() {
+	if c.kind.OneMessage() && l.core.PollTimeout > 0 {
 		l.polls.Add(token, l.now.Add(l.core.PollTimeout))
 	}
 	l.out.addBytes(req.Answer)
@@ -255,9 +262,9 @@ func (l *loop) answer(slot uint32, c *conn, answer []byte) {
 
 // end finishes a stream with what tells the client that it is over.
 func (l *loop) end(slot uint32, c *conn) {
-	kind := c.kind
+	last := l.core.parser.Share(c.kind.AppendEnd(nil), c.origin)
 	l.leave(slot, c)
-	l.finish(slot, c, kind.AppendEnd(nil))
+	l.finish(slot, c, last)
 }
 
 // leave logs a stream out; its messages from now on are for nobody.

@@ -17,8 +17,9 @@ type stdConn struct {
 	net.Conn
 	engine *stdEngine
 	name   router.Conn
-	kind   wire.Kind // set before it is logged in
-	place  place     // likewise
+	kind   wire.Kind   // set before it is logged in
+	origin wire.Origin // likewise
+	place  place       // likewise
 
 	// wake has room for one token: there is something in pending, or over.
 	wake chan struct{}
@@ -50,13 +51,13 @@ func (c *stdConn) serve() {
 	if !ok {
 		return
 	}
-	if req.Kind == 0 {
+	if req.Refused() {
 		c.engine.counters.refusedOther.Add(1)
 		c.refuse(head, req.Answer)
 		return
 	}
 	if refusal := c.admit(req, head); refusal != nil {
-		c.refuse(head, refusal.Bytes())
+		c.refuse(head, c.engine.core.parser.Share(refusal.Bytes(), req.Origin))
 		return
 	}
 	defer c.endVisit()
@@ -75,17 +76,15 @@ func (c *stdConn) serve() {
 // readHead reads and parses the request head, and what came with it. It reports
 // false when there is nobody to answer.
 func (c *stdConn) readHead() (req wire.Request, head []byte, ok bool) {
-	c.mu.Lock()
-	if !c.over {
-		c.SetReadDeadline(time.Now().Add(c.engine.core.HeadTimeout))
+	if c.engine.core.HeadTimeout > 0 {
+		c.setReadDeadline(time.Now().Add(c.engine.core.HeadTimeout))
 	}
-	c.mu.Unlock()
 	buf := make([]byte, 1024)
 	for {
 		n, err := c.Read(buf)
 		head = append(head, buf[:n]...)
 		if n > 0 {
-			if req, ok := wire.ParseRequest(head, nil); ok {
+			if req, ok = c.engine.core.parser.Parse(head, req.Len, nil); ok {
 				return req, head, true
 			}
 		}
@@ -104,7 +103,7 @@ func (c *stdConn) readHead() (req wire.Request, head []byte, ok bool) {
 // has said all it will gets it.
 func (c *stdConn) begin(req wire.Request) bool {
 	c.mu.Lock()
-	c.kind = req.Kind
+	c.kind, c.origin = req.Kind, req.Origin
 	c.stream = true
 	c.mu.Unlock()
 	c.SetReadDeadline(time.Time{})
@@ -240,10 +239,14 @@ func (c *stdConn) queue(message []byte) {
 		return
 	}
 	c.n++
-	c.push(func() { c.pending.addMessage(c.kind, c.n, message) })
 	if c.kind.OneMessage() {
+		c.push(func() {
+			c.pending.addWhole(c.engine.core.parser.Share(c.kind.AppendMessage(nil, c.n, message), c.origin))
+		})
 		c.last()
+		return
 	}
+	c.push(func() { c.pending.addMessage(c.kind, c.n, message) })
 }
 
 // stuck reports that the socket is full, as far as can be seen.
@@ -265,7 +268,7 @@ func (c *stdConn) end() {
 	switch {
 	case c.over:
 	case c.stream:
-		c.push(func() { c.pending.addBytes(c.kind.AppendEnd(nil)) })
+		c.push(func() { c.pending.addBytes(c.engine.core.parser.Share(c.kind.AppendEnd(nil), c.origin)) })
 		c.last()
 	default:
 		c.over = true
@@ -297,7 +300,7 @@ func (c *stdConn) lose(reason *atomic.Uint64) {
 // writeAll writes what is queued, until there is no more to come.
 func (c *stdConn) writeAll() {
 	var pollTimeout <-chan time.Time
-	if c.kind.OneMessage() {
+	if c.kind.OneMessage() && c.engine.core.PollTimeout > 0 {
 		timer := time.NewTimer(c.engine.core.PollTimeout)
 		defer timer.Stop()
 		pollTimeout = timer.C

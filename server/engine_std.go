@@ -80,7 +80,7 @@ func (e *stdEngine) serve(ctx context.Context) error {
 	for _, c := range e.all() {
 		c.end()
 	}
-	giveUp := time.AfterFunc(e.core.DrainTimeout, func() {
+	giveUp := time.AfterFunc(time.Until(e.core.drainEnd()), func() {
 		for _, c := range e.all() {
 			c.Close()
 		}
@@ -102,10 +102,7 @@ func (e *stdEngine) acceptAll(ctx context.Context) error {
 		case outOfFiles(err):
 			e.counters.acceptPauses.Add(1)
 			e.core.reportPause(err)
-			select {
-			case <-ctx.Done():
-			case <-time.After(acceptPause):
-			}
+			sleep(ctx, acceptPause)
 		default:
 			return err
 		}

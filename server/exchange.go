@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"time"
 
 	"example.org/comet/server/router"
 )
@@ -85,28 +84,26 @@ func (s *Server) addExchangeStats(st *Stats) {
 }
 
 // retire waits until ctx ends, or serving does for a failure, and takes the
-// server out of use: it says that it is not ready, goes on for DrainDelay, and
-// leaves the exchange. What was under way to it is in its own hands then.
+// server out of use: it reports that it is not ready, continues for DrainDelay,
+// and leaves the exchange. What the exchange has taken until then is up to it.
 func (s *Server) retire(ctx, serving context.Context) {
 	select {
 	case <-ctx.Done():
 	case <-serving.Done():
 	}
-	s.core.draining.Store(true)
-	if s.core.DrainDelay > 0 {
-		select {
-		case <-time.After(s.core.DrainDelay):
-		case <-serving.Done():
-		}
-	}
-	if s.core.Exchange != nil {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.core.DrainTimeout)
+	c := s.core
+	c.draining.Store(true)
+	sleep(serving, c.DrainDelay)
+	left := c.beginDrain()
+	if c.Exchange != nil {
+		// The rest of the time is for the clients.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), left/2)
 		defer cancel()
-		s.core.Exchange.Leave(ctx)
+		c.Exchange.Leave(ctx)
 	}
 }
 
-// counts are what the other servers may know of this one.
+// counts returns what the other servers may know of this one.
 func (s *Server) counts() router.Counts {
 	st := s.Stats()
 	return router.Counts{

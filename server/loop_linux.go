@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -57,8 +56,8 @@ func (l *loop) run(ctx context.Context) error {
 		}
 	}
 	l.now = time.Now()
-	giveUp := l.now.Add(l.core.DrainTimeout)
-	l.beginDrain()
+	giveUp := l.core.drainEnd()
+	l.beginDrain(giveUp)
 	for l.conns.Len() > 0 && l.now.Before(giveUp) {
 		if err := l.turn(max(time.Until(giveUp), 0)); err != nil {
 			return err
@@ -118,11 +117,11 @@ func (l *loop) closeListener() {
 	}
 }
 
-// accept takes newcomers, as many as atMost. What they ask has usually come
-// with them.
-func (l *loop) accept(atMost int) {
+// accept takes up to atMost newcomers, and reports whether there may be more.
+// What they ask has usually come with them.
+func (l *loop) accept(atMost int) (more bool) {
 	if l.listener < 0 || !l.acceptAgain.IsZero() {
-		return
+		return false
 	}
 	for range atMost {
 		fd, err := epoll.Accept(l.listener)
@@ -131,13 +130,14 @@ func (l *loop) accept(atMost int) {
 			l.counters.accepted.Add(1)
 			l.open(fd)
 		case errors.Is(err, unix.EAGAIN):
-			return
+			return false
 		case errors.Is(err, unix.EINTR), errors.Is(err, unix.ECONNABORTED):
 		default:
 			l.pauseAccepting(err)
-			return
+			return false
 		}
 	}
+	return true
 }
 
 // pauseAccepting silences the listening socket for a while, which would be
@@ -162,10 +162,16 @@ func (l *loop) resumeAccepting() {
 }
 
 // beginDrain delivers what was accepted and tells every client that this is
-// the end.
-func (l *loop) beginDrain() {
+// the end. Newcomers in the kernel's queue get an answer, not a reset, as far as
+// that takes no longer than lastAccepts: a rush of them would have no end.
+func (l *loop) beginDrain(giveUp time.Time) {
 	l.acceptAgain = time.Time{}
-	l.accept(math.MaxInt) // those who wait already get an answer, not a reset
+	const lastAccepts = 250 * time.Millisecond
+	if end := l.now.Add(lastAccepts); end.Before(giveUp) {
+		giveUp = end
+	}
+	for l.accept(acceptBatch) && time.Now().Before(giveUp) {
+	}
 	l.closeListener()
 	l.admitParked() // the exchange has been left: nobody waits for it
 	l.deliver()

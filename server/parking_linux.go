@@ -74,9 +74,10 @@ func (l *loop) begin(slot uint32, c *conn, req wire.Request, rest []byte) {
 		l.stream(slot, c, req, rest)
 	case gateAway:
 		l.core.drop(req.IDs)
+		c.origin = req.Origin
 		l.refuseAway(slot, c)
 	case gateClosed:
-		c.state, c.kind = loggingIn, req.Kind
+		c.state, c.kind, c.origin = loggingIn, req.Kind, req.Origin
 		l.parked.push(l.conns.Token(slot), ticket, req)
 		l.keep(slot, c, rest)
 	}
@@ -89,7 +90,7 @@ func (l *loop) refuseAway(slot uint32, c *conn) {
 		l.visits[slot].status = http.StatusServiceUnavailable
 	}
 	l.leave(slot, c)
-	l.finish(slot, c, wire.RouterAway.Bytes())
+	l.finish(slot, c, l.core.parser.Share(wire.RouterAway.Bytes(), c.origin))
 }
 
 // keep saves what a client says before its stream has begun, if that will be of
@@ -143,7 +144,7 @@ func (l *loop) admitParked() {
 			l.refuseAway(slot, c)
 			continue
 		}
-		l.stream(slot, c, wire.Request{Kind: c.kind, IDs: ids, Answer: parked.answer}, rest)
+		l.stream(slot, c, wire.Request{Kind: c.kind, IDs: ids, Answer: parked.answer, Origin: c.origin}, rest)
 	}
 	l.parked.tidy()
 }

@@ -46,10 +46,12 @@ func (l *loop) queue(slot uint32, c *conn, message []byte) bool {
 		}
 	}
 	c.n++
-	l.out.addMessage(c.kind, c.n, message)
 	if c.kind.OneMessage() {
+		l.out.addWhole(l.core.parser.Share(c.kind.AppendMessage(nil, c.n, message), c.origin))
 		l.leave(slot, c)
+		return true
 	}
+	l.out.addMessage(c.kind, c.n, message)
 	return true
 }
 

@@ -21,16 +21,22 @@ const (
 	unchunked Kind = 0x80
 )
 
-var prefixes = [...]string{HTML: "/test/", Events: "/events/", Poll: "/poll/", WebSocket: "/ws/"}
+// names are the first segments of the paths.
+var names = [...]string{HTML: "test", Events: "events", Poll: "poll", WebSocket: "ws"}
+
+// toProxies is for whoever stands between: keep nothing, compress nothing, which
+// would hold messages back (RFC 9111, section 5.2.2), and in nginx, wait for
+// nothing (X-Accel-Buffering, ngx_http_proxy_module).
+const toProxies = "Cache-Control: no-store, no-transform\r\nX-Accel-Buffering: no\r\n"
 
 var (
-	htmlHead   = streamHead("text/html; charset=utf-8", "")
-	eventsHead = streamHead("text/event-stream", "Cache-Control: no-cache\r\n")
+	htmlHead   = streamHead("text/html; charset=utf-8")
+	eventsHead = streamHead("text/event-stream")
 )
 
 // streamHead makes the heads for HTTP/1.1, for HTTP/1.0, and for HEAD.
-func streamHead(contentType, fields string) [3][]byte {
-	start := "HTTP/1.1 200 OK\r\nContent-Type: " + contentType + "\r\n" + fields
+func streamHead(contentType string) [3][]byte {
+	start := "HTTP/1.1 200 OK\r\nContent-Type: " + contentType + "\r\n" + toProxies
 	return [3][]byte{
 		[]byte(start + "Transfer-Encoding: chunked\r\nServer: comet\r\n\r\n"),
 		[]byte(start + "Server: comet\r\nConnection: close\r\n\r\n"),
@@ -38,7 +44,15 @@ func streamHead(contentType, fields string) [3][]byte {
 	}
 }
 
-// base is the kind without its HTTP/1.0 mark.
+// of returns the kind for a client of HTTP/1.minor.
+func (k Kind) of(minor byte) Kind {
+	if minor == '0' {
+		return k | unchunked
+	}
+	return k
+}
+
+// base returns the kind without its HTTP/1.0 mark.
 func (k Kind) base() Kind { return k &^ unchunked }
 
 // OneMessage reports whether the connection ends with its first message.
@@ -75,7 +89,7 @@ func (k Kind) headAnswer() []byte {
 	return k.headVariant(2)
 }
 
-var pollHeadAnswer = []byte("HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nServer: comet\r\nConnection: close\r\n\r\n")
+var pollHeadAnswer = []byte("HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\n" + toProxies + "Server: comet\r\nConnection: close\r\n\r\n")
 
 // AppendMessage appends message as the n-th one (from 1) of a connection.
 func (k Kind) AppendMessage(dst []byte, n uint64, message []byte) []byte {
@@ -169,7 +183,7 @@ func appendEvent(dst []byte, n uint64, message []byte) []byte {
 }
 
 func appendPollAnswer(dst, message []byte) []byte {
-	dst = append(dst, "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: "...)
+	dst = append(dst, "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\n"+toProxies+"Content-Length: "...)
 	dst = strconv.AppendInt(dst, int64(len(message)), 10)
 	dst = append(dst, "\r\nServer: comet\r\nConnection: close\r\n\r\n"...)
 	return append(dst, message...)

@@ -8,24 +8,6 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// upgrade answers a WebSocket handshake (RFC 6455, section 4.2). gobwas/ws
-// checks it and computes the key.
-func upgrade(head []byte, ids []int64, isHead bool) Request {
-	var answer bytes.Buffer
-	_, err := ws.Upgrade(struct {
-		io.Reader
-		io.Writer
-	}{bytes.NewReader(head), &answer})
-	switch {
-	case errors.Is(err, ws.ErrHandshakeBadUpgrade), errors.Is(err, ws.ErrHandshakeBadConnection),
-		errors.Is(err, ws.ErrHandshakeUpgradeRequired), errors.Is(err, ws.ErrHandshakeBadMethod):
-		return Request{Answer: UpgradeNeeded.bytes(isHead)}
-	case err != nil:
-		return Request{Answer: BadUpgrade.bytes(isHead)}
-	}
-	return Request{Kind: WebSocket, IDs: ids, Answer: answer.Bytes()}
-}
-
 func appendFrame(dst []byte, op ws.OpCode, payload []byte) []byte {
 	var b bytes.Buffer
 	// A bytes.Buffer takes every write.

@@ -29,6 +29,11 @@ func upgradeCases() []headCase {
 	stream := func(name, in string) headCase {
 		return headCase{name: name, in: in, kind: WebSocket, ids: []int64{7}, answer: []byte(switching)}
 	}
+	named := func(name, protocol string, fields ...string) headCase {
+		c := stream(name, handshake(append(fields, key, version)...))
+		c.answer = []byte(strings.TrimSuffix(switching, crlf) + "Sec-WebSocket-Protocol: " + protocol + crlf + crlf)
+		return c
+	}
 	return []headCase{
 		stream("ws", handshake(key, version)),
 		stream("ws as Firefox asks", get("/ws/7?x", "Connection: keep-alive, Upgrade", "Upgrade: WebSocket", version, key, "Sec-WebSocket-Extensions: permessage-deflate", "Origin: http://x")),
@@ -41,8 +46,23 @@ func upgradeCases() []headCase {
 		{name: "ws without version", in: handshake(key), answer: BadUpgrade.whole},
 		{name: "ws without key", in: handshake(version), answer: BadUpgrade.whole},
 		{name: "ws with a short key", in: handshake("Sec-WebSocket-Key: abc", version), answer: BadUpgrade.whole},
-		{name: "ws without host", in: strings.Replace(handshake(key, version), "Host: h\r\n", "", 1), answer: BadUpgrade.whole},
-		{name: "ws by HTTP/1.0", in: strings.Replace(handshake(key, version), "HTTP/1.1", "HTTP/1.0", 1), answer: BadUpgrade.whole},
+		{name: "ws without host", in: strings.Replace(handshake(key, version), "Host: h\r\n", "", 1), answer: BadHost.whole},
+		{name: "ws by HTTP/1.0", in: strings.Replace(handshake(key, version), "HTTP/1.1", "HTTP/1.0", 1), answer: UpgradeTooOld.whole},
+		{name: "ws with two keys", in: handshake(key, key, version), answer: BadUpgrade.whole},
+		{name: "ws with two versions", in: handshake(key, version, version), answer: BadUpgrade.whole},
+		{name: "ws with a key that is no base64", in: handshake("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZ!==", version), answer: BadUpgrade.whole},
+		{name: "ws with a body", in: handshake(key, version, "Content-Length: 1"), answer: BadUpgrade.whole},
+		stream("ws with an empty body", handshake(key, version, "Content-Length: 0")),
+		stream("ws with fields in several lines", get("/ws/7", "Connection: keep-alive", "connection: UPGRADE", "Upgrade: h2c", "upgrade: WebSocket", version, key)),
+		stream("ws with 9 KB of cookies", handshake(key, version, "Cookie: "+strings.Repeat("c=0123456789; ", 700))),
+		named("ws with a subprotocol", "chat", "Sec-WebSocket-Protocol: chat"),
+		named("ws with several subprotocols", "chat", "Sec-WebSocket-Protocol: chat, superchat"),
+		named("ws with subprotocols in several lines", "v2.chat", "Sec-WebSocket-Protocol: v2.chat", "sec-websocket-protocol: v1"),
+		named("ws with holes in its subprotocols", "chat", "Sec-WebSocket-Protocol: , chat,, v2,"),
+		named("ws with an empty line of subprotocols", "chat", "Sec-WebSocket-Protocol:", "Sec-WebSocket-Protocol: chat"),
+		stream("ws with no subprotocol in its field", handshake(key, version, "Sec-WebSocket-Protocol:")),
+		{name: "ws with a subprotocol that is no token", in: handshake(key, version, "Sec-WebSocket-Protocol: a b"), answer: BadUpgrade.whole},
+		{name: "ws with a second subprotocol that is no token", in: handshake(key, version, `Sec-WebSocket-Protocol: a, "b"`), answer: BadUpgrade.whole},
 	}
 }
 
@@ -94,7 +114,7 @@ var frameCases = []frameCase{
 	{"ping over 125 bytes", frame(ws.OpPing, strings.Repeat("p", 126)), "\x88\x02\x03\xea", true},
 	{"fragmented ping", rawFrame(ws.Header{OpCode: ws.OpPing, Masked: true}, ""), "\x88\x02\x03\xea", true},
 	{"length with its top bit set", []byte("\x82\xff\x80\x00\x00\x00\x00\x00\x00\x00\x01\x02\x03\x04"), "\x88\x02\x03\xea", true},
-	{"ping, then garbage", concat(frame(ws.OpPing, "x"), []byte("GET / HTTP/1.1\r\n\r\n")), "\x8a\x01x\x88\x02\x03\xea", true},
+	{"ping, then garbage", concat(frame(ws.OpPing, "x"), []byte("GET / HTTP/1.1\r\nHost: h\r\n\r\n")), "\x8a\x01x\x88\x02\x03\xea", true},
 }
 
 func TestFrameReader(t *testing.T) {
