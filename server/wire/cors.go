@@ -123,11 +123,12 @@ func (o *Origins) of(f *fields) Origin {
 	return otherOrigin
 }
 
-// Share returns answer with the fields that let pages of its origin read it,
-// at the end of its head. It copies unless there are none.
+// Share returns answer with the fields that let pages of its origin read it, at
+// the end of its head. It copies unless there are none. What is no answer, such
+// as the last chunk of a stream, stays as it is.
 func (p *Parser) Share(answer []byte, origin Origin) []byte {
 	end := bytes.Index(answer, []byte("\r\n\r\n"))
-	if origin == noOrigin || end < 0 {
+	if origin == noOrigin || end < 0 || !bytes.HasPrefix(answer, []byte("HTTP/1.")) {
 		return answer
 	}
 	end += len("\r\n")

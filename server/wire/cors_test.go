@@ -92,6 +92,12 @@ func TestCORS(t *testing.T) {
 			}
 		}
 	}
+	p := Parser{Origins: mustOrigins(t, app)}
+	for _, kind := range []Kind{HTML, Events, WebSocket} {
+		if end := kind.AppendEnd(nil); !bytes.Equal(p.Share(end, someOrigin), end) {
+			t.Errorf("kind %d ends with %q", kind, p.Share(end, someOrigin))
+		}
+	}
 	if string(HTML.streamHead()) != html11 {
 		t.Error("a shared answer was changed")
 	}
