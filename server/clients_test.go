@@ -171,3 +171,22 @@ func TestNoTimeouts(t *testing.T) {
 		partial.expect(html11)
 	})
 }
+
+// TestNoDrain: with no time to drain, clients that read still get what was
+// accepted, and the end.
+func TestNoDrain(t *testing.T) {
+	bothEngines(t, func(t engineT) {
+		r := start(t, Config{Engine: t.engine, DrainTimeout: -1})
+		var clients []*client
+		for range 20 {
+			clients = append(clients, r.stream("1"))
+		}
+		r.publish(1, "m")
+		r.stop()
+		for _, c := range clients {
+			if got := c.rest(); got != chunk(1, "m")+lastOne {
+				t.Fatalf("got %q", got)
+			}
+		}
+	})
+}

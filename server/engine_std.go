@@ -80,7 +80,9 @@ func (e *stdEngine) serve(ctx context.Context) error {
 	for _, c := range e.all() {
 		c.end()
 	}
-	giveUp := time.AfterFunc(time.Until(e.core.drainEnd()), func() {
+	// However little time there is, the writers have their turn.
+	const leastTime = 100 * time.Millisecond
+	giveUp := time.AfterFunc(max(time.Until(e.core.drainEnd()), leastTime), func() {
 		for _, c := range e.all() {
 			c.Close()
 		}

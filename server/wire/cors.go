@@ -127,11 +127,10 @@ func (o *Origins) of(f *fields) Origin {
 // the end of its head. It copies unless there are none. What is no answer, such
 // as the last chunk of a stream, stays as it is.
 func (p *Parser) Share(answer []byte, origin Origin) []byte {
-	end := bytes.Index(answer, []byte("\r\n\r\n"))
-	if origin == noOrigin || end < 0 || !bytes.HasPrefix(answer, []byte("HTTP/1.")) {
+	if origin == noOrigin || !bytes.HasPrefix(answer, []byte("HTTP/1.")) {
 		return answer
 	}
-	end += len("\r\n")
+	end := bytes.Index(answer, []byte("\r\n\r\n")) + len("\r\n")
 	fields := p.Origins.fields[origin]
 	shared := make([]byte, 0, len(answer)+len(fields))
 	shared = append(append(shared, answer[:end]...), fields...)

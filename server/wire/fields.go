@@ -32,16 +32,16 @@ type fields struct {
 // ends, past its empty line, or -1 while it does not. It reports false on a
 // line that is not `name: value` (RFC 9112, section 5).
 func scanFields(b []byte, at int) (int, bool) {
-	end, complete, valid := checkFields(b, at)
+	end, complete, valid := readFields(b, at, nil)
 	if !complete && valid {
 		end = -1
 	}
 	return end, valid
 }
 
-// checkFields is scanFields, but returns how far it has come while the end of
-// the head is not there.
-func checkFields(b []byte, at int) (next int, complete, valid bool) {
+// readFields is scanFields, but collects what it sees in f, if that is not nil,
+// and returns how far it has come while the end of the head is not there.
+func readFields(b []byte, at int, f *fields) (next int, complete, valid bool) {
 	for {
 		n := bytes.IndexByte(b[at:], '\n')
 		if n < 0 {
@@ -52,18 +52,19 @@ func checkFields(b []byte, at int) (next int, complete, valid bool) {
 		if len(line) == 0 {
 			return at, true, true
 		}
-		if !validField(line) {
+		colon := bytes.IndexByte(line, ':')
+		if colon <= 0 || !isTokenText(line[:colon]) || !isFieldText(line[colon+1:]) {
 			return 0, false, false
+		}
+		if f != nil {
+			f.add(line[:colon], trimBlanks(line[colon+1:]))
 		}
 	}
 }
 
-func validField(line []byte) bool {
-	colon := bytes.IndexByte(line, ':')
-	if colon <= 0 || !isTokenText(line[:colon]) {
-		return false
-	}
-	for _, c := range line[colon+1:] {
+// isFieldText reports whether s has no control characters but tabs.
+func isFieldText(s []byte) bool {
+	for _, c := range s {
 		if c < ' ' && c != '\t' || c == 0x7f {
 			return false
 		}
@@ -71,19 +72,7 @@ func validField(line []byte) bool {
 	return true
 }
 
-// readFields collects the fields of b, all of which scanFields has passed.
-func readFields(b []byte) (f fields) {
-	for len(b) > 0 {
-		line, rest, _ := bytes.Cut(b, []byte{'\n'})
-		b = rest
-		if name, value, ok := bytes.Cut(line, []byte{':'}); ok {
-			f.add(name, bytes.Trim(value, " \t\r"))
-		}
-	}
-	return f
-}
-
-// add takes in one field. Its name's length tells most names apart.
+// add takes in one field. Most names differ in length already.
 func (f *fields) add(name, value []byte) {
 	is := func(s string) bool { return bytes.EqualFold(name, []byte(s)) }
 	switch {
@@ -141,6 +130,14 @@ func (f *fields) hostOK(minor byte) bool {
 	return !f.badHost && (f.hosts == 1 || f.hosts == 0 && minor == '0')
 }
 
+// hostBytes are the unreserved characters and the sub-delimiters of RFC 3986.
+var hostBytes = func() (t [256]bool) {
+	for c := range t {
+		t[c] = c < 128 && (isLetter(byte(c)) || c >= '0' && c <= '9' || bytes.IndexByte([]byte("-._~!$&'()*+,;="), byte(c)) >= 0)
+	}
+	return t
+}()
+
 // validHost reports whether v is a host with an optional port, or empty (RFC
 // 3986, section 3.2.2).
 func validHost(v []byte) bool {
@@ -163,7 +160,7 @@ func validHost(v []byte) bool {
 	}
 	for i, c := range host {
 		switch {
-		case isLetter(c), c >= '0' && c <= '9', bytes.IndexByte([]byte("-._~!$&'()*+,;="), c) >= 0:
+		case hostBytes[c]:
 		case c == '%' && i+2 < len(host) && isHex(host[i+1]) && isHex(host[i+2]):
 		default:
 			return false
@@ -194,7 +191,7 @@ func elements(list []byte) iter.Seq[[]byte] {
 		for len(list) > 0 {
 			element, rest, _ := bytes.Cut(list, []byte{','})
 			list = rest
-			if element = bytes.Trim(element, " \t"); len(element) > 0 && !yield(element) {
+			if element = trimBlanks(element); len(element) > 0 && !yield(element) {
 				return
 			}
 		}
@@ -206,6 +203,17 @@ func trimCR(line []byte) []byte {
 		return line[:n-1]
 	}
 	return line
+}
+
+// trimBlanks cuts blanks and tabs off both ends (RFC 9110, section 5.6.3).
+func trimBlanks(s []byte) []byte {
+	for len(s) > 0 && (s[0] == ' ' || s[0] == '\t') {
+		s = s[1:]
+	}
+	for len(s) > 0 && (s[len(s)-1] == ' ' || s[len(s)-1] == '\t') {
+		s = s[:len(s)-1]
+	}
+	return s
 }
 
 // isTokenText reports whether s is a token (RFC 9110, section 5.6.2).

@@ -56,16 +56,19 @@ func (p *Parser) Parse(b []byte, from int, ids []int64) (Request, bool) {
 	if lineEnd < 0 {
 		return p.incomplete(head, 0)
 	}
-	at := max(from-skipped, lineEnd+1)
+	var f fields
 	isHead := bytes.HasPrefix(head, []byte("HEAD "))
-	end, complete, valid := checkFields(head, at)
+	end, complete, valid := readFields(head, max(from-skipped, lineEnd+1), &f)
 	if from == 0 || complete {
 		method, target, minor, ok := parseRequestLine(trimCR(head[:lineEnd]))
 		if !ok {
 			return refuse(false, NotHTTP)
 		}
+		if complete && from > 0 { // what was checked earlier was not collected
+			f = fields{}
+			readFields(head, lineEnd+1, &f)
+		}
 		if complete {
-			f := readFields(head[lineEnd+1 : end])
 			req := p.route(method, target, minor, &f, ids)
 			req.Len = skipped + end
 			return req, true
