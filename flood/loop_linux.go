@@ -115,7 +115,7 @@ func (l *loop) turn() error {
 }
 
 // waits tells of a token whether its connection waits for its first byte.
-func (l *loop) waits(token uint64) bool {
+func (l *loop) waits(token epoll.Token) bool {
 	_, c, ok := l.conns.Lookup(token)
 	return ok && c.state != streaming
 }

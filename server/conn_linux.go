@@ -223,7 +223,7 @@ func (l *loop) stream(slot uint32, c *conn, req wire.Request, rest []byte) {
 	c.state, c.kind, c.origin = streaming, req.Kind, req.Origin
 	token := l.conns.Token(slot)
 	for _, id := range req.IDs {
-		l.member.Login(router.Conn{Slot: slot, Gen: uint32(token >> 32)}, id)
+		l.member.Login(router.Conn{Slot: slot, Gen: token.Gen()}, id)
 	}
 	if c.kind.OneMessage() && l.core.PollTimeout > 0 {
 		l.polls.Add(token, l.now.Add(l.core.PollTimeout))
@@ -285,7 +285,7 @@ func (l *loop) finish(slot uint32, c *conn, last []byte) {
 	if !l.write(slot, c) {
 		return
 	}
-	if c.extra != 0 && l.extras.at(c.extra).out.waiting() > 0 {
+	if l.waiting(c) > 0 {
 		l.lasts.Add(l.conns.Token(slot), l.now.Add(l.core.lastBytesTime))
 		return
 	}
@@ -293,7 +293,7 @@ func (l *loop) finish(slot uint32, c *conn, last []byte) {
 }
 
 func (l *loop) lingerIfDone(slot uint32, c *conn) {
-	if c.state != answered || c.extra != 0 && l.extras.at(c.extra).out.waiting() > 0 {
+	if c.state != answered || l.waiting(c) > 0 {
 		return
 	}
 	if err := unix.Shutdown(l.conns.FD(slot), unix.SHUT_WR); err != nil {

@@ -116,7 +116,7 @@ func (e *stdEngine) begin(nc net.Conn) {
 	e.tableMu.Lock()
 	slot, row := e.table.Alloc(0)
 	*row = c
-	c.name = router.Conn{Slot: slot, Gen: uint32(e.table.Token(slot) >> 32)}
+	c.name = router.Conn{Slot: slot, Gen: e.table.Token(slot).Gen()}
 	e.tableMu.Unlock()
 	e.open.Go(func() {
 		c.serve()

@@ -11,7 +11,7 @@ func (l *loop) beat() {
 	}
 	after, last := l.pulse.slice(l.now, l.conns.Rows())
 	for slot, c := range l.conns.Between(after, last) {
-		if c.state != streaming || !c.kind.HasHeartbeat() || c.extra != 0 && l.extras.at(c.extra).out.waiting() > 0 {
+		if c.state != streaming || !c.kind.HasHeartbeat() || l.waiting(c) > 0 {
 			continue
 		}
 		if c.flags += oneLook; c.flags/oneLook < heartbeatParts {

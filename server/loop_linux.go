@@ -218,17 +218,18 @@ func (l *loop) expire() {
 		l.end(slot, c)
 	}
 	for token := range l.lasts.Expired(l.now, l.isIn(answered)) {
-		l.close(uint32(token))
+		l.close(token.Slot())
 	}
 	for token := range l.lingers.Expired(l.now, l.isIn(lingering)) {
-		l.close(uint32(token))
+		l.close(token.Slot())
 	}
 	l.beat()
 }
 
-// isIn tells of a token whether its connection is there and in state s.
-func (l *loop) isIn(s state) func(uint64) bool {
-	return func(token uint64) bool {
+// isIn returns a function that reports whether the connection of a token is
+// there and in state s.
+func (l *loop) isIn(s state) func(epoll.Token) bool {
+	return func(token epoll.Token) bool {
 		_, c, ok := l.conns.Lookup(token)
 		return ok && c.state == s
 	}

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"sync/atomic"
 
+	"example.org/comet/server/epoll"
 	"example.org/comet/server/wire"
 )
 
@@ -19,12 +20,13 @@ type parking struct {
 
 // parkedStream is what is needed to begin a stream later.
 type parkedStream struct {
-	token, ticket uint64
-	answer        []byte
-	ids           int // how many it has
+	token  epoll.Token
+	ticket uint64
+	answer []byte
+	ids    int // how many it has
 }
 
-func (p *parking) push(token, ticket uint64, req wire.Request) {
+func (p *parking) push(token epoll.Token, ticket uint64, req wire.Request) {
 	p.rows = append(p.rows, parkedStream{token, ticket, req.Answer, len(req.IDs)})
 	p.ids = append(p.ids, req.IDs...)
 	p.used.Add(1)

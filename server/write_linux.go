@@ -12,8 +12,7 @@ func (l *loop) deliver() {
 	b := l.inbox.take()
 	for i := 0; i < len(b.items); {
 		it := b.items[i]
-		token := uint64(it.conn.Gen)<<32 | uint64(it.conn.Slot)
-		slot, c, ok := l.conns.Lookup(token)
+		slot, c, ok := l.conns.Lookup(epoll.NewToken(it.conn.Slot, it.conn.Gen))
 		// Neighbours for the same connection leave in one write.
 		for ; i < len(b.items) && b.items[i].conn == it.conn; i++ {
 			message := b.bytes[b.items[i].start:b.items[i].end]
@@ -40,10 +39,8 @@ func (l *loop) queue(slot uint32, c *conn, message []byte) bool {
 		l.counters.droppedClosed.Add(1)
 		return false
 	}
-	if c.extra != 0 {
-		if waiting := l.extras.at(c.extra).out.waiting(); waiting > 0 && waiting+l.out.waiting()+len(message) > l.core.BacklogBytes {
-			return l.tooSlow(slot, c)
-		}
+	if waiting := l.waiting(c); waiting > 0 && waiting+l.out.waiting()+len(message) > l.core.BacklogBytes {
+		return l.tooSlow(slot, c)
 	}
 	c.n++
 	if c.kind.OneMessage() {
@@ -76,12 +73,10 @@ func (l *loop) tooSlow(slot uint32, c *conn) bool {
 // when that closed the connection.
 func (l *loop) write(slot uint32, c *conn) bool {
 	c.flags &^= looks
-	if c.extra != 0 {
-		if x := l.extras.at(c.extra); x.out.waiting() > 0 {
-			l.counters.backlogBytes.Add(int64(l.out.waiting()))
-			x.out.take(&l.out)
-			return true
-		}
+	if l.waiting(c) > 0 {
+		l.counters.backlogBytes.Add(int64(l.out.waiting()))
+		l.extras.at(c.extra).out.take(&l.out)
+		return true
 	}
 	if l.out.waiting() == 0 {
 		return true
@@ -100,6 +95,14 @@ func (l *loop) write(slot uint32, c *conn) bool {
 		return l.awaitRoom(slot, c)
 	}
 	return true
+}
+
+// waiting returns how many bytes wait for room in the socket of c.
+func (l *loop) waiting(c *conn) int {
+	if c.extra == 0 {
+		return 0
+	}
+	return l.extras.at(c.extra).out.waiting()
 }
 
 func (l *loop) wrote(slot uint32, c *conn, bytes, messages int) {

@@ -28,7 +28,7 @@ const (
 // Event says that a registered file descriptor is ready.
 type Event struct {
 	// Token is what the file descriptor was registered with.
-	Token uint64
+	Token Token
 	ready uint32
 }
 
@@ -96,17 +96,17 @@ func (p *Poller) Close() error {
 }
 
 // Add registers fd. Closing fd ends the registration.
-func (p *Poller) Add(fd int, what Interest, token uint64) error {
+func (p *Poller) Add(fd int, what Interest, token Token) error {
 	return p.control(unix.EPOLL_CTL_ADD, fd, what, token)
 }
 
 // Set changes a registration; no interest at all silences it. What is ready
 // already is reported anew.
-func (p *Poller) Set(fd int, what Interest, token uint64) error {
+func (p *Poller) Set(fd int, what Interest, token Token) error {
 	return p.control(unix.EPOLL_CTL_MOD, fd, what, token)
 }
 
-func (p *Poller) control(op, fd int, what Interest, token uint64) error {
+func (p *Poller) control(op, fd int, what Interest, token Token) error {
 	events := uint32(what)
 	if what&Level != 0 {
 		events &^= uint32(Level)
@@ -114,7 +114,7 @@ func (p *Poller) control(op, fd int, what Interest, token uint64) error {
 		events |= unix.EPOLLET
 	}
 	// The kernel hands back the eight bytes that x/sys calls Fd and Pad.
-	ev := unix.EpollEvent{Events: events, Fd: int32(uint32(token)), Pad: int32(uint32(token >> 32))}
+	ev := unix.EpollEvent{Events: events, Fd: int32(token.Slot()), Pad: int32(token.Gen())}
 	if _, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_CTL, uintptr(p.fd), uintptr(op), uintptr(fd), uintptr(unsafe.Pointer(&ev)), 0, 0); errno != 0 {
 		return fmt.Errorf("epoll: %w", os.NewSyscallError("epoll_ctl", errno))
 	}
@@ -136,7 +136,7 @@ func (p *Poller) Wait(timeout time.Duration) ([]Event, error) {
 	p.events = p.events[:0]
 	for i := range p.n {
 		raw := &p.raw[i]
-		p.events = append(p.events, Event{Token: uint64(uint32(raw.Fd)) | uint64(uint32(raw.Pad))<<32, ready: raw.Events})
+		p.events = append(p.events, Event{Token: NewToken(uint32(raw.Fd), uint32(raw.Pad)), ready: raw.Events})
 	}
 	return p.events, nil
 }

@@ -57,20 +57,17 @@ func (s *Slots[T]) Free(slot uint32) {
 	s.used--
 }
 
-// Token names the connection in slot: the slot in the low half, the generation
-// in the high one. It is never 0.
-func (s *Slots[T]) Token(slot uint32) uint64 {
-	return uint64(s.row(slot).gen)<<32 | uint64(slot)
-}
+// Token returns the token of the connection in slot.
+func (s *Slots[T]) Token(slot uint32) Token { return NewToken(slot, s.row(slot).gen) }
 
 // Lookup finds the connection that a token names, if it is still there.
-func (s *Slots[T]) Lookup(token uint64) (slot uint32, val *T, ok bool) {
-	slot = uint32(token)
+func (s *Slots[T]) Lookup(token Token) (slot uint32, val *T, ok bool) {
+	slot = token.Slot()
 	if slot == 0 || slot > s.fresh {
 		return 0, nil, false
 	}
 	r := s.row(slot)
-	return slot, &r.val, r.gen == uint32(token>>32)
+	return slot, &r.val, r.gen == token.Gen()
 }
 
 // At returns the T of a slot in use.
