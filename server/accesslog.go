@@ -13,8 +13,8 @@ import (
 	"unicode"
 )
 
-// accessLog writes a line of JSON for one of every so many streams at its end,
-// and for each request that got no stream:
+// accessLog writes a line of JSON for one stream of several at its end, and for
+// each request that got no stream:
 //
 //	{"time":"2026-01-02T15:04:05.678Z","msg":"stream","remote":"192.0.2.7:51234",
 //	 "request":"GET /test/123 HTTP/1.1","status":200,"messages":3,"bytes":220,"duration_ms":61500}
@@ -24,9 +24,9 @@ import (
 // from the complete request head to the logout. status is 0 for a poll whose
 // client left before its answer.
 //
-// Whoever has something to log never waits: lines go through a queue of fixed
-// length, and those for which it has no room are counted as dropped, as are
-// those that could not be written. A nil accessLog logs nothing.
+// Logging never blocks: lines go through a queue of fixed length. Lines that find
+// no room, or cannot be written, are counted as dropped. A nil accessLog logs
+// nothing.
 type accessLog struct {
 	to     io.Writer // takes whole lines
 	every  uint64
@@ -70,8 +70,7 @@ func newAccessLog(c *Config) *accessLog {
 	}
 }
 
-// choose decides whether a stream is one that is logged: the first is, and
-// every so many after it.
+// choose reports whether to log a stream: the first, and each every-th after it.
 func (a *accessLog) choose() bool {
 	return a != nil && (a.seen.Add(1)-1)%a.every == 0
 }
@@ -98,8 +97,7 @@ func (a *accessLog) log(v visit) {
 	}
 }
 
-// start writes what is logged until stop, which is called when nobody logs any
-// more.
+// start writes what is logged until stop, which is called after the last log.
 func (a *accessLog) start() (stop func()) {
 	if a == nil {
 		return func() {}
@@ -116,9 +114,9 @@ func (a *accessLog) start() (stop func()) {
 			return
 		case <-time.After(lastPatience):
 		}
-		// A pipe that nobody reads. A file that has deadlines can be told to
-		// give up; another keeps its goroutine until it does by itself.
-		a.logger.Warn("the access log is not taken by its reader; what is left of it is lost", "lines", len(a.lines))
+		// Nobody reads the pipe. A write with a deadline can be ended; any other
+		// keeps its goroutine until it ends by itself.
+		a.logger.Warn("the reader of the access log does not take it; the rest is lost", "lines", len(a.lines))
 		if f, ok := a.to.(deadliner); ok && f.SetWriteDeadline(time.Unix(1, 0)) == nil {
 			<-written
 		}
@@ -169,7 +167,7 @@ func (v *visit) record() slog.Record {
 	return r
 }
 
-// finalStatus is the status that the client saw. That of a poll comes with its
+// finalStatus returns the status that the client saw. That of a poll comes with its
 // message, or with the answer that there was none.
 func (v *visit) finalStatus() int {
 	switch {
@@ -195,7 +193,7 @@ func requestLine(head []byte) string {
 	}, string(bytes.TrimSuffix(line, []byte{'\r'})))
 }
 
-// statusOf reads the status from an answer, and 0 from none.
+// statusOf returns the status of an answer, and 0 if there is none.
 func statusOf(answer []byte) int {
 	const at = len("HTTP/1.1 ")
 	if len(answer) < at+3 {

@@ -14,7 +14,7 @@ import (
 	"example.org/comet/server/wire"
 )
 
-// Config says how to serve. The zero value of each field is its default; where
+// Config holds the settings of a Server. The zero value of each field is its default; where
 // a field can be without effect, a negative value makes it so.
 type Config struct {
 	// Listen is the address of the streams. Empty means 127.0.0.1:8000; port 0
@@ -139,8 +139,9 @@ func (c *Config) userTimeout() time.Duration {
 	return max(k.Idle, time.Second) + time.Duration(k.Count)*k.Interval
 }
 
-// reservedFiles is what a server needs besides connections: listeners, event loops,
-// the admin listener and its clients, and answers that are being half-closed.
+// reservedFiles are the files that a server needs besides connections: listeners,
+// event loops, the admin listener and its clients, and answers that are being
+// half-closed.
 const reservedFiles = 64
 
 // leastHeartbeat keeps heartbeats from taking up all of a loop's time.
@@ -216,8 +217,8 @@ func (c Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// onLoopback reports whether address can be reached from this machine only. A
-// name that is not an address counts only as localhost.
+// onLoopback reports whether address can be reached from this machine only. Of
+// names, only localhost counts.
 func onLoopback(address string) bool {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {

@@ -44,7 +44,7 @@ const (
 	burstBytes = 1 << 20
 )
 
-// serve reads, to the end of the connection.
+// serve runs the connection to its end.
 func (c *stdConn) serve() {
 	defer c.Close()
 	req, head, ok := c.readHead()
@@ -74,7 +74,7 @@ func (c *stdConn) serve() {
 }
 
 // readHead reads and parses the request head, and what came with it. It reports
-// false when there is nobody to answer.
+// false when the client has gone.
 func (c *stdConn) readHead() (req wire.Request, head []byte, ok bool) {
 	if c.engine.core.HeadTimeout > 0 {
 		c.setReadDeadline(time.Now().Add(c.engine.core.HeadTimeout))
@@ -98,9 +98,8 @@ func (c *stdConn) readHead() (req wire.Request, head []byte, ok bool) {
 	}
 }
 
-// begin makes the connection a stream, whose messages come in already. Its head
-// is written after the login and before the writer starts: even a client that
-// has said all it will gets it.
+// begin makes the connection a stream. Its head is written after the login and
+// before the writer starts, so that a client that has half-closed gets it too.
 func (c *stdConn) begin(req wire.Request) bool {
 	c.mu.Lock()
 	c.kind, c.origin = req.Kind, req.Origin
@@ -154,8 +153,8 @@ func (c *stdConn) answer(answer []byte) {
 	c.dropAll(nil)
 }
 
-// halfClose says that nothing more will come, and gives the client a moment to
-// go by itself, so that no reset eats what it has not read.
+// halfClose ends the sending side, and gives the client lingerTime to close by
+// itself, so that a reset does not discard what it has not read.
 func (c *stdConn) halfClose() {
 	if tcp, ok := c.Conn.(*net.TCPConn); ok {
 		_ = tcp.CloseWrite() // fails when the client is gone, which the read finds
@@ -163,8 +162,8 @@ func (c *stdConn) halfClose() {
 	c.SetReadDeadline(time.Now().Add(c.engine.core.lingerTime))
 }
 
-// dropAll reads until the connection ends. What comes is dropped, but for what
-// a WebSocket client must be answered.
+// dropAll reads until the connection ends, and drops what comes, except for
+// frames that a WebSocket client expects an answer to.
 func (c *stdConn) dropAll(first []byte) {
 	var frames wire.FrameReader
 	c.receive(&frames, first)
@@ -214,7 +213,7 @@ func (c *stdConn) push(add func()) {
 func (c *stdConn) signal() {
 	select {
 	case c.wake <- struct{}{}:
-	default: // it will look anyway
+	default: // it is awake
 	}
 }
 
@@ -249,19 +248,18 @@ func (c *stdConn) queue(message []byte) {
 	c.push(func() { c.pending.addMessage(c.kind, c.n, message) })
 }
 
-// stuck reports that the socket is full, as far as can be seen.
+// stuck reports whether the socket seems to be full.
 func (c *stdConn) stuck() bool { return c.inFlight > 0 && time.Since(c.since) > stuckTime }
 
-// last says that what is queued now is the last, which the client has a while
-// to take.
+// last ends the queue: the client has lastBytesTime to take what is in it.
 func (c *stdConn) last() {
 	c.over = true
 	c.SetWriteDeadline(time.Now().Add(c.engine.core.lastBytesTime))
 	c.signal()
 }
 
-// end finishes the connection: a stream with what tells the client so, one
-// that is still asking without a word.
+// end finishes the connection: a stream with its last bytes, one whose head is
+// not complete without an answer.
 func (c *stdConn) end() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -276,8 +274,8 @@ func (c *stdConn) end() {
 	}
 }
 
-// stop ends the writer, since the client is gone, or will send no more: the
-// same to us. Last bytes that are on their way already may still go.
+// stop ends the writer, since the client has gone, or will send no more, which
+// is treated the same. Last bytes that are being written may still go.
 func (c *stdConn) stop() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -290,14 +288,14 @@ func (c *stdConn) stop() {
 	c.signal()
 }
 
-// lose counts the messages that will not be written, under reason.
+// lose discards what is queued, and counts its messages under reason.
 func (c *stdConn) lose(reason *atomic.Uint64) {
 	reason.Add(uint64(c.pending.messages()))
 	c.engine.counters.backlogBytes.Add(-int64(c.pending.waiting()))
 	c.pending = backlog{}
 }
 
-// writeAll writes what is queued, until there is no more to come.
+// writeAll writes what is queued, until the last of it.
 func (c *stdConn) writeAll() {
 	var pollTimeout <-chan time.Time
 	if c.kind.OneMessage() && c.engine.core.PollTimeout > 0 {

@@ -32,7 +32,7 @@ type stdEngine struct {
 
 	visitMu sync.Mutex
 	visits  map[uint32]*visit // of the connections that the access log has chosen, by slot
-	// settling is closed when the exchange has something new to say.
+	// settling is closed when engine.settled is called.
 	settlingMu sync.Mutex
 	settling   chan struct{}
 	awaiting   atomic.Int64 // connections that wait for it, or begin
@@ -126,7 +126,7 @@ func (e *stdEngine) begin(nc net.Conn) {
 	})
 }
 
-// all lists the connections there are now.
+// all returns the connections that are open now.
 func (e *stdEngine) all() []*stdConn {
 	e.tableMu.RLock()
 	defer e.tableMu.RUnlock()
@@ -166,11 +166,11 @@ func (e *stdEngine) Deliver(name router.Conn, message []byte) bool {
 	return true
 }
 
-// Wake implements router.Inbox. Deliver has woken whom it concerns.
+// Wake implements router.Inbox. Deliver has woken the writers already.
 func (*stdEngine) Wake() {}
 
-// Wait implements router.Inbox. What waits is bounded for each connection, so
-// that it only lets the writers have their turn.
+// Wait implements router.Inbox. Each connection has a bound of its own, so that
+// Wait only yields to the writers.
 func (*stdEngine) Wait(context.Context) error {
 	runtime.Gosched()
 	return nil

@@ -6,13 +6,13 @@ import (
 	"example.org/comet/server/router"
 )
 
-// RouterPolicy is what to do with new streams while the router is away. Those
-// that are open stay open.
+// RouterPolicy is what to do with new streams while the router is disconnected.
+// Open streams stay open.
 type RouterPolicy string
 
 // The policies.
 const (
-	// AcceptAway lets them in: messages come when the router is back.
+	// AcceptAway accepts them: messages come when the router is back.
 	AcceptAway RouterPolicy = "accept"
 	// RefuseAway answers them 503, so that they go to another server.
 	RefuseAway RouterPolicy = "refuse"
@@ -24,10 +24,11 @@ type gate uint8
 const (
 	gateOpen   gate = iota // its messages come in from now on
 	gateClosed             // not yet: it has to wait
-	gateAway               // it is refused, since the router is away
+	gateAway               // it is refused: the router is disconnected
 )
 
-// pass tells of a stream with a ticket of the exchange.
+// pass decides whether a stream that waits for ticket may start, must wait, or is
+// refused.
 func (c *core) pass(ticket uint64) gate {
 	switch {
 	case c.Exchange == nil:
@@ -40,7 +41,7 @@ func (c *core) pass(ticket uint64) gate {
 	return gateClosed
 }
 
-// want asks the exchange for the messages to ids.
+// want subscribes to the messages to ids, and returns the ticket to wait for.
 func (c *core) want(ids []int64) (ticket uint64) {
 	if c.Exchange == nil {
 		return 0
@@ -55,7 +56,7 @@ func (c *core) drop(ids []int64) {
 	}
 }
 
-// startExchange joins the server to the others, if there are any.
+// startExchange joins the server to the others, if there is an exchange.
 func (s *Server) startExchange() {
 	if s.core.Exchange == nil {
 		return

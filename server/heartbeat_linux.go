@@ -2,9 +2,9 @@ package server
 
 import "time"
 
-// beat looks at the rows whose turn it is, and sends a heartbeat to those that
-// had nothing for a while. How often a connection was looked at since its last
-// bytes is in three of its flags: nothing is added to it.
+// beat looks at the rows that are due, and sends a heartbeat to those that had
+// nothing for a while. Three of a connection's flags count the looks since its
+// last bytes, so that heartbeats cost no memory.
 func (l *loop) beat() {
 	if l.core.Heartbeat == 0 || l.conns.Len() == 0 {
 		return
@@ -23,7 +23,7 @@ func (l *loop) beat() {
 	}
 }
 
-// beatDue is when beat has something to do, or the zero time.
+// beatDue returns when beat is due, or the zero time.
 func (l *loop) beatDue() time.Time {
 	if l.core.Heartbeat == 0 || l.conns.Len() == 0 {
 		return time.Time{}

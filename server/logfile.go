@@ -10,11 +10,10 @@ import (
 	"time"
 )
 
-// LogFile is a file that lines are appended to, for [Config.AccessLog], and that
-// may be rotated while it is written. Each Write looks whether the file at its
-// path is still the one that is open, and opens another if it was renamed or
-// removed. A file that was truncated is written to from its new end. Its methods
-// are safe for concurrent use.
+// LogFile is a file of lines, for [Config.AccessLog], that may be rotated while
+// it is written. Each Write checks whether the file at its path is still the one
+// that is open, and opens the new one if it was renamed or removed. A truncated
+// file continues at its new end. Its methods are safe for concurrent use.
 type LogFile struct {
 	path string
 
@@ -24,9 +23,9 @@ type LogFile struct {
 	pipe bool // not a regular file: never looked at again
 }
 
-// OpenLogFile opens the file at path for appending, and makes it if need be. A
-// last line that was torn is ended. A named pipe is opened whether or not
-// somebody reads it.
+// OpenLogFile opens the file at path for appending, and creates it if there is
+// none. It ends a last line that was cut short. A named pipe is opened whether or
+// not it has a reader.
 func OpenLogFile(path string) (*LogFile, error) {
 	f := &LogFile{path: path}
 	if err := f.open(); err != nil {
@@ -69,7 +68,7 @@ func endsTorn(file *os.File) bool {
 }
 
 // Write appends a line, which ends with a newline. If the file was moved and a
-// new one cannot be opened, it goes on with the old one.
+// new one cannot be opened, it continues with the old one.
 func (f *LogFile) Write(line []byte) (int, error) {
 	f.mu.Lock()
 	if f.file == nil {
@@ -88,7 +87,7 @@ func (f *LogFile) Write(line []byte) (int, error) {
 	return f.to.Write(line)
 }
 
-// moved reports whether the path names no longer the file that is open.
+// moved reports whether the path no longer names the open file.
 func (f *LogFile) moved() bool {
 	there, err := os.Stat(f.path)
 	if err != nil {

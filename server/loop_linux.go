@@ -66,8 +66,8 @@ func (l *loop) run(ctx context.Context) error {
 	return nil
 }
 
-// turn waits for something to do, for at most atMost unless that is negative,
-// and does it.
+// turn waits for events, for at most atMost unless that is negative, and handles
+// them.
 func (l *loop) turn(atMost time.Duration) error {
 	timeout := l.untilDeadline(atMost)
 	if !l.inbox.sleep() || l.mayAdmit() {
@@ -140,7 +140,7 @@ func (l *loop) accept(atMost int) (more bool) {
 	return true
 }
 
-// pauseAccepting silences the listening socket for a while, which would be
+// pauseAccepting silences the listening socket for acceptPause, since it would be
 // reported as ready all the time. Newcomers wait in the kernel's queue.
 func (l *loop) pauseAccepting(err error) {
 	l.counters.acceptPauses.Add(1)
@@ -185,7 +185,8 @@ func (l *loop) beginDrain(giveUp time.Time) {
 	}
 }
 
-// untilDeadline is how long there is nothing to do by the clock.
+// untilDeadline returns the time to the next deadline, capped at atMost unless
+// that is negative.
 func (l *loop) untilDeadline(atMost time.Duration) time.Duration {
 	next := time.Time{}
 	for _, due := range [...]time.Time{l.heads.Next(), l.polls.Next(), l.lasts.Next(), l.lingers.Next(), l.acceptAgain, l.beatDue()} {
@@ -203,7 +204,7 @@ func (l *loop) untilDeadline(atMost time.Duration) time.Duration {
 	return left
 }
 
-// expire deals with what has taken too long.
+// expire ends what has taken too long.
 func (l *loop) expire() {
 	if !l.acceptAgain.IsZero() && !l.now.Before(l.acceptAgain) {
 		l.resumeAccepting()

@@ -36,13 +36,13 @@ type Server struct {
 
 // engine is a way to hold connections.
 type engine interface {
-	// addr is where streams are served.
+	// addr returns where streams are served.
 	addr() net.Addr
 	// serve holds connections until ctx ends, drains them until core.drainEnd,
 	// and closes what is left.
 	serve(ctx context.Context) error
-	// settled is told that a ticket of the exchange may have been settled, or the
-	// exchange has gone away or come back. It does not block.
+	// settled is called when a ticket of the exchange may have been settled, or
+	// the exchange was disconnected or is back. It does not block.
 	settled()
 	// addStats adds the engine's counters.
 	addStats(*Stats)
@@ -142,13 +142,13 @@ func (s *Server) Close() error {
 	return s.admin.Close()
 }
 
-// Addr is where streams are served.
+// Addr returns where streams are served.
 func (s *Server) Addr() net.Addr { return s.engine.addr() }
 
-// AdminAddr is where messages and questions are taken.
+// AdminAddr returns the address of the admin listener.
 func (s *Server) AdminAddr() net.Addr { return s.admin.Addr() }
 
-// MaxConnections is how many streams the server holds at the most.
+// MaxConnections returns the largest number of streams that the server holds.
 func (s *Server) MaxConnections() int64 { return s.core.limit }
 
 // Run serves until ctx ends, continues for DrainDelay, and then drains: it
@@ -197,9 +197,9 @@ func (s *Server) Run(ctx context.Context) error {
 	return err
 }
 
-// lastPatience is how long what is left after the drain may take: admin
-// requests that are under way, and a reader of the access log that is behind.
-// The two are waited for at the same time, well within a second.
+// lastPatience limits what is left after the drain: admin requests that are under
+// way, and a reader of the access log that is behind. Both are waited for at the
+// same time.
 const lastPatience = 500 * time.Millisecond
 
 // endAdmin shuts the admin listener down, and cuts off requests that are still
@@ -235,7 +235,7 @@ func (s *Server) Stats() Stats {
 	return st
 }
 
-// listenError explains the failures that people meet.
+// listenError explains why an address cannot be listened on.
 func listenError(what, address string, err error) error {
 	var hint string
 	switch {
@@ -249,7 +249,7 @@ func listenError(what, address string, err error) error {
 	return fmt.Errorf("server: cannot open the %s on %s: %w%s", what, address, err, hint)
 }
 
-// reportPause says once a second at the most that accepting rests, and why.
+// reportPause logs that accepting pauses, and why, at most once per second.
 func (c *core) reportPause(err error) {
 	now := time.Since(c.started).Nanoseconds()
 	last := c.pauseReported.Load()

@@ -7,7 +7,7 @@ import (
 
 var headTimeoutAnswer = wire.HeadTimeout.Bytes()
 
-// deliver writes what publishers have sent, in the order in which they did.
+// deliver writes what publishers have sent, in their order.
 func (l *loop) deliver() {
 	b := l.inbox.take()
 	for i := 0; i < len(b.items); {
@@ -32,8 +32,8 @@ func (l *loop) deliver() {
 	}
 }
 
-// queue puts one message where it will be written, unless the connection is too
-// far behind. It reports false when that closed it.
+// queue frames one message for writing, unless the connection is too far behind.
+// It reports false when that closed it.
 func (l *loop) queue(slot uint32, c *conn, message []byte) bool {
 	if l.out.waiting() > 0 && l.out.waiting()+len(message) > l.core.BacklogBytes && !l.write(slot, c) {
 		l.counters.droppedClosed.Add(1)
@@ -116,15 +116,15 @@ func (l *loop) wrote(slot uint32, c *conn, bytes, messages int) {
 	}
 }
 
-// awaitRoom asks to be told when the socket takes more. Once asked for, that
-// stays: edge triggered, it costs nothing.
+// awaitRoom registers c for write events. It stays registered: edge triggered,
+// that costs nothing.
 func (l *loop) awaitRoom(slot uint32, c *conn) bool {
 	if c.flags&wantsWrite != 0 {
 		return true
 	}
 	c.flags |= wantsWrite
 	if c.flags&registered == 0 {
-		return true // it will be, with this
+		return true // open will register it, for both
 	}
 	return l.watch(slot, c)
 }

@@ -32,18 +32,18 @@ type Event struct {
 	ready uint32
 }
 
-// Readable reports that a read will not block; it may find the end or an error.
+// Readable reports whether a read will not block; it may find the end or an error.
 func (e Event) Readable() bool {
 	return e.ready&(unix.EPOLLIN|unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0
 }
 
-// Writable reports that a write will not block; it may find an error.
+// Writable reports whether a write will not block; it may find an error.
 func (e Event) Writable() bool {
 	return e.ready&(unix.EPOLLOUT|unix.EPOLLHUP|unix.EPOLLERR) != 0
 }
 
-// Ended reports that the peer has closed its side, or the connection broke. No
-// later event need come to say so.
+// Ended reports whether the peer has closed its side, or the connection broke.
+// There may be no later event for that.
 func (e Event) Ended() bool {
 	return e.ready&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0
 }
@@ -52,9 +52,9 @@ func (e Event) Ended() bool {
 // goroutine; Wake is safe from any, even after Close.
 //
 // Its epoll instance is itself watched by the Go runtime's poller, and Wait
-// parks its goroutine there. A thread of its own in epoll_wait would keep one of
-// the runtime's processors until the runtime takes it back, up to 10 ms later,
-// and be woken by the kernel for what another goroutine has to say.
+// parks its goroutine there. A thread of its own in epoll_wait would hold one of
+// the runtime's processors until the runtime retakes it, up to 10 ms later, and
+// take a system call to be woken by another goroutine.
 type Poller struct {
 	fd     int
 	file   *os.File // owns fd, and has it in the runtime's poller
@@ -141,8 +141,8 @@ func (p *Poller) Wait(timeout time.Duration) ([]Event, error) {
 	return p.events, nil
 }
 
-// tryWait takes what is ready now, and reports whether that, or an error, is
-// something to return with.
+// tryWait collects what is ready now, and reports whether Wait can return: there
+// are events, or an error.
 func (p *Poller) tryWait(fd uintptr) bool {
 	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p.raw))), uintptr(len(p.raw)), 0, 0, 0)
 	if errno != 0 {
@@ -155,8 +155,8 @@ func (p *Poller) tryWait(fd uintptr) bool {
 	return p.n > 0 || p.err != nil
 }
 
-// park waits for something to be ready. Wake ends it by a deadline in the past,
-// which a Wake just before must not lose to the deadline set here: hence woken.
+// park waits for something to be ready. Wake ends it by a deadline in the past.
+// woken keeps a Wake just before from being overwritten by the deadline set here.
 func (p *Poller) park(timeout time.Duration) {
 	var deadline time.Time
 	if timeout > 0 {

@@ -17,7 +17,7 @@ func (a *Answer) bytes(headOnly bool) []byte {
 	return a.whole
 }
 
-// Bytes is the answer as it goes over the socket. It must not be changed.
+// Bytes returns the answer as it goes over the socket. It must not be changed.
 func (a *Answer) Bytes() []byte { return a.whole }
 
 // The answers that are not streams.

@@ -18,7 +18,7 @@ type FrameReader struct {
 	partial []byte // a header or a control frame that has not wholly come
 
 	// The data frame whose payload is under way.
-	left int64   // bytes of it to come
+	left int64   // bytes of it still expected
 	mask [4]byte // as the next of them is masked
 	fin  bool    // it is the last of its message
 

@@ -24,9 +24,9 @@ const (
 // names are the first segments of the paths.
 var names = [...]string{HTML: "test", Events: "events", Poll: "poll", WebSocket: "ws"}
 
-// toProxies is for whoever stands between: keep nothing, compress nothing, which
-// would hold messages back (RFC 9111, section 5.2.2), and in nginx, wait for
-// nothing (X-Accel-Buffering, ngx_http_proxy_module).
+// toProxies keeps what stands between from holding messages back: caches and
+// compressors (RFC 9111, section 5.2.2), and the buffers of nginx
+// (X-Accel-Buffering, ngx_http_proxy_module).
 const toProxies = "Cache-Control: no-store, no-transform\r\nX-Accel-Buffering: no\r\n"
 
 var (
@@ -109,9 +109,8 @@ func (k Kind) AppendMessage(dst []byte, n uint64, message []byte) []byte {
 	}
 }
 
-// AppendEnd appends what tells the client that the stream ends here on
-// purpose: the last chunk, a close frame (1001: going away), or, for a poll
-// that had no message, the answer that says so.
+// AppendEnd appends what ends a stream on purpose: the last chunk, a close frame
+// (1001, going away), or, for a poll that had no message, the answer 204.
 func (k Kind) AppendEnd(dst []byte) []byte {
 	switch {
 	case k == WebSocket:
@@ -124,8 +123,8 @@ func (k Kind) AppendEnd(dst []byte) []byte {
 	return append(dst, "0\r\n\r\n"...)
 }
 
-// AppendHeartbeat appends what tells a silent client, and whoever stands
-// between, that the stream is alive, and is not a message: a comment in
+// AppendHeartbeat appends what shows a silent client, and proxies, that the
+// stream is alive, and is not a message: a comment in
 // server-sent events (HTML standard, section 9.2.7: "a comment line … every 15
 // seconds or so"), or a WebSocket ping (RFC 6455, section 5.5.2). Other kinds
 // have no such thing.
