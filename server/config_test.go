@@ -58,7 +58,11 @@ func TestConfigValidate(t *testing.T) {
 		// What can be without effect is so with a negative value.
 		{MaxConnections: -1, ConnectionLimit: -1, HeadTimeout: -1, PollTimeout: -1, KeepAlive: -1, Heartbeat: -1, DrainDelay: -1, DrainTimeout: -1},
 		{AllowOrigins: []string{"https://app.example.com", "null"}},
-		{Admin: "localhost:0"}, {Admin: "127.0.0.9:0"}, {Admin: "[::1]:0"}, {Admin: "0.0.0.0:0", AdminToken: "t"}, {Listen: ":0"},
+		{Admin: "localhost:0"},
+		{Admin: "127.0.0.9:0"},
+		{Admin: "[::1]:0"},
+		{Admin: "0.0.0.0:0", AdminToken: "t"},
+		{Listen: ":0"},
 	} {
 		if err := cfg.Validate(); err != nil {
 			t.Errorf("%+v: %v", cfg, err)

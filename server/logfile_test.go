@@ -57,37 +57,47 @@ func TestLogFileRotated(t *testing.T) {
 		t.Skip("an open file cannot be renamed on Windows")
 	}
 	for name, c := range map[string]struct {
-		rotate   func(t *testing.T, path string)
+		rotate   func(path string) error
 		old, new string
 	}{
-		"renamed": {func(t *testing.T, path string) { must(t, os.Rename(path, path+".1")) }, "one\n", "two\n"},
-		"renamed, a new one": {func(t *testing.T, path string) {
-			must(t, os.Rename(path, path+".1"))
-			must(t, os.WriteFile(path, []byte("new\n"), 0o600))
+		"renamed": {func(path string) error { return os.Rename(path, path+".1") }, "one\n", "two\n"},
+		"renamed, a new one": {func(path string) error {
+			return errors.Join(
+				os.Rename(path, path+".1"),
+				os.WriteFile(path, []byte("new\n"), 0o600),
+			)
 		}, "one\n", "new\ntwo\n"},
-		"renamed, a torn one": {func(t *testing.T, path string) {
-			must(t, os.Rename(path, path+".1"))
-			must(t, os.WriteFile(path, []byte("torn"), 0o600))
+		"renamed, a torn one": {func(path string) error {
+			return errors.Join(
+				os.Rename(path, path+".1"),
+				os.WriteFile(path, []byte("torn"), 0o600),
+			)
 		}, "one\n", "torn\ntwo\n"},
-		"removed": {func(t *testing.T, path string) { must(t, os.Remove(path)) }, "", "two\n"},
-		"copied and truncated": {func(t *testing.T, path string) {
-			must(t, os.WriteFile(path+".1", []byte("one\n"), 0o600))
-			must(t, os.Truncate(path, 0))
+		"removed": {func(path string) error { return os.Remove(path) }, "", "two\n"},
+		"copied and truncated": {func(path string) error {
+			return errors.Join(
+				os.WriteFile(path+".1", []byte("one\n"), 0o600),
+				os.Truncate(path, 0),
+			)
 		}, "one\n", "two\n"},
-		"replaced by a link": {func(t *testing.T, path string) {
-			must(t, os.Rename(path, path+".1"))
-			must(t, os.Symlink(path+".target", path))
+		"replaced by a link": {func(path string) error {
+			return errors.Join(
+				os.Rename(path, path+".1"),
+				os.Symlink(path+".target", path),
+			)
 		}, "one\n", "two\n"},
-		"folder moved, another made": {func(t *testing.T, path string) {
-			must(t, os.Rename(filepath.Dir(path), filepath.Dir(path)+".old"))
-			must(t, os.Mkdir(filepath.Dir(path), 0o700))
-			must(t, os.Rename(filepath.Join(filepath.Dir(path)+".old", "access.log"), path+".1"))
+		"folder moved, another made": {func(path string) error {
+			return errors.Join(
+				os.Rename(filepath.Dir(path), filepath.Dir(path)+".old"),
+				os.Mkdir(filepath.Dir(path), 0o700),
+				os.Rename(filepath.Join(filepath.Dir(path)+".old", "access.log"), path+".1"),
+			)
 		}, "one\n", "two\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newLogFolder(t)
 			f.write("one\n")
-			c.rotate(t, f.path)
+			must(t, c.rotate(f.path))
 			f.write("two\n")
 			f.expect(f.path, c.new)
 			if c.old != "" {

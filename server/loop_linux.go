@@ -170,7 +170,9 @@ func (l *loop) beginDrain(giveUp time.Time) {
 	if end := l.now.Add(lastAccepts); end.Before(giveUp) {
 		giveUp = end
 	}
-	for l.accept(acceptBatch) && time.Now().Before(giveUp) {
+	more := l.accept(acceptBatch)
+	for more && time.Now().Before(giveUp) {
+		more = l.accept(acceptBatch)
 	}
 	l.closeListener()
 	l.admitParked() // the exchange has been left: nobody waits for it
