@@ -121,7 +121,7 @@ func (l *loop) turn() error {
 }
 
 // waits reports whether the connection of a token waits for its answer.
-func (l *loop) waits(token uint64) bool {
+func (l *loop) waits(token epoll.Token) bool {
 	_, c, ok := l.conns.Lookup(token)
 	return ok && c.waiting()
 }

@@ -7,12 +7,14 @@ import (
 	"log/slog"
 	"net/netip"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
+	"unicode"
 )
 
-// accessLog writes a line of JSON for one of every so many streams at its end,
-// and for each request that got no stream:
+// accessLog writes a line of JSON for one stream of several at its end, and for
+// each request that got no stream:
 //
 //	{"time":"2026-01-02T15:04:05.678Z","msg":"stream","remote":"192.0.2.7:51234",
 //	 "request":"GET /test/123 HTTP/1.1","status":200,"messages":3,"bytes":220,"duration_ms":61500}
@@ -22,11 +24,11 @@ import (
 // from the complete request head to the logout. status is 0 for a poll whose
 // client left before its answer.
 //
-// Whoever has something to log never waits: lines go through a queue of fixed
-// length, and those for which it has no room are counted as dropped, as are
-// those that could not be written. A nil accessLog logs nothing.
+// Logging never blocks: lines go through a queue of fixed length. Lines that find
+// no room, or cannot be written, are counted as dropped. A nil accessLog logs
+// nothing.
 type accessLog struct {
-	to     lineWriter
+	to     io.Writer // takes whole lines
 	every  uint64
 	logger *slog.Logger
 
@@ -40,8 +42,6 @@ const (
 	accessQueue = 1024
 	// accessRequest is the most that is kept of a request line, in bytes.
 	accessRequest = 256
-	// accessPatience is how long the end of Run waits for lines to be written.
-	accessPatience = time.Second
 )
 
 // visit is a stream that will have a line, or a refused request.
@@ -58,16 +58,19 @@ func newAccessLog(c *Config) *accessLog {
 	if c.AccessLog == nil {
 		return nil
 	}
+	to := c.AccessLog
+	if _, keepsLines := to.(*LogFile); !keepsLines {
+		to = &lineWriter{to: to}
+	}
 	return &accessLog{
-		to:     lineWriter{to: c.AccessLog},
+		to:     to,
 		every:  uint64(c.AccessLogSample),
 		logger: c.Logger,
 		lines:  make(chan visit, accessQueue),
 	}
 }
 
-// choose decides whether a stream is one that is logged: the first is, and
-// every so many after it.
+// choose reports whether to log a stream: the first, and each every-th after it.
 func (a *accessLog) choose() bool {
 	return a != nil && (a.seen.Add(1)-1)%a.every == 0
 }
@@ -94,8 +97,7 @@ func (a *accessLog) log(v visit) {
 	}
 }
 
-// start writes what is logged until stop, which is called when nobody logs any
-// more.
+// start writes what is logged until stop, which is called after the last log.
 func (a *accessLog) start() (stop func()) {
 	if a == nil {
 		return func() {}
@@ -110,19 +112,19 @@ func (a *accessLog) start() (stop func()) {
 		select {
 		case <-written:
 			return
-		case <-time.After(accessPatience):
+		case <-time.After(lastPatience):
 		}
-		// A pipe that nobody reads. A file that has deadlines can be told to
-		// give up; another keeps its goroutine until it does by itself.
-		a.logger.Warn("the access log is not taken by its reader; what is left of it is lost", "lines", len(a.lines))
-		if f, ok := a.to.to.(interface{ SetWriteDeadline(time.Time) error }); ok && f.SetWriteDeadline(time.Unix(1, 0)) == nil {
+		// Nobody reads the pipe. A write with a deadline can be ended; any other
+		// keeps its goroutine until it ends by itself.
+		a.logger.Warn("the reader of the access log does not take it; the rest is lost", "lines", len(a.lines))
+		if f, ok := a.to.(deadliner); ok && f.SetWriteDeadline(time.Unix(1, 0)) == nil {
 			<-written
 		}
 	}
 }
 
 func (a *accessLog) writeAll() {
-	handler := slog.NewJSONHandler(&a.to, &slog.HandlerOptions{
+	handler := slog.NewJSONHandler(a.to, &slog.HandlerOptions{
 		ReplaceAttr: func(_ []string, attr slog.Attr) slog.Attr {
 			if attr.Key == slog.LevelKey {
 				return slog.Attr{}
@@ -165,7 +167,7 @@ func (v *visit) record() slog.Record {
 	return r
 }
 
-// finalStatus is the status that the client saw. That of a poll comes with its
+// finalStatus returns the status that the client saw. That of a poll comes with its
 // message, or with the answer that there was none.
 func (v *visit) finalStatus() int {
 	switch {
@@ -177,14 +179,21 @@ func (v *visit) finalStatus() int {
 	return 200
 }
 
-// requestLine is the first line of a head, or as much as there is of it.
+// requestLine returns the first line of a head, or as much as there is of it.
+// JSON escapes the control characters of ASCII. Others that a terminal obeys
+// are replaced: DEL, C1 and those that turn the direction of text.
 func requestLine(head []byte) string {
 	head = bytes.TrimLeft(head, "\r\n")
 	line, _, _ := bytes.Cut(head[:min(len(head), accessRequest)], []byte{'\n'})
-	return string(bytes.TrimSuffix(line, []byte{'\r'}))
+	return strings.Map(func(r rune) rune {
+		if r >= 0x7f && (unicode.IsControl(r) || unicode.Is(unicode.Cf, r)) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, string(bytes.TrimSuffix(line, []byte{'\r'})))
 }
 
-// statusOf reads the status from an answer, and 0 from none.
+// statusOf returns the status of an answer, and 0 if there is none.
 func statusOf(answer []byte) int {
 	const at = len("HTTP/1.1 ")
 	if len(answer) < at+3 {
@@ -192,23 +201,4 @@ func statusOf(answer []byte) int {
 	}
 	status, _ := strconv.Atoi(string(answer[at : at+3])) // our own answers
 	return status
-}
-
-// lineWriter writes whole lines. One that was cut short, by a full disk, is
-// ended before the next.
-type lineWriter struct {
-	to   io.Writer
-	torn bool
-}
-
-func (w *lineWriter) Write(line []byte) (int, error) {
-	if w.torn {
-		if _, err := w.to.Write([]byte{'\n'}); err != nil {
-			return 0, err
-		}
-		w.torn = false
-	}
-	n, err := w.to.Write(line)
-	w.torn = err != nil && n > 0
-	return n, err
 }

@@ -7,8 +7,7 @@ import (
 	"example.org/comet/server/wire"
 )
 
-// beginVisit begins to keep what the access log will say of a stream, if it is
-// one of those.
+// beginVisit starts the visit of a stream, if the access log chooses it.
 func (l *loop) beginVisit(slot uint32, c *conn, req wire.Request, head []byte) {
 	if !l.core.access.choose() {
 		return
@@ -33,13 +32,13 @@ func (l *loop) logRefusal(slot uint32, head, answer []byte) {
 	}
 }
 
-// remote is the address of a client, or the zero one if it has gone.
+// remote returns the address of a client, or the zero one if it has gone.
 func (l *loop) remote(slot uint32) netip.AddrPort {
 	peer, _ := epoll.Peer(l.conns.FD(slot))
 	return peer
 }
 
-// headSoFar is what has come of a head that is not complete.
+// headSoFar returns what has come of a head that is not complete.
 func (l *loop) headSoFar(c *conn) []byte {
 	if c.extra == 0 {
 		return nil

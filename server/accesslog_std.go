@@ -2,8 +2,7 @@ package server
 
 import "time"
 
-// keepVisit keeps what the access log will say of c, beside the connections:
-// few have it.
+// keepVisit stores the visit of c apart from the connections, since few have one.
 func (e *stdEngine) keepVisit(c *stdConn, v *visit) {
 	e.visitMu.Lock()
 	defer e.visitMu.Unlock()
@@ -13,7 +12,7 @@ func (e *stdEngine) keepVisit(c *stdConn, v *visit) {
 	e.visits[c.name.Slot] = v
 }
 
-// visit is what keepVisit has kept. It belongs to the goroutine of c that
+// visit returns what keepVisit has kept. It belongs to the goroutine of c that
 // writes.
 func (c *stdConn) visit() *visit {
 	c.engine.visitMu.Lock()

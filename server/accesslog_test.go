@@ -65,7 +65,7 @@ func TestAccessLog(t *testing.T) {
 		stream.reset() // whose address nobody can be asked for any more
 		r.waitForLogins(0)
 		atEnd := expect(r.stream("2"), accessLine{Msg: "stream", Request: "GET /test/2 HTTP/1.1", Status: 200, Bytes: uint64(len(html11 + lastOne))})
-		poll := expect(r.connect("GET /poll/3 HTTP/1.1\r\n\r\n"), accessLine{Msg: "stream", Request: "GET /poll/3 HTTP/1.1", Status: 200, Messages: 1})
+		poll := expect(r.connect("GET /poll/3 HTTP/1.1\r\nHost: h\r\n\r\n"), accessLine{Msg: "stream", Request: "GET /poll/3 HTTP/1.1", Status: 200, Messages: 1})
 		r.waitForLogins(2)
 		r.publish(3, "x")
 		answer := poll.rest()
@@ -73,7 +73,7 @@ func TestAccessLog(t *testing.T) {
 		line := want[poll.LocalAddr().String()]
 		line.Bytes = uint64(len(answer))
 		want[line.Remote] = line
-		gone := expect(r.connect("GET /poll/4 HTTP/1.1\r\n\r\n"), accessLine{Msg: "stream", Request: "GET /poll/4 HTTP/1.1"})
+		gone := expect(r.connect("GET /poll/4 HTTP/1.1\r\nHost: h\r\n\r\n"), accessLine{Msg: "stream", Request: "GET /poll/4 HTTP/1.1"})
 		r.waitForLogins(2)
 		gone.Close()
 		r.waitForLogins(1)
@@ -82,9 +82,9 @@ func TestAccessLog(t *testing.T) {
 			status                int
 		}{
 			{"GET /test/x HTTP/1.1\r\nHost: h\r\n\r\n", "GET /test/x HTTP/1.1", answerID, 400},
-			{"\r\nPOST / HTTP/1.1\n\n", "POST / HTTP/1.1", answer404, 404},
+			{"\r\nPOST / HTTP/1.1\nHost: h\n\n", "POST / HTTP/1.1", answer404, 404},
 			{"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "\x16\x03\x01\x02\x00\x01\x00\x01\ufffd\x03\x03", answer400, 400},
-			{"GET /" + strings.Repeat("x", 9000) + " HTTP/1.1\r\n\r\n", "GET /" + strings.Repeat("x", accessRequest-5), answer431, 431},
+			{"GET /" + strings.Repeat("x", 33_000) + " HTTP/1.1\r\nHost: h\r\n\r\n", "GET /" + strings.Repeat("x", accessRequest-5), answer431, 431},
 			{"GET /slow", "GET /slow", answer408, 408},
 		} {
 			conn := expect(r.connect(c.sent), accessLine{Msg: "refused", Request: c.request, Status: c.status, Bytes: uint64(len(c.answer))})
@@ -97,7 +97,7 @@ func TestAccessLog(t *testing.T) {
 		for _, c := range others {
 			expect(c, accessLine{Msg: "stream", Status: 200, Bytes: uint64(len(html11))})
 		}
-		over := expect(r.connect("GET /test/9 HTTP/1.1\r\n\r\n"), accessLine{Msg: "refused", Request: "GET /test/9 HTTP/1.1", Status: 503, Bytes: uint64(len(answer503))})
+		over := expect(r.connect("GET /test/9 HTTP/1.1\r\nHost: h\r\n\r\n"), accessLine{Msg: "refused", Request: "GET /test/9 HTTP/1.1", Status: 503, Bytes: uint64(len(answer503))})
 		over.rest()
 		over.Close()
 		for i, c := range others {
@@ -137,7 +137,7 @@ func TestAccessLogSample(t *testing.T) {
 			clients = append(clients, r.stream("1"))
 		}
 		for range 3 {
-			r.connect("GET / HTTP/1.1\r\n\r\n").rest()
+			r.connect("GET / HTTP/1.1\r\nHost: h\r\n\r\n").rest()
 		}
 		for _, c := range clients {
 			c.Close()
@@ -177,7 +177,7 @@ func TestAccessLogNeverBlocks(t *testing.T) {
 		var clients []*client
 		refuse := func() {
 			t.Helper()
-			c := r.connect("GET / HTTP/1.1\r\n\r\n")
+			c := r.connect("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
 			if got := c.rest(); got != answer404 {
 				t.Fatal(got)
 			}
@@ -216,7 +216,7 @@ func TestAccessLogReaderGone(t *testing.T) {
 	defer reader.Close()
 	defer writer.Close()
 	r := start(t, Config{AccessLog: writer})
-	long := "GET /" + strings.Repeat("x", accessRequest) + " HTTP/1.1\r\n\r\n"
+	long := "GET /" + strings.Repeat("x", accessRequest) + " HTTP/1.1\r\nHost: h\r\n\r\n"
 	for range 400 { // more than a pipe holds: 64 KiB on Linux
 		c := r.connect(long)
 		c.rest()
@@ -253,7 +253,7 @@ func TestAccessLogFullDisk(t *testing.T) {
 	a := newAccessLog(&Config{AccessLog: disk, AccessLogSample: 1, Logger: slog.New(slog.NewTextHandler(&report, nil))})
 	log := func(n int) {
 		for range n {
-			a.refused(time.Now(), netip.MustParseAddrPort("192.0.2.7:5"), []byte("GET / HTTP/1.1\r\n\r\n"), []byte(answer404))
+			a.refused(time.Now(), netip.MustParseAddrPort("192.0.2.7:5"), []byte("GET / HTTP/1.1\r\nHost: h\r\n\r\n"), []byte(answer404))
 		}
 		close(a.lines)
 		a.writeAll()

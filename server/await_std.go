@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"os"
@@ -19,23 +20,17 @@ func (c *stdConn) beginWhenSettled(req wire.Request, rest []byte) ([]byte, bool)
 	return rest, ok && c.begin(req)
 }
 
-// allBegun waits until nobody waits for the exchange, which has been left, so
-// that those who did get their head, and their end.
+// allBegun waits until no connection waits for the exchange, which has been
+// left, so that each gets its head and its end.
 func (e *stdEngine) allBegun() {
-	giveUp := time.After(e.core.DrainTimeout)
-	for e.awaiting.Load() > 0 {
-		select {
-		case <-time.After(time.Millisecond):
-		case <-giveUp:
-			return
-		}
+	for end := e.core.drainEnd(); e.awaiting.Load() > 0 && time.Now().Before(end); {
+		sleep(context.Background(), time.Millisecond)
 	}
 }
 
-// awaitExchange waits until the exchange brings in the messages of a stream
-// that is to begin. Meanwhile it reads, which tells when the client goes; what
-// comes is put behind rest. It reports false when there will be no stream; the
-// ids are dropped then.
+// awaitExchange waits until the exchange brings in the messages of a new stream.
+// Meanwhile it reads, to notice when the client goes, and appends to rest. It
+// reports false when there will be no stream, and has dropped the ids then.
 func (c *stdConn) awaitExchange(req wire.Request, rest []byte) ([]byte, bool) {
 	core := c.engine.core
 	ticket := core.want(req.IDs)
@@ -51,7 +46,7 @@ func (c *stdConn) awaitExchange(req wire.Request, rest []byte) ([]byte, bool) {
 				c.visit().status = http.StatusServiceUnavailable
 			}
 			c.leave()
-			c.answer(wire.RouterAway.Bytes())
+			c.answer(core.parser.Share(wire.RouterAway.Bytes(), req.Origin))
 			return nil, false
 		case gateClosed:
 		}
@@ -98,7 +93,8 @@ func (c *stdConn) readUntil(done <-chan struct{}, kind wire.Kind, rest []byte) (
 	}
 }
 
-// setReadDeadline sets it unless the connection is to end, which has its own.
+// setReadDeadline sets the deadline, and reports false if the connection is to
+// end, which has a deadline of its own.
 func (c *stdConn) setReadDeadline(t time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

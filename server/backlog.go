@@ -11,18 +11,24 @@ type backlog struct {
 	ends  []int // where each message that is not wholly gone ends in bytes
 }
 
-// waiting is how many bytes are still to be written.
+// waiting returns the number of bytes still to be written.
 func (b *backlog) waiting() int { return len(b.bytes) - b.sent }
 
-// unsent is what to write next.
+// unsent returns what to write next.
 func (b *backlog) unsent() []byte { return b.bytes[b.sent:] }
 
-// messages is how many messages are not wholly written.
+// messages returns the number of messages that are not wholly written.
 func (b *backlog) messages() int { return len(b.ends) }
 
 // addMessage appends the n-th message of a connection.
 func (b *backlog) addMessage(kind wire.Kind, n uint64, message []byte) {
 	b.bytes = kind.AppendMessage(b.bytes, n, message)
+	b.ends = append(b.ends, len(b.bytes))
+}
+
+// addWhole appends a message as it goes over the socket.
+func (b *backlog) addWhole(framed []byte) {
+	b.addBytes(framed)
 	b.ends = append(b.ends, len(b.bytes))
 }
 
@@ -61,7 +67,7 @@ func (b *backlog) advance(n int) (done int) {
 	return done
 }
 
-// reset empties b and keeps its memory, unless that is a lot.
+// reset empties b, and keeps its memory unless there is a lot of it.
 func (b *backlog) reset() {
 	const keep = 64 << 10
 	if cap(b.bytes) > keep {

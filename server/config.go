@@ -11,9 +11,11 @@ import (
 	"time"
 
 	"example.org/comet/server/router"
+	"example.org/comet/server/wire"
 )
 
-// Config says how to serve. The zero value of each field is its default.
+// Config holds the settings of a Server. The zero value of each field is its default; where
+// a field can be without effect, a negative value makes it so.
 type Config struct {
 	// Listen is the address of the streams. Empty means 127.0.0.1:8000; port 0
 	// lets the kernel choose.
@@ -28,20 +30,32 @@ type Config struct {
 	Engine Engine
 	// Loops is the number of event loops of the epoll engine; 0 is one per core.
 	Loops int
-	// MaxConnections limits the open streams; one more is answered 503. 0 means
-	// what the open-file limit allows.
+	// MaxConnections limits the open streams; one more is answered 503. 0 or
+	// less means what the open-file limit allows.
 	MaxConnections int
 	// ConnectionLimit limits the open streams of one client address; one more
-	// is answered 503. 0 means no such limit.
+	// is answered 503. 0 or less means no such limit.
 	ConnectionLimit int
+	// MaxHeadBytes limits a request head; a longer one is answered 431. 0 means
+	// 32 KiB.
+	MaxHeadBytes int
+	// AllowOrigins are the web origins whose pages may read the streams, such as
+	// https://app.example.com, or "*" alone for any. Pages of those that are
+	// named may send cookies along. If any are named, a WebSocket is refused to
+	// pages of other origins, except that of the server itself. Empty means
+	// that answers carry no CORS fields, and that every WebSocket is accepted.
+	AllowOrigins []string
 	// BacklogBytes limits what waits for one connection whose socket is full.
-	// 0 means 64 KiB.
+	// 0 means 64 KiB; the least is 1024.
 	BacklogBytes int
 	// SlowClient says what becomes of a connection that is over BacklogBytes.
 	SlowClient SlowPolicy
-	// HeadTimeout is how long a request head may take; 0 means 10 s.
+	// HeadTimeout limits how long a request head may take. 0 means 10 s, a
+	// negative value no limit.
 	HeadTimeout time.Duration
-	// PollTimeout is how long a long poll waits for a message; 0 means 30 s.
+	// PollTimeout limits how long a long poll waits for a message before it is
+	// answered 204. 0 means 30 s; with a negative value it waits for as long as
+	// its client does.
 	PollTimeout time.Duration
 	// KeepAlive is how long a connection may be silent before the kernel asks
 	// whether its peer is still there. A peer that does not answer four such
@@ -52,27 +66,28 @@ type Config struct {
 	KeepAlive time.Duration
 	// Heartbeat is how long a stream of /events may be silent before it gets a
 	// comment, and one of /ws a ping. Up to a quarter of it may be missing. 0
-	// means never.
+	// or less means never.
 	Heartbeat time.Duration
 	// AccessLog, if set, takes a line of JSON for one stream of AccessLogSample
 	// at its end, and for each request that got no stream. It is written to by
 	// one goroutine, which ends with Run; if it blocks or fails, lines are
-	// dropped and counted, and nothing else waits for it.
+	// dropped and counted, and nothing else waits for it. A [LogFile] can be
+	// rotated.
 	AccessLog io.Writer
-	// AccessLogSample chooses the streams that are logged: one in so many. 0
-	// means 100.
+	// AccessLogSample logs one stream of this many. 0 means 100.
 	AccessLogSample int
-	// DrainDelay is how long Run goes on as before after its context has ended,
-	// but for /readyz, so that load balancers notice; 0 means not at all.
+	// DrainDelay is how long Run continues after its context has ended, with
+	// /readyz at 503, so that load balancers notice. 0 or less means not at all.
 	DrainDelay time.Duration
 	// Exchange joins this server to others; nil means that it is alone. Run and
 	// Close close it.
 	Exchange router.Exchange
-	// WithoutRouter says what becomes of new streams while Exchange is away.
-	// Empty means AcceptAway.
+	// WithoutRouter says what becomes of new streams while Exchange is
+	// disconnected. Empty means AcceptAway.
 	WithoutRouter RouterPolicy
-	// DrainTimeout is how long Run may go on delivering after its context has
-	// ended; 0 means 10 s.
+	// DrainTimeout limits how long Run continues to deliver after its context
+	// and DrainDelay have ended. 0 means 10 s. With a negative value every
+	// stream is ended at once: it gets what its socket takes without waiting.
 	DrainTimeout time.Duration
 	// Logger takes diagnostics; nil discards them.
 	Logger *slog.Logger
@@ -106,16 +121,16 @@ const (
 	Drop SlowPolicy = "drop"
 )
 
-// keepAlive is how the kernel finds a peer that is gone without a word: cut off,
-// or without power.
+// keepAlive returns how the kernel finds a peer that is gone without a word: cut
+// off, or without power.
 func (c *Config) keepAlive() net.KeepAliveConfig {
 	return net.KeepAliveConfig{Enable: c.KeepAlive > 0, Idle: c.KeepAlive, Interval: min(15*time.Second, max(c.KeepAlive, time.Second)), Count: 4}
 }
 
-// userTimeout is how long what was sent may go unacknowledged before the peer
-// is taken for gone: as long as it takes keepAlive to find that; 0 is no such
-// limit. A client that does not read looks the same to the kernel, so it is not
-// for those that are to be kept.
+// userTimeout returns how long sent bytes may go unacknowledged before the peer
+// is taken for gone: as long as keepAlive takes to find that. 0 is no limit. A
+// client that does not read looks the same to the kernel, so that there is no
+// limit where such clients are kept.
 func (c *Config) userTimeout() time.Duration {
 	k := c.keepAlive()
 	if !k.Enable || c.SlowClient == Drop {
@@ -124,18 +139,27 @@ func (c *Config) userTimeout() time.Duration {
 	return max(k.Idle, time.Second) + time.Duration(k.Count)*k.Interval
 }
 
-// What a server needs files for besides connections: listeners, event loops,
-// the admin listener and its clients, and answers that are being half-closed.
+// reservedFiles are the files that a server needs besides connections: listeners,
+// event loops, the admin listener and its clients, and answers that are being
+// half-closed.
 const reservedFiles = 64
 
-// leastHeartbeat keeps a loop from having nothing else to do.
+// leastHeartbeat keeps heartbeats from taking up all of a loop's time.
 const leastHeartbeat = 10 * time.Millisecond
+
+// The bounds of MaxHeadBytes: a handshake of a browser, and what a few slow
+// clients may make the server hold.
+const (
+	leastHead = 1 << 10
+	mostHead  = 16 << 20
+)
 
 func (c Config) withDefaults() Config {
 	set(&c.Listen, "127.0.0.1:8000")
 	set(&c.Admin, "127.0.0.1:8001")
 	set(&c.Loops, runtime.GOMAXPROCS(0))
 	set(&c.BacklogBytes, 64<<10)
+	set(&c.MaxHeadBytes, wire.DefaultMaxHead)
 	set(&c.SlowClient, Disconnect)
 	set(&c.HeadTimeout, 10*time.Second)
 	set(&c.PollTimeout, 30*time.Second)
@@ -143,6 +167,10 @@ func (c Config) withDefaults() Config {
 	set(&c.DrainTimeout, 10*time.Second)
 	set(&c.AccessLogSample, 100)
 	set(&c.WithoutRouter, AcceptAway)
+	c.MaxConnections = max(c.MaxConnections, 0)
+	c.ConnectionLimit = max(c.ConnectionLimit, 0)
+	c.Heartbeat = max(c.Heartbeat, 0)
+	c.DrainDelay = max(c.DrainDelay, 0)
 	if c.Engine == Auto {
 		c.Engine = defaultEngine
 	}
@@ -152,7 +180,7 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// set gives a zero field its default.
+// set replaces a zero field by its default.
 func set[T comparable](field *T, value T) {
 	var zero T
 	if *field == zero {
@@ -160,7 +188,7 @@ func set[T comparable](field *T, value T) {
 	}
 }
 
-// Validate names every field that cannot be.
+// Validate reports every field that cannot be used, in one error.
 func (c Config) Validate() error {
 	c = c.withDefaults()
 	var errs []error
@@ -173,14 +201,14 @@ func (c Config) Validate() error {
 	bad(c.Engine != Epoll || defaultEngine == Epoll, "the epoll engine needs Linux: use the goroutine engine on %s", runtime.GOOS)
 	bad(c.SlowClient == Disconnect || c.SlowClient == Drop, "slow-client policy %q is not known: use disconnect or drop", c.SlowClient)
 	bad(c.WithoutRouter == AcceptAway || c.WithoutRouter == RefuseAway, "without-router policy %q is not known: use accept or refuse", c.WithoutRouter)
-	bad(c.DrainDelay >= 0, "a drain delay of %v: use 0 or more", c.DrainDelay)
 	bad(c.Loops >= 1 && c.Loops <= 1024, "%d event loops: use 1 to 1024", c.Loops)
-	bad(c.MaxConnections >= 0, "a limit of %d connections: use 0 (what the open-file limit allows) or more", c.MaxConnections)
-	bad(c.ConnectionLimit >= 0 && int64(c.ConnectionLimit) <= math.MaxUint32, "a limit of %d connections for an address: use 0 (no such limit) to 4294967295", c.ConnectionLimit)
-	bad(c.AccessLogSample >= 1, "an access log of 1 in %d streams: use 1 (all) or more", c.AccessLogSample)
+	bad(int64(c.ConnectionLimit) <= math.MaxUint32, "a limit of %d connections for an address: use 0 (no such limit) to 4294967295", c.ConnectionLimit)
+	bad(c.MaxHeadBytes >= leastHead && c.MaxHeadBytes <= mostHead, "request heads of up to %d bytes: use %d to %d", c.MaxHeadBytes, leastHead, mostHead)
+	_, err := wire.ParseOrigins(c.AllowOrigins)
+	bad(err == nil, "%w", err)
+	bad(c.AccessLogSample >= 1, "an access log of 1 in %d streams: use 1 (every stream) or more", c.AccessLogSample)
 	bad(c.Heartbeat == 0 || c.Heartbeat >= leastHeartbeat, "a heartbeat every %v: use 0 (none), or %v or more", c.Heartbeat, leastHeartbeat)
-	bad(c.BacklogBytes >= 1024, "a backlog of %d bytes does not hold a message: use 1024 or more", c.BacklogBytes)
-	bad(c.HeadTimeout > 0 && c.PollTimeout > 0 && c.DrainTimeout > 0, "time-outs must be positive")
+	bad(c.BacklogBytes >= 1024, "a backlog of %d bytes holds no message: use 1024 or more", max(c.BacklogBytes, 0))
 	for _, address := range []string{c.Listen, c.Admin} {
 		_, _, err := net.SplitHostPort(address)
 		bad(err == nil, "address %q: %w; write host:port, such as 127.0.0.1:8000", address, err)
@@ -189,8 +217,8 @@ func (c Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// onLoopback reports whether address can be reached from this machine only. A
-// name that is not an address counts only as localhost.
+// onLoopback reports whether address can be reached from this machine only. Of
+// names, only localhost counts.
 func onLoopback(address string) bool {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {

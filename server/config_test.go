@@ -19,13 +19,14 @@ func TestConfigValidate(t *testing.T) {
 		{"engine", Config{Engine: "threads"}, []string{`engine "threads"`, "epoll or goroutine"}},
 		{"policy", Config{SlowClient: "wait"}, []string{`"wait"`, "disconnect or drop"}},
 		{"loops", Config{Loops: -1}, []string{"-1 event loops"}},
-		{"connections", Config{MaxConnections: -5}, []string{"-5 connections"}},
-		{"connections of an address", Config{ConnectionLimit: -1}, []string{"-1 connections for an address"}},
 		{"sample", Config{AccessLogSample: -1}, []string{"1 in -1"}},
 		{"heartbeat", Config{Heartbeat: time.Millisecond}, []string{"1ms", "10ms"}},
-		{"negative heartbeat", Config{Heartbeat: -time.Second}, []string{"-1s"}},
 		{"backlog", Config{BacklogBytes: 100}, []string{"100 bytes"}},
-		{"time", Config{HeadTimeout: -time.Second}, []string{"positive"}},
+		{"backlog of none", Config{BacklogBytes: -1}, []string{"0 bytes", "1024 or more"}},
+		{"head", Config{MaxHeadBytes: -1}, []string{"-1 bytes", "1024 to 16777216"}},
+		{"large head", Config{MaxHeadBytes: 1 << 30}, []string{"1073741824", "16777216"}},
+		{"origin", Config{AllowOrigins: []string{"app.example.com"}}, []string{`"app.example.com"`, "https://app.example.com"}},
+		{"origins", Config{AllowOrigins: []string{"*", "https://a"}}, []string{`"*"`, "leave the others out"}},
 		{"address", Config{Listen: "8000"}, []string{`"8000"`, "127.0.0.1:8000"}},
 		{"admin for all", Config{Admin: "0.0.0.0:8001"}, []string{"0.0.0.0:8001", "--admin-token-file", "COMET_ADMIN_TOKEN"}},
 		{"admin without host", Config{Admin: ":8001"}, []string{"--admin-token-file"}},
@@ -54,7 +55,14 @@ func TestConfigValidate(t *testing.T) {
 		}
 	}
 	for _, cfg := range []Config{
-		{Admin: "localhost:0"}, {Admin: "127.0.0.9:0"}, {Admin: "[::1]:0"}, {Admin: "0.0.0.0:0", AdminToken: "t"}, {Listen: ":0"},
+		// What can be without effect is so with a negative value.
+		{MaxConnections: -1, ConnectionLimit: -1, HeadTimeout: -1, PollTimeout: -1, KeepAlive: -1, Heartbeat: -1, DrainDelay: -1, DrainTimeout: -1},
+		{AllowOrigins: []string{"https://app.example.com", "null"}},
+		{Admin: "localhost:0"},
+		{Admin: "127.0.0.9:0"},
+		{Admin: "[::1]:0"},
+		{Admin: "0.0.0.0:0", AdminToken: "t"},
+		{Listen: ":0"},
 	} {
 		if err := cfg.Validate(); err != nil {
 			t.Errorf("%+v: %v", cfg, err)

@@ -12,11 +12,12 @@ import (
 
 // conn is a connection at rest: 16 bytes, and 8 more in its slot. No pointers.
 type conn struct {
-	n     uint64 // messages so far
-	extra uint32 // its row in extras, or 0
-	kind  wire.Kind
-	state state
-	flags flags
+	n      uint64 // messages so far
+	extra  uint32 // its row in extras, or 0
+	kind   wire.Kind
+	origin wire.Origin
+	state  state
+	flags  flags
 }
 
 type state uint8
@@ -48,6 +49,7 @@ const readBatch = 16
 // way, and not at rest.
 type extra struct {
 	head   []byte
+	parsed int // where in head parsing goes on
 	out    backlog
 	frames wire.FrameReader
 	next   uint32 // the next free row
@@ -57,7 +59,7 @@ func (x *extra) idle() bool {
 	return len(x.head) == 0 && x.out.waiting() == 0 && x.frames.Idle()
 }
 
-// extras is a table of them; row 0 is nobody's. It goes when the last one does.
+// extras is a table of them; row 0 is not used. It is freed with the last one.
 type extras struct {
 	rows []extra
 	free uint32
@@ -105,19 +107,21 @@ func (l *loop) rest(c *conn) {
 	}
 }
 
-// open begins a connection. It is registered last: most have asked and been
-// answered by then.
+// open starts a connection. It is registered last: most requests have been read
+// and answered by then.
 func (l *loop) open(fd int) {
 	slot, c := l.conns.Alloc(fd)
 	token := l.conns.Token(slot)
 	l.read(slot, c, false)
 	if _, _, ok := l.conns.Lookup(token); ok && l.watch(slot, c) && c.state == readingHead {
-		l.heads.Add(token, l.now.Add(l.core.HeadTimeout))
+		if l.core.HeadTimeout > 0 {
+			l.heads.Add(token, l.now.Add(l.core.HeadTimeout))
+		}
 	}
 }
 
-// read takes what the client has sent, until there is no more; toEnd says that
-// the end of the connection has come, which is then read as well.
+// read reads what the client has sent. With toEnd the connection has ended, and
+// it reads up to that end.
 func (l *loop) read(slot uint32, c *conn, toEnd bool) {
 	fd, token := l.conns.FD(slot), l.conns.Token(slot)
 	for range readBatch {
@@ -128,7 +132,7 @@ func (l *loop) read(slot uint32, c *conn, toEnd bool) {
 			}
 			return
 		}
-		if n == 0 { // the client is gone, or will send no more: the same to us
+		if n == 0 { // the client has gone, or will send no more, which is treated the same
 			l.close(slot)
 			return
 		}
@@ -137,16 +141,16 @@ func (l *loop) read(slot uint32, c *conn, toEnd bool) {
 			return
 		}
 		if n < len(l.readBuf) && !toEnd {
-			return // what comes from now on is news to the poller
+			return // the poller reports what comes from now on
 		}
 	}
-	// One client must not keep the others waiting. Asked again, the poller
+	// One client must not keep the others waiting. Registered again, the poller
 	// reports what is left.
 	l.watch(slot, c)
 }
 
-// watch tells the poller what c waits for. It reports false when that failed
-// and closed the connection.
+// watch registers what c waits for with the poller. It reports false when that
+// failed and closed the connection.
 func (l *loop) watch(slot uint32, c *conn) bool {
 	interest := epoll.Read
 	if c.flags&wantsWrite != 0 {
@@ -181,24 +185,27 @@ func (l *loop) received(slot uint32, c *conn, b []byte) {
 }
 
 func (l *loop) receivedHead(slot uint32, c *conn, b []byte) {
+	from := 0
 	if c.extra != 0 {
 		x := l.extras.at(c.extra)
 		x.head = append(x.head, b...)
-		b = x.head
+		b, from = x.head, x.parsed
 	}
-	req, ok := wire.ParseRequest(b, l.ids)
+	req, ok := l.core.parser.Parse(b, from, l.ids)
 	if !ok {
-		if c.extra == 0 {
-			x := l.extraOf(c)
+		x := l.extraOf(c)
+		if len(x.head) == 0 {
 			x.head = append(x.head, b...)
 		}
+		x.parsed = req.Len
 		return
 	}
 	if c.extra != 0 {
-		l.extras.at(c.extra).head = nil
+		x := l.extras.at(c.extra)
+		x.head, x.parsed = nil, 0
 		l.rest(c)
 	}
-	if req.Kind == 0 {
+	if req.Refused() {
 		l.logRefusal(slot, b, req.Answer)
 		l.answer(slot, c, req.Answer)
 		return
@@ -210,15 +217,15 @@ func (l *loop) receivedHead(slot uint32, c *conn, b []byte) {
 	l.begin(slot, c, req, b[req.Len:])
 }
 
-// stream logs the connection in, and only then says so.
+// stream logs the connection in, and then sends its head.
 func (l *loop) stream(slot uint32, c *conn, req wire.Request, rest []byte) {
 	l.counters.streams.Add(1)
-	c.state, c.kind = streaming, req.Kind
+	c.state, c.kind, c.origin = streaming, req.Kind, req.Origin
 	token := l.conns.Token(slot)
 	for _, id := range req.IDs {
-		l.member.Login(router.Conn{Slot: slot, Gen: uint32(token >> 32)}, id)
+		l.member.Login(router.Conn{Slot: slot, Gen: token.Gen()}, id)
 	}
-	if c.kind.OneMessage() {
+	if c.kind.OneMessage() && l.core.PollTimeout > 0 {
 		l.polls.Add(token, l.now.Add(l.core.PollTimeout))
 	}
 	l.out.addBytes(req.Answer)
@@ -247,20 +254,20 @@ func (l *loop) receivedFrames(slot uint32, c *conn, b []byte) {
 	}
 }
 
-// answer refuses with an answer that is not a stream.
+// answer refuses a request.
 func (l *loop) answer(slot uint32, c *conn, answer []byte) {
 	l.counters.refusedOther.Add(1)
 	l.finish(slot, c, answer)
 }
 
-// end finishes a stream with what tells the client that it is over.
+// end finishes a stream, and lets the client know that this was the end.
 func (l *loop) end(slot uint32, c *conn) {
-	kind := c.kind
+	last := l.core.parser.Share(c.kind.AppendEnd(nil), c.origin)
 	l.leave(slot, c)
-	l.finish(slot, c, kind.AppendEnd(nil))
+	l.finish(slot, c, last)
 }
 
-// leave logs a stream out; its messages from now on are for nobody.
+// leave logs a stream out.
 func (l *loop) leave(slot uint32, c *conn) {
 	l.gone = l.member.Logout(slot, l.gone[:0])
 	l.core.drop(l.gone)
@@ -269,16 +276,16 @@ func (l *loop) leave(slot uint32, c *conn) {
 	c.state = answered
 }
 
-// finish sends the last bytes of a connection, then half-closes it, so that no
-// reset eats them. A client that does not take them keeps its file for
-// lastBytesTime.
+// finish sends the last bytes of a connection, then half-closes it, so that a
+// reset does not discard them. If the client does not take them, the connection
+// is closed after lastBytesTime.
 func (l *loop) finish(slot uint32, c *conn, last []byte) {
 	c.state = answered
 	l.out.addBytes(last)
 	if !l.write(slot, c) {
 		return
 	}
-	if c.extra != 0 && l.extras.at(c.extra).out.waiting() > 0 {
+	if l.waiting(c) > 0 {
 		l.lasts.Add(l.conns.Token(slot), l.now.Add(l.core.lastBytesTime))
 		return
 	}
@@ -286,7 +293,7 @@ func (l *loop) finish(slot uint32, c *conn, last []byte) {
 }
 
 func (l *loop) lingerIfDone(slot uint32, c *conn) {
-	if c.state != answered || c.extra != 0 && l.extras.at(c.extra).out.waiting() > 0 {
+	if c.state != answered || l.waiting(c) > 0 {
 		return
 	}
 	if err := unix.Shutdown(l.conns.FD(slot), unix.SHUT_WR); err != nil {
@@ -315,6 +322,6 @@ func (l *loop) close(slot uint32) {
 	unix.Close(l.conns.FD(slot))
 	l.conns.Free(slot)
 	if !l.acceptAgain.IsZero() {
-		l.acceptAgain = l.now // there is a file again
+		l.acceptAgain = l.now // a file is free
 	}
 }

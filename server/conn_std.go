@@ -17,8 +17,9 @@ type stdConn struct {
 	net.Conn
 	engine *stdEngine
 	name   router.Conn
-	kind   wire.Kind // set before it is logged in
-	place  place     // likewise
+	kind   wire.Kind   // set before it is logged in
+	origin wire.Origin // likewise
+	place  place       // likewise
 
 	// wake has room for one token: there is something in pending, or over.
 	wake chan struct{}
@@ -43,20 +44,20 @@ const (
 	burstBytes = 1 << 20
 )
 
-// serve reads, to the end of the connection.
+// serve runs the connection to its end.
 func (c *stdConn) serve() {
 	defer c.Close()
 	req, head, ok := c.readHead()
 	if !ok {
 		return
 	}
-	if req.Kind == 0 {
+	if req.Refused() {
 		c.engine.counters.refusedOther.Add(1)
 		c.refuse(head, req.Answer)
 		return
 	}
 	if refusal := c.admit(req, head); refusal != nil {
-		c.refuse(head, refusal.Bytes())
+		c.refuse(head, c.engine.core.parser.Share(refusal.Bytes(), req.Origin))
 		return
 	}
 	defer c.endVisit()
@@ -73,19 +74,17 @@ func (c *stdConn) serve() {
 }
 
 // readHead reads and parses the request head, and what came with it. It reports
-// false when there is nobody to answer.
+// false when the client has gone.
 func (c *stdConn) readHead() (req wire.Request, head []byte, ok bool) {
-	c.mu.Lock()
-	if !c.over {
-		c.SetReadDeadline(time.Now().Add(c.engine.core.HeadTimeout))
+	if c.engine.core.HeadTimeout > 0 {
+		c.setReadDeadline(time.Now().Add(c.engine.core.HeadTimeout))
 	}
-	c.mu.Unlock()
 	buf := make([]byte, 1024)
 	for {
 		n, err := c.Read(buf)
 		head = append(head, buf[:n]...)
 		if n > 0 {
-			if req, ok := wire.ParseRequest(head, nil); ok {
+			if req, ok = c.engine.core.parser.Parse(head, req.Len, nil); ok {
 				return req, head, true
 			}
 		}
@@ -99,12 +98,11 @@ func (c *stdConn) readHead() (req wire.Request, head []byte, ok bool) {
 	}
 }
 
-// begin makes the connection a stream, whose messages come in already. Its head
-// is written after the login and before the writer starts: even a client that
-// has said all it will gets it.
+// begin makes the connection a stream. Its head is written after the login and
+// before the writer starts, so that a client that has half-closed gets it too.
 func (c *stdConn) begin(req wire.Request) bool {
 	c.mu.Lock()
-	c.kind = req.Kind
+	c.kind, c.origin = req.Kind, req.Origin
 	c.stream = true
 	c.mu.Unlock()
 	c.SetReadDeadline(time.Time{})
@@ -155,8 +153,8 @@ func (c *stdConn) answer(answer []byte) {
 	c.dropAll(nil)
 }
 
-// halfClose says that nothing more will come, and gives the client a moment to
-// go by itself, so that no reset eats what it has not read.
+// halfClose ends the sending side, and gives the client lingerTime to close by
+// itself, so that a reset does not discard what it has not read.
 func (c *stdConn) halfClose() {
 	if tcp, ok := c.Conn.(*net.TCPConn); ok {
 		_ = tcp.CloseWrite() // fails when the client is gone, which the read finds
@@ -164,8 +162,8 @@ func (c *stdConn) halfClose() {
 	c.SetReadDeadline(time.Now().Add(c.engine.core.lingerTime))
 }
 
-// dropAll reads until the connection ends. What comes is dropped, but for what
-// a WebSocket client must be answered.
+// dropAll reads until the connection ends, and drops what comes, except for
+// frames that a WebSocket client expects an answer to.
 func (c *stdConn) dropAll(first []byte) {
 	var frames wire.FrameReader
 	c.receive(&frames, first)
@@ -215,7 +213,7 @@ func (c *stdConn) push(add func()) {
 func (c *stdConn) signal() {
 	select {
 	case c.wake <- struct{}{}:
-	default: // it will look anyway
+	default: // it is awake
 	}
 }
 
@@ -240,32 +238,35 @@ func (c *stdConn) queue(message []byte) {
 		return
 	}
 	c.n++
-	c.push(func() { c.pending.addMessage(c.kind, c.n, message) })
 	if c.kind.OneMessage() {
+		c.push(func() {
+			c.pending.addWhole(c.engine.core.parser.Share(c.kind.AppendMessage(nil, c.n, message), c.origin))
+		})
 		c.last()
+		return
 	}
+	c.push(func() { c.pending.addMessage(c.kind, c.n, message) })
 }
 
-// stuck reports that the socket is full, as far as can be seen.
+// stuck reports whether the socket seems to be full.
 func (c *stdConn) stuck() bool { return c.inFlight > 0 && time.Since(c.since) > stuckTime }
 
-// last says that what is queued now is the last, which the client has a while
-// to take.
+// last ends the queue: the client has lastBytesTime to take what is in it.
 func (c *stdConn) last() {
 	c.over = true
 	c.SetWriteDeadline(time.Now().Add(c.engine.core.lastBytesTime))
 	c.signal()
 }
 
-// end finishes the connection: a stream with what tells the client so, one
-// that is still asking without a word.
+// end finishes the connection: a stream with its last bytes, one whose head is
+// not complete without an answer.
 func (c *stdConn) end() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case c.over:
 	case c.stream:
-		c.push(func() { c.pending.addBytes(c.kind.AppendEnd(nil)) })
+		c.push(func() { c.pending.addBytes(c.engine.core.parser.Share(c.kind.AppendEnd(nil), c.origin)) })
 		c.last()
 	default:
 		c.over = true
@@ -273,8 +274,8 @@ func (c *stdConn) end() {
 	}
 }
 
-// stop ends the writer, since the client is gone, or will send no more: the
-// same to us. Last bytes that are on their way already may still go.
+// stop ends the writer, since the client has gone, or will send no more, which
+// is treated the same. Last bytes that are being written may still go.
 func (c *stdConn) stop() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -287,17 +288,17 @@ func (c *stdConn) stop() {
 	c.signal()
 }
 
-// lose counts the messages that will not be written, under reason.
+// lose discards what is queued, and counts its messages under reason.
 func (c *stdConn) lose(reason *atomic.Uint64) {
 	reason.Add(uint64(c.pending.messages()))
 	c.engine.counters.backlogBytes.Add(-int64(c.pending.waiting()))
 	c.pending = backlog{}
 }
 
-// writeAll writes what is queued, until there is no more to come.
+// writeAll writes what is queued, until the last of it.
 func (c *stdConn) writeAll() {
 	var pollTimeout <-chan time.Time
-	if c.kind.OneMessage() {
+	if c.kind.OneMessage() && c.engine.core.PollTimeout > 0 {
 		timer := time.NewTimer(c.engine.core.PollTimeout)
 		defer timer.Stop()
 		pollTimeout = timer.C

@@ -135,7 +135,7 @@ func listen(c *core) (sockets []int, bound net.Addr, err error) {
 // prepareListener sets what accepted connections inherit: no delay, and to be
 // accepted only when their first bytes are there (TCP_DEFER_ACCEPT, tcp(7)),
 // so that accept and read need no second wake-up between them. A client that
-// says nothing is accepted after a second, and then has HeadTimeout.
+// sends nothing is accepted after one second, and then has HeadTimeout.
 //
 // Keepalive is inherited too (tcp(7)); it costs a timer in the kernel.
 func prepareListener(fd int, c *Config) error {
@@ -161,8 +161,8 @@ func prepareListener(fd int, c *Config) error {
 	return errors.Join(errs...)
 }
 
-// takeSocket takes a listener's socket away from the Go runtime, whose own
-// poller would otherwise be woken for each connection as well.
+// takeSocket duplicates a listener's socket and closes the listener, whose poller
+// in the Go runtime would otherwise be woken for each connection as well.
 func takeSocket(ln net.Listener) (int, error) {
 	defer ln.Close()
 	raw, err := ln.(*net.TCPListener).SyscallConn()

@@ -32,7 +32,7 @@ type stdEngine struct {
 
 	visitMu sync.Mutex
 	visits  map[uint32]*visit // of the connections that the access log has chosen, by slot
-	// settling is closed when the exchange has something new to say.
+	// settling is closed when engine.settled is called.
 	settlingMu sync.Mutex
 	settling   chan struct{}
 	awaiting   atomic.Int64 // connections that wait for it, or begin
@@ -80,7 +80,9 @@ func (e *stdEngine) serve(ctx context.Context) error {
 	for _, c := range e.all() {
 		c.end()
 	}
-	giveUp := time.AfterFunc(e.core.DrainTimeout, func() {
+	// However little time there is, the writers have their turn.
+	const leastTime = 100 * time.Millisecond
+	giveUp := time.AfterFunc(max(time.Until(e.core.drainEnd()), leastTime), func() {
 		for _, c := range e.all() {
 			c.Close()
 		}
@@ -102,10 +104,7 @@ func (e *stdEngine) acceptAll(ctx context.Context) error {
 		case outOfFiles(err):
 			e.counters.acceptPauses.Add(1)
 			e.core.reportPause(err)
-			select {
-			case <-ctx.Done():
-			case <-time.After(acceptPause):
-			}
+			sleep(ctx, acceptPause)
 		default:
 			return err
 		}
@@ -117,7 +116,7 @@ func (e *stdEngine) begin(nc net.Conn) {
 	e.tableMu.Lock()
 	slot, row := e.table.Alloc(0)
 	*row = c
-	c.name = router.Conn{Slot: slot, Gen: uint32(e.table.Token(slot) >> 32)}
+	c.name = router.Conn{Slot: slot, Gen: e.table.Token(slot).Gen()}
 	e.tableMu.Unlock()
 	e.open.Go(func() {
 		c.serve()
@@ -127,7 +126,7 @@ func (e *stdEngine) begin(nc net.Conn) {
 	})
 }
 
-// all lists the connections there are now.
+// all returns the connections that are open now.
 func (e *stdEngine) all() []*stdConn {
 	e.tableMu.RLock()
 	defer e.tableMu.RUnlock()
@@ -167,11 +166,11 @@ func (e *stdEngine) Deliver(name router.Conn, message []byte) bool {
 	return true
 }
 
-// Wake implements router.Inbox. Deliver has woken whom it concerns.
+// Wake implements router.Inbox. Deliver has woken the writers already.
 func (*stdEngine) Wake() {}
 
-// Wait implements router.Inbox. What waits is bounded for each connection, so
-// that it only lets the writers have their turn.
+// Wait implements router.Inbox. Each connection has a bound of its own, so that
+// Wait only yields to the writers.
 func (*stdEngine) Wait(context.Context) error {
 	runtime.Gosched()
 	return nil

@@ -2,18 +2,17 @@ package server
 
 import (
 	"context"
-	"time"
 
 	"example.org/comet/server/router"
 )
 
-// RouterPolicy is what to do with new streams while the router is away. Those
-// that are open stay open.
+// RouterPolicy is what to do with new streams while the router is disconnected.
+// Open streams stay open.
 type RouterPolicy string
 
 // The policies.
 const (
-	// AcceptAway lets them in: messages come when the router is back.
+	// AcceptAway accepts them: messages come when the router is back.
 	AcceptAway RouterPolicy = "accept"
 	// RefuseAway answers them 503, so that they go to another server.
 	RefuseAway RouterPolicy = "refuse"
@@ -25,10 +24,11 @@ type gate uint8
 const (
 	gateOpen   gate = iota // its messages come in from now on
 	gateClosed             // not yet: it has to wait
-	gateAway               // it is refused, since the router is away
+	gateAway               // it is refused: the router is disconnected
 )
 
-// pass tells of a stream with a ticket of the exchange.
+// pass decides whether a stream that waits for ticket may start, must wait, or is
+// refused.
 func (c *core) pass(ticket uint64) gate {
 	switch {
 	case c.Exchange == nil:
@@ -41,7 +41,7 @@ func (c *core) pass(ticket uint64) gate {
 	return gateClosed
 }
 
-// want asks the exchange for the messages to ids.
+// want subscribes to the messages to ids, and returns the ticket to wait for.
 func (c *core) want(ids []int64) (ticket uint64) {
 	if c.Exchange == nil {
 		return 0
@@ -56,7 +56,7 @@ func (c *core) drop(ids []int64) {
 	}
 }
 
-// startExchange joins the server to the others, if there are any.
+// startExchange joins the server to the others, if there is an exchange.
 func (s *Server) startExchange() {
 	if s.core.Exchange == nil {
 		return
@@ -85,28 +85,26 @@ func (s *Server) addExchangeStats(st *Stats) {
 }
 
 // retire waits until ctx ends, or serving does for a failure, and takes the
-// server out of use: it says that it is not ready, goes on for DrainDelay, and
-// leaves the exchange. What was under way to it is in its own hands then.
+// server out of use: it reports that it is not ready, continues for DrainDelay,
+// and leaves the exchange. What the exchange has taken until then is up to it.
 func (s *Server) retire(ctx, serving context.Context) {
 	select {
 	case <-ctx.Done():
 	case <-serving.Done():
 	}
-	s.core.draining.Store(true)
-	if s.core.DrainDelay > 0 {
-		select {
-		case <-time.After(s.core.DrainDelay):
-		case <-serving.Done():
-		}
-	}
-	if s.core.Exchange != nil {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.core.DrainTimeout)
+	c := s.core
+	c.draining.Store(true)
+	sleep(serving, c.DrainDelay)
+	left := c.beginDrain()
+	if c.Exchange != nil {
+		// The rest of the time is for the clients.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), left/2)
 		defer cancel()
-		s.core.Exchange.Leave(ctx)
+		c.Exchange.Leave(ctx)
 	}
 }
 
-// counts are what the other servers may know of this one.
+// counts returns what the other servers may know of this one.
 func (s *Server) counts() router.Counts {
 	st := s.Stats()
 	return router.Counts{

@@ -174,9 +174,9 @@ func TestHeadWaits(t *testing.T) {
 	bothEngines(t, func(t engineT) {
 		f := &fakeExchange{}
 		r := start(t, Config{Engine: t.engine, Exchange: f, Loops: 1})
-		one := r.connect("GET /test/1,2,3 HTTP/1.1\r\n\r\n")
+		one := r.connect("GET /test/1,2,3 HTTP/1.1\r\nHost: h\r\n\r\n")
 		r.waitForWants(f, 1, 2, 3)
-		two := r.connect("GET /test/1 HTTP/1.1\r\n\r\n")
+		two := r.connect("GET /test/1 HTTP/1.1\r\nHost: h\r\n\r\n")
 		r.waitForWants(f, 1, 1, 2, 3)
 		one.isSilent()
 		if s := r.Stats(); s.Logins != 0 || s.Connections != 2 || s.Streams != 0 {
@@ -208,13 +208,13 @@ func TestLeaveWhileWaiting(t *testing.T) {
 	bothEngines(t, func(t engineT) {
 		f := &fakeExchange{}
 		r := start(t, Config{Engine: t.engine, Exchange: f, MaxConnections: 2})
-		gone, reset := r.connect("GET /test/1 HTTP/1.1\r\n\r\n"), r.connect("GET /ws/2 HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\nunread")
+		gone, reset := r.connect("GET /test/1 HTTP/1.1\r\nHost: h\r\n\r\n"), r.connect("GET /ws/2 HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\nunread")
 		r.waitForWants(f, 1, 2)
-		r.connect("GET /test/9 HTTP/1.1\r\n\r\n").expect(answer503)
+		r.connect("GET /test/9 HTTP/1.1\r\nHost: h\r\n\r\n").expect(answer503)
 		gone.Close()
 		reset.reset()
 		r.waitFor("no connection", func(s Stats) bool { return s.Connections == 0 })
-		stays := r.connect("GET /test/3 HTTP/1.1\r\n\r\n")
+		stays := r.connect("GET /test/3 HTTP/1.1\r\nHost: h\r\n\r\n")
 		r.waitFor("a connection", func(s Stats) bool { return s.Connections == 1 })
 		f.settle(10)
 		stays.expect(html11)
@@ -232,11 +232,11 @@ func TestRouterAway(t *testing.T) {
 				f := &fakeExchange{}
 				var access logBuffer
 				r := start(t, Config{Engine: t.engine, Exchange: f, WithoutRouter: policy, AccessLog: &access, AccessLogSample: 1})
-				open := r.connect("GET /test/1 HTTP/1.1\r\n\r\n")
+				open := r.connect("GET /test/1 HTTP/1.1\r\nHost: h\r\n\r\n")
 				r.waitForWants(f, 1)
 				f.settle(1)
 				open.expect(html11)
-				waits := r.connect("GET /test/2 HTTP/1.1\r\n\r\n")
+				waits := r.connect("GET /test/2 HTTP/1.1\r\nHost: h\r\n\r\n")
 				r.waitForWants(f, 1, 2)
 				f.goAway(true)
 				if code, text := r.ask("GET", "/readyz", ""); code != 503 || !strings.Contains(text, "router at nowhere is away") {
@@ -245,7 +245,7 @@ func TestRouterAway(t *testing.T) {
 				if policy == RefuseAway {
 					waits.expect(away)
 					waits.expectEnd()
-					r.connect("GET /test/1 HTTP/1.1\r\n\r\n").expect(away)
+					r.connect("GET /test/1 HTTP/1.1\r\nHost: h\r\n\r\n").expect(away)
 					r.waitForWants(f, 1)
 					r.waitFor("two refusals in the access log", func(Stats) bool { return strings.Count(access.String(), `"status":503`) == 2 })
 					if s := r.Stats(); s.RefusedAway != 2 || s.Connections != 1 {
@@ -253,7 +253,7 @@ func TestRouterAway(t *testing.T) {
 					}
 				} else {
 					waits.expect(html11)
-					r.connect("GET /test/3 HTTP/1.1\r\n\r\n").expect(html11)
+					r.connect("GET /test/3 HTTP/1.1\r\nHost: h\r\n\r\n").expect(html11)
 					r.waitForWants(f, 1, 2, 3)
 				}
 				r.publish(1, "still there")
@@ -309,7 +309,7 @@ func TestRetire(t *testing.T) {
 		begun, release := make(chan struct{}), make(chan struct{})
 		f := &fakeExchange{leaving: func() { close(begun); <-release }}
 		r := start(t, Config{Engine: t.engine, Exchange: f, DrainDelay: 50 * time.Millisecond})
-		waits := r.connect("GET /test/1 HTTP/1.1\r\n\r\n")
+		waits := r.connect("GET /test/1 HTTP/1.1\r\nHost: h\r\n\r\n")
 		r.waitForWants(f, 1)
 		cancelled := time.Now()
 		r.cancel()
@@ -323,7 +323,7 @@ func TestRetire(t *testing.T) {
 		if code, answer := r.ask("POST", "/send/1", "hello"); code != 200 {
 			t.Errorf("a message is answered %d %s", code, answer)
 		}
-		late := r.connect("GET /test/2 HTTP/1.1\r\n\r\n")
+		late := r.connect("GET /test/2 HTTP/1.1\r\nHost: h\r\n\r\n")
 		r.waitForWants(f, 1, 2)
 		close(release)
 		waits.expect(html11 + lastOne)
@@ -410,7 +410,7 @@ func TestManyWait(t *testing.T) {
 		var stay []*client
 		var ids []int64
 		for i := range int64(300) {
-			c := r.connect(fmt.Sprintf("GET /test/%d,%d HTTP/1.1\r\n\r\n", i, i+1000))
+			c := r.connect(fmt.Sprintf("GET /test/%d,%d HTTP/1.1\r\nHost: h\r\n\r\n", i, i+1000))
 			if i%3 == 0 {
 				c.reset()
 				continue

@@ -294,9 +294,9 @@ func (c *client) reset() {
 }
 
 const (
-	html11  = "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nTransfer-Encoding: chunked\r\nServer: comet\r\n\r\n"
-	html10  = "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nServer: comet\r\nConnection: close\r\n\r\n"
-	sse11   = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\nTransfer-Encoding: chunked\r\nServer: comet\r\n\r\n"
+	html11  = "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nCache-Control: no-store, no-transform\r\nX-Accel-Buffering: no\r\nTransfer-Encoding: chunked\r\nServer: comet\r\n\r\n"
+	html10  = "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nCache-Control: no-store, no-transform\r\nX-Accel-Buffering: no\r\nServer: comet\r\nConnection: close\r\n\r\n"
+	sse11   = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store, no-transform\r\nX-Accel-Buffering: no\r\nTransfer-Encoding: chunked\r\nServer: comet\r\n\r\n"
 	lastOne = "0\r\n\r\n"
 )
 
@@ -317,8 +317,8 @@ var (
 	answerID  = text("400 Bad Request", "", "The id must be a whole number from 0 to 9223372036854775807, as in /test/123; several are separated by commas.")
 	answer404 = text("404 Not Found", "", "There is nothing here. Streams are at GET /test/{id}, /events/{id}, /poll/{id} and /ws/{id}.")
 	answer408 = text("408 Request Timeout", "", "No complete request head came in time.")
-	answer431 = text("431 Request Header Fields Too Large", "", "The request head is longer than 8 KiB.")
+	answer431 = text("431 Request Header Fields Too Large", "", "The request head is longer than 32 KiB.")
 	answer501 = text("501 Not Implemented", "", "Only GET and HEAD are understood here.")
 	answer503 = text("503 Service Unavailable", "Retry-After: 1\r\n", "The server holds as many connections as it may. Try again shortly.")
-	answer204 = "HTTP/1.1 204 No Content\r\nServer: comet\r\nConnection: close\r\n\r\n"
+	answer204 = "HTTP/1.1 204 No Content\r\nCache-Control: no-store, no-transform\r\nX-Accel-Buffering: no\r\nServer: comet\r\nConnection: close\r\n\r\n"
 )

@@ -2,10 +2,10 @@ package server
 
 import "time"
 
-// heartbeatParts is how often within Config.Heartbeat a connection is looked
-// at. One that has had nothing at so many looks in a row gets a heartbeat, so
-// it comes after a silence of between three quarters of that time and all of
-// it, and what is remembered of a connection is a number up to 4.
+// heartbeatParts is how often a connection is looked at within Config.Heartbeat.
+// One that has had nothing at this many looks in a row gets a heartbeat. So it
+// comes after a silence of three quarters of that time to all of it, and takes a
+// number up to 4 per connection.
 const heartbeatParts = 4
 
 // How a table is gone through: a slice of about sliceRows at a time, spread
@@ -15,8 +15,8 @@ const (
 	sliceTime = 5 * time.Millisecond
 )
 
-// pulse says which rows of a table of connections to look at when, so that each
-// is looked at once in period. A timer for each connection would cost more than
+// pulse schedules the rows of a table of connections, so that each is looked at
+// once in period. A timer for each connection would cost more than
 // the connection.
 type pulse struct {
 	period time.Duration
@@ -25,9 +25,9 @@ type pulse struct {
 	due    time.Time // when the next slice is
 }
 
-// slice returns the rows to look at now: those behind after, up to last. They
-// are none before due. What has been late is not made up for: nobody is looked
-// at twice in a row.
+// slice returns the rows to look at now: those after after, up to last. There
+// are none before due. Late looks are skipped, so that no row is looked at twice
+// in a row.
 func (p *pulse) slice(now time.Time, rows uint32) (after, last uint32) {
 	if now.Before(p.due) || rows == 0 {
 		return 0, 0

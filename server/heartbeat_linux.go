@@ -2,16 +2,16 @@ package server
 
 import "time"
 
-// beat looks at the rows whose turn it is, and sends a heartbeat to those that
-// had nothing for a while. How often a connection was looked at since its last
-// bytes is in three of its flags: nothing is added to it.
+// beat looks at the rows that are due, and sends a heartbeat to those that had
+// nothing for a while. Three of a connection's flags count the looks since its
+// last bytes, so that heartbeats cost no memory.
 func (l *loop) beat() {
 	if l.core.Heartbeat == 0 || l.conns.Len() == 0 {
 		return
 	}
 	after, last := l.pulse.slice(l.now, l.conns.Rows())
 	for slot, c := range l.conns.Between(after, last) {
-		if c.state != streaming || !c.kind.HasHeartbeat() || c.extra != 0 && l.extras.at(c.extra).out.waiting() > 0 {
+		if c.state != streaming || !c.kind.HasHeartbeat() || l.waiting(c) > 0 {
 			continue
 		}
 		if c.flags += oneLook; c.flags/oneLook < heartbeatParts {
@@ -23,7 +23,7 @@ func (l *loop) beat() {
 	}
 }
 
-// beatDue is when beat has something to do, or the zero time.
+// beatDue returns when beat is due, or the zero time.
 func (l *loop) beatDue() time.Time {
 	if l.core.Heartbeat == 0 || l.conns.Len() == 0 {
 		return time.Time{}

@@ -21,7 +21,7 @@ func TestLoopHeartbeat(t *testing.T) {
 		}
 	}
 	look(1) // nobody is there
-	c := r.connect("GET /events/1 HTTP/1.1\r\n\r\n")
+	c := r.connect("GET /events/1 HTTP/1.1\r\nHost: h\r\n\r\n")
 	for l.conns.Len() == 0 {
 		if err := l.turn(time.Second); err != nil {
 			t.Fatal(err)

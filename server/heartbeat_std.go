@@ -42,9 +42,9 @@ func (e *stdEngine) beat(ctx context.Context) {
 		for _, c := range silent {
 			c.beat()
 		}
-		clear(silent) // or they would be kept after they have gone
+		clear(silent) // so that closed connections can be freed
 		silent = silent[:0]
-		wait := p.period // while there is nobody
+		wait := p.period // with no connections
 		if !p.due.IsZero() {
 			wait = time.Until(p.due)
 		}
@@ -52,7 +52,7 @@ func (e *stdEngine) beat(ctx context.Context) {
 	}
 }
 
-// beat counts one more look at c, and says something if there were enough.
+// beat counts a look at c, and sends a heartbeat if there were enough.
 func (c *stdConn) beat() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -9,7 +9,7 @@ import (
 
 const (
 	beatChunk = "d\r\n: heartbeat\n\n\r\n"
-	sse10     = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\nServer: comet\r\nConnection: close\r\n\r\n"
+	sse10     = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store, no-transform\r\nX-Accel-Buffering: no\r\nServer: comet\r\nConnection: close\r\n\r\n"
 	wsRequest = "GET /ws/4 HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 )
 
@@ -104,10 +104,10 @@ func TestHeartbeat(t *testing.T) {
 	bothEngines(t, func(t engineT) {
 		r := start(t, Config{Engine: t.engine, Heartbeat: 20 * time.Millisecond})
 		html := r.stream("1")
-		events := r.connect("GET /events/2 HTTP/1.1\r\n\r\n")
+		events := r.connect("GET /events/2 HTTP/1.1\r\nHost: h\r\n\r\n")
 		events10 := r.connect("GET /events/3 HTTP/1.0\r\n\r\n")
 		socket := r.connect(wsRequest)
-		poll := r.connect("GET /poll/5 HTTP/1.1\r\n\r\n")
+		poll := r.connect("GET /poll/5 HTTP/1.1\r\nHost: h\r\n\r\n")
 		events.expect(sse11 + strings.Repeat(beatChunk, 5))
 		events10.expect(sse10 + strings.Repeat(": heartbeat\n\n", 3))
 		head := make([]byte, len("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"))
@@ -147,7 +147,7 @@ func TestHeartbeat(t *testing.T) {
 func TestNoHeartbeat(t *testing.T) {
 	bothEngines(t, func(t engineT) {
 		r := start(t, Config{Engine: t.engine})
-		c := r.connect("GET /events/1 HTTP/1.1\r\n\r\n")
+		c := r.connect("GET /events/1 HTTP/1.1\r\nHost: h\r\n\r\n")
 		c.expect(sse11)
 		time.Sleep(30 * time.Millisecond) // in which TestHeartbeat has some
 		r.cancel()
@@ -165,7 +165,7 @@ func TestNoHeartbeat(t *testing.T) {
 // begin anew with each message.
 func TestHeartbeatCountsFromTheLastBytes(t *testing.T) {
 	r := start(t, Config{Engine: Goroutine, Heartbeat: time.Hour})
-	c := r.connect("GET /events/1 HTTP/1.1\r\n\r\n")
+	c := r.connect("GET /events/1 HTTP/1.1\r\nHost: h\r\n\r\n")
 	c.expect(sse11)
 	look := func(n int) {
 		for range n {

@@ -9,7 +9,7 @@ import (
 	"example.org/comet/server/router"
 )
 
-// inbox is what publishers have for the connections of one owner. They append
+// inbox holds the messages for the connections of one owner. Publishers append
 // to it under a lock that is held for a copy of the message; the owner takes
 // everything at once. It implements router.Inbox.
 type inbox struct {
@@ -22,14 +22,12 @@ type inbox struct {
 	asleep bool  // the owner waits, or is about to, and needs wake
 	// overrun counts the messages that were refused.
 	overrun atomic.Uint64
-	// room is closed when the owner takes the batch; it is nil while nobody
-	// waits for that.
+	// room is closed when the owner takes the batch; nil if no publisher waits.
 	room chan struct{}
 }
 
 // How much an inbox holds before publishers have to wait: enough for a loop to
-// be busy for some 20 ms, little enough not to be a queue that hides how late
-// messages are.
+// be busy for some 20 ms, and too little to hide how late messages are.
 const (
 	inboxBytes = 256 << 10
 	inboxItems = 16 << 10
@@ -56,9 +54,8 @@ type item struct {
 	start, end uint32 // where the message lies in bytes
 }
 
-// add appends a message and reports whether there was room for it. One that is
-// the same as the last is not copied again: many connections may be logged in
-// as one id.
+// add appends a message and reports whether there was room for it. A message
+// equal to the last is not copied again: many connections may have one id.
 func (b *batch) add(c router.Conn, message []byte) bool {
 	it := item{conn: c}
 	n := len(b.items)
@@ -79,7 +76,7 @@ func (b *batch) add(c router.Conn, message []byte) bool {
 	return true
 }
 
-// full reports that publishers have to wait.
+// full reports whether publishers must wait.
 func (b *batch) full() bool { return len(b.bytes) > inboxBytes || len(b.items) > inboxItems }
 
 // Deliver implements router.Inbox.
@@ -123,8 +120,8 @@ func (in *inbox) Wait(ctx context.Context) error {
 	return nil
 }
 
-// sleep is what the owner calls before it waits. It reports false when there
-// are messages to deliver instead.
+// sleep is called by the owner before it waits. It reports false if there are
+// messages to deliver instead.
 func (in *inbox) sleep() bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()

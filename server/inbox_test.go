@@ -188,7 +188,7 @@ func TestBacklog(t *testing.T) {
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 0))
 	// Of an HTTP/1.0 stream each message has one '>', which is its last byte.
-	request, _ := wire.ParseRequest([]byte("GET /test/1 HTTP/1.0\r\n\r\n"), nil)
+	request, _ := new(wire.Parser).Parse([]byte("GET /test/1 HTTP/1.0\r\n\r\n"), 0, nil)
 	for range 100 {
 		var b, other backlog
 		for step := range 100 {

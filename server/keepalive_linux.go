@@ -14,7 +14,7 @@ import (
 //
 // Keepalive alone is not enough: it does not ask while something is unanswered
 // already, and retransmission goes on for some 15 minutes (tcp_retries2). A
-// stream that gets a message now and then would outlive its peer by so much.
+// stream that gets a message now and then would outlive its peer by as much.
 func setUserTimeout(fd int, d time.Duration) error {
 	if d == 0 {
 		return nil
@@ -22,7 +22,7 @@ func setUserTimeout(fd int, d time.Duration) error {
 	return os.NewSyscallError("setsockopt TCP_USER_TIMEOUT", unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(d.Milliseconds())))
 }
 
-// userTimeoutControl is setUserTimeout for a net.ListenConfig.
+// userTimeoutControl returns setUserTimeout as a net.ListenConfig takes it.
 func userTimeoutControl(d time.Duration) func(network, address string, raw syscall.RawConn) error {
 	return func(_, _ string, raw syscall.RawConn) error {
 		var err error

@@ -5,10 +5,10 @@ import (
 	"sync"
 )
 
-// addressLimit holds how many streams each client address has. It is one table
-// for all loops, since the kernel hands an address's connections to any of
-// them. What a connection costs is its place, four bytes; what an address
-// costs is a row and an entry in the map, some 70 bytes.
+// addressLimit counts the streams of each client address. It is one table for
+// all loops, since the kernel hands an address's connections to any of them. A
+// connection costs its place, four bytes; an address costs a row and an entry in
+// the map, some 70 bytes.
 //
 // A nil addressLimit limits nothing. Its methods are safe for concurrent use.
 type addressLimit struct {
@@ -16,7 +16,7 @@ type addressLimit struct {
 
 	mu     sync.Mutex
 	places map[[16]byte]place
-	rows   []addressRow // row 0 is nobody's
+	rows   []addressRow // row 0 is not used
 	free   place        // the first free row, chained by open; 0 is none
 }
 

@@ -19,16 +19,14 @@ func (l *loop) admit(slot uint32, c *conn, req wire.Request, head []byte) bool {
 		var ok bool
 		if p, ok = l.core.addresses.take(peer.Addr()); !ok {
 			l.counters.refusedAddress.Add(1)
-			l.logRefusal(slot, head, wire.AddressFull.Bytes())
-			l.finish(slot, c, wire.AddressFull.Bytes())
+			l.turnAway(slot, c, req, head, wire.AddressFull)
 			return false
 		}
 	}
 	if !l.core.admit() {
 		l.core.addresses.leave(p)
 		l.counters.refusedFull.Add(1)
-		l.logRefusal(slot, head, wire.Full.Bytes())
-		l.finish(slot, c, wire.Full.Bytes())
+		l.turnAway(slot, c, req, head, wire.Full)
 		return false
 	}
 	if p != 0 {
@@ -39,6 +37,13 @@ func (l *loop) admit(slot uint32, c *conn, req wire.Request, head []byte) bool {
 	}
 	l.beginVisit(slot, c, req, head)
 	return true
+}
+
+// turnAway refuses a stream that its request head would get.
+func (l *loop) turnAway(slot uint32, c *conn, req wire.Request, head []byte, why *wire.Answer) {
+	answer := l.core.parser.Share(why.Bytes(), req.Origin)
+	l.logRefusal(slot, head, answer)
+	l.finish(slot, c, answer)
 }
 
 // left undoes what admit did besides counting.

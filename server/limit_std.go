@@ -8,7 +8,7 @@ import (
 	"example.org/comet/server/wire"
 )
 
-// admit counts a stream in, or says by what answer it is refused.
+// admit counts a stream in, or returns the answer that refuses it.
 func (c *stdConn) admit(req wire.Request, head []byte) (refusal *wire.Answer) {
 	core := c.engine.core
 	p, ok := core.addresses.take(c.remote().Addr())

@@ -100,7 +100,7 @@ func TestConnectionLimit(t *testing.T) {
 		r := start(t, Config{Engine: t.engine, ConnectionLimit: 2, MaxConnections: 4})
 		refuse := func() {
 			t.Helper()
-			if got := r.connect("GET /test/9 HTTP/1.1\r\n\r\n").rest(); got != answerAddress {
+			if got := r.connect("GET /test/9 HTTP/1.1\r\nHost: h\r\n\r\n").rest(); got != answerAddress {
 				t.Fatalf("over the limit: %q", got)
 			}
 		}
@@ -121,7 +121,7 @@ func TestConnectionLimit(t *testing.T) {
 		// An answered poll gives its place back though its client stays.
 		open[0].Close()
 		r.waitFor("a place", func(s Stats) bool { return s.Connections == 1 })
-		poll := r.connect("GET /poll/7 HTTP/1.1\r\n\r\n")
+		poll := r.connect("GET /poll/7 HTTP/1.1\r\nHost: h\r\n\r\n")
 		r.waitFor("the poll", func(s Stats) bool { return s.Connections == 2 })
 		refuse()
 		r.publish(7, "x")
@@ -134,7 +134,7 @@ func TestConnectionLimit(t *testing.T) {
 			t.Error("/metrics does not count them")
 		}
 		// Others have places of their own, up to the limit of all.
-		const request = "GET /test/5 HTTP/1.1\r\n\r\n"
+		const request = "GET /test/5 HTTP/1.1\r\nHost: h\r\n\r\n"
 		for range 2 {
 			r.from("127.0.0.2", request).expect(html11)
 		}
@@ -162,7 +162,7 @@ func TestConnectionLimitMapped(t *testing.T) {
 	bothEngines(t, func(t engineT) {
 		r := start(t, Config{Engine: t.engine, Listen: ":0", ConnectionLimit: 1})
 		_, port, _ := net.SplitHostPort(r.Addr().String())
-		const request = "GET /test/1 HTTP/1.1\r\n\r\n"
+		const request = "GET /test/1 HTTP/1.1\r\nHost: h\r\n\r\n"
 		for _, host := range []string{"127.0.0.1", "::1"} {
 			c := dial(t, net.JoinHostPort(host, port))
 			c.send(request)
@@ -192,7 +192,7 @@ func TestConnectionLimitStorm(t *testing.T) {
 						t.Error(err)
 						return
 					}
-					fmt.Fprintf(conn, "GET /test/%d HTTP/1.1\r\n\r\n", i)
+					fmt.Fprintf(conn, "GET /test/%d HTTP/1.1\r\nHost: h\r\n\r\n", i)
 					if n%3 > 0 {
 						conn.SetDeadline(time.Now().Add(patience))
 						if _, err := conn.Read(make([]byte, 1)); err != nil {

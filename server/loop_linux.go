@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -57,8 +56,8 @@ func (l *loop) run(ctx context.Context) error {
 		}
 	}
 	l.now = time.Now()
-	giveUp := l.now.Add(l.core.DrainTimeout)
-	l.beginDrain()
+	giveUp := l.core.drainEnd()
+	l.beginDrain(giveUp)
 	for l.conns.Len() > 0 && l.now.Before(giveUp) {
 		if err := l.turn(max(time.Until(giveUp), 0)); err != nil {
 			return err
@@ -67,8 +66,8 @@ func (l *loop) run(ctx context.Context) error {
 	return nil
 }
 
-// turn waits for something to do, for at most atMost unless that is negative,
-// and does it.
+// turn waits for events, for at most atMost unless that is negative, and handles
+// them.
 func (l *loop) turn(atMost time.Duration) error {
 	timeout := l.untilDeadline(atMost)
 	if !l.inbox.sleep() || l.mayAdmit() {
@@ -118,11 +117,11 @@ func (l *loop) closeListener() {
 	}
 }
 
-// accept takes newcomers, as many as atMost. What they ask has usually come
-// with them.
-func (l *loop) accept(atMost int) {
+// accept takes up to atMost newcomers, and reports whether there may be more.
+// What they ask has usually come with them.
+func (l *loop) accept(atMost int) (more bool) {
 	if l.listener < 0 || !l.acceptAgain.IsZero() {
-		return
+		return false
 	}
 	for range atMost {
 		fd, err := epoll.Accept(l.listener)
@@ -131,16 +130,17 @@ func (l *loop) accept(atMost int) {
 			l.counters.accepted.Add(1)
 			l.open(fd)
 		case errors.Is(err, unix.EAGAIN):
-			return
+			return false
 		case errors.Is(err, unix.EINTR), errors.Is(err, unix.ECONNABORTED):
 		default:
 			l.pauseAccepting(err)
-			return
+			return false
 		}
 	}
+	return true
 }
 
-// pauseAccepting silences the listening socket for a while, which would be
+// pauseAccepting silences the listening socket for acceptPause, since it would be
 // reported as ready all the time. Newcomers wait in the kernel's queue.
 func (l *loop) pauseAccepting(err error) {
 	l.counters.acceptPauses.Add(1)
@@ -162,10 +162,18 @@ func (l *loop) resumeAccepting() {
 }
 
 // beginDrain delivers what was accepted and tells every client that this is
-// the end.
-func (l *loop) beginDrain() {
+// the end. Newcomers in the kernel's queue get an answer, not a reset, as far as
+// that takes no longer than lastAccepts: a rush of them would have no end.
+func (l *loop) beginDrain(giveUp time.Time) {
 	l.acceptAgain = time.Time{}
-	l.accept(math.MaxInt) // those who wait already get an answer, not a reset
+	const lastAccepts = 250 * time.Millisecond
+	if end := l.now.Add(lastAccepts); end.Before(giveUp) {
+		giveUp = end
+	}
+	more := l.accept(acceptBatch)
+	for more && time.Now().Before(giveUp) {
+		more = l.accept(acceptBatch)
+	}
 	l.closeListener()
 	l.admitParked() // the exchange has been left: nobody waits for it
 	l.deliver()
@@ -179,7 +187,8 @@ func (l *loop) beginDrain() {
 	}
 }
 
-// untilDeadline is how long there is nothing to do by the clock.
+// untilDeadline returns the time to the next deadline, capped at atMost unless
+// that is negative.
 func (l *loop) untilDeadline(atMost time.Duration) time.Duration {
 	next := time.Time{}
 	for _, due := range [...]time.Time{l.heads.Next(), l.polls.Next(), l.lasts.Next(), l.lingers.Next(), l.acceptAgain, l.beatDue()} {
@@ -197,7 +206,7 @@ func (l *loop) untilDeadline(atMost time.Duration) time.Duration {
 	return left
 }
 
-// expire deals with what has taken too long.
+// expire ends what has taken too long.
 func (l *loop) expire() {
 	if !l.acceptAgain.IsZero() && !l.now.Before(l.acceptAgain) {
 		l.resumeAccepting()
@@ -212,17 +221,18 @@ func (l *loop) expire() {
 		l.end(slot, c)
 	}
 	for token := range l.lasts.Expired(l.now, l.isIn(answered)) {
-		l.close(uint32(token))
+		l.close(token.Slot())
 	}
 	for token := range l.lingers.Expired(l.now, l.isIn(lingering)) {
-		l.close(uint32(token))
+		l.close(token.Slot())
 	}
 	l.beat()
 }
 
-// isIn tells of a token whether its connection is there and in state s.
-func (l *loop) isIn(s state) func(uint64) bool {
-	return func(token uint64) bool {
+// isIn returns a function that reports whether the connection of a token is
+// there and in state s.
+func (l *loop) isIn(s state) func(epoll.Token) bool {
+	return func(token epoll.Token) bool {
 		_, c, ok := l.conns.Lookup(token)
 		return ok && c.state == s
 	}

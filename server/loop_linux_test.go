@@ -21,7 +21,7 @@ func TestDrainAnswersWhoWaits(t *testing.T) {
 	r := open(t, Config{Engine: Epoll, Loops: 1})
 	var clients []*client
 	for range 200 { // they wait in the kernel
-		clients = append(clients, r.connect("GET /test/1 HTTP/1.1\r\n\r\n"))
+		clients = append(clients, r.connect("GET /test/1 HTTP/1.1\r\nHost: h\r\n\r\n"))
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -41,7 +41,7 @@ func TestDrainAnswersWhoWaits(t *testing.T) {
 func TestReadInTurns(t *testing.T) {
 	r := open(t, Config{Engine: Epoll, Loops: 1})
 	r.engine.(*epollEngine).loops[0].readBuf = make([]byte, 512)
-	c := r.connect("GET /test/1 HTTP/1.1\r\n\r\n" + strings.Repeat("x", 10*readBatch*512/4))
+	c := r.connect("GET /test/1 HTTP/1.1\r\nHost: h\r\n\r\n" + strings.Repeat("x", 10*readBatch*512/4))
 	if err := c.CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +152,7 @@ func outOfFilesScenario(t engineT) {
 	}
 	var waiting []*client
 	for i := range clients { // in the kernel, until Run
-		waiting = append(waiting, r.connect("GET /test/"+strconv.Itoa(i)+" HTTP/1.1\r\n\r\n"))
+		waiting = append(waiting, r.connect("GET /test/"+strconv.Itoa(i)+" HTTP/1.1\r\nHost: h\r\n\r\n"))
 	}
 	var hoard []*os.File
 	defer func() {

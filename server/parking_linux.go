@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"sync/atomic"
 
+	"example.org/comet/server/epoll"
 	"example.org/comet/server/wire"
 )
 
@@ -19,18 +20,19 @@ type parking struct {
 
 // parkedStream is what is needed to begin a stream later.
 type parkedStream struct {
-	token, ticket uint64
-	answer        []byte
-	ids           int // how many it has
+	token  epoll.Token
+	ticket uint64
+	answer []byte
+	ids    int // how many it has
 }
 
-func (p *parking) push(token, ticket uint64, req wire.Request) {
+func (p *parking) push(token epoll.Token, ticket uint64, req wire.Request) {
 	p.rows = append(p.rows, parkedStream{token, ticket, req.Answer, len(req.IDs)})
 	p.ids = append(p.ids, req.IDs...)
 	p.used.Add(1)
 }
 
-// first is the stream that has waited longest.
+// first returns the stream that has waited longest.
 func (p *parking) first() (s parkedStream, ok bool) {
 	if p.next == len(p.rows) {
 		return s, false
@@ -38,7 +40,7 @@ func (p *parking) first() (s parkedStream, ok bool) {
 	return p.rows[p.next], true
 }
 
-// pop takes out the first one. Its ids are good until the next push.
+// pop removes the first one. Its ids are valid until the next push.
 func (p *parking) pop() (s parkedStream, ids []int64) {
 	s = p.rows[p.next]
 	p.rows[p.next].answer = nil
@@ -49,13 +51,13 @@ func (p *parking) pop() (s parkedStream, ids []int64) {
 	return s, ids
 }
 
-// tidy gives back the room of those that have been taken out.
+// tidy frees the room of those that have been taken out.
 func (p *parking) tidy() {
 	const few = 1024
 	switch {
 	case p.next == len(p.rows) && len(p.rows) <= few:
 		p.rows, p.ids = p.rows[:0], p.ids[:0]
-	case p.next == len(p.rows): // a burst's memory goes with it
+	case p.next == len(p.rows): // free a burst's memory
 		p.rows, p.ids = nil, nil
 	case p.next > few && p.next > len(p.rows)/2:
 		p.rows = p.rows[:copy(p.rows, p.rows[p.next:])]
@@ -74,9 +76,10 @@ func (l *loop) begin(slot uint32, c *conn, req wire.Request, rest []byte) {
 		l.stream(slot, c, req, rest)
 	case gateAway:
 		l.core.drop(req.IDs)
+		c.origin = req.Origin
 		l.refuseAway(slot, c)
 	case gateClosed:
-		c.state, c.kind = loggingIn, req.Kind
+		c.state, c.kind, c.origin = loggingIn, req.Kind, req.Origin
 		l.parked.push(l.conns.Token(slot), ticket, req)
 		l.keep(slot, c, rest)
 	}
@@ -89,11 +92,11 @@ func (l *loop) refuseAway(slot uint32, c *conn) {
 		l.visits[slot].status = http.StatusServiceUnavailable
 	}
 	l.leave(slot, c)
-	l.finish(slot, c, wire.RouterAway.Bytes())
+	l.finish(slot, c, l.core.parser.Share(wire.RouterAway.Bytes(), c.origin))
 }
 
-// keep saves what a client says before its stream has begun, if that will be of
-// interest. One that talks on without an answer is closed.
+// keep saves what a WebSocket client sends before its stream has begun. One that
+// sends more than BacklogBytes is closed.
 func (l *loop) keep(slot uint32, c *conn, b []byte) {
 	if !c.kind.IsWebSocket() || len(b) == 0 {
 		return
@@ -107,14 +110,14 @@ func (l *loop) keep(slot uint32, c *conn, b []byte) {
 	x.head = append(x.head, b...)
 }
 
-// mayAdmit reports whether a stream waits that need not any more.
+// mayAdmit reports whether a parked stream can start.
 func (l *loop) mayAdmit() bool {
 	first, ok := l.parked.first()
 	return ok && l.core.pass(first.ticket) != gateClosed
 }
 
-// admitParked begins the streams that need not wait any more. Those behind one
-// that must are not looked at: its turn comes with the next acknowledgement.
+// admitParked starts the streams that need not wait any more. It stops at the
+// first that must: the next acknowledgement continues there.
 func (l *loop) admitParked() {
 	for {
 		first, ok := l.parked.first()
@@ -143,7 +146,7 @@ func (l *loop) admitParked() {
 			l.refuseAway(slot, c)
 			continue
 		}
-		l.stream(slot, c, wire.Request{Kind: c.kind, IDs: ids, Answer: parked.answer}, rest)
+		l.stream(slot, c, wire.Request{Kind: c.kind, IDs: ids, Answer: parked.answer, Origin: c.origin}, rest)
 	}
 	l.parked.tidy()
 }

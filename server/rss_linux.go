@@ -6,7 +6,7 @@ import (
 	"strconv"
 )
 
-// residentBytes is this process's resident memory: the second field of
+// residentBytes returns this process's resident memory: the second field of
 // /proc/self/statm, in pages (proc(5)).
 func residentBytes() *int64 {
 	text, err := os.ReadFile("/proc/self/statm")

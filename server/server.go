@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"example.org/comet/server/router"
+	"example.org/comet/server/wire"
 )
 
 // Server is a comet server. Its methods are safe for concurrent use, but Run is
@@ -35,13 +36,13 @@ type Server struct {
 
 // engine is a way to hold connections.
 type engine interface {
-	// addr is where streams are served.
+	// addr returns where streams are served.
 	addr() net.Addr
-	// serve holds connections until ctx ends, drains them for as long as
-	// Config.DrainTimeout allows, and closes what is left.
+	// serve holds connections until ctx ends, drains them until core.drainEnd,
+	// and closes what is left.
 	serve(ctx context.Context) error
-	// settled is told that a ticket of the exchange may have been settled, or the
-	// exchange has gone away or come back. It does not block.
+	// settled is called when a ticket of the exchange may have been settled, or
+	// the exchange was disconnected or is back. It does not block.
 	settled()
 	// addStats adds the engine's counters.
 	addStats(*Stats)
@@ -57,7 +58,8 @@ type core struct {
 	streams   atomic.Int64  // open streams
 	limit     int64         // the most of them
 	addresses *addressLimit // nil without a limit per address
-	access    *accessLog    // nil without one
+	parser    wire.Parser
+	access    *accessLog // nil without one
 	draining  atomic.Bool
 	// lastBytesTime is how long the last bytes of a connection may wait for room
 	// in its socket: it does not count against the limit any more.
@@ -66,6 +68,8 @@ type core struct {
 	lingerTime time.Duration
 	// pauseReported is when reportPause last spoke, in ns since started.
 	pauseReported atomic.Int64
+	// giveUp is when the drain ends, in ns since started; 0 before it begins.
+	giveUp atomic.Int64
 	// forced counts the collections that POST /gc has made.
 	forced atomic.Uint64
 	published
@@ -74,7 +78,7 @@ type core struct {
 // acceptPause is how long accepting rests when there are no files.
 const acceptPause = 100 * time.Millisecond
 
-// admit counts a stream in, unless there are as many as there may be.
+// admit counts a stream in, unless the limit is reached.
 func (c *core) admit() bool {
 	for {
 		n := c.streams.Load()
@@ -97,6 +101,11 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	c := &core{Config: cfg, started: time.Now(), lastBytesTime: 30 * time.Second, lingerTime: 500 * time.Millisecond}
+	origins, err := wire.ParseOrigins(cfg.AllowOrigins)
+	if err != nil {
+		return nil, fmt.Errorf("server: %w", err)
+	}
+	c.parser = wire.Parser{MaxHead: cfg.MaxHeadBytes, Origins: origins}
 	c.addresses, c.access = newAddressLimit(cfg.ConnectionLimit), newAccessLog(&cfg)
 	files := openFileLimit()
 	c.limit = int64(cfg.MaxConnections)
@@ -133,24 +142,25 @@ func (s *Server) Close() error {
 	return s.admin.Close()
 }
 
-// Addr is where streams are served.
+// Addr returns where streams are served.
 func (s *Server) Addr() net.Addr { return s.engine.addr() }
 
-// AdminAddr is where messages and questions are taken.
+// AdminAddr returns the address of the admin listener.
 func (s *Server) AdminAddr() net.Addr { return s.admin.Addr() }
 
-// MaxConnections is how many streams the server holds at the most.
+// MaxConnections returns the largest number of streams that the server holds.
 func (s *Server) MaxConnections() int64 { return s.core.limit }
 
-// Run serves until ctx ends, goes on for DrainDelay, and then drains: no
-// connection is accepted any more, messages that were accepted are delivered,
-// every stream gets its last chunk. It returns nil once all that is done or
-// DrainTimeout is over. Then it has closed Config.Exchange.
+// Run serves until ctx ends, continues for DrainDelay, and then drains: it
+// accepts no more connections, delivers the messages that were accepted, and
+// gives every stream its last chunk. It returns nil once all that is done, or a
+// second after DrainTimeout at the latest, whatever clients do. Then it has
+// closed Config.Exchange.
 func (s *Server) Run(ctx context.Context) error {
 	// What start-up left behind is freed now, rather than at some point during
 	// the first rush of connections, whose cost it would blur.
 	debug.FreeOSMemory()
-	defer s.core.access.start()() // stopped when nothing runs any more
+	stopLog := s.core.access.start()
 	serving, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	s.startExchange()
 	var retired sync.WaitGroup
@@ -167,17 +177,37 @@ func (s *Server) Run(ctx context.Context) error {
 	admin := newAdmin(serving, s)
 	go func() { adminDone <- admin.serve(s.admin) }()
 	engineDone := make(chan error, 1)
-	go func() { engineDone <- s.engine.serve(admin.intakeEnded(serving)) }()
+	var ending sync.WaitGroup
+	ending.Go(func() {
+		engineDone <- s.engine.serve(s.core.orGiveUp(admin.intakeEnded(serving), serving))
+		stopLog() // only the engine logs
+	})
+	defer ending.Wait()
 	var err error
 	select {
 	case err = <-engineDone:
 		cancel(err)
-		err = errors.Join(err, admin.shutdown(), <-adminDone)
+		retired.Wait()
+		ending.Go(s.closeExchange)
+		err = errors.Join(err, endAdmin(admin), <-adminDone)
 	case err = <-adminDone:
 		cancel(err)
 		err = errors.Join(err, <-engineDone)
 	}
 	return err
+}
+
+// lastPatience limits what is left after the drain: admin requests that are under
+// way, and a reader of the access log that is behind. Both are waited for at the
+// same time.
+const lastPatience = 500 * time.Millisecond
+
+// endAdmin shuts the admin listener down, and cuts off requests that are still
+// under way after lastPatience, such as a running profile.
+func endAdmin(a *admin) error {
+	cut := time.AfterFunc(lastPatience, func() { a.http.Close() })
+	defer cut.Stop()
+	return a.shutdown()
 }
 
 // Stats returns the state and the counters. It is cheap.
@@ -205,7 +235,7 @@ func (s *Server) Stats() Stats {
 	return st
 }
 
-// listenError explains the failures that people meet.
+// listenError explains why an address cannot be listened on.
 func listenError(what, address string, err error) error {
 	var hint string
 	switch {
@@ -219,7 +249,7 @@ func listenError(what, address string, err error) error {
 	return fmt.Errorf("server: cannot open the %s on %s: %w%s", what, address, err, hint)
 }
 
-// reportPause says once a second at the most that accepting rests, and why.
+// reportPause logs that accepting pauses, and why, at most once per second.
 func (c *core) reportPause(err error) {
 	now := time.Since(c.started).Nanoseconds()
 	last := c.pauseReported.Load()

@@ -19,7 +19,7 @@ func (r *running) stall(id int64) (c *client, sent int) {
 	r.t.Helper()
 	c = r.dial()
 	c.SetReadBuffer(256 << 10)
-	c.send(fmt.Sprintf("GET /test/%d HTTP/1.1\r\n\r\n", id))
+	c.send(fmt.Sprintf("GET /test/%d HTTP/1.1\r\nHost: h\r\n\r\n", id))
 	c.expect(html11)
 	// One drop may be a writer that has not had its turn. Several in a row, while
 	// nothing is written, are a full socket.
@@ -188,7 +188,7 @@ func TestLastBytesStuck(t *testing.T) {
 		r.run()
 		c := r.dial()
 		c.SetReadBuffer(256 << 10)
-		c.send("GET /poll/1 HTTP/1.1\r\n\r\n")
+		c.send("GET /poll/1 HTTP/1.1\r\nHost: h\r\n\r\n")
 		r.waitForLogins(1)
 		r.publish(1, strings.Repeat("m", 16<<20)) // more than any socket takes
 		r.waitFor("the backlog to be given up", func(s Stats) bool {
@@ -331,7 +331,7 @@ func TestFilesReturn(t *testing.T) {
 		for i := range 10 {
 			r.stream(fmt.Sprint(i)).Close()
 		}
-		r.connect("GET /x HTTP/1.1\r\n\r\n").Close()
+		r.connect("GET /x HTTP/1.1\r\nHost: h\r\n\r\n").Close()
 		c := r.stream("1") // still there at the end
 		r.ask("GET", "/stats", "")
 		r.stop()

@@ -20,7 +20,7 @@ import (
 func TestBytes(t *testing.T) {
 	const key = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 	const switching = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
-	longHead := "GET /test/90 HTTP/1.1\r\nX: " + strings.Repeat("x", 9000) + "\r\n\r\n"
+	longHead := "GET /test/90 HTTP/1.1\r\nHost: h\r\nX: " + strings.Repeat("x", 33_000) + "\r\n\r\n"
 	cases := []struct {
 		name, request string
 		logins        int                // that the request makes
@@ -32,32 +32,32 @@ func TestBytes(t *testing.T) {
 			map[int64][]string{1: {"Hello World", `<i>"'&`, "", "grüß"}},
 			html11 + chunk(1, "Hello World") + chunk(2, "&lt;i&gt;&#34;&#39;&amp;") + chunk(3, "") + chunk(4, "grüß") + lastOne,
 		},
-		{"several ids", "GET /test/2,3,2 HTTP/1.1\r\n\r\n", 2, map[int64][]string{3: {"three"}}, html11 + chunk(1, "three") + lastOne},
-		{"no message", "GET /test/4?query HTTP/1.1\r\n\r\n", 1, nil, html11 + lastOne},
-		{"large message", "GET /test/5 HTTP/1.1\r\n\r\n", 1, map[int64][]string{5: {strings.Repeat("m", 500_000)}}, html11 + chunk(1, strings.Repeat("m", 500_000)) + lastOne},
+		{"several ids", "GET /test/2,3,2 HTTP/1.1\r\nHost: h\r\n\r\n", 2, map[int64][]string{3: {"three"}}, html11 + chunk(1, "three") + lastOne},
+		{"no message", "GET /test/4?query HTTP/1.1\r\nHost: h\r\n\r\n", 1, nil, html11 + lastOne},
+		{"large message", "GET /test/5 HTTP/1.1\r\nHost: h\r\n\r\n", 1, map[int64][]string{5: {strings.Repeat("m", 500_000)}}, html11 + chunk(1, strings.Repeat("m", 500_000)) + lastOne},
 		{"HTTP/1.0", "GET /test/6 HTTP/1.0\r\n\r\n", 1, map[int64][]string{6: {"a", "b"}}, html10 + "Recvd msg #1: 'a'<br/>Recvd msg #2: 'b'<br/>"},
-		{"bytes after the head", "GET /test/7 HTTP/1.1\r\n\r\nGET /test/8 HTTP/1.1\r\n\r\n\x00\xff", 1, map[int64][]string{7: {"a"}, 8: {"b"}}, html11 + chunk(1, "a") + lastOne},
-		{"events", "GET /events/9 HTTP/1.1\r\n\r\n", 1, map[int64][]string{9: {"a\nb"}}, sse11 + "17\r\nid: 1\ndata: a\ndata: b\n\n\r\n" + lastOne},
+		{"bytes after the head", "GET /test/7 HTTP/1.1\r\nHost: h\r\n\r\nGET /test/8 HTTP/1.1\r\nHost: h\r\n\r\n\x00\xff", 1, map[int64][]string{7: {"a"}, 8: {"b"}}, html11 + chunk(1, "a") + lastOne},
+		{"events", "GET /events/9 HTTP/1.1\r\nHost: h\r\n\r\n", 1, map[int64][]string{9: {"a\nb"}}, sse11 + "17\r\nid: 1\ndata: a\ndata: b\n\n\r\n" + lastOne},
 		{
-			"poll", "GET /poll/10 HTTP/1.1\r\n\r\n", 1,
+			"poll", "GET /poll/10 HTTP/1.1\r\nHost: h\r\n\r\n", 1,
 			map[int64][]string{10: {"<one>", "two"}},
-			"HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 5\r\nServer: comet\r\nConnection: close\r\n\r\n<one>",
+			"HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nCache-Control: no-store, no-transform\r\nX-Accel-Buffering: no\r\nContent-Length: 5\r\nServer: comet\r\nConnection: close\r\n\r\n<one>",
 		},
-		{"poll without a message", "GET /poll/11 HTTP/1.1\r\n\r\n", 1, nil, answer204},
+		{"poll without a message", "GET /poll/11 HTTP/1.1\r\nHost: h\r\n\r\n", 1, nil, answer204},
 		{"WebSocket", "GET /ws/12 HTTP/1.1\r\nHost: h\r\n" + key, 1, map[int64][]string{12: {"Hello", "you"}}, switching + "\x81\x05Hello\x81\x03you\x88\x02\x03\xe9"},
 		{"WebSocket ping right behind the head", "GET /ws/13 HTTP/1.1\r\nHost: h\r\n" + key + "\x89\x81\x00\x00\x00\x00p", 1, nil, switching + "\x8a\x01p\x88\x02\x03\xe9"},
 		{"WebSocket close right behind the head", "GET /ws/14 HTTP/1.1\r\nHost: h\r\n" + key + "\x88\x82\x00\x00\x00\x00\x03\xe8", 0, nil, switching + "\x88\x02\x03\xe8"},
-		{"WebSocket broken", "GET /ws/15 HTTP/1.1\r\nHost: h\r\n" + key + "GET / HTTP/1.1\r\n\r\n", 0, nil, switching + "\x88\x02\x03\xea"},
-		{"highest id", "GET /test/9223372036854775807 HTTP/1.1\r\n\r\n", 1, map[int64][]string{9223372036854775807: {"top"}}, html11 + chunk(1, "top") + lastOne},
+		{"WebSocket broken", "GET /ws/15 HTTP/1.1\r\nHost: h\r\n" + key + "GET / HTTP/1.1\r\nHost: h\r\n\r\n", 0, nil, switching + "\x88\x02\x03\xea"},
+		{"highest id", "GET /test/9223372036854775807 HTTP/1.1\r\nHost: h\r\n\r\n", 1, map[int64][]string{9223372036854775807: {"top"}}, html11 + chunk(1, "top") + lastOne},
 
-		{"HEAD", "HEAD /test/20 HTTP/1.1\r\n\r\n", 0, map[int64][]string{20: {"nobody"}}, strings.Replace(html11, "Server: comet\r\n", "Server: comet\r\nConnection: close\r\n", 1)},
+		{"HEAD", "HEAD /test/20 HTTP/1.1\r\nHost: h\r\n\r\n", 0, map[int64][]string{20: {"nobody"}}, strings.Replace(html11, "Server: comet\r\n", "Server: comet\r\nConnection: close\r\n", 1)},
 		{"HEAD HTTP/1.0", "HEAD /test/20 HTTP/1.0\r\n\r\n", 0, nil, html10},
-		{"HEAD elsewhere", "HEAD /x HTTP/1.1\r\n\r\n", 0, nil, answer404[:strings.Index(answer404, "\r\n\r\n")+4]},
-		{"not a number", "GET /test/bob HTTP/1.1\r\n\r\n", 0, nil, answerID},
-		{"one number of three bad", "GET /test/20,x,21 HTTP/1.1\r\n\r\n", 0, map[int64][]string{20: {"nobody"}}, answerID},
-		{"elsewhere", "GET / HTTP/1.1\r\n\r\n", 0, nil, answer404},
-		{"POST", "POST /test/1 HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc", 0, nil, answer404},
-		{"DELETE", "DELETE /test/1 HTTP/1.1\r\n\r\n", 0, nil, answer501},
+		{"HEAD elsewhere", "HEAD /x HTTP/1.1\r\nHost: h\r\n\r\n", 0, nil, answer404[:strings.Index(answer404, "\r\n\r\n")+4]},
+		{"not a number", "GET /test/bob HTTP/1.1\r\nHost: h\r\n\r\n", 0, nil, answerID},
+		{"one number of three bad", "GET /test/20,x,21 HTTP/1.1\r\nHost: h\r\n\r\n", 0, map[int64][]string{20: {"nobody"}}, answerID},
+		{"elsewhere", "GET / HTTP/1.1\r\nHost: h\r\n\r\n", 0, nil, answer404},
+		{"POST", "POST /test/1 HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc", 0, nil, answer404},
+		{"DELETE", "DELETE /test/1 HTTP/1.1\r\nHost: h\r\n\r\n", 0, nil, answer501},
 		{"TLS", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 0, nil, answer400},
 		{"too long", longHead, 0, nil, answer431},
 		{
@@ -179,7 +179,7 @@ func TestHEADLogsNobodyIn(t *testing.T) {
 	bothEngines(t, func(t engineT) {
 		r := start(t, Config{Engine: t.engine, MaxConnections: 1})
 		for range 5 {
-			c := r.connect("HEAD /test/1 HTTP/1.1\r\n\r\n")
+			c := r.connect("HEAD /test/1 HTTP/1.1\r\nHost: h\r\n\r\n")
 			if head := c.rest(); !strings.HasPrefix(head, "HTTP/1.1 200 OK\r\n") {
 				t.Fatalf("%q", head)
 			}
@@ -208,7 +208,7 @@ func TestLimit(t *testing.T) {
 		}
 		refuse := func() {
 			t.Helper()
-			c := r.connect("GET /test/9 HTTP/1.1\r\n\r\n")
+			c := r.connect("GET /test/9 HTTP/1.1\r\nHost: h\r\n\r\n")
 			if got := c.rest(); got != answer503 {
 				t.Fatalf("over the limit: %q", got)
 			}
@@ -225,8 +225,8 @@ func TestLimit(t *testing.T) {
 		// An id that nobody may have does not take a place, nor does one that waits.
 		open[0].Close()
 		r.waitFor("a place", func(s Stats) bool { return s.Connections == 2 })
-		asking := r.connect("GET /test/5 HTTP/1.1\r\n")
-		if got := r.connect("GET /test/x HTTP/1.1\r\n\r\n").rest(); got != answerID {
+		asking := r.connect("GET /test/5 HTTP/1.1\r\nHost: h\r\n")
+		if got := r.connect("GET /test/x HTTP/1.1\r\nHost: h\r\n\r\n").rest(); got != answerID {
 			t.Errorf("%q", got)
 		}
 		r.stream("6")
@@ -245,7 +245,7 @@ func TestAnsweredPollFreesItsPlace(t *testing.T) {
 	bothEngines(t, func(t engineT) {
 		r := start(t, Config{Engine: t.engine, MaxConnections: 1})
 		for range 3 {
-			poll := r.connect("GET /poll/1 HTTP/1.1\r\n\r\n")
+			poll := r.connect("GET /poll/1 HTTP/1.1\r\nHost: h\r\n\r\n")
 			r.waitForLogins(1)
 			r.publish(1, "x")
 			poll.expect("HTTP/1.1 200 OK\r\n")
@@ -285,7 +285,7 @@ func TestAnswerSurvivesTheRest(t *testing.T) {
 		"POST with a body": {"POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 102400\r\n\r\n" + body, answer404},
 		"head without end": {"GET /test/1 HTTP/1.1\r\nX: " + body, answer431},
 		"not HTTP":         {"\x00" + body, answer400},
-		"pipelined":        {strings.Repeat("GET /x HTTP/1.1\r\n\r\n", 5000), answer404},
+		"pipelined":        {strings.Repeat("GET /x HTTP/1.1\r\nHost: h\r\n\r\n", 5000), answer404},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bothEngines(t, func(t engineT) {
@@ -308,8 +308,8 @@ func TestAnswerSurvivesTheRest(t *testing.T) {
 // a while, into the void, before it is cut off.
 func TestLinger(t *testing.T) {
 	for request, want := range map[string]string{
-		"GET /x HTTP/1.1\r\n\r\n":      answer404,
-		"GET /poll/1 HTTP/1.1\r\n\r\n": answer204,
+		"GET /x HTTP/1.1\r\nHost: h\r\n\r\n":      answer404,
+		"GET /poll/1 HTTP/1.1\r\nHost: h\r\n\r\n": answer204,
 	} {
 		bothEngines(t, func(t engineT) {
 			r := open(t, Config{Engine: t.engine, PollTimeout: time.Millisecond})
@@ -352,9 +352,9 @@ func TestHalfClose(t *testing.T) {
 		r := start(t, Config{Engine: t.engine})
 		for range 50 {
 			for request, want := range map[string]string{
-				"GET /test/1 HTTP/1.1\r\n\r\n": html11,
-				"GET /x HTTP/1.1\r\n\r\n":      answer404,
-				"GET /test/1 HTTP/1.1\r\n":     "",
+				"GET /test/1 HTTP/1.1\r\nHost: h\r\n\r\n": html11,
+				"GET /x HTTP/1.1\r\nHost: h\r\n\r\n":      answer404,
+				"GET /test/1 HTTP/1.1\r\n":                "",
 			} {
 				c := r.connect(request)
 				c.CloseWrite()
@@ -409,7 +409,7 @@ func TestPoll(t *testing.T) {
 	bothEngines(t, func(t engineT) {
 		r := start(t, Config{Engine: t.engine, PollTimeout: 30 * time.Millisecond})
 		for range 3 {
-			if got := r.connect("GET /poll/1 HTTP/1.1\r\n\r\n").rest(); got != answer204 {
+			if got := r.connect("GET /poll/1 HTTP/1.1\r\nHost: h\r\n\r\n").rest(); got != answer204 {
 				t.Errorf("no message: %q", got)
 			}
 		}

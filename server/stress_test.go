@@ -189,7 +189,7 @@ func (l *stressLife) open(r *running, m *stressModel) (net.Conn, *bufio.Reader, 
 	for _, id := range l.ids {
 		path = append(path, strconv.FormatInt(id, 10))
 	}
-	fmt.Fprintf(conn, "GET /test/%s HTTP/1.1\r\n\r\n", strings.Join(path, ","))
+	fmt.Fprintf(conn, "GET /test/%s HTTP/1.1\r\nHost: h\r\n\r\n", strings.Join(path, ","))
 	br := bufio.NewReader(conn)
 	head := make([]byte, len(html11))
 	if _, err := io.ReadFull(br, head); err != nil || string(head) != html11 {

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openFileLimit is how many files this process may have open, 0 if unknown. The
+// openFileLimit returns how many files this process may have open, 0 if unknown. The
 // Go runtime has raised the soft limit to the hard one by now.
 func openFileLimit() uint64 {
 	var limit unix.Rlimit
@@ -21,8 +21,11 @@ func openFileLimit() uint64 {
 func isAddrInUse(err error) bool    { return errors.Is(err, unix.EADDRINUSE) }
 func isAddrNotAvail(err error) bool { return errors.Is(err, unix.EADDRNOTAVAIL) }
 
-// outOfFiles reports that accepting failed for want of files or memory, which
+// outOfFiles reports whether accepting failed for lack of files or memory, which
 // may pass.
 func outOfFiles(err error) bool {
 	return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) || errors.Is(err, unix.ENOBUFS) || errors.Is(err, unix.ENOMEM)
 }
+
+// nonblocking opens a pipe so that it has deadlines.
+const nonblocking = unix.O_NONBLOCK

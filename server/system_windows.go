@@ -5,7 +5,7 @@ import (
 	"syscall"
 )
 
-// openFileLimit is unknown: Windows does not limit sockets by number.
+// openFileLimit returns 0, unknown: Windows does not limit sockets by number.
 func openFileLimit() uint64 { return 0 }
 
 func isAddrInUse(err error) bool    { return errors.Is(err, syscall.Errno(10048)) } // WSAEADDRINUSE
@@ -14,3 +14,6 @@ func isAddrNotAvail(err error) bool { return errors.Is(err, syscall.Errno(10049)
 func outOfFiles(err error) bool {
 	return errors.Is(err, syscall.Errno(10024)) || errors.Is(err, syscall.Errno(10055)) // WSAEMFILE, WSAENOBUFS
 }
+
+// nonblocking: pipes of this system are opened otherwise.
+const nonblocking = 0

@@ -7,13 +7,12 @@ import (
 
 var headTimeoutAnswer = wire.HeadTimeout.Bytes()
 
-// deliver writes what publishers have sent, in the order in which they did.
+// deliver writes what publishers have sent, in their order.
 func (l *loop) deliver() {
 	b := l.inbox.take()
 	for i := 0; i < len(b.items); {
 		it := b.items[i]
-		token := uint64(it.conn.Gen)<<32 | uint64(it.conn.Slot)
-		slot, c, ok := l.conns.Lookup(token)
+		slot, c, ok := l.conns.Lookup(epoll.NewToken(it.conn.Slot, it.conn.Gen))
 		// Neighbours for the same connection leave in one write.
 		for ; i < len(b.items) && b.items[i].conn == it.conn; i++ {
 			message := b.bytes[b.items[i].start:b.items[i].end]
@@ -33,23 +32,23 @@ func (l *loop) deliver() {
 	}
 }
 
-// queue puts one message where it will be written, unless the connection is too
-// far behind. It reports false when that closed it.
+// queue frames one message for writing, unless the connection is too far behind.
+// It reports false when that closed it.
 func (l *loop) queue(slot uint32, c *conn, message []byte) bool {
 	if l.out.waiting() > 0 && l.out.waiting()+len(message) > l.core.BacklogBytes && !l.write(slot, c) {
 		l.counters.droppedClosed.Add(1)
 		return false
 	}
-	if c.extra != 0 {
-		if waiting := l.extras.at(c.extra).out.waiting(); waiting > 0 && waiting+l.out.waiting()+len(message) > l.core.BacklogBytes {
-			return l.tooSlow(slot, c)
-		}
+	if waiting := l.waiting(c); waiting > 0 && waiting+l.out.waiting()+len(message) > l.core.BacklogBytes {
+		return l.tooSlow(slot, c)
 	}
 	c.n++
-	l.out.addMessage(c.kind, c.n, message)
 	if c.kind.OneMessage() {
+		l.out.addWhole(l.core.parser.Share(c.kind.AppendMessage(nil, c.n, message), c.origin))
 		l.leave(slot, c)
+		return true
 	}
+	l.out.addMessage(c.kind, c.n, message)
 	return true
 }
 
@@ -74,12 +73,10 @@ func (l *loop) tooSlow(slot uint32, c *conn) bool {
 // when that closed the connection.
 func (l *loop) write(slot uint32, c *conn) bool {
 	c.flags &^= looks
-	if c.extra != 0 {
-		if x := l.extras.at(c.extra); x.out.waiting() > 0 {
-			l.counters.backlogBytes.Add(int64(l.out.waiting()))
-			x.out.take(&l.out)
-			return true
-		}
+	if l.waiting(c) > 0 {
+		l.counters.backlogBytes.Add(int64(l.out.waiting()))
+		l.extras.at(c.extra).out.take(&l.out)
+		return true
 	}
 	if l.out.waiting() == 0 {
 		return true
@@ -100,6 +97,14 @@ func (l *loop) write(slot uint32, c *conn) bool {
 	return true
 }
 
+// waiting returns how many bytes wait for room in the socket of c.
+func (l *loop) waiting(c *conn) int {
+	if c.extra == 0 {
+		return 0
+	}
+	return l.extras.at(c.extra).out.waiting()
+}
+
 func (l *loop) wrote(slot uint32, c *conn, bytes, messages int) {
 	if c.flags&sampled != 0 {
 		l.visits[slot].bytes += uint64(bytes)
@@ -111,15 +116,15 @@ func (l *loop) wrote(slot uint32, c *conn, bytes, messages int) {
 	}
 }
 
-// awaitRoom asks to be told when the socket takes more. Once asked for, that
-// stays: edge triggered, it costs nothing.
+// awaitRoom registers c for write events. It stays registered: edge triggered,
+// that costs nothing.
 func (l *loop) awaitRoom(slot uint32, c *conn) bool {
 	if c.flags&wantsWrite != 0 {
 		return true
 	}
 	c.flags |= wantsWrite
 	if c.flags&registered == 0 {
-		return true // it will be, with this
+		return true // open will register it, for both
 	}
 	return l.watch(slot, c)
 }

@@ -261,7 +261,7 @@ func TestSystemCurl(t *testing.T) {
 			eventually(t, "both are connected", func() bool { return connections(t, admin) == 2 })
 			run(t, curl, "-sf", "-d", "one <1>", "http://"+admin+"/send/1")
 			run(t, curl, "-sf", "--data-binary", "2 two\n{\"id\":3,\"message\":\"three\"}\n", "http://"+admin+"/send")
-			chunked.await(t, `HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nTransfer-Encoding: chunked\r\nServer: comet\r\n\r\nRecvd msg #1: 'one &lt;1&gt;'<br/>Recvd msg #2: 'two'<br/>$`)
+			chunked.await(t, `HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nCache-Control: no-store, no-transform\r\nX-Accel-Buffering: no\r\nTransfer-Encoding: chunked\r\nServer: comet\r\n\r\nRecvd msg #1: 'one &lt;1&gt;'<br/>Recvd msg #2: 'two'<br/>$`)
 			if got := unchunked.await(t, `(?s).*Recvd msg #1: 'three'<br/>$`); strings.Contains(got, "chunked") {
 				t.Errorf("HTTP/1.0 was answered %q", got)
 			}

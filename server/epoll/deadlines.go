@@ -14,12 +14,12 @@ type Deadlines struct {
 }
 
 type deadline struct {
-	token uint64
+	token Token
 	at    time.Time
 }
 
 // Add appends a connection, whose time is not before that of the last one.
-func (d *Deadlines) Add(token uint64, at time.Time) {
+func (d *Deadlines) Add(token Token, at time.Time) {
 	if len(d.queue) == cap(d.queue) && d.gone > len(d.queue)/2 {
 		d.queue = append(d.queue[:0], d.queue[d.gone:]...)
 		d.gone = 0
@@ -27,7 +27,7 @@ func (d *Deadlines) Add(token uint64, at time.Time) {
 	d.queue = append(d.queue, deadline{token, at})
 }
 
-// Next is when the first one passes, or the zero time.
+// Next returns when the first one passes, or the zero time.
 func (d *Deadlines) Next() time.Time {
 	if d.gone == len(d.queue) {
 		return time.Time{}
@@ -35,11 +35,11 @@ func (d *Deadlines) Next() time.Time {
 	return d.queue[d.gone].at
 }
 
-// Expired takes out the connections whose time has passed by now, and yields
-// those that still wait; waits tells. Others are forgotten as soon as they come
-// to the front, so that what is in the queue is hardly more than what waits.
-func (d *Deadlines) Expired(now time.Time, waits func(token uint64) bool) iter.Seq[uint64] {
-	return func(yield func(uint64) bool) {
+// Expired removes the connections whose time has passed by now, and yields
+// those for which waits reports true. Others are removed as soon as they come to
+// the front, so that the queue is hardly longer than the number that wait.
+func (d *Deadlines) Expired(now time.Time, waits func(Token) bool) iter.Seq[Token] {
+	return func(yield func(Token) bool) {
 		for d.gone < len(d.queue) {
 			first := d.queue[d.gone]
 			waiting := waits(first.token)

@@ -8,9 +8,9 @@
 //		for _, e := range events { … e.Token … }
 //	}
 //
-// Registrations are edge triggered: an event is news, and its receiver reads
-// or writes until the kernel says EAGAIN. That saves taking write interest back
-// after each full socket, and reading the wake-up counter.
+// Registrations are edge triggered: after an event its receiver reads or writes
+// until the kernel returns EAGAIN. That saves removing write interest after each
+// full socket, and reading a wake-up counter.
 //
 // [Slots] is the table of connections that goes with it: its rows are what the
 // tokens name. Slots works on every system, the Poller on Linux only.

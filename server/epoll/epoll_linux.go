@@ -28,22 +28,22 @@ const (
 // Event says that a registered file descriptor is ready.
 type Event struct {
 	// Token is what the file descriptor was registered with.
-	Token uint64
+	Token Token
 	ready uint32
 }
 
-// Readable reports that a read will not block; it may find the end or an error.
+// Readable reports whether a read will not block; it may find the end or an error.
 func (e Event) Readable() bool {
 	return e.ready&(unix.EPOLLIN|unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0
 }
 
-// Writable reports that a write will not block; it may find an error.
+// Writable reports whether a write will not block; it may find an error.
 func (e Event) Writable() bool {
 	return e.ready&(unix.EPOLLOUT|unix.EPOLLHUP|unix.EPOLLERR) != 0
 }
 
-// Ended reports that the peer has closed its side, or the connection broke. No
-// later event need come to say so.
+// Ended reports whether the peer has closed its side, or the connection broke.
+// There may be no later event for that.
 func (e Event) Ended() bool {
 	return e.ready&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0
 }
@@ -52,9 +52,9 @@ func (e Event) Ended() bool {
 // goroutine; Wake is safe from any, even after Close.
 //
 // Its epoll instance is itself watched by the Go runtime's poller, and Wait
-// parks its goroutine there. A thread of its own in epoll_wait would keep one of
-// the runtime's processors until the runtime takes it back, up to 10 ms later,
-// and be woken by the kernel for what another goroutine has to say.
+// parks its goroutine there. A thread of its own in epoll_wait would hold one of
+// the runtime's processors until the runtime retakes it, up to 10 ms later, and
+// take a system call to be woken by another goroutine.
 type Poller struct {
 	fd     int
 	file   *os.File // owns fd, and has it in the runtime's poller
@@ -96,17 +96,17 @@ func (p *Poller) Close() error {
 }
 
 // Add registers fd. Closing fd ends the registration.
-func (p *Poller) Add(fd int, what Interest, token uint64) error {
+func (p *Poller) Add(fd int, what Interest, token Token) error {
 	return p.control(unix.EPOLL_CTL_ADD, fd, what, token)
 }
 
 // Set changes a registration; no interest at all silences it. What is ready
 // already is reported anew.
-func (p *Poller) Set(fd int, what Interest, token uint64) error {
+func (p *Poller) Set(fd int, what Interest, token Token) error {
 	return p.control(unix.EPOLL_CTL_MOD, fd, what, token)
 }
 
-func (p *Poller) control(op, fd int, what Interest, token uint64) error {
+func (p *Poller) control(op, fd int, what Interest, token Token) error {
 	events := uint32(what)
 	if what&Level != 0 {
 		events &^= uint32(Level)
@@ -114,7 +114,7 @@ func (p *Poller) control(op, fd int, what Interest, token uint64) error {
 		events |= unix.EPOLLET
 	}
 	// The kernel hands back the eight bytes that x/sys calls Fd and Pad.
-	ev := unix.EpollEvent{Events: events, Fd: int32(uint32(token)), Pad: int32(uint32(token >> 32))}
+	ev := unix.EpollEvent{Events: events, Fd: int32(token.Slot()), Pad: int32(token.Gen())}
 	if _, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_CTL, uintptr(p.fd), uintptr(op), uintptr(fd), uintptr(unsafe.Pointer(&ev)), 0, 0); errno != 0 {
 		return fmt.Errorf("epoll: %w", os.NewSyscallError("epoll_ctl", errno))
 	}
@@ -136,13 +136,13 @@ func (p *Poller) Wait(timeout time.Duration) ([]Event, error) {
 	p.events = p.events[:0]
 	for i := range p.n {
 		raw := &p.raw[i]
-		p.events = append(p.events, Event{Token: uint64(uint32(raw.Fd)) | uint64(uint32(raw.Pad))<<32, ready: raw.Events})
+		p.events = append(p.events, Event{Token: NewToken(uint32(raw.Fd), uint32(raw.Pad)), ready: raw.Events})
 	}
 	return p.events, nil
 }
 
-// tryWait takes what is ready now, and reports whether that, or an error, is
-// something to return with.
+// tryWait collects what is ready now, and reports whether Wait can return: there
+// are events, or an error.
 func (p *Poller) tryWait(fd uintptr) bool {
 	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p.raw))), uintptr(len(p.raw)), 0, 0, 0)
 	if errno != 0 {
@@ -155,8 +155,8 @@ func (p *Poller) tryWait(fd uintptr) bool {
 	return p.n > 0 || p.err != nil
 }
 
-// park waits for something to be ready. Wake ends it by a deadline in the past,
-// which a Wake just before must not lose to the deadline set here: hence woken.
+// park waits for something to be ready. Wake ends it by a deadline in the past.
+// woken keeps a Wake just before from being overwritten by the deadline set here.
 func (p *Poller) park(timeout time.Duration) {
 	var deadline time.Time
 	if timeout > 0 {

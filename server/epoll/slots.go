@@ -49,7 +49,7 @@ func (s *Slots[T]) Alloc(fd int) (slot uint32, val *T) {
 	return slot, &r.val
 }
 
-// Free gives a row back. Its token is of no more use.
+// Free returns a row. Its token is not valid any more.
 func (s *Slots[T]) Free(slot uint32) {
 	r := s.row(slot)
 	*r = row[T]{fd: int32(s.free), gen: r.gen + 1}
@@ -57,20 +57,17 @@ func (s *Slots[T]) Free(slot uint32) {
 	s.used--
 }
 
-// Token names the connection in slot: the slot in the low half, the generation
-// in the high one. It is never 0.
-func (s *Slots[T]) Token(slot uint32) uint64 {
-	return uint64(s.row(slot).gen)<<32 | uint64(slot)
-}
+// Token returns the token of the connection in slot.
+func (s *Slots[T]) Token(slot uint32) Token { return NewToken(slot, s.row(slot).gen) }
 
 // Lookup finds the connection that a token names, if it is still there.
-func (s *Slots[T]) Lookup(token uint64) (slot uint32, val *T, ok bool) {
-	slot = uint32(token)
+func (s *Slots[T]) Lookup(token Token) (slot uint32, val *T, ok bool) {
+	slot = token.Slot()
 	if slot == 0 || slot > s.fresh {
 		return 0, nil, false
 	}
 	r := s.row(slot)
-	return slot, &r.val, r.gen == uint32(token>>32)
+	return slot, &r.val, r.gen == token.Gen()
 }
 
 // At returns the T of a slot in use.
@@ -79,7 +76,7 @@ func (s *Slots[T]) At(slot uint32) *T { return &s.row(slot).val }
 // FD returns the file descriptor of a slot in use.
 func (s *Slots[T]) FD(slot uint32) int { return int(s.row(slot).fd) }
 
-// Len counts the rows in use.
+// Len returns the number of rows in use.
 func (s *Slots[T]) Len() int { return s.used }
 
 // All calls yield for each slot in use; yield may free it.
@@ -87,12 +84,12 @@ func (s *Slots[T]) All(yield func(slot uint32, val *T) bool) {
 	s.Between(0, s.fresh)(yield)
 }
 
-// Rows is how many rows there are, used or not. They are numbered from 1, and
-// there never become fewer.
+// Rows returns the number of rows, used or not. They are numbered from 1, and
+// there are never fewer.
 func (s *Slots[T]) Rows() uint32 { return s.fresh }
 
-// Between is All for the rows after one, up to and with another, so that a
-// large table can be gone through bit by bit.
+// Between yields as All does, for the rows from after+1 to last, so that a large
+// table can be visited in parts.
 func (s *Slots[T]) Between(after, last uint32) iter.Seq2[uint32, *T] {
 	return func(yield func(slot uint32, val *T) bool) {
 		for slot := after + 1; slot <= min(last, s.fresh); slot++ {

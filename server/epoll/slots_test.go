@@ -30,7 +30,7 @@ func ExampleSlots() {
 
 func TestSlotsEmpty(t *testing.T) {
 	var s Slots[int]
-	for _, token := range []uint64{0, 1, 1 << 32, 1<<32 | 1, ^uint64(0)} {
+	for _, token := range []Token{0, 1, 1 << 32, 1<<32 | 1, ^Token(0)} {
 		if _, _, ok := s.Lookup(token); ok {
 			t.Errorf("token %#x finds something in an empty table", token)
 		}
@@ -53,8 +53,8 @@ func TestSlotsRandom(t *testing.T) {
 		fd, val int
 	}
 	var s Slots[int]
-	live := map[uint64]entry{}
-	var tokens, dead []uint64
+	live := map[Token]entry{}
+	var tokens, dead []Token
 	for step := range 20_000 {
 		if grow := r.IntN(2000) < len(live) == (step > 10_000); grow || len(live) == 0 {
 			fd := r.IntN(50)
@@ -124,15 +124,15 @@ func TestSlotsAllStops(t *testing.T) {
 func TestDeadlines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var d Deadlines
-		gone := map[uint64]bool{}
-		expired := func() (tokens []uint64) {
-			return slices.Collect(d.Expired(time.Now(), func(token uint64) bool { return !gone[token] }))
+		gone := map[Token]bool{}
+		expired := func() (tokens []Token) {
+			return slices.Collect(d.Expired(time.Now(), func(token Token) bool { return !gone[token] }))
 		}
 		if !d.Next().IsZero() || expired() != nil {
 			t.Error("an empty queue has a deadline")
 		}
 		start := time.Now()
-		for i := range uint64(5) {
+		for i := range Token(5) {
 			d.Add(i+1, start.Add(time.Duration(i+1)*time.Second))
 		}
 		if d.Next() != start.Add(time.Second) {
@@ -142,7 +142,7 @@ func TestDeadlines(t *testing.T) {
 			t.Errorf("%d passed at once", got)
 		}
 		time.Sleep(2 * time.Second)
-		if got := expired(); !slices.Equal(got, []uint64{1, 2}) {
+		if got := expired(); !slices.Equal(got, []Token{1, 2}) {
 			t.Errorf("after 2 s %d passed, want 1 and 2", got)
 		}
 		gone[3], gone[4] = true, true // left before their time
@@ -150,7 +150,7 @@ func TestDeadlines(t *testing.T) {
 			t.Errorf("passed %d, next after %v, want 5s", got, d.Next().Sub(start))
 		}
 		time.Sleep(time.Hour)
-		if got := expired(); !slices.Equal(got, []uint64{5}) || !d.Next().IsZero() {
+		if got := expired(); !slices.Equal(got, []Token{5}) || !d.Next().IsZero() {
 			t.Errorf("in the end %d passed, want 5; next %v", got, d.Next())
 		}
 	})
@@ -161,9 +161,9 @@ func TestDeadlines(t *testing.T) {
 func TestDeadlinesKeepLittle(t *testing.T) {
 	var d Deadlines
 	now := time.Unix(1, 0)
-	for i := range uint64(1_000_000) {
+	for i := range Token(1_000_000) {
 		d.Add(i, now.Add(time.Hour))
-		for range d.Expired(now, func(token uint64) bool { return token+10 > i }) {
+		for range d.Expired(now, func(token Token) bool { return token+10 > i }) {
 			t.Fatal("passed before its time")
 		}
 	}
@@ -171,7 +171,7 @@ func TestDeadlinesKeepLittle(t *testing.T) {
 		t.Errorf("room for %d deadlines is kept for 10 that wait", cap(d.queue))
 	}
 	waiting := 0
-	for range d.Expired(now.Add(2*time.Hour), func(token uint64) bool { return token+10 > 1_000_000 }) {
+	for range d.Expired(now.Add(2*time.Hour), func(token Token) bool { return token+10 > 1_000_000 }) {
 		waiting++
 	}
 	if waiting == 0 || cap(d.queue) > 4096 {

@@ -37,9 +37,9 @@ func WriteNow(fd int, b []byte) (n int, err error) {
 	return n, err
 }
 
-// transfer is recv(2) or send(2) without waiting: they take a shorter way
-// through the kernel than read and write. The runtime is not told, since for
-// what lasts microseconds it would wake another thread in its stead.
+// transfer calls recv(2) or send(2) without waiting: they take a shorter way
+// through the kernel than read and write. It bypasses the runtime's entersyscall,
+// which would wake another thread for a call of microseconds.
 func transfer(call uintptr, fd int, b []byte) (n int, err error) {
 	for {
 		r, _, errno := unix.RawSyscall6(call, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
@@ -55,7 +55,7 @@ func transfer(call uintptr, fd int, b []byte) (n int, err error) {
 
 // Peer returns the address of a connection's other end, an IPv4 one as such
 // even on a socket that takes both. It fails with ENOTCONN once the peer has
-// reset the connection (getpeername(2)), so it is to be asked early. Unlike
+// reset the connection (getpeername(2)), so call it early. Unlike
 // [unix.Getpeername] it leaves no garbage, which came to 220 bytes for each
 // connection.
 func Peer(fd int) (netip.AddrPort, error) {
@@ -75,7 +75,7 @@ func Peer(fd int) (netip.AddrPort, error) {
 	return netip.AddrPort{}, fmt.Errorf("epoll: %w", os.NewSyscallError("getpeername", errno))
 }
 
-// bigEndian reads a number that lies in memory in network order.
+// bigEndian converts a number in network order.
 func bigEndian(n uint16) uint16 {
 	return binary.BigEndian.Uint16((*[2]byte)(unsafe.Pointer(&n))[:])
 }

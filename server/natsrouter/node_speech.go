@@ -126,7 +126,7 @@ func (n *Node) sayGoodbye() {
 		return
 	}
 	n.report("", true)
-	ctx, cancel := context.WithTimeout(n.ctx, time.Second)
+	ctx, cancel := context.WithTimeout(n.ctx, 500*time.Millisecond) // it holds up the end
 	defer cancel()
 	_ = flush(ctx, n.conn.Load())
 }

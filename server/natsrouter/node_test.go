@@ -168,7 +168,7 @@ type client struct {
 }
 
 const (
-	head = "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nTransfer-Encoding: chunked\r\nServer: comet\r\n\r\n"
+	head = "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nCache-Control: no-store, no-transform\r\nX-Accel-Buffering: no\r\nTransfer-Encoding: chunked\r\nServer: comet\r\n\r\n"
 	last = "0\r\n\r\n"
 )
 

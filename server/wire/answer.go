@@ -17,24 +17,35 @@ func (a *Answer) bytes(headOnly bool) []byte {
 	return a.whole
 }
 
-// Bytes is the answer as it goes over the socket. It must not be changed.
+// Bytes returns the answer as it goes over the socket. It must not be changed.
 func (a *Answer) Bytes() []byte { return a.whole }
 
 // The answers that are not streams.
 var (
 	BadID          = newAnswer(http.StatusBadRequest, "The id must be a whole number from 0 to 9223372036854775807, as in /test/123; several are separated by commas.")
 	NotHTTP        = newAnswer(http.StatusBadRequest, "This is not a request in HTTP/1.0 or HTTP/1.1.")
+	BadHost        = newAnswer(http.StatusBadRequest, "A request in HTTP/1.1 carries one valid Host field (RFC 9112, section 3.2).")
 	BadUpgrade     = newAnswer(http.StatusBadRequest, "This is not a valid WebSocket handshake (RFC 6455, section 4.2.1).")
+	OriginRefused  = newAnswer(http.StatusForbidden, "Pages of this origin may not open streams here: the server's --allow-origin does not name it.")
 	NotFound       = newAnswer(http.StatusNotFound, "There is nothing here. Streams are at GET /test/{id}, /events/{id}, /poll/{id} and /ws/{id}.")
 	HeadTimeout    = newAnswer(http.StatusRequestTimeout, "No complete request head came in time.")
 	UpgradeNeeded  = newAnswer(http.StatusUpgradeRequired, "This path speaks WebSocket (RFC 6455, version 13) only.", "Upgrade: websocket", "Sec-WebSocket-Version: 13")
-	HeadTooLong    = newAnswer(http.StatusRequestHeaderFieldsTooLarge, "The request head is longer than 8 KiB.")
+	UpgradeTooOld  = newAnswer(http.StatusUpgradeRequired, "A WebSocket handshake takes HTTP/1.1; this one came in HTTP/1.0. Behind nginx, set proxy_http_version 1.1.", "Upgrade: websocket", "Sec-WebSocket-Version: 13")
 	NotImplemented = newAnswer(http.StatusNotImplemented, "Only GET and HEAD are understood here.")
 	Full           = newAnswer(http.StatusServiceUnavailable, "The server holds as many connections as it may. Try again shortly.", "Retry-After: 1")
 	AddressFull    = newAnswer(http.StatusServiceUnavailable, "Your address has as many connections as one address may have. Try again when one of them has ended.", "Retry-After: 1")
 	RouterAway     = newAnswer(http.StatusServiceUnavailable, "The router that messages come through is away. Try again shortly, or another server.", "Retry-After: 1")
-	NoMessage      = &Answer{whole: []byte("HTTP/1.1 204 No Content\r\nServer: comet\r\nConnection: close\r\n\r\n")}
+	NoMessage      = &Answer{whole: []byte("HTTP/1.1 204 No Content\r\n" + toProxies + "Server: comet\r\nConnection: close\r\n\r\n")}
 )
+
+// headTooLong answers a head of more than most bytes.
+func headTooLong(most int) *Answer {
+	size := fmt.Sprintf("%d bytes", most)
+	if most%1024 == 0 {
+		size = fmt.Sprintf("%d KiB", most/1024)
+	}
+	return newAnswer(http.StatusRequestHeaderFieldsTooLarge, "The request head is longer than "+size+".")
+}
 
 func newAnswer(code int, sentence string, fields ...string) *Answer {
 	var b strings.Builder

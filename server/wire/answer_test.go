@@ -25,12 +25,16 @@ func TestAnswers(t *testing.T) {
 		{NotFound, text("404 Not Found", "", "There is nothing here. Streams are at GET /test/{id}, /events/{id}, /poll/{id} and /ws/{id}.", "93")},
 		{HeadTimeout, text("408 Request Timeout", "", "No complete request head came in time.", "39")},
 		{UpgradeNeeded, text("426 Upgrade Required", "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n", "This path speaks WebSocket (RFC 6455, version 13) only.", "56")},
-		{HeadTooLong, text("431 Request Header Fields Too Large", "", "The request head is longer than 8 KiB.", "39")},
+		{headTooLong(32 << 10), text("431 Request Header Fields Too Large", "", "The request head is longer than 32 KiB.", "40")},
+		{headTooLong(9000), text("431 Request Header Fields Too Large", "", "The request head is longer than 9000 bytes.", "44")},
+		{BadHost, text("400 Bad Request", "", "A request in HTTP/1.1 carries one valid Host field (RFC 9112, section 3.2).", "76")},
+		{OriginRefused, text("403 Forbidden", "", "Pages of this origin may not open streams here: the server's --allow-origin does not name it.", "94")},
+		{UpgradeTooOld, text("426 Upgrade Required", "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n", "A WebSocket handshake takes HTTP/1.1; this one came in HTTP/1.0. Behind nginx, set proxy_http_version 1.1.", "107")},
 		{NotImplemented, text("501 Not Implemented", "", "Only GET and HEAD are understood here.", "39")},
 		{Full, text("503 Service Unavailable", "Retry-After: 1\r\n", "The server holds as many connections as it may. Try again shortly.", "67")},
 		{AddressFull, text("503 Service Unavailable", "Retry-After: 1\r\n", "Your address has as many connections as one address may have. Try again when one of them has ended.", "100")},
 		{RouterAway, text("503 Service Unavailable", "Retry-After: 1\r\n", "The router that messages come through is away. Try again shortly, or another server.", "85")},
-		{NoMessage, "HTTP/1.1 204 No Content\r\nServer: comet\r\nConnection: close\r\n\r\n"},
+		{NoMessage, "HTTP/1.1 204 No Content\r\nCache-Control: no-store, no-transform\r\nX-Accel-Buffering: no\r\nServer: comet\r\nConnection: close\r\n\r\n"},
 	} {
 		if got := string(c.answer.Bytes()); got != c.want {
 			t.Errorf("got\n%q\nwant\n%q", got, c.want)

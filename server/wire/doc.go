@@ -4,7 +4,7 @@
 // engines of the server and both clients of flood speak through it, so that
 // they cannot differ.
 //
-// A server reads heads with [ParseRequest], which also says what to answer, and
+// A server reads heads with a [Parser], which also says what to answer, and
 // frames messages with [Kind.AppendMessage]. A client reads with
 // [ResponseParser], which takes the bytes in whatever pieces they come.
 //

@@ -9,7 +9,7 @@ import (
 // A server reads a head, answers, and frames messages; a client takes the
 // answer apart, in whatever pieces it comes.
 func Example() {
-	req, ok := wire.ParseRequest([]byte("GET /test/123 HTTP/1.1\r\nHost: localhost\r\n\r\n"), nil)
+	req, ok := new(wire.Parser).Parse([]byte("GET /test/123 HTTP/1.1\r\nHost: localhost\r\n\r\n"), 0, nil)
 	fmt.Println("complete:", ok, "ids:", req.IDs)
 	stream := append([]byte(nil), req.Answer...)
 	stream = req.Kind.AppendMessage(stream, 1, []byte("Hello World"))

@@ -21,16 +21,22 @@ const (
 	unchunked Kind = 0x80
 )
 
-var prefixes = [...]string{HTML: "/test/", Events: "/events/", Poll: "/poll/", WebSocket: "/ws/"}
+// names are the first segments of the paths.
+var names = [...]string{HTML: "test", Events: "events", Poll: "poll", WebSocket: "ws"}
+
+// toProxies keeps what stands between from holding messages back: caches and
+// compressors (RFC 9111, section 5.2.2), and the buffers of nginx
+// (X-Accel-Buffering, ngx_http_proxy_module).
+const toProxies = "Cache-Control: no-store, no-transform\r\nX-Accel-Buffering: no\r\n"
 
 var (
-	htmlHead   = streamHead("text/html; charset=utf-8", "")
-	eventsHead = streamHead("text/event-stream", "Cache-Control: no-cache\r\n")
+	htmlHead   = streamHead("text/html; charset=utf-8")
+	eventsHead = streamHead("text/event-stream")
 )
 
 // streamHead makes the heads for HTTP/1.1, for HTTP/1.0, and for HEAD.
-func streamHead(contentType, fields string) [3][]byte {
-	start := "HTTP/1.1 200 OK\r\nContent-Type: " + contentType + "\r\n" + fields
+func streamHead(contentType string) [3][]byte {
+	start := "HTTP/1.1 200 OK\r\nContent-Type: " + contentType + "\r\n" + toProxies
 	return [3][]byte{
 		[]byte(start + "Transfer-Encoding: chunked\r\nServer: comet\r\n\r\n"),
 		[]byte(start + "Server: comet\r\nConnection: close\r\n\r\n"),
@@ -38,7 +44,15 @@ func streamHead(contentType, fields string) [3][]byte {
 	}
 }
 
-// base is the kind without its HTTP/1.0 mark.
+// of returns the kind for a client of HTTP/1.minor.
+func (k Kind) of(minor byte) Kind {
+	if minor == '0' {
+		return k | unchunked
+	}
+	return k
+}
+
+// base returns the kind without its HTTP/1.0 mark.
 func (k Kind) base() Kind { return k &^ unchunked }
 
 // OneMessage reports whether the connection ends with its first message.
@@ -75,7 +89,7 @@ func (k Kind) headAnswer() []byte {
 	return k.headVariant(2)
 }
 
-var pollHeadAnswer = []byte("HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nServer: comet\r\nConnection: close\r\n\r\n")
+var pollHeadAnswer = []byte("HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\n" + toProxies + "Server: comet\r\nConnection: close\r\n\r\n")
 
 // AppendMessage appends message as the n-th one (from 1) of a connection.
 func (k Kind) AppendMessage(dst []byte, n uint64, message []byte) []byte {
@@ -95,9 +109,8 @@ func (k Kind) AppendMessage(dst []byte, n uint64, message []byte) []byte {
 	}
 }
 
-// AppendEnd appends what tells the client that the stream ends here on
-// purpose: the last chunk, a close frame (1001: going away), or, for a poll
-// that had no message, the answer that says so.
+// AppendEnd appends what ends a stream on purpose: the last chunk, a close frame
+// (1001, going away), or, for a poll that had no message, the answer 204.
 func (k Kind) AppendEnd(dst []byte) []byte {
 	switch {
 	case k == WebSocket:
@@ -110,8 +123,8 @@ func (k Kind) AppendEnd(dst []byte) []byte {
 	return append(dst, "0\r\n\r\n"...)
 }
 
-// AppendHeartbeat appends what tells a silent client, and whoever stands
-// between, that the stream is alive, and is not a message: a comment in
+// AppendHeartbeat appends what shows a silent client, and proxies, that the
+// stream is alive, and is not a message: a comment in
 // server-sent events (HTML standard, section 9.2.7: "a comment line … every 15
 // seconds or so"), or a WebSocket ping (RFC 6455, section 5.5.2). Other kinds
 // have no such thing.
@@ -169,7 +182,7 @@ func appendEvent(dst []byte, n uint64, message []byte) []byte {
 }
 
 func appendPollAnswer(dst, message []byte) []byte {
-	dst = append(dst, "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: "...)
+	dst = append(dst, "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\n"+toProxies+"Content-Length: "...)
 	dst = strconv.AppendInt(dst, int64(len(message)), 10)
 	dst = append(dst, "\r\nServer: comet\r\nConnection: close\r\n\r\n"...)
 	return append(dst, message...)

@@ -35,8 +35,8 @@ func TestMessageBytes(t *testing.T) {
 		{Events, 3, "one\ntwo", "1b\r\nid: 3\ndata: one\ndata: two\n\n\r\n"},
 		{Events | unchunked, 3, "one\r\ntwo\rthree", "id: 3\ndata: one\ndata: two\ndata: three\n\n"},
 		{Events | unchunked, 4, "", "id: 4\ndata: \n\n"},
-		{Poll, 1, "Hello <b>", "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 9\r\nServer: comet\r\nConnection: close\r\n\r\nHello <b>"},
-		{Poll | unchunked, 1, "", "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 0\r\nServer: comet\r\nConnection: close\r\n\r\n"},
+		{Poll, 1, "Hello <b>", "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nCache-Control: no-store, no-transform\r\nX-Accel-Buffering: no\r\nContent-Length: 9\r\nServer: comet\r\nConnection: close\r\n\r\nHello <b>"},
+		{Poll | unchunked, 1, "", "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nCache-Control: no-store, no-transform\r\nX-Accel-Buffering: no\r\nContent-Length: 0\r\nServer: comet\r\nConnection: close\r\n\r\n"},
 		{WebSocket, 1, "Hello", "\x81\x05Hello"},                                                // RFC 6455, section 5.7
 		{WebSocket, 1, "a\xff\xfeb", "\x81\x05a\xef\xbf\xbdb"},                                  // a text message is UTF-8
 		{WebSocket, 9, strings.Repeat("x", 256), "\x81\x7e\x01\x00" + strings.Repeat("x", 256)}, // section 5.7

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -32,6 +33,7 @@ func newServe(env *Env) *cobra.Command {
 		withStdin bool
 		maxConns  count
 		backlog   = count(64 << 10)
+		maxHead   = count(32 << 10)
 		poll      = duration(30 * time.Second)
 		drain     = duration(10 * time.Second)
 		keepAlive = duration(5 * time.Minute)
@@ -94,12 +96,12 @@ each stream gets its last chunk, and the exit code is 0.`,
 			cfg.SlowClient = server.SlowPolicy(slow)
 			cfg.MaxConnections = int(maxConns)
 			cfg.ConnectionLimit = int(perAddr)
-			cfg.BacklogBytes = int(backlog)
-			cfg.PollTimeout = time.Duration(poll)
-			cfg.DrainTimeout = time.Duration(drain)
-			if cfg.KeepAlive = time.Duration(keepAlive); keepAlive == 0 {
-				cfg.KeepAlive = -1
-			}
+			// In a Config 0 is the default, and a negative value is none.
+			cfg.BacklogBytes = cmp.Or(int(backlog), -1)
+			cfg.MaxHeadBytes = cmp.Or(int(maxHead), -1)
+			cfg.PollTimeout = cmp.Or(time.Duration(poll), -1)
+			cfg.DrainTimeout = cmp.Or(time.Duration(drain), -1)
+			cfg.KeepAlive = cmp.Or(time.Duration(keepAlive), -1)
 			cfg.Heartbeat = time.Duration(heartbeat)
 			cfg.Logger = env.Logger()
 			if sample == 0 {
@@ -151,14 +153,16 @@ each stream gets its last chunk, and the exit code is 0.`,
 	f.Var(&maxConns, "max-connections", "the most streams; one more is answered 503; 0 is what the open-file limit allows")
 	f.Var(&perAddr, "connection-limit", "the most streams from one client address; one more is answered 503; 0 is no such limit")
 	f.Var(&backlog, "backlog-bytes", "the most that waits for one connection whose socket is full")
+	f.Var(&maxHead, "max-head-bytes", "longest request head, in bytes; a longer one is answered 431")
+	f.StringArrayVar(&cfg.AllowOrigins, "allow-origin", nil, "`origin` whose pages may read the streams, such as https://app.example.com (repeatable), or * for any")
 	f.StringVar(&slow, "slow-client", "disconnect", "what becomes of a connection over its backlog: disconnect, or drop messages")
-	f.Var(&poll, "poll-timeout", "how long a long poll waits for a message")
+	f.Var(&poll, "poll-timeout", "how long a long poll waits for a message; 0 is without end")
 	f.Var(&keepAlive, "keepalive", "silence after which the kernel asks whether a client is still there, four times, 15s apart or this if it is less; 0 is never")
 	f.Var(&heartbeat, "heartbeat", "silence after which a stream of /events gets a comment and one of /ws a ping; 0 is never")
 	f.StringVar(&accessLog, "access-log", "", "`file` to append a line of JSON to for each sampled stream at its end, and each request that got no stream; - is standard output")
 	f.Var(&sample, "access-log-sample", "log one stream of so many")
 	f.Var(&delay, "drain-delay", "how long to go on after SIGTERM with /readyz at 503, so that load balancers notice")
-	f.Var(&drain, "drain-timeout", "how long delivering may go on after SIGTERM")
+	f.Var(&drain, "drain-timeout", "how long delivering may go on after SIGTERM and --drain-delay; 0 ends all streams at once")
 	routers.add(f, "`URLs` of NATS servers that messages come through, such as nats://a:4222,nats://b:4222")
 	f.StringVar(&interest, "interest", "exact", "what to ask the router for: exact, block or all")
 	f.StringVar(&without, "without-router", "accept", "what becomes of new streams while the router is away: accept or refuse (503)")
@@ -251,14 +255,14 @@ func openAccessLog(env *Env, path string, cfg *server.Config) (closeLog func(), 
 		cfg.AccessLog = env.Stdout
 		return func() {}, nil
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o640)
+	f, err := server.OpenLogFile(path)
 	if err != nil {
-		return nil, usagef("the access log: %w", err)
+		return nil, usageError{err}
 	}
 	cfg.AccessLog = f
 	return func() {
 		if err := f.Close(); err != nil {
-			env.Logger().Error("the access log may not be complete", "error", err)
+			env.Logger().Error("the access log was not closed", "error", err)
 		}
 	}, nil
 }

@@ -12,44 +12,17 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// The example of RFC 6455, section 1.3.
-const (
-	exampleKey    = "dGhlIHNhbXBsZSBub25jZQ=="
-	exampleAccept = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
-)
-
-const switching = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " + exampleAccept + "\r\n\r\n"
-
-func handshake(fields ...string) string {
-	return get("/ws/7", append([]string{"Upgrade: websocket", "Connection: Upgrade"}, fields...)...)
-}
-
-func upgradeCases() []headCase {
-	const key, version = "Sec-WebSocket-Key: " + exampleKey, "Sec-WebSocket-Version: 13"
-	stream := func(name, in string) headCase {
-		return headCase{name: name, in: in, kind: WebSocket, ids: []int64{7}, answer: []byte(switching)}
-	}
-	return []headCase{
-		stream("ws", handshake(key, version)),
-		stream("ws as Firefox asks", get("/ws/7?x", "Connection: keep-alive, Upgrade", "Upgrade: WebSocket", version, key, "Sec-WebSocket-Extensions: permessage-deflate", "Origin: http://x")),
-		stream("ws with bare line feeds", strings.ReplaceAll(handshake(key, version), "\r\n", "\n")),
-		stream("ws with a line over 4 KiB", handshake(key, version, "Cookie: "+strings.Repeat("c", 5000))),
-		{name: "ws by plain GET", in: get("/ws/7"), answer: UpgradeNeeded.whole},
-		{name: "ws with another upgrade", in: get("/ws/7", "Upgrade: h2c", "Connection: Upgrade", key, version), answer: UpgradeNeeded.whole},
-		{name: "ws without connection", in: get("/ws/7", "Upgrade: websocket", key, version), answer: UpgradeNeeded.whole},
-		{name: "ws of version 8", in: handshake(key, "Sec-WebSocket-Version: 8"), answer: UpgradeNeeded.whole},
-		{name: "ws without version", in: handshake(key), answer: BadUpgrade.whole},
-		{name: "ws without key", in: handshake(version), answer: BadUpgrade.whole},
-		{name: "ws with a short key", in: handshake("Sec-WebSocket-Key: abc", version), answer: BadUpgrade.whole},
-		{name: "ws without host", in: strings.Replace(handshake(key, version), "Host: h\r\n", "", 1), answer: BadUpgrade.whole},
-		{name: "ws by HTTP/1.0", in: strings.Replace(handshake(key, version), "HTTP/1.1", "HTTP/1.0", 1), answer: BadUpgrade.whole},
-	}
-}
-
 // frame is what a client sends: masked.
 func frame(op ws.OpCode, payload string) []byte {
 	return ws.MustCompileFrame(ws.MaskFrameInPlaceWith(ws.NewFrame(op, true, []byte(payload)), [4]byte{1, 2, 3, 4}))
 }
+
+// fragment is a frame that is not the last of its message.
+func fragment(op ws.OpCode, payload string) []byte {
+	return ws.MustCompileFrame(ws.MaskFrameInPlaceWith(ws.NewFrame(op, false, []byte(payload)), [4]byte{9, 8, 7, 6}))
+}
+
+const protocolError, invalidData = "\x88\x02\x03\xea", "\x88\x02\x03\xef"
 
 func rawFrame(h ws.Header, payload string) []byte {
 	var b bytes.Buffer
@@ -94,7 +67,50 @@ var frameCases = []frameCase{
 	{"ping over 125 bytes", frame(ws.OpPing, strings.Repeat("p", 126)), "\x88\x02\x03\xea", true},
 	{"fragmented ping", rawFrame(ws.Header{OpCode: ws.OpPing, Masked: true}, ""), "\x88\x02\x03\xea", true},
 	{"length with its top bit set", []byte("\x82\xff\x80\x00\x00\x00\x00\x00\x00\x00\x01\x02\x03\x04"), "\x88\x02\x03\xea", true},
-	{"ping, then garbage", concat(frame(ws.OpPing, "x"), []byte("GET / HTTP/1.1\r\n\r\n")), "\x8a\x01x\x88\x02\x03\xea", true},
+	{"an op code that is reserved in a message", concat(fragment(ws.OpText, "a"), rawFrame(ws.Header{Fin: true, OpCode: 7, Masked: true}, "")), protocolError, true},
+	{"each reserved bit: 2", rawFrame(ws.Header{Fin: true, Rsv: 2, OpCode: ws.OpText, Masked: true}, ""), protocolError, true},
+	{"each reserved bit: 1, on a ping", rawFrame(ws.Header{Fin: true, Rsv: 1, OpCode: ws.OpPing, Masked: true}, ""), protocolError, true},
+	{"a compressed message, which was not agreed on", rawFrame(ws.Header{Fin: true, Rsv: 4, OpCode: ws.OpBinary, Masked: true, Length: 1}, "x"), protocolError, true},
+	{"text that is not masked", rawFrame(ws.Header{Fin: true, OpCode: ws.OpText, Length: 1}, "x"), protocolError, true},
+	{"close that is not masked", rawFrame(ws.Header{Fin: true, OpCode: ws.OpClose, Length: 2}, "\x03\xe8"), protocolError, true},
+	{"fragmented close", rawFrame(ws.Header{OpCode: ws.OpClose, Masked: true, Length: 2}, "\x03\xe8"), protocolError, true},
+	{"close over 125 bytes", frame(ws.OpClose, "\x03\xe8"+strings.Repeat("r", 124)), protocolError, true},
+	{"pong over 125 bytes", frame(ws.OpPong, strings.Repeat("p", 126)), protocolError, true},
+	{"a length in two bytes that fits one", []byte("\x81\xfe\x00\x01\x00\x00\x00\x00x"), protocolError, true},
+	{"a length in eight bytes that fits two", []byte("\x81\xff\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00"), protocolError, true},
+
+	{"fragments", concat(fragment(ws.OpText, "a"), fragment(ws.OpContinuation, "b"), frame(ws.OpContinuation, "c"), frame(ws.OpPing, "p")), "\x8a\x01p", false},
+	{"empty fragments", concat(fragment(ws.OpText, ""), fragment(ws.OpContinuation, ""), frame(ws.OpContinuation, ""), frame(ws.OpPing, "p")), "\x8a\x01p", false},
+	{"binary fragments that are no UTF-8", concat(fragment(ws.OpBinary, "\xff"), frame(ws.OpContinuation, "\xfe")), "", false},
+	{"close between fragments", concat(fragment(ws.OpText, "a"), frame(ws.OpClose, "\x03\xe8")), "\x88\x02\x03\xe8", true},
+	{"continuation of nothing", frame(ws.OpContinuation, "x"), protocolError, true},
+	{"continuation of nothing that goes on", fragment(ws.OpContinuation, "x"), protocolError, true},
+	{"continuation after the last", concat(fragment(ws.OpText, "a"), frame(ws.OpContinuation, "b"), frame(ws.OpContinuation, "c")), protocolError, true},
+	{"continuation after a whole message", concat(frame(ws.OpText, "a"), frame(ws.OpContinuation, "b")), protocolError, true},
+	{"a message within a message", concat(fragment(ws.OpText, "a"), frame(ws.OpText, "b")), protocolError, true},
+	{"binary within a text", concat(fragment(ws.OpText, "a"), fragment(ws.OpBinary, "b")), protocolError, true},
+
+	{"text of all lengths of characters", frame(ws.OpText, "a\u00df\u20ac\U0001f600\U0010ffff"), "", false},
+	{"a character in two fragments", concat(fragment(ws.OpText, "\xe2\x82"), frame(ws.OpContinuation, "\xac")), "", false},
+	{"a character in four fragments", concat(fragment(ws.OpText, "\xf0"), fragment(ws.OpContinuation, "\x9f"), frame(ws.OpPing, ""), fragment(ws.OpContinuation, "\x98"), frame(ws.OpContinuation, "\x80")), "\x8a\x00", false},
+	{"a long text", frame(ws.OpText, strings.Repeat("gr\u00fc\u00df dich \u2713 ", 2000)), "", false},
+	{"text that is no UTF-8", frame(ws.OpText, "a\xff"), invalidData, true},
+	{"text with half a character", frame(ws.OpText, "a\xe2\x82"), invalidData, true},
+	{"text with half a character in its last fragment", concat(fragment(ws.OpText, "a"), frame(ws.OpContinuation, "\xe2")), invalidData, true},
+	{"half a character, and an empty end", concat(fragment(ws.OpText, "\xe2"), frame(ws.OpContinuation, "")), invalidData, true},
+	{"a character broken off by another", concat(fragment(ws.OpText, "\xe2"), frame(ws.OpContinuation, "a")), invalidData, true},
+	{"a surrogate", frame(ws.OpText, "\xed\xa0\x80"), invalidData, true},
+	{"an overlong slash", frame(ws.OpText, "\xc0\xaf"), invalidData, true},
+	{"beyond Unicode", frame(ws.OpText, "\xf4\x90\x80\x80"), invalidData, true},
+	{"no UTF-8 far into a long text", frame(ws.OpText, strings.Repeat("x", 5000)+"\x80"+strings.Repeat("x", 5000)), invalidData, true},
+	{"bad text in a fragment that is not the last", concat(fragment(ws.OpText, "\xff"), frame(ws.OpPing, "x")), invalidData, true},
+
+	{"close of one byte", frame(ws.OpClose, "\x03"), protocolError, true},
+	{"close with a reason that is no UTF-8", frame(ws.OpClose, "\x03\xe8\xff"), invalidData, true},
+	{"close with half a character", frame(ws.OpClose, "\x03\xe8\xe2\x82"), invalidData, true},
+	{"close with the longest reason", frame(ws.OpClose, "\x03\xe8"+strings.Repeat("r", 123)), "\x88\x02\x03\xe8", true},
+	{"bad status and bad reason", frame(ws.OpClose, "\x03\xed\xff"), protocolError, true},
+	{"ping, then garbage", concat(frame(ws.OpPing, "x"), []byte("GET / HTTP/1.1\r\nHost: h\r\n\r\n")), "\x8a\x01x\x88\x02\x03\xea", true},
 }
 
 func TestFrameReader(t *testing.T) {
@@ -130,6 +146,29 @@ func TestFrameReaderSplit(t *testing.T) {
 				t.Fatalf("byte by byte: replied %q, closed %t; want %q, %t", reply, closed, c.reply, c.closed)
 			}
 		})
+	}
+}
+
+// TestCloseCodes: those that may be sent are echoed, others are refused (RFC
+// 6455, section 7.4).
+func TestCloseCodes(t *testing.T) {
+	valid := func(code int) bool {
+		switch code {
+		case 1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014:
+			return true
+		}
+		return code >= 3000 && code < 5000
+	}
+	for code := range 1 << 16 {
+		payload := string([]byte{byte(code >> 8), byte(code)})
+		want := protocolError
+		if valid(code) {
+			want = "\x88\x02" + payload
+		}
+		var r FrameReader
+		if reply, closed := r.Feed(frame(ws.OpClose, payload), nil); !closed || string(reply) != want {
+			t.Fatalf("%d is answered %q, closed %t; want %q", code, reply, closed, want)
+		}
 	}
 }
 

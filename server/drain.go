@@ -1,0 +1,49 @@
+package server
+
+import (
+	"context"
+	"time"
+)
+
+// beginDrain sets the end of the drain and returns how long it may take.
+func (c *core) beginDrain() time.Duration {
+	left := max(c.DrainTimeout, 0)
+	c.giveUp.Store(int64(time.Since(c.started) + left))
+	return left
+}
+
+// drainEnd returns when the drain ends, whatever is left to do. All its stages
+// share that time: leaving the exchange, taking in what publishers have begun to
+// send, delivering.
+func (c *core) drainEnd() time.Time {
+	giveUp := c.giveUp.Load()
+	if giveUp == 0 { // an engine that ends by itself
+		return time.Now().Add(max(c.DrainTimeout, 0))
+	}
+	return c.started.Add(time.Duration(giveUp))
+}
+
+// orGiveUp returns a context that ends with ctx, which ends some time after
+// serving, or else with the time for the drain.
+func (c *core) orGiveUp(ctx, serving context.Context) context.Context {
+	ended, end := context.WithCancel(context.WithoutCancel(ctx))
+	context.AfterFunc(ctx, end)
+	context.AfterFunc(serving, func() {
+		sleep(ended, time.Until(c.drainEnd()))
+		end()
+	})
+	return ended
+}
+
+// sleep waits for d, or until ctx ends.
+func sleep(ctx context.Context, d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
