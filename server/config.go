@@ -24,6 +24,13 @@ type Config struct {
 	// AdminToken, if set, must come as a bearer token with every admin request
 	// but /healthz and /readyz.
 	AdminToken string
+	// AdminHosts are names of this machine that an admin request without token
+	// may be for, besides localhost and IP addresses.
+	AdminHosts []string
+	// AdminCertFile and AdminKeyFile (PEM) turn TLS on for the admin listener.
+	AdminCertFile, AdminKeyFile string
+	// Version is the label of comet_build_info in /metrics.
+	Version string
 	// Engine says how connections are held.
 	Engine Engine
 	// Loops is the number of event loops of the epoll engine; 0 is one per core.
@@ -124,10 +131,6 @@ func (c *Config) userTimeout() time.Duration {
 	return max(k.Idle, time.Second) + time.Duration(k.Count)*k.Interval
 }
 
-// What a server needs files for besides connections: listeners, event loops,
-// the admin listener and its clients, and answers that are being half-closed.
-const reservedFiles = 64
-
 // leastHeartbeat keeps a loop from having nothing else to do.
 const leastHeartbeat = 10 * time.Millisecond
 
@@ -181,24 +184,10 @@ func (c Config) Validate() error {
 	bad(c.Heartbeat == 0 || c.Heartbeat >= leastHeartbeat, "a heartbeat every %v: use 0 (none), or %v or more", c.Heartbeat, leastHeartbeat)
 	bad(c.BacklogBytes >= 1024, "a backlog of %d bytes does not hold a message: use 1024 or more", c.BacklogBytes)
 	bad(c.HeadTimeout > 0 && c.PollTimeout > 0 && c.DrainTimeout > 0, "time-outs must be positive")
-	for _, address := range []string{c.Listen, c.Admin} {
-		_, _, err := net.SplitHostPort(address)
-		bad(err == nil, "address %q: %w; write host:port, such as 127.0.0.1:8000", address, err)
+	_, _, err := net.SplitHostPort(c.Listen)
+	bad(err == nil, "address %q: %w; write host:port, such as 127.0.0.1:8000", c.Listen, err)
+	for _, err := range c.adminConfig().Validate() {
+		bad(false, "%w", err)
 	}
-	bad(c.AdminToken != "" || onLoopback(c.Admin), "the admin listener on %s can be reached from other machines: give it a token (--admin-token-file FILE, or COMET_ADMIN_TOKEN), or put it on 127.0.0.1", c.Admin)
 	return errors.Join(errs...)
-}
-
-// onLoopback reports whether address can be reached from this machine only. A
-// name that is not an address counts only as localhost.
-func onLoopback(address string) bool {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return true // reported as a bad address
-	}
-	if host == "localhost" {
-		return true
-	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
 }

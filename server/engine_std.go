@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"net"
 	"runtime"
 	"slices"
@@ -92,14 +93,15 @@ func (e *stdEngine) serve(ctx context.Context) error {
 
 func (e *stdEngine) acceptAll(ctx context.Context) error {
 	for {
-		nc, err := e.listener.Accept()
+		nc, err := e.accept()
 		switch {
 		case err == nil:
 			e.counters.accepted.Add(1)
+			e.core.sockets.Add(1)
 			e.begin(nc)
 		case ctx.Err() != nil:
 			return nil
-		case outOfFiles(err):
+		case outOfFiles(err), errors.Is(err, errFilesKept):
 			e.counters.acceptPauses.Add(1)
 			e.core.reportPause(err)
 			select {
@@ -112,6 +114,14 @@ func (e *stdEngine) acceptAll(ctx context.Context) error {
 	}
 }
 
+// accept takes a newcomer, if one may be taken.
+func (e *stdEngine) accept() (net.Conn, error) {
+	if !e.core.mayOpen() {
+		return nil, errFilesKept
+	}
+	return e.listener.Accept()
+}
+
 func (e *stdEngine) begin(nc net.Conn) {
 	c := &stdConn{Conn: nc, engine: e, wake: make(chan struct{}, 1)}
 	e.tableMu.Lock()
@@ -121,6 +131,7 @@ func (e *stdEngine) begin(nc net.Conn) {
 	e.tableMu.Unlock()
 	e.open.Go(func() {
 		c.serve()
+		e.core.sockets.Add(-1)
 		e.tableMu.Lock()
 		e.table.Free(slot)
 		e.tableMu.Unlock()

@@ -22,6 +22,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"example.org/comet/server/adminhttp"
 	"example.org/comet/server/router"
 )
 
@@ -30,7 +31,7 @@ import (
 type Server struct {
 	core   *core
 	engine engine
-	admin  net.Listener
+	admin  *adminhttp.Server
 }
 
 // engine is a way to hold connections.
@@ -56,6 +57,8 @@ type core struct {
 	router    router.Local
 	streams   atomic.Int64  // open streams
 	limit     int64         // the most of them
+	sockets   atomic.Int64  // open connections to Listen: streams, heads, answers
+	room      int64         // the most of them
 	addresses *addressLimit // nil without a limit per address
 	access    *accessLog    // nil without one
 	draining  atomic.Bool
@@ -98,18 +101,13 @@ func New(cfg Config) (*Server, error) {
 	}
 	c := &core{Config: cfg, started: time.Now(), lastBytesTime: 30 * time.Second, lingerTime: 500 * time.Millisecond}
 	c.addresses, c.access = newAddressLimit(cfg.ConnectionLimit), newAccessLog(&cfg)
-	files := openFileLimit()
-	c.limit = int64(cfg.MaxConnections)
-	if room := int64(files) - reservedFiles; files > 0 && (c.limit == 0 || c.limit > room) {
-		if c.limit > room {
-			return nil, fmt.Errorf("server: this process may open %d files and %d connections need %d: allow fewer connections, or raise the limit (ulimit -n %d)", files, c.limit, c.limit+reservedFiles, c.limit+reservedFiles)
-		}
-		c.limit = max(room, 1)
+	admins, err := c.shareFiles(openFileLimit())
+	if err != nil {
+		return nil, err
 	}
-	if c.limit == 0 {
-		c.limit = 1 << 62
-	}
-	admin, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", cfg.Admin)
+	adminConfig := cfg.adminConfig()
+	adminConfig.MaxConnections = admins
+	admin, err := adminhttp.Listen(adminConfig)
 	if err != nil {
 		return nil, listenError("admin listener", cfg.Admin, err)
 	}
@@ -165,14 +163,14 @@ func (s *Server) Run(ctx context.Context) error {
 	}()
 	adminDone := make(chan error, 1)
 	admin := newAdmin(serving, s)
-	go func() { adminDone <- admin.serve(s.admin) }()
+	go func() { adminDone <- admin.Serve() }()
 	engineDone := make(chan error, 1)
 	go func() { engineDone <- s.engine.serve(admin.intakeEnded(serving)) }()
 	var err error
 	select {
 	case err = <-engineDone:
 		cancel(err)
-		err = errors.Join(err, admin.shutdown(), <-adminDone)
+		err = errors.Join(err, admin.Shutdown(), <-adminDone)
 	case err = <-adminDone:
 		cancel(err)
 		err = errors.Join(err, <-engineDone)

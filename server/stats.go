@@ -6,8 +6,8 @@ import (
 	"example.org/comet/server/router"
 )
 
-// Stats is a server's state and its counters since it started, as /stats gives
-// them.
+// Stats is a server's state and its counters since it started: the body of
+// /stats, and what to decode it into.
 type Stats struct {
 	Engine         Engine  `json:"engine"`
 	Loops          int     `json:"loops,omitempty"`
@@ -27,11 +27,9 @@ type Stats struct {
 	AcceptPauses   uint64 `json:"accept_pauses"`   // times that accepting paused, out of files
 	BytesWritten   uint64 `json:"bytes_written"`   // to streams
 	BacklogBytes   int64  `json:"backlog_bytes"`   // waiting for full sockets now
-	DroppedClosed  uint64 `json:"dropped_closed"`  // messages whose connection had gone
-	DroppedSlow    uint64 `json:"dropped_slow"`    // messages over a connection's backlog
-	// Messages from the router that an event loop was too far behind to take.
-	// They are not routed.
-	DroppedOverrun   uint64 `json:"dropped_overrun"`
+
+	router.Drops // messages discarded, by reason
+
 	Disconnected     uint64 `json:"disconnected"`       // connections closed for being slow
 	Heartbeats       uint64 `json:"heartbeats"`         // sent to silent streams
 	AccessLogDropped uint64 `json:"access_log_dropped"` // lines for which there was no room, or that could not be written
@@ -44,6 +42,8 @@ type Stats struct {
 	CollectionsForced uint64 `json:"collections_forced"` // by POST /gc, finished
 
 	Router *router.ExchangeStats `json:"router,omitempty"` // nil for a server that is alone
+
+	RSSBytes *int64 `json:"rss_bytes"` // resident memory, nil where the system does not give it
 }
 
 // counters are what one event loop, or the goroutine engine, counts. The pad
@@ -67,8 +67,7 @@ func (c *counters) addTo(s *Stats) {
 	s.AcceptPauses += c.acceptPauses.Load()
 	s.Written += c.written.Load()
 	s.BytesWritten += c.bytesWritten.Load()
-	s.DroppedClosed += c.droppedClosed.Load()
-	s.DroppedSlow += c.droppedSlow.Load()
+	s.Add(router.Drops{DroppedClosed: c.droppedClosed.Load(), DroppedSlow: c.droppedSlow.Load()})
 	s.Disconnected += c.disconnected.Load()
 	s.Heartbeats += c.heartbeats.Load()
 	s.BacklogBytes += c.backlogBytes.Load()

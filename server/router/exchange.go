@@ -61,12 +61,10 @@ type Home struct {
 
 // Counts are the figures of one process.
 type Counts struct {
-	Connections    int64  `json:"connections"`     // open streams
-	Logins         int    `json:"logins"`          // pairs of connection and id
-	Routed         uint64 `json:"routed"`          // messages queued, once per connection
-	DroppedClosed  uint64 `json:"dropped_closed"`  // messages whose connection had gone
-	DroppedSlow    uint64 `json:"dropped_slow"`    // messages over a connection's backlog
-	DroppedOverrun uint64 `json:"dropped_overrun"` // messages over what an event loop's inbox holds
+	Connections int64  `json:"connections"` // open streams
+	Logins      int    `json:"logins"`      // pairs of connection and id
+	Routed      uint64 `json:"routed"`      // messages queued, once per connection
+	Drops
 }
 
 // ExchangeStats is the state of an exchange and its counters since it started.
