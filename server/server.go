@@ -8,7 +8,23 @@
 //
 // Clients come to Listen with GET /test/{id}, /events/{id}, /poll/{id} or
 // /ws/{id}; messages come to the admin listener with POST /send. What goes
-// over the socket is package wire; who gets what is package router.
+// over the socket is package wire; who gets what is package router; who may use
+// the admin listener is package adminhttp.
+//
+// # The account
+//
+// [Stats] counts each message once, by what became of it. A message comes in
+// through the admin listener (Sent) or from other servers (Router.Received). If
+// nobody is logged in as its id, it is in Unaddressed or Router.Unaddressed;
+// only a message to the admin listener of a server that is not alone is in
+// neither, because an addressee may be elsewhere. Otherwise it counts once for
+// each connection logged in as its id: in DroppedOverrun if the connection's
+// owner was too far behind to take it, else in Routed. And
+//
+//	Routed = Written + DroppedClosed + DroppedSlow + what waits in a backlog
+//
+// so that nothing waits once a server has drained. What a message is dropped for
+// never makes it unaddressed as well.
 package server
 
 import (
@@ -131,13 +147,13 @@ func (s *Server) Close() error {
 	return s.admin.Close()
 }
 
-// Addr is where streams are served.
+// Addr returns where streams are served.
 func (s *Server) Addr() net.Addr { return s.engine.addr() }
 
-// AdminAddr is where messages and questions are taken.
+// AdminAddr returns where messages and questions are taken.
 func (s *Server) AdminAddr() net.Addr { return s.admin.Addr() }
 
-// MaxConnections is how many streams the server holds at the most.
+// MaxConnections returns how many streams the server holds at most.
 func (s *Server) MaxConnections() int64 { return s.core.limit }
 
 // Run serves until ctx ends, goes on for DrainDelay, and then drains: no
