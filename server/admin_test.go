@@ -170,6 +170,10 @@ func TestStats(t *testing.T) {
 				t.Errorf("%s is %v, want %v", key, got[key], want)
 			}
 		}
+		var decoded Stats // by a program that reads /stats
+		if err := json.Unmarshal([]byte(body), &decoded); err != nil || decoded.Engine != t.engine || decoded.Sent != 2 || decoded.Written != 1 || decoded.Router != nil {
+			t.Errorf("decoded %+v, %v", decoded, err)
+		}
 		if got["pid"] == nil || got["uptime_seconds"] == nil {
 			t.Errorf("no pid or uptime: %s", body)
 		}
@@ -318,4 +322,22 @@ func TestStreamOfLines(t *testing.T) {
 			t.Errorf("%s", got)
 		}
 	})
+}
+
+// TestEngineText: the words of --engine, both ways.
+func TestEngineText(t *testing.T) {
+	for word, engine := range map[string]Engine{"epoll": Epoll, "goroutine": Goroutine, "auto": Auto} {
+		var got Engine
+		if err := got.UnmarshalText([]byte(word)); err != nil || got != engine {
+			t.Errorf("%s is %q, %v", word, got, err)
+		}
+		if text, err := engine.MarshalText(); err != nil || string(text) != word {
+			t.Errorf("%q is %s, %v", engine, text, err)
+		}
+	}
+	for _, word := range []string{"", "Epoll", "threads"} {
+		if err := new(Engine).UnmarshalText([]byte(word)); err == nil {
+			t.Errorf("%q is an engine", word)
+		}
+	}
 }

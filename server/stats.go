@@ -22,8 +22,8 @@ type Stats struct {
 	Streams        uint64 `json:"streams"`         // of them, those that became streams
 	RefusedFull    uint64 `json:"refused_full"`    // answered 503 over the limit
 	RefusedAddress uint64 `json:"refused_address"` // answered 503 over the limit of one address
-	RefusedAway    uint64 `json:"refused_away"`    // answered 503 while the router was away
-	RefusedOther   uint64 `json:"refused_other"`   // answered otherwise, and closed
+	RefusedAway    uint64 `json:"refused_away"`    // answered 503 while the router was unreachable
+	RefusedOther   uint64 `json:"refused_other"`   // answered without a stream for any other reason
 	AcceptPauses   uint64 `json:"accept_pauses"`   // times that accepting paused, out of files
 	BytesWritten   uint64 `json:"bytes_written"`   // to streams
 	BacklogBytes   int64  `json:"backlog_bytes"`   // waiting for full sockets now
@@ -32,11 +32,11 @@ type Stats struct {
 
 	Disconnected     uint64 `json:"disconnected"`       // connections closed for being slow
 	Heartbeats       uint64 `json:"heartbeats"`         // sent to silent streams
-	AccessLogDropped uint64 `json:"access_log_dropped"` // lines for which there was no room, or that could not be written
+	AccessLogDropped uint64 `json:"access_log_dropped"` // lines that there was no room for, or that could not be written
 
 	Sent        uint64 `json:"sent"`        // messages accepted
 	Routed      uint64 `json:"routed"`      // messages queued, once per connection
-	Unaddressed uint64 `json:"unaddressed"` // messages to ids with nobody there
+	Unaddressed uint64 `json:"unaddressed"` // messages to ids that nobody was logged in as
 	Written     uint64 `json:"written"`     // messages handed to the kernel whole
 
 	CollectionsForced uint64 `json:"collections_forced"` // by POST /gc, finished
@@ -73,5 +73,5 @@ func (c *counters) addTo(s *Stats) {
 	s.BacklogBytes += c.backlogBytes.Load()
 }
 
-// published counts what came in through the admin listener.
+// published counts the messages to the admin listener.
 type published struct{ sent, routed, unaddressed atomic.Uint64 }

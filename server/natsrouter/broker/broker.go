@@ -1,3 +1,10 @@
+// Package broker is the process of `comet router`: a NATS server in this process,
+// set up for comet's messages, with an admin listener that reports what goes
+// through it and which nodes there are. Package natsrouter is the other side.
+//
+//	b, err := broker.New(broker.Config{})
+//	if err != nil { … }
+//	err = b.Run(ctx) // until ctx ends
 package broker
 
 import (
@@ -19,9 +26,8 @@ import (
 	"example.org/comet/server/natsrouter/internal/tidy"
 )
 
-// Router is a NATS server in this process, with an admin listener that tells
-// what goes through it and which nodes there are. Its methods are safe for
-// concurrent use, but Run is called once.
+// Broker is a router. Its methods are safe for concurrent use, but Run is called
+// once.
 //
 //	r, err := broker.New(broker.Config{})
 //	if err != nil { … }
@@ -99,7 +105,7 @@ func (b *Broker) start(options *server.Options) error {
 		own = append(own, login)
 	}
 	if b.own, err = nats.Connect("", own...); err != nil {
-		return fmt.Errorf("broker: the router does not let itself in: %w", err)
+		return fmt.Errorf("broker: the router refuses its own login: %w", err)
 	}
 	if _, err = b.own.Subscribe(natsrouter.ReportSubject+">", func(m *nats.Msg) { b.nodes.take(m.Data, time.Now()) }); err != nil {
 		return fmt.Errorf("broker: the nodes' reports: %w", err)
@@ -107,11 +113,11 @@ func (b *Broker) start(options *server.Options) error {
 	return nil
 }
 
-// ownName is what the server's list of clients calls this process.
+// ownName is this process's name in the server's list of clients.
 const ownName = "comet router"
 
-// listening waits until the NATS server listens everywhere it is to, or has
-// said why it cannot.
+// listening waits until the NATS server listens on all its addresses, or has
+// given the reason why it cannot.
 func (b *Broker) listening(clustered bool) error {
 	deadline := time.After(startTimeout)
 	tick := time.NewTicker(time.Millisecond)
@@ -145,13 +151,13 @@ func (b *Broker) Close() error {
 	return b.admin.Close()
 }
 
-// Addr is where clients are served.
+// Addr returns where clients are served.
 func (b *Broker) Addr() net.Addr { return b.nats.Addr() }
 
-// AdminAddr is where questions are answered.
+// AdminAddr returns where the admin listener listens.
 func (b *Broker) AdminAddr() net.Addr { return b.admin.Addr() }
 
-// ClusterAddr is where other routers are taken, nil if nowhere.
+// ClusterAddr returns where other routers connect, nil if nowhere.
 func (b *Broker) ClusterAddr() net.Addr {
 	if addr := b.nats.ClusterAddr(); addr != nil {
 		return addr
@@ -159,12 +165,12 @@ func (b *Broker) ClusterAddr() net.Addr {
 	return nil
 }
 
-// URL is what clients are given to reach this router. One that listens on every
-// address of the machine names one that other machines can reach.
+// URL returns what clients connect to. A router that listens on every address of
+// the machine names one that other machines can reach.
 func (b *Broker) URL() string { return b.url }
 
-// RouteURL is what other routers are given to make a cluster with this one,
-// empty if it takes none.
+// RouteURL returns what other routers connect to in order to make a cluster with
+// this one, empty if it takes none.
 func (b *Broker) RouteURL() string {
 	addr := b.ClusterAddr()
 	if addr == nil {
@@ -173,7 +179,7 @@ func (b *Broker) RouteURL() string {
 	return "nats://" + reachable(addr)
 }
 
-// reachable is addr, with an address of this machine in place of all of them.
+// reachable returns addr, with one address of this machine in place of all.
 func reachable(addr net.Addr) string {
 	tcp, ok := addr.(*net.TCPAddr)
 	if !ok || !tcp.IP.IsUnspecified() {
@@ -243,7 +249,7 @@ func (b *Broker) drain() {
 			case <-tick.C:
 			}
 		}
-		b.nats.Shutdown() // it waits no longer than there is somebody to wait for
+		b.nats.Shutdown() // so that it waits only while there are clients to wait for
 		<-moved
 	}
 	b.nats.Shutdown()

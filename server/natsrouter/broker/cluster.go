@@ -15,7 +15,7 @@ import (
 // several to each.
 const clusterSettles = 500 * time.Millisecond
 
-// reportCluster says which routers there are when that has changed, until ctx
+// reportCluster logs which routers there are whenever that has changed, until ctx
 // ends.
 func (b *Broker) reportCluster(ctx context.Context) {
 	var known []string
@@ -37,10 +37,11 @@ func (b *Broker) reportCluster(ctx context.Context) {
 	}
 }
 
-// ready tells whether clients may be sent here, and why not. A router that was
+// ready reports whether clients may be sent here, and why not. A router that was
 // asked to join others is not ready before it has: what its clients publish
-// would reach nobody else's. While it has one other, asked for or not, it stays
-// ready, or the loss of one router would take all of them from their clients.
+// would not reach the clients of the others. While it has one other, asked for or
+// not, it stays ready, or the loss of one router would take all of them from
+// their clients.
 func (b *Broker) ready() (sentence string, ok bool) {
 	if b.draining.Load() {
 		return "draining", false
@@ -58,7 +59,7 @@ func (b *Broker) ready() (sentence string, ok bool) {
 	return "ready", true
 }
 
-// otherRoutes are the routes asked for without those that lead to this router
+// otherRoutes returns the routes asked for without those that lead to this router
 // itself: people give all routers of a cluster the same list.
 func (b *Broker) otherRoutes() []string {
 	own, ok := b.ClusterAddr().(*net.TCPAddr)
@@ -71,8 +72,8 @@ func (b *Broker) otherRoutes() []string {
 	})
 }
 
-// isThisHost tells whether host is surely this one, whose listener has ip. It
-// asks no name server: for the count of a sentence that would be too much.
+// isThisHost reports whether host is surely this one, whose listener has ip. It
+// asks no name server: a count in a sentence is not worth that.
 func isThisHost(host string, ip net.IP) bool {
 	if name, err := os.Hostname(); err == nil {
 		// Such as comet-router-0.comet-router for the host comet-router-0.

@@ -22,8 +22,7 @@ import (
 	"example.org/comet/server/router"
 )
 
-// Config says how to be a router. The zero value of each field is its
-// default.
+// Config says how to run a router. The zero value of each field is its default.
 type Config struct {
 	// Listen is the address of the clients: nodes and publishers. Empty means
 	// 127.0.0.1:4222; port 0 lets the kernel choose. Off loopback it demands
@@ -33,12 +32,12 @@ type Config struct {
 	// means that there are none. Off loopback it demands Credentials.
 	ClusterListen string
 	// Routes are the URLs of other routers' ClusterListen. One that is up is
-	// enough: routers tell each other, and the clients, of all the others.
+	// enough: routers learn of all the others from each other, and clients do.
 	Routes []string
 	// ClusterName is the same in all routers of a cluster; empty means "comet".
 	ClusterName string
-	// Name is this router's own, and no other's in the cluster. Empty means the
-	// host's name and something random.
+	// Name is unique in the cluster. Empty means the host's name and something
+	// random.
 	Name string
 	// Admin is the address of the admin listener. Empty means 127.0.0.1:4223.
 	// Off loopback it demands AdminToken.
@@ -53,13 +52,13 @@ type Config struct {
 	AdminCertFile, AdminKeyFile string
 	// Version is the label of comet_build_info in /metrics.
 	Version string
-	// Credentials is what clients and other routers must have: "user:password"
+	// Credentials is what clients and other routers must present: "user:password"
 	// or a token. Empty lets everybody in.
 	Credentials string
 	// CertFile and KeyFile (PEM) turn TLS on, for clients and for routes.
 	CertFile, KeyFile string
-	// CAFile (PEM) has the authorities one of whose certificates each client and
-	// each router must then have.
+	// CAFile (PEM) has the authorities that must have signed the certificate of each
+	// client and router.
 	CAFile string
 	// MaxPending is how many bytes may wait for one client before it is cut off
 	// as too slow; 0 means 256 MiB.
@@ -71,7 +70,7 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// routePort is what a route without a port means, NATS's habit.
+// routePort is the port of a route without one, as in NATS.
 const routePort = "6222"
 
 func (c Config) withDefaults() Config {
@@ -90,8 +89,8 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// uniqueName is a name that no other router of a cluster has: NATS servers
-// refuse each other over that.
+// uniqueName returns a name that no other router of a cluster has: NATS servers
+// of one name refuse each other.
 func uniqueName() string {
 	host, err := os.Hostname()
 	if err != nil {
@@ -100,7 +99,7 @@ func uniqueName() string {
 	return strings.Join(strings.Fields(host), "-") + "-" + strings.ToLower(rand.Text()[:6])
 }
 
-// Validate names everything that cannot be.
+// Validate returns an error that names everything that cannot be.
 func (c Config) Validate() error {
 	_, err := c.withDefaults().options()
 	return err
@@ -241,8 +240,8 @@ func (c Config) adminConfig() adminhttp.Config {
 // maxPayload is the longest message and what goes with it, in bytes.
 const maxPayload = router.MaxMessage + 64<<10
 
-// natsAddress splits an address into what NATS takes: for it port 0 is the usual
-// port, and -1 a free one.
+// natsAddress splits an address for NATS, where port 0 means the usual port, and
+// -1 a free one.
 func natsAddress(address string) (host string, port int, err error) {
 	host, text, err := net.SplitHostPort(address)
 	if err != nil {
@@ -258,7 +257,7 @@ func natsAddress(address string) (host string, port int, err error) {
 	return host, int(number), nil
 }
 
-// routeURL is a route with what it takes to be let in.
+// routeURL returns a route with the credentials for it.
 func routeURL(text, user, password string) (*url.URL, error) {
 	if err := natsrouter.CheckURL(text); err != nil {
 		return nil, err
@@ -298,7 +297,7 @@ func (c Config) parseCredentials() (credentials, error) {
 	return credentials{user: user, password: password}, nil
 }
 
-// scheme is that of the clients' URLs.
+// scheme returns that of the clients' URLs.
 func (c Config) scheme() string {
 	if c.CertFile != "" {
 		return "tls"
@@ -306,8 +305,8 @@ func (c Config) scheme() string {
 	return "nats"
 }
 
-// tls are the settings of both listeners and of the routes that go out, nil
-// without a certificate.
+// tls returns the settings of both listeners and of outgoing routes, nil without
+// a certificate.
 func (c Config) tls() (*tls.Config, error) {
 	if c.CertFile == "" && c.KeyFile == "" && c.CAFile == "" {
 		return nil, nil

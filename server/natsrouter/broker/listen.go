@@ -15,11 +15,11 @@ import (
 	"unicode"
 )
 
-// infoTimeout is how long whoever holds our address has to say that it is a
-// NATS server, which sends the first word.
+// infoTimeout is how long the process that holds our address has to show that it
+// is a NATS server, which speaks first.
 const infoTimeout = time.Second
 
-// tryListen says why the address of the clients cannot be had, nil if it can.
+// tryListen returns why the clients' address cannot be opened, nil if it can.
 func (c Config) tryListen() error {
 	ln, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", c.Listen)
 	if err != nil {
@@ -47,7 +47,7 @@ func (c Config) listenError(what, flag, address string, err error) error {
 	return fmt.Errorf("broker: cannot open the %s on %s: %w%s", what, address, err, hint)
 }
 
-// natsInfo is what a NATS server says of itself to whoever connects
+// natsInfo is what a NATS server sends first to whoever connects
 // (https://docs.nats.io/reference/reference-protocols/nats-protocol).
 type natsInfo struct {
 	ID       string `json:"server_id"`
@@ -57,7 +57,7 @@ type natsInfo struct {
 	Required bool   `json:"tls_required"`
 }
 
-// askNATS asks whoever listens on address whether it is a NATS server.
+// askNATS reports whether a NATS server listens on address, and which.
 func askNATS(address string) (url, who string, ok bool) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -101,7 +101,7 @@ func parseInfo(line []byte) (info natsInfo, ok bool) {
 	return info, info.ID != "" && info.Version != ""
 }
 
-// printable is what somebody else says, made fit for a sentence.
+// printable returns text from outside, fit for a sentence.
 func printable(text string) string {
 	text = strings.Map(func(r rune) rune {
 		if unicode.IsGraphic(r) {

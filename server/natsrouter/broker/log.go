@@ -9,16 +9,16 @@ import (
 	"time"
 )
 
-// natsLog takes what the NATS server says. Little of it is for a person: what
-// is about one connection is debug detail, except that a client was cut off for
-// being slow or not let in, which is said now and then with a count.
+// natsLog takes the log of the NATS server. Little of it is for a person: lines
+// about one connection are debug detail, except that a client was cut off for
+// being slow, or not let in. Those are logged now and then, with a count.
 type natsLog struct {
 	log   *slog.Logger
 	debug bool
-	// fatal has why the server does not start. It would end the process
-	// otherwise.
+	// fatal has the reason why the server does not start, for which it would end
+	// the process.
 	fatal chan error
-	// routes is told that a route came or went.
+	// routes has a token when a route came or went.
 	routes          chan struct{}
 	slow, out, away repeated
 }
@@ -72,7 +72,7 @@ func (l *natsLog) Errorf(format string, v ...any) {
 	case strings.HasPrefix(text, "Error trying to connect to route"):
 		// There are several connections to each router.
 		if times := l.away.due(time.Now()); times > 0 {
-			l.log.Warn("another router is not reached; it is tried on and on", "times", times, "nats_says", text)
+			l.log.Warn("another router is unreachable; connecting goes on", "times", times, "nats_says", text)
 			return
 		}
 		l.Debugf("%s", text)
@@ -83,7 +83,7 @@ func (l *natsLog) Errorf(format string, v ...any) {
 	}
 }
 
-// Fatalf must not return to a server that goes on; after it ours is shut down.
+// Fatalf hands the reason to listening, which shuts the server down.
 func (l *natsLog) Fatalf(format string, v ...any) {
 	var cause error
 	for _, arg := range v {
@@ -109,18 +109,19 @@ func (l *natsLog) Debugf(format string, v ...any) {
 
 func (l *natsLog) Tracef(string, ...any) {}
 
-// aboutClient tells a line about one client: NATS puts its number before it.
+// aboutClient reports whether a line is about one client: NATS puts the client's
+// number before it.
 func aboutClient(format string) bool { return strings.Contains(format, "cid:") }
 
-// repeated is a trouble that is said once and then counted for a while.
+// repeated is a problem that is logged once and then counted for a while.
 type repeated struct {
 	mu    sync.Mutex
 	said  time.Time
 	times int
 }
 
-// due counts one more and returns how many there were since it was last said,
-// 0 if it is too early to say so again.
+// due counts one more and returns how many there were since the last log line, 0
+// if it is too early for another.
 func (r *repeated) due(now time.Time) (times int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

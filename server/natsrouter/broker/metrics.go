@@ -17,7 +17,7 @@ func (s *Stats) metrics() []adminhttp.Metric {
 		adminhttp.Counter("comet_router_messages_out_total", "Messages to clients and other routers.", "", float64(s.MessagesOut)),
 		adminhttp.Counter("comet_router_in_bytes_total", "Bytes of the messages in.", "", float64(s.BytesIn)),
 		adminhttp.Counter("comet_router_out_bytes_total", "Bytes of the messages out.", "", float64(s.BytesOut)),
-		adminhttp.Counter("comet_router_slow_consumers_total", "Times that a client was cut off, or a route stood still, for not reading fast enough.", "", float64(s.SlowConsumers)),
+		adminhttp.Counter("comet_router_slow_consumers_total", "Times that a client was cut off, or a route stalled, for not reading fast enough.", "", float64(s.SlowConsumers)),
 		adminhttp.Counter("comet_router_stalled_publishers_total", "Times that a publisher had to wait for a slow reader.", "", float64(s.StalledPublishers)),
 	}
 	// The lines of a name stand together: the format wants it.

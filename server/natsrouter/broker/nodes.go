@@ -12,12 +12,12 @@ import (
 )
 
 const (
-	// awayAfter is the silence of a node after which it counts as away: three
-	// reports that did not come, and half of one for the way.
+	// awayAfter is the silence after which a node counts as away: three missed
+	// reports, and half an interval for the way.
 	awayAfter = 3*natsrouter.ReportInterval + natsrouter.ReportInterval/2
-	// forgetAfter is for how long a node that is away is still listed.
+	// forgetAfter is how long a node that is away stays listed.
 	forgetAfter = 10 * time.Minute
-	// maxNodes are listed: anybody who is let in may report anything.
+	// maxNodes is how many are listed: anybody who is let in may report anything.
 	maxNodes = 10_000
 	// maxReport is the longest report that is read, in bytes.
 	maxReport = 4 << 10
@@ -34,8 +34,8 @@ type nodeState struct {
 	at  time.Time
 }
 
-// heardReport is what is taken of a node's report; another version's may say
-// more or less.
+// heardReport is what is read of a node's report. That of another version may
+// have more or less.
 type heardReport struct {
 	NodeRow
 	router.Drops
@@ -43,7 +43,7 @@ type heardReport struct {
 	Gone                bool   `json:"gone"` // it is the last one
 }
 
-// take reads a report; what is none is left alone.
+// take reads a report, and ignores what is not one.
 func (t *nodeTable) take(text []byte, now time.Time) {
 	var report heardReport
 	if len(text) > maxReport || json.Unmarshal(text, &report) != nil || report.Name == "" {
@@ -64,7 +64,7 @@ func (t *nodeTable) take(text []byte, now time.Time) {
 	}
 }
 
-// rows lists the nodes by name, and forgets those that are long away.
+// rows returns the nodes by name, and forgets those that have been away for long.
 func (t *nodeTable) rows(now time.Time) []NodeRow {
 	t.mu.Lock()
 	defer t.mu.Unlock()

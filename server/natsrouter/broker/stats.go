@@ -21,7 +21,8 @@ type Stats struct {
 	Draining      bool    `json:"draining"`
 	RSSBytes      int64   `json:"rss_bytes"` // of this process; on macOS its highest
 
-	// What the nodes of the whole cluster reported; those away do not count.
+	// What the nodes of the whole cluster reported. Those that are away do not
+	// count.
 	NodesConnected int   `json:"nodes_connected"`
 	NodesReady     int   `json:"nodes_ready"`
 	NodesAway      int   `json:"nodes_away"`
@@ -32,8 +33,8 @@ type Stats struct {
 	Routers       []string `json:"routers"` // the others of the cluster that are up, by name
 	Subscriptions int      `json:"subscriptions"`
 
-	// Messages and their bytes from and to clients and other routers; the nodes'
-	// reports are among them.
+	// Messages and their bytes from and to clients and other routers, including the
+	// nodes' reports.
 	MessagesIn  int64 `json:"messages_in"`
 	MessagesOut int64 `json:"messages_out"`
 	BytesIn     int64 `json:"bytes_in"`
@@ -58,8 +59,8 @@ type NodeRow struct {
 	Subscriptions int64   `json:"subscriptions"`
 	Ready         bool    `json:"ready"`
 	Routed        uint64  `json:"routed"`      // messages queued to connections
-	Unaddressed   uint64  `json:"unaddressed"` // messages to ids with nobody there
-	Dropped       uint64  `json:"dropped"`     // messages discarded, for any reason
+	Unaddressed   uint64  `json:"unaddressed"` // messages to ids that nobody was logged in as
+	Dropped       uint64  `json:"dropped"`     // messages discarded, whatever the reason
 	AgeSeconds    float64 `json:"age_seconds"` // of the report
 	Away          bool    `json:"away"`        // it has missed three reports
 }
@@ -115,7 +116,7 @@ func (b *Broker) addTraffic(s *Stats) {
 	}
 }
 
-// varz asks the NATS server; it has no error to return.
+// varz returns the NATS server's figures. Varz never fails without options.
 func (b *Broker) varz() *server.Varz {
 	v, err := b.nats.Varz(nil)
 	if err != nil {
@@ -124,15 +125,14 @@ func (b *Broker) varz() *server.Varz {
 	return v
 }
 
-// residentBytes is this process's memory, as NATS reads it on each system.
+// residentBytes returns this process's memory, as NATS reads it on each system.
 func (b *Broker) residentBytes() int64 { return b.varz().Mem }
 
-// addresses are those of this router's clients, by their names. A node's is
-// "comet serve " and the name that it reports under.
+// addresses returns those of this router's clients, by natsrouter.ClientName.
 func (b *Broker) addresses() map[string]string {
 	clients, err := b.nats.Connz(&server.ConnzOptions{Limit: maxNodes})
 	if err != nil {
-		return nil // it comes of options that do not exist
+		return nil // only unknown options fail
 	}
 	at := make(map[string]string, len(clients.Conns))
 	for _, c := range clients.Conns {
@@ -141,13 +141,13 @@ func (b *Broker) addresses() map[string]string {
 	return at
 }
 
-// peers are the names of the other routers to which there is a route; with
-// asked, of those among Routes.
+// peers returns the names of the other routers to which there is a route; with
+// asked, only of those among Routes.
 func (b *Broker) peers(asked bool) []string {
 	names := []string{}
 	routes, err := b.nats.Routez(nil)
 	if err != nil {
-		return names // it never is one
+		return names // it never fails without options
 	}
 	for _, route := range routes.Routes {
 		if !asked || route.IsConfigured {
