@@ -1,7 +1,7 @@
 package adminhttp
 
 import (
-	"bufio"
+	"bytes"
 	"cmp"
 	"io"
 	"runtime"
@@ -39,14 +39,15 @@ const MetricsType = "text/plain; version=0.0.4; charset=utf-8"
 // (https://prometheus.io/docs/instrumenting/exposition_formats/). By hand: the
 // client library costs a process 2.6 MB from the first scrape on.
 func WriteMetrics(w io.Writer, list []Metric) error {
-	b := bufio.NewWriter(w)
+	var b bytes.Buffer
 	for _, m := range list {
 		if m.Help != "" {
 			b.WriteString("# HELP " + m.Name + " " + helpText.Replace(m.Help) + "\n# TYPE " + m.Name + " " + m.Kind + "\n")
 		}
 		b.WriteString(m.Name + m.Labels + " " + strconv.FormatFloat(m.Value, 'f', -1, 64) + "\n")
 	}
-	return b.Flush()
+	_, err := w.Write(b.Bytes())
+	return err
 }
 
 // Labels returns the labels of a line: name, value, name, value, …

@@ -19,7 +19,7 @@ const patience = 20 * time.Second
 // Dial connects to address for the rest of the test.
 func Dial(tb testing.TB, address string) net.Conn {
 	tb.Helper()
-	conn, err := net.Dial("tcp", address)
+	conn, err := (&net.Dialer{}).DialContext(tb.Context(), "tcp", address)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -58,12 +58,28 @@ func Hosts(t *testing.T, address, post string) {
 		target, host string // %s is the path; a host of - is none, by HTTP/1.0
 		passes       bool
 	}{
-		{"%s", address, true}, {"%s", "localhost", true}, {"%s", "LOCALHOST.:1", true}, {"%s", "[::1]:8001", true}, {"%s", "[fe80::1%25eth0]", true}, {"%s", "-", true},
-		{"http://" + address + "%s", address, true}, {"http://localhost%s", "localhost", true},
-		{"%s", "evil.example", false}, {"%s", "evil.example:8001", false}, {"%s", "127.0.0.1.nip.io", false}, {"%s", "localhost.evil.example", false},
-		{"%s", "", false}, {"%s", "localhost\r\nHost: localhost", false}, {"%s", "localhost\r\nHost: evil.example", false}, {"%s", "user@localhost", false},
-		{"http://evil.example%s", "localhost", false}, {"http://evil.example%s", "evil.example", false}, {"http://evil.example%s", "-", false},
-		{"http://localhost@evil.example%s", "localhost", false}, {"http://evil.example@localhost%s", "localhost", false}, {"http://%s", "localhost", false},
+		{"%s", address, true},
+		{"%s", "localhost", true},
+		{"%s", "LOCALHOST.:1", true},
+		{"%s", "[::1]:8001", true},
+		{"%s", "[fe80::1%25eth0]", true},
+		{"%s", "-", true},
+		{"http://" + address + "%s", address, true},
+		{"http://localhost%s", "localhost", true},
+		{"%s", "evil.example", false},
+		{"%s", "evil.example:8001", false},
+		{"%s", "127.0.0.1.nip.io", false},
+		{"%s", "localhost.evil.example", false},
+		{"%s", "", false},
+		{"%s", "localhost\r\nHost: localhost", false},
+		{"%s", "localhost\r\nHost: evil.example", false},
+		{"%s", "user@localhost", false},
+		{"http://evil.example%s", "localhost", false},
+		{"http://evil.example%s", "evil.example", false},
+		{"http://evil.example%s", "-", false},
+		{"http://localhost@evil.example%s", "localhost", false},
+		{"http://evil.example@localhost%s", "localhost", false},
+		{"http://%s", "localhost", false},
 	} {
 		for _, request := range []string{"GET /stats", "GET /", "GET /healthz", "GET /readyz", "HEAD /metrics", "GET /debug/pprof/cmdline", "OPTIONS /stats", "POST " + post} {
 			method, path, _ := strings.Cut(request, " ")

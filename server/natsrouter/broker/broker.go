@@ -28,10 +28,6 @@ import (
 
 // Broker is a router. Its methods are safe for concurrent use, but Run is called
 // once.
-//
-//	r, err := broker.New(broker.Config{})
-//	if err != nil { … }
-//	err = b.Run(ctx) // until ctx ends
 type Broker struct {
 	cfg   Config
 	nats  *server.Server

@@ -10,8 +10,8 @@ import (
 	"example.org/comet/server/natsrouter"
 )
 
-// Stats is a router's state and its counters since it started, as /stats
-// gives them.
+// Stats is a router's state and its counters since it started: the body of
+// /stats.
 type Stats struct {
 	Name          string  `json:"name"`
 	URL           string  `json:"url"`
