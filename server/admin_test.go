@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"example.org/comet/server/router"
 )
 
 func TestSendOne(t *testing.T) {
@@ -25,7 +27,7 @@ func TestSendOne(t *testing.T) {
 			{"/send/9223372036854775807", "", 200, `{"reached":1}`},
 			{"/send/-1", "x", 400, `{"error":"the id must be a whole number from 0 to 9223372036854775807, as in /send/123"}`},
 			{"/send/bob", "x", 400, `{"error":"the id must be a whole number from 0 to 9223372036854775807, as in /send/123"}`},
-			{"/send/1", strings.Repeat("x", maxMessage+1), 413, `{"error":"a message may have 1 MiB"}`},
+			{"/send/1", strings.Repeat("x", router.MaxMessage+1), 413, `{"error":"a message may have 1 MiB"}`},
 		} {
 			code, answer := r.ask("POST", c.path, c.body)
 			if code != c.code || answer != c.answer+"\n" {
@@ -37,7 +39,7 @@ func TestSendOne(t *testing.T) {
 		if s := r.Stats(); s.Sent != 4 || s.Routed != 4 || s.Unaddressed != 1 {
 			t.Errorf("sent %d, routed %d, unaddressed %d; want 4, 4, 1", s.Sent, s.Routed, s.Unaddressed)
 		}
-		most := strings.Repeat("m", maxMessage)
+		most := strings.Repeat("m", router.MaxMessage)
 		if code, answer := r.ask("POST", "/send/1", most); code != 200 {
 			t.Errorf("1 MiB: %d %s", code, answer)
 		}
@@ -48,7 +50,7 @@ func TestSendOne(t *testing.T) {
 // TestSendLines: both forms of a line, mixed as they come, and every kind of
 // line that is neither, named by its number.
 func TestSendLines(t *testing.T) {
-	long := strings.Repeat("x", maxMessage)
+	long := strings.Repeat("x", router.MaxMessage)
 	for _, c := range []struct {
 		name, body                 string
 		code                       int
@@ -76,9 +78,19 @@ func TestSendLines(t *testing.T) {
 		{"JSON with a word for an id", `{"id":"1","message":"b"}`, 400, 0, 0, 0, "line 1: this is not", nil},
 		{"JSON with a number for a message", `{"id":1,"message":5}`, 400, 0, 0, 0, "line 1: this is not", nil},
 		{"JSON and more", `{"id":1,"message":"b"} x`, 400, 0, 0, 0, "line 1: this is not", nil},
-		{"a line of 1 MiB", "1 a\n1 " + long[2:] + "\n2 c", 400, 1, 1, 0, "line 2: a line may have 1 MiB", []string{"a"}},
-		{"a line without end", "1 a\n1 " + long + long, 400, 1, 1, 0, "line 2: a line may have 1 MiB", []string{"a"}},
-		{"a line of almost 1 MiB", "1 " + long[3:] + "\n2 c\n", 200, 2, 2, 0, "", []string{long[3:], "c"}},
+		{"a message of 1 MiB", "1 " + long + "\n2 c\n", 200, 2, 2, 0, "", []string{long, "c"}},
+		{"a message of 1 MiB before CRLF", "1 " + long + "\r\n2 c\n", 200, 2, 2, 0, "", []string{long, "c"}},
+		{"a last message of 1 MiB", "2 c\n1 " + long, 200, 2, 2, 0, "", []string{"c", long}},
+		{"a message of 1 MiB in JSON", `{"id":1,"message":"` + long + "\"}\n2 c\n", 200, 2, 2, 0, "", []string{long, "c"}},
+		{"a message of 1 MiB in escapes", `{"id":1,"message":"` + strings.Repeat(`\u0078`, len(long)) + "\"}\n2 c\n", 200, 2, 2, 0, "", []string{long, "c"}},
+		{"a message of 1 MiB and a byte", "1 a\n1 x" + long + "\n2 c", 400, 1, 1, 0, "line 2: a message may have 1 MiB", []string{"a"}},
+		{"a last message of 1 MiB and a byte", "1 a\n1 x" + long, 400, 1, 1, 0, "line 2: a message may have 1 MiB", []string{"a"}},
+		{"the same in JSON", "1 a\n" + `{"id":1,"message":"x` + long + "\"}\n2 c", 400, 1, 1, 0, "line 2: a message may have 1 MiB", []string{"a"}},
+		{"a line without end", "1 a\n1 " + long + long, 400, 1, 1, 0, "line 2: a message may have 1 MiB", []string{"a"}},
+		{"a byte order mark", "\ufeff1 a\n2 b\n", 200, 2, 2, 0, "", []string{"a", "b"}},
+		{"a byte order mark before JSON", "\ufeff" + `{"id":1,"message":"a"}`, 200, 1, 1, 0, "", []string{"a"}},
+		{"UTF-16", "\xff\xfe1\x00 \x00a\x00\n\x00", 400, 0, 0, 0, "line 1: this is UTF-16", nil},
+		{"UTF-16, big end first", "\xfe\xff\x001\x00 \x00a\x00\n", 400, 0, 0, 0, "line 1: this is UTF-16", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			bothEngines(t, func(t engineT) {
@@ -121,7 +133,7 @@ func TestSendBroken(t *testing.T) {
 		r := start(t, Config{Engine: t.engine})
 		for path, body := range map[string]string{"/send": "1 a\n1 b", "/send/1": "Hello"} {
 			c := dial(t, r.AdminAddr().String())
-			c.send(fmt.Sprintf("POST %s HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\nzz\r\n", path, len(body), body))
+			c.send(fmt.Sprintf("POST %s HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\nzz\r\n", path, len(body), body))
 			c.expect("HTTP/1.1 400 Bad Request\r\n")
 			if answer := c.rest(); !strings.Contains(answer, "did not come whole") {
 				t.Errorf("%s: %q", path, answer)
@@ -157,6 +169,10 @@ func TestStats(t *testing.T) {
 			if got[key] != want {
 				t.Errorf("%s is %v, want %v", key, got[key], want)
 			}
+		}
+		var decoded Stats // by a program that reads /stats
+		if err := json.Unmarshal([]byte(body), &decoded); err != nil || decoded.Engine != t.engine || decoded.Sent != 2 || decoded.Written != 1 || decoded.Router != nil {
+			t.Errorf("decoded %+v, %v", decoded, err)
 		}
 		if got["pid"] == nil || got["uptime_seconds"] == nil {
 			t.Errorf("no pid or uptime: %s", body)
@@ -306,4 +322,22 @@ func TestStreamOfLines(t *testing.T) {
 			t.Errorf("%s", got)
 		}
 	})
+}
+
+// TestEngineText: the words of --engine, both ways.
+func TestEngineText(t *testing.T) {
+	for word, engine := range map[string]Engine{"epoll": Epoll, "goroutine": Goroutine, "auto": Auto} {
+		var got Engine
+		if err := got.UnmarshalText([]byte(word)); err != nil || got != engine {
+			t.Errorf("%s is %q, %v", word, got, err)
+		}
+		if text, err := engine.MarshalText(); err != nil || string(text) != word {
+			t.Errorf("%q is %s, %v", engine, text, err)
+		}
+	}
+	for _, word := range []string{"", "Epoll", "threads"} {
+		if err := new(Engine).UnmarshalText([]byte(word)); err == nil {
+			t.Errorf("%q is an engine", word)
+		}
+	}
 }

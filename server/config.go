@@ -26,6 +26,13 @@ type Config struct {
 	// AdminToken, if set, must come as a bearer token with every admin request
 	// but /healthz and /readyz.
 	AdminToken string
+	// AdminHosts are names of this machine that an admin request without token
+	// may be for, besides localhost and IP addresses.
+	AdminHosts []string
+	// AdminCertFile and AdminKeyFile (PEM) turn TLS on for the admin listener.
+	AdminCertFile, AdminKeyFile string
+	// Version is the label of comet_build_info in /metrics.
+	Version string
 	// Engine says how connections are held.
 	Engine Engine
 	// Loops is the number of event loops of the epoll engine; 0 is one per core.
@@ -139,12 +146,7 @@ func (c *Config) userTimeout() time.Duration {
 	return max(k.Idle, time.Second) + time.Duration(k.Count)*k.Interval
 }
 
-// reservedFiles are the files that a server needs besides connections: listeners,
-// event loops, the admin listener and its clients, and answers that are being
-// half-closed.
-const reservedFiles = 64
-
-// leastHeartbeat keeps heartbeats from taking up all of a loop's time.
+// leastHeartbeat keeps a loop from having nothing else to do.
 const leastHeartbeat = 10 * time.Millisecond
 
 // The bounds of MaxHeadBytes: a handshake of a browser, and what a few slow
@@ -209,24 +211,10 @@ func (c Config) Validate() error {
 	bad(c.AccessLogSample >= 1, "an access log of 1 in %d streams: use 1 (every stream) or more", c.AccessLogSample)
 	bad(c.Heartbeat == 0 || c.Heartbeat >= leastHeartbeat, "a heartbeat every %v: use 0 (none), or %v or more", c.Heartbeat, leastHeartbeat)
 	bad(c.BacklogBytes >= 1024, "a backlog of %d bytes holds no message: use 1024 or more", max(c.BacklogBytes, 0))
-	for _, address := range []string{c.Listen, c.Admin} {
-		_, _, err := net.SplitHostPort(address)
-		bad(err == nil, "address %q: %w; write host:port, such as 127.0.0.1:8000", address, err)
+	_, _, err = net.SplitHostPort(c.Listen)
+	bad(err == nil, "address %q: %w; write host:port, such as 127.0.0.1:8000", c.Listen, err)
+	for _, err := range c.adminConfig().Validate() {
+		bad(false, "%w", err)
 	}
-	bad(c.AdminToken != "" || onLoopback(c.Admin), "the admin listener on %s can be reached from other machines: give it a token (--admin-token-file FILE, or COMET_ADMIN_TOKEN), or put it on 127.0.0.1", c.Admin)
 	return errors.Join(errs...)
-}
-
-// onLoopback reports whether address can be reached from this machine only. Of
-// names, only localhost counts.
-func onLoopback(address string) bool {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return true // reported as a bad address
-	}
-	if host == "localhost" {
-		return true
-	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
 }

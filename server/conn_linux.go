@@ -320,6 +320,7 @@ func (l *loop) close(slot uint32) {
 		l.extras.release(c.extra)
 	}
 	unix.Close(l.conns.FD(slot))
+	l.core.sockets.Add(-1)
 	l.conns.Free(slot)
 	if !l.acceptAgain.IsZero() {
 		l.acceptAgain = l.now // a file is free

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"net"
 	"runtime"
 	"slices"
@@ -94,14 +95,15 @@ func (e *stdEngine) serve(ctx context.Context) error {
 
 func (e *stdEngine) acceptAll(ctx context.Context) error {
 	for {
-		nc, err := e.listener.Accept()
+		nc, err := e.accept()
 		switch {
 		case err == nil:
 			e.counters.accepted.Add(1)
+			e.core.sockets.Add(1)
 			e.begin(nc)
 		case ctx.Err() != nil:
 			return nil
-		case outOfFiles(err):
+		case outOfFiles(err), errors.Is(err, errFilesKept):
 			e.counters.acceptPauses.Add(1)
 			e.core.reportPause(err)
 			sleep(ctx, acceptPause)
@@ -109,6 +111,14 @@ func (e *stdEngine) acceptAll(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// accept takes a newcomer, if one may be taken.
+func (e *stdEngine) accept() (net.Conn, error) {
+	if !e.core.mayOpen() {
+		return nil, errFilesKept
+	}
+	return e.listener.Accept()
 }
 
 func (e *stdEngine) begin(nc net.Conn) {
@@ -120,6 +130,7 @@ func (e *stdEngine) begin(nc net.Conn) {
 	e.tableMu.Unlock()
 	e.open.Go(func() {
 		c.serve()
+		e.core.sockets.Add(-1)
 		e.tableMu.Lock()
 		e.table.Free(slot)
 		e.tableMu.Unlock()

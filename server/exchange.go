@@ -108,7 +108,6 @@ func (s *Server) retire(ctx, serving context.Context) {
 func (s *Server) counts() router.Counts {
 	st := s.Stats()
 	return router.Counts{
-		Connections: st.Connections, Logins: st.Logins, Routed: st.Routed,
-		DroppedClosed: st.DroppedClosed, DroppedSlow: st.DroppedSlow, DroppedOverrun: st.DroppedOverrun,
+		Connections: st.Connections, Logins: st.Logins, Routed: st.Routed, Drops: st.Drops,
 	}
 }

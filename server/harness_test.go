@@ -135,9 +135,6 @@ func (r *running) ended() {
 	}
 	r.done = nil
 	r.web.CloseIdleConnections()
-	if err := r.core.router.Check(); err != nil {
-		r.t.Error(err)
-	}
 	if a := r.core.addresses; a != nil && (len(a.places) != 0 || a.rows != nil) {
 		r.t.Errorf("in the end %d addresses have streams", len(a.places))
 	}

@@ -124,10 +124,15 @@ func (l *loop) accept(atMost int) (more bool) {
 		return false
 	}
 	for range atMost {
+		if !l.core.mayOpen() {
+			l.pauseAccepting(errFilesKept)
+			return
+		}
 		fd, err := epoll.Accept(l.listener)
 		switch {
 		case err == nil:
 			l.counters.accepted.Add(1)
+			l.core.sockets.Add(1)
 			l.open(fd)
 		case errors.Is(err, unix.EAGAIN):
 			return false

@@ -8,7 +8,23 @@
 //
 // Clients come to Listen with GET /test/{id}, /events/{id}, /poll/{id} or
 // /ws/{id}; messages come to the admin listener with POST /send. What goes
-// over the socket is package wire; who gets what is package router.
+// over the socket is package wire; who gets what is package router; who may use
+// the admin listener is package adminhttp.
+//
+// # The account
+//
+// [Stats] counts each message once, by what became of it. A message comes in
+// through the admin listener (Sent) or from other servers (Router.Received). If
+// nobody is logged in as its id, it is in Unaddressed or Router.Unaddressed;
+// only a message to the admin listener of a server that is not alone is in
+// neither, because an addressee may be elsewhere. Otherwise it counts once for
+// each connection logged in as its id: in DroppedOverrun if the connection's
+// owner was too far behind to take it, else in Routed. And
+//
+//	Routed = Written + DroppedClosed + DroppedSlow + what waits in a backlog
+//
+// so that nothing waits once a server has drained. What a message is dropped for
+// never makes it unaddressed as well.
 package server
 
 import (
@@ -22,6 +38,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"example.org/comet/server/adminhttp"
 	"example.org/comet/server/router"
 	"example.org/comet/server/wire"
 )
@@ -31,7 +48,7 @@ import (
 type Server struct {
 	core   *core
 	engine engine
-	admin  net.Listener
+	admin  *adminhttp.Server
 }
 
 // engine is a way to hold connections.
@@ -57,6 +74,8 @@ type core struct {
 	router    router.Local
 	streams   atomic.Int64  // open streams
 	limit     int64         // the most of them
+	sockets   atomic.Int64  // open connections to Listen: streams, heads, answers
+	room      int64         // the most of them
 	addresses *addressLimit // nil without a limit per address
 	parser    wire.Parser
 	access    *accessLog // nil without one
@@ -107,18 +126,13 @@ func New(cfg Config) (*Server, error) {
 	}
 	c.parser = wire.Parser{MaxHead: cfg.MaxHeadBytes, Origins: origins}
 	c.addresses, c.access = newAddressLimit(cfg.ConnectionLimit), newAccessLog(&cfg)
-	files := openFileLimit()
-	c.limit = int64(cfg.MaxConnections)
-	if room := int64(files) - reservedFiles; files > 0 && (c.limit == 0 || c.limit > room) {
-		if c.limit > room {
-			return nil, fmt.Errorf("server: this process may open %d files and %d connections need %d: allow fewer connections, or raise the limit (ulimit -n %d)", files, c.limit, c.limit+reservedFiles, c.limit+reservedFiles)
-		}
-		c.limit = max(room, 1)
+	admins, err := c.shareFiles(openFileLimit())
+	if err != nil {
+		return nil, err
 	}
-	if c.limit == 0 {
-		c.limit = 1 << 62
-	}
-	admin, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", cfg.Admin)
+	adminConfig := cfg.adminConfig()
+	adminConfig.MaxConnections = admins
+	admin, err := adminhttp.Listen(adminConfig)
 	if err != nil {
 		return nil, listenError("admin listener", cfg.Admin, err)
 	}
@@ -145,7 +159,7 @@ func (s *Server) Close() error {
 // Addr returns where streams are served.
 func (s *Server) Addr() net.Addr { return s.engine.addr() }
 
-// AdminAddr returns the address of the admin listener.
+// AdminAddr returns where messages and questions are taken.
 func (s *Server) AdminAddr() net.Addr { return s.admin.Addr() }
 
 // MaxConnections returns the largest number of streams that the server holds.
@@ -175,7 +189,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}()
 	adminDone := make(chan error, 1)
 	admin := newAdmin(serving, s)
-	go func() { adminDone <- admin.serve(s.admin) }()
+	go func() { adminDone <- admin.Serve() }()
 	engineDone := make(chan error, 1)
 	var ending sync.WaitGroup
 	ending.Go(func() {
@@ -189,7 +203,7 @@ func (s *Server) Run(ctx context.Context) error {
 		cancel(err)
 		retired.Wait()
 		ending.Go(s.closeExchange)
-		err = errors.Join(err, endAdmin(admin), <-adminDone)
+		err = errors.Join(err, admin.Shutdown(), <-adminDone)
 	case err = <-adminDone:
 		cancel(err)
 		err = errors.Join(err, <-engineDone)
@@ -197,18 +211,9 @@ func (s *Server) Run(ctx context.Context) error {
 	return err
 }
 
-// lastPatience limits what is left after the drain: admin requests that are under
-// way, and a reader of the access log that is behind. Both are waited for at the
-// same time.
+// lastPatience limits what is left after the drain: a reader of the access log
+// that is behind. Admin requests under way have as long, at the same time.
 const lastPatience = 500 * time.Millisecond
-
-// endAdmin shuts the admin listener down, and cuts off requests that are still
-// under way after lastPatience, such as a running profile.
-func endAdmin(a *admin) error {
-	cut := time.AfterFunc(lastPatience, func() { a.http.Close() })
-	defer cut.Stop()
-	return a.shutdown()
-}
 
 // Stats returns the state and the counters. It is cheap.
 func (s *Server) Stats() Stats {

@@ -6,8 +6,8 @@ import (
 	"example.org/comet/server/router"
 )
 
-// Stats is a server's state and its counters since it started, as /stats gives
-// them.
+// Stats is a server's state and its counters since it started: the body of
+// /stats, and what to decode it into.
 type Stats struct {
 	Engine         Engine  `json:"engine"`
 	Loops          int     `json:"loops,omitempty"`
@@ -22,28 +22,28 @@ type Stats struct {
 	Streams        uint64 `json:"streams"`         // of them, those that became streams
 	RefusedFull    uint64 `json:"refused_full"`    // answered 503 over the limit
 	RefusedAddress uint64 `json:"refused_address"` // answered 503 over the limit of one address
-	RefusedAway    uint64 `json:"refused_away"`    // answered 503 while the router was away
-	RefusedOther   uint64 `json:"refused_other"`   // answered otherwise, and closed
+	RefusedAway    uint64 `json:"refused_away"`    // answered 503 while the router was unreachable
+	RefusedOther   uint64 `json:"refused_other"`   // answered without a stream for any other reason
 	AcceptPauses   uint64 `json:"accept_pauses"`   // times that accepting paused, out of files
 	BytesWritten   uint64 `json:"bytes_written"`   // to streams
 	BacklogBytes   int64  `json:"backlog_bytes"`   // waiting for full sockets now
-	DroppedClosed  uint64 `json:"dropped_closed"`  // messages whose connection had gone
-	DroppedSlow    uint64 `json:"dropped_slow"`    // messages over a connection's backlog
-	// Messages from the router that an event loop was too far behind to take.
-	// They are not routed.
-	DroppedOverrun   uint64 `json:"dropped_overrun"`
+
+	router.Drops // messages discarded, by reason
+
 	Disconnected     uint64 `json:"disconnected"`       // connections closed for being slow
 	Heartbeats       uint64 `json:"heartbeats"`         // sent to silent streams
-	AccessLogDropped uint64 `json:"access_log_dropped"` // lines for which there was no room, or that could not be written
+	AccessLogDropped uint64 `json:"access_log_dropped"` // lines that there was no room for, or that could not be written
 
 	Sent        uint64 `json:"sent"`        // messages accepted
 	Routed      uint64 `json:"routed"`      // messages queued, once per connection
-	Unaddressed uint64 `json:"unaddressed"` // messages to ids with nobody there
+	Unaddressed uint64 `json:"unaddressed"` // messages to ids that nobody was logged in as
 	Written     uint64 `json:"written"`     // messages handed to the kernel whole
 
 	CollectionsForced uint64 `json:"collections_forced"` // by POST /gc, finished
 
 	Router *router.ExchangeStats `json:"router,omitempty"` // nil for a server that is alone
+
+	RSSBytes *int64 `json:"rss_bytes"` // resident memory, nil where the system does not give it
 }
 
 // counters are what one event loop, or the goroutine engine, counts. The pad
@@ -67,12 +67,11 @@ func (c *counters) addTo(s *Stats) {
 	s.AcceptPauses += c.acceptPauses.Load()
 	s.Written += c.written.Load()
 	s.BytesWritten += c.bytesWritten.Load()
-	s.DroppedClosed += c.droppedClosed.Load()
-	s.DroppedSlow += c.droppedSlow.Load()
+	s.Add(router.Drops{DroppedClosed: c.droppedClosed.Load(), DroppedSlow: c.droppedSlow.Load()})
 	s.Disconnected += c.disconnected.Load()
 	s.Heartbeats += c.heartbeats.Load()
 	s.BacklogBytes += c.backlogBytes.Load()
 }
 
-// published counts what came in through the admin listener.
+// published counts the messages to the admin listener.
 type published struct{ sent, routed, unaddressed atomic.Uint64 }

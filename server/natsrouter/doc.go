@@ -1,13 +1,20 @@
-// Package natsrouter is the router on NATS: it joins many comet servers to one,
-// through the embedded server of `comet router` or any NATS cluster.
+// Package natsrouter joins many comet servers to one, through `comet router`
+// (package broker) or any NATS cluster.
 //
 // A message to a user is published on the subject
 //
 //	<prefix>.<block>.<id>    block = id / 1024
 //
-// such as comet.msg.0.123. A server, called a node here, subscribes to what its
-// own connections are logged in as; NATS takes a message to every node that has
-// a use for it, and each node looks up its own connections.
+// such as comet.msg.0.123. A server, called a node here, subscribes for the ids
+// that its own connections are logged in as; NATS takes a message to every node
+// that subscribes to it, and the node looks up its connections. What comes on any
+// other subject is not a message, whatever a wildcard of the node matches.
+//
+// Each message that a node receives counts once in Received. Then it is either in
+// Unaddressed, because nobody is logged in as its id here, or it is counted once
+// for each connection that is: as routed, or as dropped because the connection's
+// owner is too far behind (dropped_overrun). What nats.go drops before that is in
+// DroppedSlowConsumer, and not in Received.
 //
 //	routers := natsrouter.Servers{URLs: []string{"nats://127.0.0.1:4222"}}
 //	node, err := natsrouter.NewNode(ctx, natsrouter.NodeConfig{Servers: routers})

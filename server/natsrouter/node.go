@@ -14,17 +14,19 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"example.org/comet/server/natsrouter/internal/tidy"
 	"example.org/comet/server/router"
 )
 
-// NodeConfig says how a server takes part. Only Servers.URLs must be set.
+// NodeConfig says how a server takes part in the router. Only Servers.URLs must be
+// set.
 type NodeConfig struct {
 	// Servers are those that messages come through.
 	Servers Servers
 	// Interest is how this node asks for messages; empty means Exact.
 	Interest Interest
-	// Name tells this node from the others. Empty means the host's name and the
-	// process's number.
+	// Name distinguishes this node from the others. Empty means the host's name and
+	// the process's number.
 	Name string
 
 	options []nats.Option // of tests
@@ -33,9 +35,9 @@ type NodeConfig struct {
 // Node is a comet server's part in the router on NATS. It implements
 // router.Exchange.
 //
-// Three goroutines do its work: one applies what is wanted, one takes in what
-// comes, and one says something now and then; a fourth tidies up. None of them
-// waits for another, and nobody's event loop waits for any.
+// A Node runs four goroutines: applyAll updates subscriptions, drainFeed receives
+// messages, speak publishes reports, and tidy returns memory. None of them blocks
+// another or an event loop.
 type Node struct {
 	cfg  NodeConfig
 	home atomic.Pointer[router.Home] // nil until Start
@@ -62,26 +64,25 @@ func (c NodeConfig) withDefaults() NodeConfig {
 		c.Name = defaultName()
 	}
 	if c.Servers.Name == "" {
-		c.Servers.Name = "comet serve " + c.Name
+		c.Servers.Name = ClientName(c.Name)
 	}
 	c.Servers = c.Servers.withDefaults()
 	return c
 }
 
-// Validate names everything that cannot be.
+// Validate returns an error that names everything that cannot be.
 func (c NodeConfig) Validate() error {
 	c = c.withDefaults()
 	errs := []error{c.Servers.Validate()}
-	if c.Interest != Exact && c.Interest != Block && c.Interest != All {
-		errs = append(errs, fmt.Errorf("natsrouter: interest %q is not known: use exact, block or all", c.Interest))
-	}
+	errs = append(errs, new(Interest).UnmarshalText([]byte(c.Interest)))
 	if err := checkName(c.Name); err != nil {
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }
 
-// defaultName is of a host and a process, written as one word of a subject.
+// defaultName returns the names of the host and the process, as one word of a
+// subject.
 func defaultName() string {
 	host, err := os.Hostname()
 	if err != nil || host == "" {
@@ -105,8 +106,8 @@ func checkName(name string) error {
 	return nil
 }
 
-// NewNode reaches the servers. That they are away is no error, and is mended by
-// itself; that they refuse us is. Close ends the node.
+// NewNode connects to the servers. Unreachable servers are not an error: the node
+// keeps retrying. A refused login is. Close ends the node.
 func NewNode(ctx context.Context, cfg NodeConfig) (*Node, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.Validate(); err != nil {
@@ -125,7 +126,7 @@ func NewNode(ctx context.Context, cfg NodeConfig) (*Node, error) {
 		return nil, err
 	}
 	n.said.listen(n.conn.Load(), n.feed.messages)
-	n.applyNow() // so that a server that has begun is ready
+	n.applyNow() // so that a server is ready when it begins
 	return n, nil
 }
 
@@ -136,7 +137,7 @@ func (n *Node) Start(home router.Home) {
 	n.work.Go(n.drainFeed)
 	n.work.Go(n.speak)
 	n.work.Go(func() {
-		tidy(n.ctx, func() int { subscriptions, _ := n.want.counts(); return subscriptions }, debug.FreeOSMemory)
+		tidy.Memory(n.ctx, func() int { subscriptions, _ := n.want.counts(); return subscriptions }, debug.FreeOSMemory)
 	})
 }
 
@@ -155,9 +156,10 @@ func (n *Node) Up() bool { return n.link.up.Load() }
 // Ready implements router.Exchange.
 func (n *Node) Ready() error { return n.link.problem(n.cfg.Servers) }
 
-// Leave implements router.Exchange. What the server has sent already is still
-// taken in: it counts as under way.
+// Leave implements router.Exchange. It still receives what the server has sent by
+// now: that counts as under way.
 func (n *Node) Leave(ctx context.Context) {
+	n.feed.lost.total() // while the subscriptions know what they dropped
 	subs := n.want.leave()
 	n.notify()
 	conn := n.conn.Load()
@@ -180,7 +182,7 @@ func (n *Node) Leave(ctx context.Context) {
 	n.feed.settle(ctx)
 }
 
-// notify has the server look at what is settled, and up.
+// notify has the server look at Settled and Up.
 func (n *Node) notify() {
 	if home := n.home.Load(); home != nil {
 		home.Settled()

@@ -10,18 +10,17 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// feed is what comes from NATS. It must be taken in whatever the sockets of this
-// node do: a client that NATS cannot write to is cut off, and loses everything
-// that was under way to it.
+// feed receives from NATS. It must go on whatever the sockets of this node do:
+// NATS cuts off a client that does not read, which loses everything on its way.
 type feed struct {
 	// messages is the channel of all subscriptions. It has room for what comes
-	// while the one who drains it does not get his turn.
+	// while drainFeed does not get its turn.
 	messages chan *nats.Msg
 
 	received, routed, unaddressed atomic.Uint64
 
 	lost       losses
-	complained atomic.Int64 // when that was logged last, unix nanoseconds
+	complained atomic.Int64 // when losses were last logged, unix nanoseconds
 	drained    chan chan struct{}
 }
 
@@ -64,21 +63,23 @@ func (n *Node) drainFeed() {
 	}
 }
 
-// takeIn hands on m and what is behind it, and then wakes whom it concerns.
+// takeIn hands on m and what is behind it, and then wakes the members.
 func (n *Node) takeIn(m *nats.Msg) {
 	local := n.home.Load().Local
 	var received, routed, unaddressed uint64
 	for {
 		if m.Subject == askSubject {
 			n.said.ask(m.Reply)
-		} else if id, ok := subjectID(m.Subject); ok {
-			reached := local.Send(id, m.Data)
+		} else if id, ok := subjectID(n.cfg.Servers.SubjectPrefix, m.Subject); ok {
+			reached, overrun := local.Send(id, m.Data)
 			received++
 			routed += uint64(reached)
-			if reached == 0 {
+			// What an inbox was too full for is dropped, and counted there: it had
+			// an addressee, and an answer of 0 would deny that.
+			if reached+overrun == 0 {
 				unaddressed++
 			}
-			if m.Reply != "" {
+			if m.Reply != "" && (reached > 0 || overrun == 0) {
 				n.said.answer(m.Reply, reached)
 			}
 		}
@@ -93,18 +94,18 @@ func (n *Node) takeIn(m *nats.Msg) {
 	local.Wake()
 }
 
-// complain says once a second at the most that messages were lost.
+// complain logs at most once per second that messages were lost.
 func (f *feed) complain(logger *slog.Logger) {
 	now := time.Now().UnixNano()
 	last := f.complained.Load()
 	if now-last < int64(time.Second) || !f.complained.CompareAndSwap(last, now) {
 		return
 	}
-	logger.Error("messages came from the router faster than they were looked at, and were dropped: this machine is overloaded", "dropped", f.lost.total())
+	logger.Error("messages came from the router faster than this node received them, and were dropped: this machine is overloaded", "dropped", f.lost.total())
 }
 
-// losses counts what nats.go dropped since the channel was full. It tells only
-// that a subscription has begun to drop, and keeps the number itself.
+// losses counts what nats.go dropped because the channel was full. nats.go reports
+// only that a subscription has begun to drop, and keeps the number itself.
 type losses struct {
 	mu    sync.Mutex
 	seen  map[*nats.Subscription]uint64 // those that have dropped, and how many were counted
@@ -123,11 +124,21 @@ func (l *losses) add(sub *nats.Subscription) {
 	l.countOf(sub)
 }
 
-// countOf adds what sub has dropped since it was looked at last. At least the
-// one drop that it told of counts, even if it has been ended since.
+// end takes the last count of a subscription that is about to be ended.
+func (l *losses) end(sub *nats.Subscription) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, known := l.seen[sub]; known {
+		l.countOf(sub)
+		delete(l.seen, sub)
+	}
+}
+
+// countOf adds what sub has dropped since the last look. At least the one drop
+// that was reported counts, even if the subscription has ended since.
 func (l *losses) countOf(sub *nats.Subscription) {
 	dropped, err := sub.Dropped()
-	if err != nil { // it was ended, and tells nothing any more
+	if err != nil { // it has ended, and its count with it
 		if l.seen[sub] == 0 {
 			l.count++
 		}

@@ -1,13 +1,16 @@
 package natsrouter
 
 import (
+	"cmp"
+	"fmt"
 	"sync"
 	"sync/atomic"
 
 	"github.com/nats-io/nats.go"
 )
 
-// Interest is how a node asks NATS for the messages to its ids.
+// Interest is how a node asks NATS for the messages to its ids. It implements
+// encoding.TextMarshaler and encoding.TextUnmarshaler, for flags and files.
 type Interest string
 
 // The ways to ask. A node gets each message once in all of them.
@@ -21,7 +24,22 @@ const (
 	All Interest = "all"
 )
 
-// key is what one subscription stands for.
+// MarshalText returns the word for i; that of the zero value is Exact's.
+func (i Interest) MarshalText() ([]byte, error) {
+	return []byte(cmp.Or(i, Exact)), nil
+}
+
+// UnmarshalText takes exact, block or all.
+func (i *Interest) UnmarshalText(text []byte) error {
+	switch word := Interest(text); word {
+	case Exact, Block, All:
+		*i = word
+		return nil
+	}
+	return fmt.Errorf("natsrouter: unknown interest %q: use exact, block or all", text)
+}
+
+// key returns what one subscription stands for.
 func (i Interest) key(id int64) int64 {
 	switch i {
 	case Block:
@@ -32,7 +50,7 @@ func (i Interest) key(id int64) int64 {
 	return id
 }
 
-// subject is what that subscription is to. It writes on scratch.
+// subject returns what that subscription is to. It may write on scratch.
 func (i Interest) subject(scratch []byte, prefix string, key int64) string {
 	switch i {
 	case Block:
@@ -43,8 +61,8 @@ func (i Interest) subject(scratch []byte, prefix string, key int64) string {
 	return string(appendSubject(scratch[:0], prefix, key))
 }
 
-// wants counts what is wanted, and gathers the changes in batches. A batch has a
-// number; the ticket for a subscription is that of its batch.
+// wants counts the connections that want each key, and gathers the changes in
+// batches. A batch has a number, which is the ticket of its subscriptions.
 type wants struct {
 	interest Interest
 	// kick has room for one token: there is something in queue.
@@ -57,14 +75,14 @@ type wants struct {
 	queue   []int64 // keys that the next batch is to look at, each once
 	taken   uint64  // the last batch that has been taken
 	pending int     // subscriptions that are not in force
-	leaving bool    // nothing more is wanted
+	leaving bool    // no key is wanted any more
 }
 
 func newWants(interest Interest) *wants {
 	return &wants{interest: interest, kick: make(chan struct{}, 1)}
 }
 
-// add wants the messages to ids once more.
+// add counts one more connection that wants the messages to ids.
 func (w *wants) add(ids []int64) (ticket uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -91,8 +109,8 @@ func (w *wants) add(ids []int64) (ticket uint64) {
 	return ticket
 }
 
-// drop wants them once less. What nobody wants goes with the next batch, unless
-// it is wanted again by then.
+// drop counts one less. The next batch ends the subscriptions that nobody wants
+// by then.
 func (w *wants) drop(ids []int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -122,7 +140,7 @@ func (w *wants) look(e *want) {
 	}
 }
 
-// batch is what is to be changed at once.
+// batch is a set of changes that are made at once.
 type batch struct {
 	number uint64
 	begin  []int64              // keys to be subscribed to
@@ -160,8 +178,8 @@ func (w *wants) take(b *batch) {
 	b.number = w.taken
 }
 
-// made keeps the subscription of a key that a batch began. Only the one who
-// takes batches makes and ends them.
+// made keeps the subscription of a key that a batch began. Only applyNow makes
+// and ends subscriptions.
 func (w *wants) made(key int64, sub *nats.Subscription) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -185,8 +203,8 @@ func (w *wants) acknowledged(number uint64, keys []int64) {
 	}
 }
 
-// leave forgets everything: nobody is to wait any more. It returns the
-// subscriptions there are.
+// leave forgets everything, so that nobody waits any more. It returns the
+// subscriptions that there were.
 func (w *wants) leave() []*nats.Subscription {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -202,7 +220,7 @@ func (w *wants) leave() []*nats.Subscription {
 	return subs
 }
 
-// again has everything subscribed to anew, on a connection that knows nothing.
+// again has every key subscribed to anew, on a new connection.
 func (w *wants) again() {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -15,11 +14,11 @@ import (
 	"example.org/comet/server/router"
 )
 
-// link is what is known of the connection to NATS. It is kept here since
-// nats.Conn holds its lock while it dials, for seconds where a host is silent.
+// link is the state of the connection to NATS. nats.Conn knows it too, but holds
+// its lock while it dials, for seconds where a host is silent.
 type link struct {
-	// up: connected, and everything in force again. It is set by the one who
-	// applies, and cleared with the connection.
+	// up: connected, and everything in force again. applyNow sets it, and the loss
+	// of the connection clears it.
 	up atomic.Bool
 	// changed has room for one token: the connection was lost, found or closed.
 	changed chan struct{}
@@ -48,15 +47,16 @@ func (l *link) tell() {
 	}
 }
 
-// state is what there is to apply on, and how often it was lost before.
+// state returns whether there is a connection to apply to, whether nats.go has
+// given it up, and how often it was lost.
 func (l *link) state() (connected, closed bool, lost uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.connected, l.closed, l.lost
 }
 
-// complete says that all interest was in force when the connection had been
-// lost so many times, and reports whether that is news.
+// complete records that all interest was in force when the connection had been
+// lost lost times. It reports whether that is news, and for how long it was not.
 func (l *link) complete(lost uint64) (news bool, away time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -67,7 +67,7 @@ func (l *link) complete(lost uint64) (news bool, away time.Duration) {
 	return true, time.Since(l.since)
 }
 
-// problem says why messages do not flow, nil when they do.
+// problem returns why messages do not flow, nil if they do.
 func (l *link) problem(s Servers) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -80,9 +80,9 @@ func (l *link) problem(s Servers) error {
 		}
 		return fmt.Errorf("the router at %s has been away for %v%s", where, time.Since(l.since).Round(time.Second), why)
 	case !l.up.Load():
-		return fmt.Errorf("the router at %s is back, and does not know yet what is wanted here", l.url)
+		return fmt.Errorf("reconnected to the router at %s; subscriptions are not in force yet", l.url)
 	case l.denied != nil:
-		return fmt.Errorf("the router at %s does not let us ask for messages: %w", l.url, l.denied)
+		return fmt.Errorf("the router at %s does not let this server subscribe to all of its ids: %w", l.url, l.denied)
 	}
 	return nil
 }
@@ -100,11 +100,11 @@ func (l *link) stats() (st router.ExchangeStats) {
 	return st
 }
 
-// A server that does not take what we write is given up after so long.
+// writeTimeout is how long the server may take for what we write.
 const writeTimeout = 5 * time.Second
 
-// connect begins a connection. At the start what will not mend by itself is an
-// error; later somebody may mend it.
+// connect begins a connection. A failure that is final is an error only at the
+// start: later somebody may fix its cause.
 func (n *Node) connect(ctx context.Context, start bool) error {
 	first := make(chan error, 1) // the outcome of the first attempt
 	outcome := func(err error) {
@@ -134,7 +134,7 @@ func (n *Node) connect(ctx context.Context, start bool) error {
 	case <-ctx.Done():
 		err = context.Cause(ctx)
 	}
-	if err != nil && (ctx.Err() != nil || start && !mends(err)) {
+	if err != nil && (ctx.Err() != nil || start && final(err)) {
 		conn.Close()
 		return n.cfg.Servers.explain(err)
 	}
@@ -144,25 +144,7 @@ func (n *Node) connect(ctx context.Context, start bool) error {
 	return nil
 }
 
-// mends reports whether a failure to connect may end without anybody here doing
-// something about it: a server that is not there, or says nothing.
-func mends(err error) bool {
-	var netErr net.Error
-	if errors.As(err, &netErr) && netErr.Timeout() {
-		return true
-	}
-	for _, wrong := range []error{
-		nats.ErrAuthorization, nats.ErrAuthExpired, nats.ErrAuthRevoked, nats.ErrAccountAuthExpired,
-		nats.ErrSecureConnWanted, nats.ErrSecureConnRequired, nats.ErrTLS, nats.ErrNoInfoReceived,
-	} {
-		if errors.Is(err, wrong) {
-			return false
-		}
-	}
-	return true
-}
-
-// The handlers run one after the other, on a goroutine of the connection's.
+// The handlers run one after the other, on a goroutine of the connection.
 
 func (n *Node) connFound(c *nats.Conn) {
 	l := &n.link
@@ -193,12 +175,12 @@ func (n *Node) connLost(_ *nats.Conn, err error) {
 	url := l.url
 	l.mu.Unlock()
 	if was && n.ctx.Err() == nil {
-		n.cfg.Servers.Logger.Warn("the router is lost; connections stay open, and it is sought again", "url", url, "error", err)
+		n.cfg.Servers.Logger.Warn("the router is lost; connections stay open, and reconnecting goes on", "url", url, "error", err)
 	}
 	n.lookAgain()
 }
 
-// connMissed is told of each attempt to come back that failed.
+// connMissed records a failed attempt to reconnect.
 func (n *Node) connMissed(err error) {
 	l := &n.link
 	l.mu.Lock()
@@ -206,8 +188,8 @@ func (n *Node) connMissed(err error) {
 	l.mu.Unlock()
 }
 
-// connClosed is told when nats.go has given up, for an error that it does not
-// know how to mend, or because Close was called.
+// connClosed records that nats.go has given up: after an error that it does not
+// know, or because Close was called.
 func (n *Node) connClosed(c *nats.Conn) {
 	if c != n.conn.Load() || n.ctx.Err() != nil {
 		return
@@ -224,13 +206,13 @@ func (n *Node) connClosed(c *nats.Conn) {
 	n.lookAgain()
 }
 
-// lookAgain has everybody look at what has become of the link.
+// lookAgain has applyAll and the server look at the link.
 func (n *Node) lookAgain() {
 	n.link.tell()
 	n.notify()
 }
 
-// asyncError is told of what goes wrong without the connection being lost.
+// asyncError records what goes wrong without the connection being lost.
 func (n *Node) asyncError(_ *nats.Conn, sub *nats.Subscription, err error) {
 	if errors.Is(err, nats.ErrSlowConsumer) {
 		n.feed.lost.add(sub)
@@ -250,17 +232,18 @@ func (n *Node) asyncError(_ *nats.Conn, sub *nats.Subscription, err error) {
 	}
 	l.mu.Unlock()
 	if speak || !denied {
-		n.cfg.Servers.Logger.Error("the router does not agree", "error", err)
+		n.cfg.Servers.Logger.Error("the router refuses something", "error", err)
 	}
 }
 
-// applying is what the one who applies remembers from batch to batch.
+// applying is what applyNow remembers from batch to batch.
 type applying struct {
 	batch  batch
 	unsure []int64 // keys that were subscribed to and are not acknowledged yet
 }
 
-// applyAll makes NATS send what is wanted here, until the node is closed.
+// applyAll keeps the subscriptions at NATS as this node wants them, until the
+// node is closed.
 func (n *Node) applyAll() {
 	for {
 		select {
@@ -273,8 +256,8 @@ func (n *Node) applyAll() {
 	}
 }
 
-// applyNow applies what has gathered. What is wanted meanwhile gathers for the
-// next time, so that the batches are as large as the server is far.
+// applyNow applies the changes that have gathered. Those that come meanwhile
+// gather for the next time, so that a farther server gets larger batches.
 func (n *Node) applyNow() {
 	a := &n.applying
 	connected, closed, lost := n.link.state()
@@ -285,7 +268,7 @@ func (n *Node) applyNow() {
 	a.unsure = append(a.unsure, a.batch.begin...)
 	n.apply(&a.batch)
 	if !connected || !n.flushed() {
-		return // nats.go subscribes anew when it is back, and we are told
+		return // nats.go subscribes anew when it reconnects, and calls connFound
 	}
 	n.want.acknowledged(a.batch.number, a.unsure)
 	if a.unsure = a.unsure[:0]; cap(a.unsure) > 4096 {
@@ -302,19 +285,20 @@ func (n *Node) apply(b *batch) {
 	conn := n.conn.Load()
 	scratch := make([]byte, 0, 128)
 	for _, sub := range b.end {
+		n.feed.lost.end(sub)
 		_ = sub.Unsubscribe() // fails on a connection that is closed, which has none
 	}
 	for _, key := range b.begin {
 		sub, err := conn.ChanSubscribe(n.cfg.Interest.subject(scratch, n.cfg.Servers.SubjectPrefix, key), n.feed.messages)
 		if err != nil {
-			return // it was closed, which connClosed tells: all begin again
+			return // it was closed: connClosed has everything begin again
 		}
 		n.want.made(key, sub)
 	}
 }
 
 // flushed waits until the server has acted on all that was written. It reports
-// false when the connection was lost first; then the handlers tell.
+// false if the connection was lost first; then the handlers act on that.
 func (n *Node) flushed() bool {
 	for {
 		ctx, cancel := context.WithTimeout(n.ctx, 3*pingInterval)
@@ -331,8 +315,8 @@ func (n *Node) flushed() bool {
 
 func flush(ctx context.Context, conn *nats.Conn) error { return conn.FlushWithContext(ctx) }
 
-// reopen begins anew after a connection that nats.go has given up, such as one
-// that a server ended with an error that it does not know. It reports whether
+// reopen begins a new connection in place of one that nats.go has given up, such
+// as one that a server ended with an error unknown to nats.go. It reports whether
 // there is a connection to apply to.
 func (n *Node) reopen() bool {
 	pause(n.ctx, reconnectLongest)
@@ -355,10 +339,10 @@ func (n *Node) reopen() bool {
 	return true
 }
 
-// sayBack logs that the router is there.
+// sayBack logs that all interest is in force.
 func (n *Node) sayBack(took time.Duration) {
 	subscriptions, _ := n.want.counts()
 	st := n.link.stats()
-	n.cfg.Servers.Logger.Info("the router is there, and all interest is in force",
+	n.cfg.Servers.Logger.Info("connected to the router, and all interest is in force",
 		"url", st.URL, "subscriptions", subscriptions, "took_seconds", took.Seconds())
 }

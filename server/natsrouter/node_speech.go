@@ -16,12 +16,12 @@ import (
 	"example.org/comet/server/router"
 )
 
-// askSubject is where a request makes every node report at once.
+// askSubject takes requests for a report of every node.
 const askSubject = "comet.node"
 
-// NodeReport is what a node says of itself, as JSON on the subject
-// comet.node.<name>: every 2 s, and when a request on comet.node asks, then to
-// the one who asks. Counters are since the node started.
+// NodeReport is a node's report about itself, as JSON. The node publishes it on
+// comet.node.<name> every 2 s, and answers requests on comet.node with it.
+// Counters are since the node started.
 type NodeReport struct {
 	Name          string `json:"name"`
 	PID           int    `json:"pid"`
@@ -34,21 +34,21 @@ type NodeReport struct {
 	router.Counts // what it holds, routed and dropped, from whatever source
 
 	Received            uint64 `json:"received"`              // messages from NATS
-	Unaddressed         uint64 `json:"unaddressed"`           // of them, to ids with nobody here
+	Unaddressed         uint64 `json:"unaddressed"`           // of them, to ids that nobody is logged in as here
 	Published           uint64 `json:"published"`             // messages to NATS
 	DroppedSlowConsumer uint64 `json:"dropped_slow_consumer"` // messages that nats.go dropped
 }
 
-// speech is what a node says. Publishing may wait for a server that is slow to
-// take it, so it has a goroutine of its own.
+// speech is what a node publishes about itself. Publishing may block on a slow
+// server, so it has a goroutine of its own.
 type speech struct {
 	replies        chan reply
 	published      atomic.Uint64
 	answersDropped atomic.Uint64
 }
 
-// reply is an answer: to a message, how many connections it reached, and to a
-// question, a report.
+// reply is the answer to a message, how many connections it reached, or to a
+// request, a report.
 type reply struct {
 	to      string
 	reached int
@@ -57,9 +57,9 @@ type reply struct {
 
 func (s *speech) init() { s.replies = make(chan reply, 4096) }
 
-// listen subscribes to questions.
+// listen subscribes to requests for a report.
 func (s *speech) listen(conn *nats.Conn, feed chan *nats.Msg) {
-	// It fails on a connection that is closed, which its handler tells.
+	// It fails on a connection that is closed, which its handler notices.
 	_, _ = conn.ChanSubscribe(askSubject, feed)
 }
 
@@ -75,9 +75,9 @@ func (s *speech) put(r reply) {
 	}
 }
 
-// speak says what there is to say, until the node is closed.
+// speak publishes reports and answers, until the node is closed.
 func (n *Node) speak() {
-	every := time.NewTicker(nodeReportInterval)
+	every := time.NewTicker(ReportInterval)
 	defer every.Stop()
 	for {
 		select {
@@ -97,14 +97,14 @@ func (n *Node) speak() {
 	}
 }
 
-// report reports to whom it may concern, or to those who listen if to is empty.
-// While NATS is away there is nobody to report to.
+// report publishes a report on to, or on the node's own subject if to is empty.
+// While NATS is unreachable it does nothing.
 func (n *Node) report(to string, gone bool) {
 	if connected, _, _ := n.link.state(); !connected {
 		return
 	}
 	if to == "" {
-		to = nodeSubject + n.cfg.Name
+		to = ReportSubject + n.cfg.Name
 	}
 	st := n.Stats()
 	text, err := json.Marshal(NodeReport{
@@ -114,13 +114,13 @@ func (n *Node) report(to string, gone bool) {
 		Received: st.Received, Unaddressed: st.Unaddressed, Published: st.Published, DroppedSlowConsumer: st.DroppedSlowConsumer,
 	})
 	if err != nil {
-		n.cfg.Servers.Logger.Error("no report of this node can be written", "error", err)
+		n.cfg.Servers.Logger.Error("a report of this node cannot be encoded", "error", err)
 		return
 	}
 	_ = n.conn.Load().Publish(to, text) // the next one says the same, and more
 }
 
-// sayGoodbye makes the last report, and sees it off.
+// sayGoodbye publishes the last report, and waits until it is sent.
 func (n *Node) sayGoodbye() {
 	if connected, _, _ := n.link.state(); !connected {
 		return
@@ -137,8 +137,8 @@ func (n *Node) Publisher() router.Publisher { return &publisher{node: n} }
 // errAway is why nothing can be published.
 var errAway = errors.New("the router is away")
 
-// publisher publishes a series of messages, and knows whether their connection
-// was lost under them.
+// publisher publishes a series of messages, and notices if their connection is
+// lost.
 type publisher struct {
 	node       *Node
 	conn       *nats.Conn // of the messages since the last Confirm
@@ -169,9 +169,9 @@ func publishError(err error) error {
 	case errors.Is(err, nats.ErrReconnectBufExceeded), errors.Is(err, nats.ErrConnectionClosed):
 		return errAway
 	case errors.Is(err, nats.ErrMaxPayload):
-		return fmt.Errorf("the message is longer than the router takes (max_payload): %w", err)
+		return fmt.Errorf("the message is longer than the router accepts (max_payload): %w", err)
 	}
-	return fmt.Errorf("the router did not take it: %w", err)
+	return fmt.Errorf("the router did not accept it: %w", err)
 }
 
 // Confirm implements router.Publisher.
@@ -184,12 +184,12 @@ func (p *publisher) Confirm(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 3*pingInterval)
 	defer cancel()
 	if err := flush(ctx, conn); err != nil {
-		return fmt.Errorf("the router went away: %w", err)
+		return fmt.Errorf("the connection to the router was lost: %w", err)
 	}
 	if conn.Stats().Reconnects != p.reconnects {
-		return errors.New("the router went away and came back")
+		return errors.New("the connection to the router was lost and came back")
 	}
-	// The server says so of each message, but not of which.
+	// The server says so for each message, but not for which.
 	if err := conn.LastError(); errors.Is(err, nats.ErrPermissionViolation) && strings.Contains(err.Error(), `Publish to "`+p.node.cfg.Servers.SubjectPrefix) {
 		return fmt.Errorf("the router does not let us publish: %w", err)
 	}

@@ -6,8 +6,8 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// want is one subscription, and how often it is wanted: 24 bytes, and what
-// nats.go keeps for it some 300 more.
+// want is one subscription, and how many connections want it: 24 bytes. nats.go
+// keeps some 300 more for it.
 type want struct {
 	key  int64
 	sub  *nats.Subscription // nil until it has been made
@@ -39,7 +39,7 @@ func (e *want) wanted() bool         { return e.tag >= oneWant }
 // and leaves nothing behind as garbage; a map is twice that. The zero value is
 // empty. A want stays where it is until it is removed.
 type wantTable struct {
-	rows    []*[wantPage]want // row 0 is nobody's
+	rows    []*[wantPage]want // row 0 is not used
 	heads   []*[headPage]uint32
 	buckets uint32
 	used    int
@@ -55,8 +55,8 @@ const (
 func (t *wantTable) row(i uint32) *want    { return &t.rows[i/wantPage][i%wantPage] }
 func (t *wantTable) head(b uint32) *uint32 { return &t.heads[b/headPage][b%headPage] }
 
-// bucket is the low bits of a key's hash, as many as the table has doubled, one
-// fewer where that bucket is not split off yet.
+// bucket returns the low bits of a key's hash, as many as the table has doubled,
+// one fewer where that bucket is not split off yet.
 func (t *wantTable) bucket(key int64) uint32 {
 	h := uint32(uint64(key) * 0x9e3779b97f4a7c15 >> 32) // Knuth's multiplicative hash
 	mask := uint32(1)<<bits.Len32(t.buckets-1) - 1
@@ -103,7 +103,7 @@ func (t *wantTable) insert(key int64) *want {
 	return e
 }
 
-// remove takes out a key that is there.
+// remove removes a key that is there.
 func (t *wantTable) remove(key int64) {
 	at := t.head(t.bucket(key))
 	for t.row(*at).key != key {

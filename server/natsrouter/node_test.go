@@ -595,7 +595,7 @@ func TestRefusedSubscription(t *testing.T) {
 	w.waitReady(true)
 	w.stream("1")
 	w.waitReady(false)
-	if _, text := w.get("/readyz"); !strings.Contains(text, "does not let us ask") {
+	if _, text := w.get("/readyz"); !strings.Contains(text, "does not let this server subscribe") {
 		t.Errorf("/readyz says %q", text)
 	}
 	if code, answer := w.ask("POST", "/send/1", "m"); code != 503 || !strings.Contains(answer, "does not let us publish") {

@@ -2,7 +2,6 @@ package natsrouter
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"runtime"
@@ -15,26 +14,26 @@ import (
 	"example.org/comet/server/router"
 )
 
-// answerTimeout is how long a router may take to answer, or to read on; then it
-// counts as gone, and another one is sought.
+// answerTimeout is how long a router may take to answer, or to read on. Then it
+// counts as gone, and the sender connects to another one.
 const answerTimeout = 5 * time.Second
 
-// askEvery is how often a router is asked what it has taken, which bounds what
-// is unknown once it is lost.
+// askEvery is how often a router is asked to acknowledge, which bounds what is
+// unknown once it is lost.
 const askEvery = 50 * time.Millisecond
 
-// Sender publishes messages through NATS, for a generator. What was sent is what
-// a server of NATS is known to have taken: it answered a PING that came after
-// the message, on the same connection. To whom NATS takes it from there it does
-// not say, so the receipt's ReachUnknown is set.
+// Sender publishes messages through NATS, for a generator. The receipt counts a
+// message as sent once a NATS server has acknowledged it, by answering a PING
+// that came after the message on the same connection. NATS does not say whom the
+// message reaches from there, so the receipt's ReachUnknown is set.
 //
-// A connection that is lost is sought again at every server of the cluster,
-// those included that only the cluster told of. What it had taken and not
-// confirmed is unknown from then on: a new connection confirms nothing of an old
-// one. While a server reads nothing, a call may take as long as answerTimeout
-// whatever its context says.
+// After a loss, the sender reconnects to any server of the cluster, including
+// those that only the cluster named. What was sent and not acknowledged is
+// unknown from then on: a new connection acknowledges nothing of an old one.
+// While a server reads nothing, a call may take as long as answerTimeout whatever
+// its context says.
 //
-// One goroutine at a time uses it.
+// A Sender is for one goroutine at a time.
 type Sender struct {
 	servers Servers
 	receipt router.Receipt
@@ -43,29 +42,28 @@ type Sender struct {
 
 	// conn is nil before Open and after Close. It reconnects by itself.
 	conn *nats.Conn
-	// taken is of the connection that Open found, where its server, given how
-	// many messages went there, and booked how many of those are counted as sent.
-	taken         *taken
-	where         string
-	given, booked uint64
+	// acks is of the connection that Open found, and where its server. sent counts
+	// the messages written there, confirmed those of them in the receipt's Sent.
+	acks            *acks
+	where           string
+	sent, confirmed uint64
 	// asked is when the server was last asked, and asking who asks.
 	asked  time.Time
 	asking sync.WaitGroup
-	// breaks has an entry when conn broke since it was last looked at, and joins
-	// when it is there again. They tell without conn's lock, which it keeps
-	// while it dials.
+	// breaks has an entry if conn broke since the last look, and joins if it
+	// reconnected. They need no lock of conn, which holds it while it dials.
 	breaks, joins chan nats.Status
-	// lost tells that conn broke since Open, or Open was not called yet.
+	// lost: conn broke since Open, or Open was not called yet.
 	lost bool
-	// reason is why the servers cannot be reached, as far as is known, and told
-	// that a person was told of what is to be mended. NATS's goroutines set them.
+	// reason is why the servers cannot be reached, as far as is known. warned: it
+	// is final, and was logged. The goroutines of nats.go set them.
 	reason atomic.Pointer[error]
-	told   atomic.Bool
+	warned atomic.Bool
 
 	subject []byte
 }
 
-// NewSender makes a sender; it connects to nothing before Open.
+// NewSender returns a Sender, which connects to nothing before Open.
 func NewSender(servers Servers) (*Sender, error) {
 	if err := servers.Validate(); err != nil {
 		return nil, err
@@ -79,8 +77,8 @@ func NewSender(servers Servers) (*Sender, error) {
 	}, nil
 }
 
-// Open connects to a server. The first time that fails at once if none is there;
-// after an [router.ErrAway] it waits until one is there again, or ctx ends.
+// Open connects to a server. The first time it fails at once if none is there.
+// After an [router.ErrAway] it waits until one is there again, or ctx ends.
 func (s *Sender) Open(ctx context.Context) error {
 	if s.conn != nil && !s.conn.IsClosed() {
 		return s.rejoin(ctx)
@@ -98,7 +96,7 @@ func (s *Sender) Open(ctx context.Context) error {
 	)
 	switch {
 	case err == nil:
-	case ctx.Err() != nil || isFinal(err):
+	case ctx.Err() != nil || final(err):
 		return err
 	default:
 		return &awayError{err}
@@ -109,7 +107,7 @@ func (s *Sender) Open(ctx context.Context) error {
 	return s.rejoin(ctx)
 }
 
-// rejoin returns when the connection is there.
+// rejoin waits for the connection.
 func (s *Sender) rejoin(ctx context.Context) error {
 	for {
 		// In this order: a break that comes meanwhile is seen by the next Send.
@@ -117,12 +115,12 @@ func (s *Sender) rejoin(ctx context.Context) error {
 			<-s.breaks
 		}
 		if s.conn.IsConnected() {
-			s.taken = &taken{conn: s.conn, epoch: s.conn.Stats().Reconnects}
-			s.given, s.booked, s.asked = 0, 0, time.Now()
+			s.acks = &acks{conn: s.conn, epoch: s.conn.Stats().Reconnects}
+			s.sent, s.confirmed, s.asked = 0, 0, time.Now()
 			s.where = s.conn.ConnectedUrlRedacted()
 			s.lost = false
 			s.reason.Store(nil)
-			s.told.Store(false)
+			s.warned.Store(false)
 			return nil
 		}
 		if s.conn.IsClosed() {
@@ -136,12 +134,11 @@ func (s *Sender) rejoin(ctx context.Context) error {
 	}
 }
 
-// hear keeps why the servers cannot be reached, and tells of what a person must
-// mend.
+// hear keeps why the servers cannot be reached, and logs what a person must fix.
 func (s *Sender) hear(err error) {
 	s.reason.Store(&err)
-	if isFinal(err) && !s.told.Swap(true) {
-		s.servers.Logger.Warn("the router takes no more messages from here", "error", s.servers.explain(err))
+	if final(err) && !s.warned.Swap(true) {
+		s.servers.Logger.Warn("the router accepts no more messages from here", "error", s.servers.explain(err))
 	}
 }
 
@@ -155,6 +152,10 @@ func (s *Sender) unreachable() error {
 
 // Send buffers one message.
 func (s *Sender) Send(id int64, message []byte) error {
+	if len(message) > router.MaxMessage {
+		s.receipt.Refused++
+		return tooLong(id, message)
+	}
 	if s.broken() {
 		s.receipt.Refused++ // Flush says why
 		return nil
@@ -163,11 +164,11 @@ func (s *Sender) Send(id int64, message []byte) error {
 	err := s.conn.Publish(string(s.subject), message)
 	switch {
 	case err == nil:
-		s.given++
+		s.sent++
 		s.receipt.Unanswered++
 	case errors.Is(err, nats.ErrMaxPayload):
 		s.receipt.Refused++
-		return fmt.Errorf("natsrouter: a message of %d bytes for id %d is too long for the router at %s, which takes %d (its max_payload): %w", len(message), id, s.where, s.conn.MaxPayload(), err)
+		return fmt.Errorf("natsrouter: a message of %d bytes for id %d is too long for the router at %s, which accepts %d (its max_payload): %w", len(message), id, s.where, s.conn.MaxPayload(), err)
 	case errors.Is(err, nats.ErrReconnectBufExceeded), errors.Is(err, nats.ErrConnectionClosed):
 		// It broke a moment ago, and nothing is kept for later.
 		s.receipt.Refused++
@@ -175,14 +176,14 @@ func (s *Sender) Send(id int64, message []byte) error {
 	default:
 		// A write failed. What it had was dropped, this message or earlier ones,
 		// or a part of it was sent.
-		s.given++
+		s.sent++
 		s.receipt.Unanswered++
 		s.lost = true
 	}
 	return nil
 }
 
-// broken tells whether the connection was lost since Open.
+// broken reports whether the connection was lost since Open.
 func (s *Sender) broken() bool {
 	select {
 	case <-s.breaks:
@@ -192,11 +193,11 @@ func (s *Sender) broken() bool {
 	return s.lost
 }
 
-// Flush returns when everything is written. That is the work of a goroutine of
-// the client's, which was woken already.
+// Flush waits until everything is written. A goroutine of nats.go does that, and
+// has been woken already.
 func (s *Sender) Flush(ctx context.Context) error {
 	for !s.broken() {
-		if s.taken.hangs.Load() {
+		if s.acks.hangs.Load() {
 			return s.lose(s.noAnswer())
 		}
 		// While that goroutine writes, it holds a lock that this waits for. A
@@ -206,38 +207,38 @@ func (s *Sender) Flush(ctx context.Context) error {
 			return nil
 		}
 		if ctx.Err() != nil {
-			return fmt.Errorf("natsrouter: the router at %s takes no messages: %w", s.where, ctx.Err())
+			return fmt.Errorf("natsrouter: the router at %s accepts no messages: %w", s.where, ctx.Err())
 		}
 		runtime.Gosched()
 	}
 	return s.lose(errBroke)
 }
 
-// askNowAndThen has the server asked what it has taken, without waiting.
+// askNowAndThen has the server asked to acknowledge, without waiting.
 func (s *Sender) askNowAndThen() {
 	now := time.Now()
-	if s.receipt.Unanswered == 0 || now.Sub(s.asked) < s.askEvery || s.taken.asking.Swap(true) {
+	if s.receipt.Unanswered == 0 || now.Sub(s.asked) < s.askEvery || s.acks.asking.Swap(true) {
 		return
 	}
 	s.asked = now
-	taken, given := s.taken, s.given
+	acks, sent := s.acks, s.sent
 	s.asking.Go(func() {
 		// Close ends it too.
 		ctx, cancel := context.WithTimeout(context.Background(), s.answerTimeout)
 		defer cancel()
-		taken.askAside(ctx, given)
+		acks.askAside(ctx, sent)
 	})
 }
 
-// Settle returns when the server is known to have taken what was sent.
+// Settle waits until the server has acknowledged everything.
 func (s *Sender) Settle(ctx context.Context) error {
 	if err := s.Flush(ctx); err != nil || s.Receipt().Unanswered == 0 {
 		return err
 	}
 	bounded, cancel := context.WithTimeout(ctx, s.answerTimeout)
 	defer cancel()
-	err := s.taken.ask(bounded, s.given)
-	s.book()
+	err := s.acks.ask(bounded, s.sent)
+	s.confirm()
 	switch {
 	case err == nil:
 		return nil
@@ -254,22 +255,22 @@ func (s *Sender) Settle(ctx context.Context) error {
 
 func (s *Sender) noAnswer() error { return fmt.Errorf("no answer after %v", s.answerTimeout) }
 
-// book counts as sent what the server has taken.
-func (s *Sender) book() {
-	if s.taken == nil {
+// confirm counts as sent what the server has acknowledged.
+func (s *Sender) confirm() {
+	if s.acks == nil {
 		return
 	}
-	if messages := s.taken.messages.Load(); messages > s.booked {
-		s.receipt.Sent += messages - s.booked
-		s.receipt.Unanswered -= messages - s.booked
-		s.booked = messages
+	if messages := s.acks.messages.Load(); messages > s.confirmed {
+		s.receipt.Sent += messages - s.confirmed
+		s.receipt.Unanswered -= messages - s.confirmed
+		s.confirmed = messages
 	}
 }
 
-// giveUp counts as unknown what the server is not known to have taken.
+// giveUp counts as unknown what the server has not acknowledged.
 func (s *Sender) giveUp() (unknown uint64) {
-	s.book()
-	s.taken = nil
+	s.confirm()
+	s.acks = nil
 	unknown = s.receipt.Unanswered
 	s.receipt.Unknown += unknown
 	s.receipt.Unanswered = 0
@@ -277,9 +278,9 @@ func (s *Sender) giveUp() (unknown uint64) {
 	return unknown
 }
 
-// lose books that the connection went, and has another one sought.
+// lose counts what is lost with the connection, and has nats.go reconnect.
 func (s *Sender) lose(cause error) error {
-	if s.taken != nil && s.conn.IsConnected() && s.conn.Stats().Reconnects == s.taken.epoch {
+	if s.acks != nil && s.conn.IsConnected() && s.conn.Stats().Reconnects == s.acks.epoch {
 		_ = s.conn.ForceReconnect() // fails only for one that is closed
 	}
 	return &awayError{fmt.Errorf("natsrouter: lost the router at %s (%w): %s; see that it runs, its log should say why it went", s.where, cause, whatIsUnknown(s.giveUp()))}
@@ -292,9 +293,9 @@ func whatIsUnknown(messages uint64) string {
 	return fmt.Sprintf("what became of %d messages is unknown, each may or may not have been delivered", messages)
 }
 
-// Receipt is what is known so far.
+// Receipt returns what is known so far.
 func (s *Sender) Receipt() router.Receipt {
-	s.book()
+	s.confirm()
 	return s.receipt
 }
 
@@ -320,20 +321,3 @@ func (s *Sender) Close(ctx context.Context) error {
 type awayError struct{ error }
 
 func (e *awayError) Unwrap() []error { return []error{router.ErrAway, e.error} }
-
-// isFinal tells that a person must mend something before a connection can come
-// about.
-func isFinal(err error) bool {
-	if _, untrusted := errors.AsType[*tls.CertificateVerificationError](err); untrusted {
-		return true
-	}
-	for _, final := range []error{
-		nats.ErrAuthorization, nats.ErrAuthExpired, nats.ErrAuthRevoked, nats.ErrAccountAuthExpired,
-		nats.ErrSecureConnWanted, nats.ErrSecureConnRequired,
-	} {
-		if errors.Is(err, final) {
-			return true
-		}
-	}
-	return false
-}

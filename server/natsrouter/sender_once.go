@@ -2,16 +2,20 @@ package natsrouter
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"example.org/comet/server/router"
 )
 
-// How long Publish waits for the first node that says whom it reached, and from
-// then on for others.
+// How long Publish waits for the first node to answer, and then for others.
 const (
 	firstAnswer   = time.Second
 	furtherAnswer = 100 * time.Millisecond
@@ -19,21 +23,28 @@ const (
 
 // Reach is whom one message reached.
 type Reach struct {
-	// Known tells that Connections means something: a node answered, or NATS
-	// said that there is none. Without it the message was published to
-	// subscribers that are no nodes, or whose answer is late.
+	// Known reports whether Connections means something: a node answered, or
+	// nobody subscribes to the id. If not, the message went to subscribers that are
+	// no nodes or answered too late, or Unready says more.
 	Known bool
 	// Connections is how many it was queued to.
 	Connections uint64
+	// Unready names the nodes whose subscriptions are not all in force, such as one
+	// that the router refuses. Nobody subscribes to the id, but a connection of
+	// theirs may be logged in as it.
+	Unready string
 }
 
-// Publish sends one message, and waits for those who have a use for it to say
+// Publish sends one message, and waits for the nodes that subscribe to it to say
 // how many connections they queued it to: up to a second for the first, and a
-// tenth of a second more for the others. Where nobody has a use for it NATS says
-// so at once. What a node answers later is not counted.
+// tenth of a second more for the others. Later answers do not count. If nobody
+// subscribes, NATS says so at once, and the nodes are asked whether they should.
 func Publish(ctx context.Context, servers Servers, id int64, message []byte) (Reach, error) {
 	if err := servers.Validate(); err != nil {
 		return Reach{}, err
+	}
+	if len(message) > router.MaxMessage {
+		return Reach{}, tooLong(id, message)
 	}
 	servers = servers.withDefaults()
 	conn, err := servers.connect(ctx,
@@ -47,7 +58,7 @@ func Publish(ctx context.Context, servers Servers, id int64, message []byte) (Re
 	defer conn.Close()
 	o := once{conn: conn, servers: servers, where: conn.ConnectedUrlRedacted()}
 	if limit := conn.MaxPayload(); int64(len(message)) > limit {
-		return Reach{}, fmt.Errorf("natsrouter: a message of %d bytes is too long for the router at %s, which takes %d (its max_payload)", len(message), o.where, limit)
+		return Reach{}, fmt.Errorf("natsrouter: a message of %d bytes is too long for the router at %s, which accepts %d (its max_payload)", len(message), o.where, limit)
 	}
 	// Answers need a subject that this client may listen on.
 	inbox := conn.NewInbox()
@@ -55,29 +66,39 @@ func Publish(ctx context.Context, servers Servers, id int64, message []byte) (Re
 	if err != nil {
 		return Reach{}, fmt.Errorf("natsrouter: the router at %s: %w", o.where, err)
 	}
-	if err := o.taken(ctx, "nothing was sent", "listen for answers on _INBOX.>"); err != nil {
+	if err := o.acked(ctx, "nothing was sent", "listen for answers on _INBOX.>"); err != nil {
 		return Reach{}, err
 	}
 	subject := string(appendSubject(nil, servers.SubjectPrefix, id))
 	if err := conn.PublishRequest(subject, inbox, message); err != nil {
 		return Reach{}, fmt.Errorf("natsrouter: cannot publish to the router at %s: %w", o.where, err)
 	}
-	if err := o.taken(ctx, whatIsUnknown(1), "publish on "+allSubject(servers.SubjectPrefix)); err != nil {
+	if err := o.acked(ctx, whatIsUnknown(1), "publish on "+allSubject(servers.SubjectPrefix)); err != nil {
 		return Reach{}, err
 	}
-	return collect(ctx, answers)
+	reach, err := collect(ctx, answers)
+	if err == nil && reach == (Reach{Known: true}) {
+		reach.Unready = o.unready(ctx)
+		reach.Known = reach.Unready == ""
+	}
+	return reach, err
 }
 
-// once is the connection that takes one message.
+// tooLong explains the limit that is the same for all ways to send.
+func tooLong(id int64, message []byte) error {
+	return fmt.Errorf("natsrouter: a message of %d bytes for id %d: %w", len(message), id, router.ErrTooLong)
+}
+
+// once is a connection for one message.
 type once struct {
 	conn    *nats.Conn
 	servers Servers
 	where   string
 }
 
-// taken returns when the server has taken what was written so far. Its error
-// says what is the outcome otherwise, or what is not allowed.
-func (o *once) taken(ctx context.Context, otherwise, allowed string) error {
+// acked waits until the server has acknowledged what was written so far. Its
+// error says what the outcome is otherwise, or what is not allowed.
+func (o *once) acked(ctx context.Context, otherwise, allowed string) error {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	if err := o.conn.FlushWithContext(ctx); err != nil {
@@ -89,9 +110,38 @@ func (o *once) taken(ctx context.Context, otherwise, allowed string) error {
 	return nil
 }
 
-// forbidden explains that the server lets us in, but not do that.
+// forbidden explains that the server let us in, but forbids what.
 func forbidden(where, what string, err error) error {
 	return fmt.Errorf("natsrouter: the router at %s does not let us %s: give credentials that may: %w", where, what, err)
+}
+
+// unready asks the nodes of this prefix whether all their subscriptions are in
+// force, and names those that say no. Nodes that may not be asked are not named.
+func (o *once) unready(ctx context.Context) string {
+	inbox := o.conn.NewInbox()
+	reports, err := o.conn.SubscribeSync(inbox)
+	if err != nil || o.conn.PublishRequest(askSubject, inbox, nil) != nil {
+		return "" // the connection is lost
+	}
+	var names []string
+	deadline := time.Now().Add(firstAnswer)
+	for heard := false; ; {
+		answer, err := nextAnswer(ctx, reports, deadline)
+		if err != nil {
+			slices.Sort(names)
+			return strings.Join(names, ", ")
+		}
+		var report NodeReport
+		if json.Unmarshal(answer.Data, &report) != nil {
+			continue // of a subscriber that is no node
+		}
+		if report.Prefix == o.servers.SubjectPrefix && !report.Ready {
+			names = append(names, report.Name)
+		}
+		if !heard {
+			heard, deadline = true, time.Now().Add(furtherAnswer)
+		}
+	}
 }
 
 // collect adds up what the nodes answer.

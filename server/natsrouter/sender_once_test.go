@@ -42,12 +42,12 @@ func TestPublish(t *testing.T) {
 	}{
 		{"nobody", nil, Reach{Known: true}},
 		{"a node with another id", map[string]string{"comet.msg.0.122": "1"}, Reach{Known: true}},
-		{"a node", map[string]string{"comet.msg.0.123": "2"}, Reach{true, 2}},
-		{"nodes", map[string]string{"comet.msg.0.123": "2", block: "0", all: "3"}, Reach{true, 5}},
+		{"a node", map[string]string{"comet.msg.0.123": "2"}, Reach{Known: true, Connections: 2}},
+		{"nodes", map[string]string{"comet.msg.0.123": "2", block: "0", all: "3"}, Reach{Known: true, Connections: 5}},
 		{"nodes that hold nobody", map[string]string{block: "0", all: "0"}, Reach{Known: true}},
 		{"a subscriber that is no node", map[string]string{all: ""}, Reach{}},
 		{"one that answers something else", map[string]string{all: "thanks", "comet.*.*.*": "-1"}, Reach{}},
-		{"a node among others", map[string]string{all: "thanks", block: "1"}, Reach{true, 1}},
+		{"a node among others", map[string]string{all: "thanks", block: "1"}, Reach{Known: true, Connections: 1}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -75,7 +75,7 @@ func TestPublishThroughCluster(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return got == Reach{true, 2}
+		return got == Reach{Known: true, Connections: 2}
 	})
 }
 

@@ -306,7 +306,7 @@ func TestUnnoticedReconnect(t *testing.T) {
 			t.Fatal(err)
 		}
 		p.cut()
-		awaitThat(t, "the client reconnected", func() bool { return s.conn.Stats().Reconnects > s.taken.epoch && s.conn.IsConnected() })
+		awaitThat(t, "the client reconnected", func() bool { return s.conn.Stats().Reconnects > s.acks.epoch && s.conn.IsConnected() })
 		if !seen {
 			for len(s.breaks) > 0 {
 				<-s.breaks

@@ -16,9 +16,8 @@ import (
 // Servers says how to reach the NATS servers that messages go through. Only
 // URLs must be set.
 type Servers struct {
-	// URLs are those of one server, or of several of one cluster, of which any
-	// that is there will do: nats://host:port, or tls://host:port. No port means
-	// 4222.
+	// URLs are those of one server, or of several of one cluster, any of which will
+	// do: nats://host:port, or tls://host:port. No port means 4222.
 	URLs []string
 	// Credentials lets this client in: "user:password", a token, or the text of
 	// a NATS .creds file. Empty is none.
@@ -27,16 +26,16 @@ type Servers struct {
 	// instead of the system's; CertFile and KeyFile are this client's own.
 	CAFile, CertFile, KeyFile string
 	// SubjectPrefix is what the subjects of messages begin with; empty means
-	// DefaultSubjectPrefix. All that are to hear of each other have the same.
+	// DefaultSubjectPrefix. Servers and senders that belong together share it.
 	SubjectPrefix string
 	// Name is what the servers' own lists call this client.
 	Name string
-	// Logger is told when the servers go and come back. nil discards that.
+	// Logger takes diagnostics, such as lost connections; nil discards them.
 	Logger *slog.Logger
 }
 
-// How soon a lost server is sought again, and how soon one that went without a
-// word is noticed: after two pings without an answer.
+// How soon reconnecting begins, and how soon the loss of a server that went
+// without a word is noticed: after two pings without an answer.
 const (
 	reconnectFirst   = 50 * time.Millisecond
 	reconnectLongest = 500 * time.Millisecond
@@ -57,7 +56,7 @@ func (s Servers) withDefaults() Servers {
 	return s
 }
 
-// Validate names everything that cannot be.
+// Validate returns an error that names everything that cannot be.
 func (s Servers) Validate() error {
 	s = s.withDefaults()
 	var errs []error
@@ -66,7 +65,7 @@ func (s Servers) Validate() error {
 		bad("no router: give one, such as nats://127.0.0.1:4222")
 	}
 	for _, u := range s.URLs {
-		if err := checkURL(u); err != nil {
+		if err := CheckURL(u); err != nil {
 			bad("router %w", err)
 		}
 	}
@@ -84,13 +83,14 @@ func (s Servers) Validate() error {
 			bad("%w", err)
 		}
 	}
-	if _, err := s.login(); err != nil {
+	if _, err := s.Login(); err != nil {
 		bad("%w", err)
 	}
 	return errors.Join(errs...)
 }
 
-func checkURL(text string) error {
+// CheckURL returns what is wrong with the URL of a NATS server.
+func CheckURL(text string) error {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil || u.Host == "":
@@ -99,13 +99,14 @@ func checkURL(text string) error {
 		return fmt.Errorf("%q: the scheme must be nats or tls, as in nats://%s", text, u.Host)
 	case u.User != nil:
 		// Every user of the machine sees the arguments of a program.
-		return fmt.Errorf("%s://%s: credentials do not belong into the address: put them into a file or the environment", u.Scheme, u.Host)
+		return fmt.Errorf("%s://%s: credentials do not belong in the address: put them into a file or the environment", u.Scheme, u.Host)
 	}
 	return nil
 }
 
-// login is the option that lets this client in, nil for none.
-func (s Servers) login() (nats.Option, error) {
+// Login returns the option of nats.Connect that lets this client in, nil for
+// none.
+func (s Servers) Login() (nats.Option, error) {
 	text := strings.TrimSpace(s.Credentials)
 	switch {
 	case text == "":
@@ -121,12 +122,12 @@ func (s Servers) login() (nats.Option, error) {
 	return nats.Token(text), nil
 }
 
-// connect reaches a server, or with nats.RetryOnFailedConnect among the options
-// goes on trying. A connection that is lost is sought again for ever, at any of
-// the servers; what is published meanwhile is refused rather than kept for
-// later, so that its publisher knows.
+// connect connects to a server, or with nats.RetryOnFailedConnect among the
+// options goes on trying. After a loss it reconnects to any of the servers,
+// however long that takes; what is published meanwhile is refused rather than
+// kept for later, so that its publisher knows.
 func (s Servers) connect(ctx context.Context, options ...nats.Option) (*nats.Conn, error) {
-	login, err := s.login()
+	login, err := s.Login()
 	if err != nil {
 		return nil, fmt.Errorf("natsrouter: %w", err)
 	}
@@ -138,7 +139,7 @@ func (s Servers) connect(ctx context.Context, options ...nats.Option) (*nats.Con
 		nats.MaxReconnects(-1),
 		nats.ReconnectBufSize(-1),
 		nats.CustomReconnectDelay(reconnectDelay),
-		nats.IgnoreAuthErrorAbort(), // credentials may be mended while we wait
+		nats.IgnoreAuthErrorAbort(), // credentials may be corrected while we wait
 	}
 	if login != nil {
 		all = append(all, login)
@@ -159,12 +160,12 @@ func (s Servers) connect(ctx context.Context, options ...nats.Option) (*nats.Con
 	return conn, nil
 }
 
-// reconnectDelay is the wait before all servers are tried once more.
+// reconnectDelay returns the wait before all servers are tried once more.
 func reconnectDelay(attempts int) time.Duration {
 	return min(reconnectFirst<<min(attempts-1, 10), reconnectLongest)
 }
 
-// explain says what a failure to connect means and what to do about it.
+// explain wraps a failure to connect with what it means and what to do.
 func (s Servers) explain(err error) error {
 	where := strings.Join(s.URLs, ", ")
 	switch {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // DefaultSubjectPrefix is what the subjects of messages begin with.
@@ -14,8 +15,14 @@ const DefaultSubjectPrefix = "comet.msg"
 // for all of them with one wildcard.
 const BlockSize = 1024
 
-// nodeSubject is followed by a node's name: there it reports what it holds.
-const nodeSubject = "comet.node."
+// ReportSubject is followed by a node's name: there it publishes its NodeReport.
+const ReportSubject = "comet.node."
+
+// ReportInterval is how often a node reports.
+const ReportInterval = 2 * time.Second
+
+// ClientName returns what the NATS servers' lists of clients call a node.
+func ClientName(node string) string { return "comet serve " + node }
 
 // appendSubject appends the subject of messages to id.
 func appendSubject(dst []byte, prefix string, id int64) []byte {
@@ -26,27 +33,39 @@ func appendSubject(dst []byte, prefix string, id int64) []byte {
 	return strconv.AppendInt(dst, id, 10)
 }
 
-// blockSubject is the wildcard of all messages to ids of a block.
+// blockSubject returns the wildcard of all messages to ids of a block.
 func blockSubject(prefix string, block int64) string {
 	return prefix + "." + strconv.FormatInt(block, 10) + ".*"
 }
 
-// allSubject is the wildcard of all messages.
+// allSubject returns the wildcard of all messages.
 func allSubject(prefix string) string { return prefix + ".*.*" }
 
-// subjectID is the id at the end of a subject. It reports false for a subject
-// that is not of ours; anybody may publish anything on NATS.
-func subjectID(subject string) (id int64, ok bool) {
-	digits := subject[strings.LastIndexByte(subject, '.')+1:]
-	if digits == "" || digits[0] < '0' || digits[0] > '9' { // ParseInt takes a sign
-		return 0, false
-	}
-	id, err := strconv.ParseInt(digits, 10, 64)
-	return id, err == nil
+// subjectID returns the id that a message on subject is for. It reports false
+// for every subject but the one that appendSubject makes: anybody may publish
+// anything on NATS, and a subject that a wildcard matches reaches some nodes and
+// not others.
+func subjectID(prefix, subject string) (id int64, ok bool) {
+	rest, ours := strings.CutPrefix(subject, prefix)
+	rest, dot := strings.CutPrefix(rest, ".")
+	block, digits, two := strings.Cut(rest, ".")
+	id, isID := wholeNumber(digits)
+	of, isBlock := wholeNumber(block)
+	return id, ours && dot && two && isID && isBlock && of == id/BlockSize
 }
 
-// checkPrefix refuses what NATS would not take as the beginning of a subject,
-// or as something else than it looks like.
+// wholeNumber reads digits as strconv.AppendInt writes them: without a sign and
+// without zeros in front.
+func wholeNumber(digits string) (n int64, ok bool) {
+	if digits == "" || digits[0] < '0' || digits[0] > '9' || digits[0] == '0' && len(digits) > 1 {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(digits, 10, 64)
+	return n, err == nil
+}
+
+// checkPrefix refuses what NATS would not accept as the beginning of a subject,
+// or would read as something else.
 func checkPrefix(prefix string) error {
 	for token := range strings.SplitSeq(prefix, ".") {
 		if token == "" || bytes.ContainsAny([]byte(token), " \t\r\n*>") {

@@ -20,7 +20,7 @@ func TestSubjects(t *testing.T) {
 		if subject != c.subject {
 			t.Errorf("the subject of %d is %s, want %s", c.id, subject, c.subject)
 		}
-		if id, ok := subjectID(subject); !ok || id != c.id {
+		if id, ok := subjectID(DefaultSubjectPrefix, subject); !ok || id != c.id {
 			t.Errorf("the id of %s is %d, %v", subject, id, ok)
 		}
 		if wildcard := blockSubject(DefaultSubjectPrefix, c.id/BlockSize); !strings.HasPrefix(subject, strings.TrimSuffix(wildcard, "*")) {
@@ -30,8 +30,14 @@ func TestSubjects(t *testing.T) {
 }
 
 func TestSubjectOfOthers(t *testing.T) {
-	for _, subject := range []string{"", "comet.msg.0.", "comet.msg.0.x", "comet.msg.0.-1", "comet.msg.0.+1", "comet.msg.0.9223372036854775808", "1 2"} {
-		if id, ok := subjectID(subject); ok {
+	for _, subject := range []string{
+		"", "comet", "comet.msg", "comet.msg.", "comet.msg.0", "comet.msg.0.", "comet.msg..1", "comet.msg.0.x", "comet.msg.0.-1", "comet.msg.0.+1",
+		"comet.msg.0.*", "comet.msg.*.1", "comet.msg.*.*", "comet.msg.>", "comet.msg.0.>", // wildcards are literal in what is published
+		"comet.msg.1.1", "comet.msg.0.1024", "comet.msg.0.01", "comet.msg.00.1", "comet.msg.0.1.", "comet.msg.0.1.1", "comet.msg.-0.1",
+		"comet.msg.9007199254740992.9223372036854775808", "comet.msg.0.9223372036854775808", "comet.msg.18014398509481984.1",
+		"comet.msgs.0.1", "comet.msg0.1", "Comet.msg.0.1", "other.0.1", "0.1", "1 2", "comet.msg.0.１", "comet.msg.0.1 ",
+	} {
+		if id, ok := subjectID(DefaultSubjectPrefix, subject); ok {
 			t.Errorf("%q is taken for a message to %d", subject, id)
 		}
 	}
@@ -64,4 +70,16 @@ func TestServersValidate(t *testing.T) {
 			t.Errorf("the error tells the password: %v", err)
 		}
 	}
+}
+
+// FuzzSubjectID: the one subject that is taken for a message to an id is the one
+// that is made for it.
+func FuzzSubjectID(f *testing.F) {
+	f.Add("comet.msg.0.123")
+	f.Add("comet.msg.1.1024")
+	f.Fuzz(func(t *testing.T, subject string) {
+		if id, ok := subjectID(DefaultSubjectPrefix, subject); ok && (id < 0 || string(appendSubject(nil, DefaultSubjectPrefix, id)) != subject) {
+			t.Errorf("%q is taken for a message to %d", subject, id)
+		}
+	})
 }

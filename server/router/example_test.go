@@ -24,12 +24,12 @@ func Example() {
 	r := new(router.Local)
 	m := r.Join(printer{})
 	m.Login(router.Conn{Slot: 1}, 123)
-	m.Login(router.Conn{Slot: 1}, 124) // one connection, several ids
-	fmt.Println("reached:", r.Send(123, []byte("Hello World")))
+	m.Login(router.Conn{Slot: 1}, 124)              // one connection, several ids
+	fmt.Println(r.Send(123, []byte("Hello World"))) // to one connection, and no inbox was full
 	m.Logout(1, nil)
-	fmt.Println("reached:", r.Send(123, []byte("Anybody?")))
+	fmt.Println(r.Send(123, []byte("Anybody?")))
 	// Output:
 	// connection 1: Hello World
-	// reached: 1
-	// reached: 0
+	// 1 0
+	// 0 0
 }

@@ -2,20 +2,20 @@ package router
 
 import "context"
 
-// Exchange joins the Local of this process to those of other processes: it
-// brings in the messages for ids that are wanted here, and takes out those that
-// are published here. Its methods are safe for concurrent use. Those that an
-// event loop calls (Want, Drop, Settled, Up) never wait for the network.
+// Exchange joins the Local of this process to those of other processes. It brings
+// in the messages for ids that are logged in here, and takes out those that are
+// published here. Its methods are safe for concurrent use. Those that an event
+// loop calls (Want, Drop, Settled, Up) never wait for the network.
 type Exchange interface {
 	// Start is called once, before anything else but Stats and Ready.
 	Start(Home)
 
 	// Want asks for the messages to ids, once for each connection that is logged
-	// in as them. They come from when Settled has reached ticket.
+	// in as them. They come as soon as Settled has reached ticket.
 	Want(ids []int64) (ticket uint64)
-	// Drop ends what one Want has asked for.
+	// Drop undoes one Want.
 	Drop(ids []int64)
-	// Settled is up to which ticket messages come in.
+	// Settled returns up to which ticket messages come in.
 	Settled() (ticket uint64)
 	// Up reports whether the exchange is reached and all that was ever settled
 	// is in force. While it is not, Settled does not advance.
@@ -24,13 +24,13 @@ type Exchange interface {
 	// Publisher begins a series of messages to the other processes.
 	Publisher() Publisher
 
-	// Ready is nil when messages flow both ways, and otherwise says why not.
+	// Ready returns why messages do not flow both ways, nil if they do.
 	Ready() error
-	// Stats are the figures so far. It is cheap.
+	// Stats returns the figures so far. It is cheap.
 	Stats() ExchangeStats
 
-	// Leave ends all that is wanted, and returns when what was under way has been
-	// sent to Local, or ctx has ended. Every ticket counts as settled then.
+	// Leave undoes every Want, and returns when what was under way has been sent to
+	// Local, or ctx has ended. Every ticket counts as settled then.
 	Leave(ctx context.Context)
 	// Close ends the exchange. It may be called without Start, and twice.
 	Close()
@@ -39,53 +39,51 @@ type Exchange interface {
 // Publisher publishes messages to the other processes, never to this one. It is
 // for one goroutine.
 type Publisher interface {
-	// Publish hands a message over, or returns why that cannot be now. A message
-	// is on its way for certain only after Confirm.
+	// Publish hands a message over, or returns why it cannot. A message is on its
+	// way for certain only after Confirm.
 	Publish(id int64, message []byte) error
-	// Confirm waits until the exchange has taken every message since the last
-	// Confirm. After an error nobody knows which of them it has.
+	// Confirm waits until every message since the last Confirm is acknowledged.
+	// After an error each of them may or may not have arrived.
 	Confirm(ctx context.Context) error
 }
 
 // Home is the process that an Exchange works for.
 type Home struct {
-	// Local takes the messages that come in. Nobody is waited for: what its
-	// members cannot take they drop, and count.
+	// Local takes the messages that come in. The exchange waits for no member: what
+	// an inbox cannot take, it drops and counts.
 	Local *Local
 	// Settled is called when Settled has advanced or Up has changed. It must not
 	// block or call the exchange.
 	Settled func()
-	// Counts are the figures of this process, for the others to see.
+	// Counts returns the figures of this process, for the others to see.
 	Counts func() Counts
 }
 
 // Counts are the figures of one process.
 type Counts struct {
-	Connections    int64  `json:"connections"`     // open streams
-	Logins         int    `json:"logins"`          // pairs of connection and id
-	Routed         uint64 `json:"routed"`          // messages queued, once per connection
-	DroppedClosed  uint64 `json:"dropped_closed"`  // messages whose connection had gone
-	DroppedSlow    uint64 `json:"dropped_slow"`    // messages over a connection's backlog
-	DroppedOverrun uint64 `json:"dropped_overrun"` // messages over what an event loop's inbox holds
+	Connections int64  `json:"connections"` // open streams
+	Logins      int    `json:"logins"`      // pairs of connection and id
+	Routed      uint64 `json:"routed"`      // messages queued, once per connection
+	Drops
 }
 
 // ExchangeStats is the state of an exchange and its counters since it started.
 type ExchangeStats struct {
 	Name                string  `json:"name"`                  // of this process
 	Connected           bool    `json:"connected"`             // to the URL below
-	URL                 string  `json:"url"`                   // of the server, or the last one; empty before the first
-	SinceSeconds        float64 `json:"since_seconds"`         // how long it has been so
-	Ready               bool    `json:"ready"`                 // connected, and every settled subscription is in force
-	Reconnects          uint64  `json:"reconnects"`            // times that it came back
-	Interest            string  `json:"interest"`              // how ids are asked for
-	Subscriptions       int     `json:"subscriptions"`         // asked for
-	Pending             int     `json:"pending"`               // of them, not acknowledged yet
-	Received            uint64  `json:"received"`              // messages that came in
+	URL                 string  `json:"url"`                   // of the other side, or the last one; empty before the first
+	SinceSeconds        float64 `json:"since_seconds"`         // since connected last changed
+	Ready               bool    `json:"ready"`                 // connected, and every settled Want is in force
+	Reconnects          uint64  `json:"reconnects"`            // times that the connection came back
+	Interest            string  `json:"interest"`              // how ids are asked for: exact, block or all
+	Subscriptions       int     `json:"subscriptions"`         // requests for ids that are wanted
+	Pending             int     `json:"pending"`               // of them, not in force yet
+	Received            uint64  `json:"received"`              // messages that came in, each once
 	Routed              uint64  `json:"routed"`                // of them, queued, once per connection
-	Unaddressed         uint64  `json:"unaddressed"`           // of them, to ids with nobody here
+	Unaddressed         uint64  `json:"unaddressed"`           // of them, to ids that nobody is logged in as here
 	Published           uint64  `json:"published"`             // messages that went out
-	DroppedSlowConsumer uint64  `json:"dropped_slow_consumer"` // messages that came in faster than they were looked at
+	DroppedSlowConsumer uint64  `json:"dropped_slow_consumer"` // messages lost before they could be received; not in received
 	AnswersDropped      uint64  `json:"answers_dropped"`       // answers to senders that could not be sent
-	Refused             uint64  `json:"refused"`               // subscriptions that the server did not allow
+	Refused             uint64  `json:"refused"`               // requests that the other side did not allow
 	LastError           string  `json:"last_error,omitempty"`  // what went wrong last
 }

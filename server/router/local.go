@@ -2,14 +2,12 @@ package router
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"sync"
 	"sync/atomic"
 )
 
-// Local is a Router in this process's memory. The zero value is ready. All
-// methods are safe for concurrent use.
+// Local routes in this process's memory. The zero value is ready. All methods
+// are safe for concurrent use.
 //
 // It costs 40 bytes per login (32 for itself, 4 for its bucket and 4 for its
 // slot), in pages, without a pointer for the garbage collector to follow:
@@ -32,8 +30,6 @@ const (
 	shardBits  = 4
 	shardCount = 1 << shardBits
 )
-
-var _ Router = (*Local)(nil)
 
 // Member is one owner of connections. Its own methods are for one goroutine at
 // a time.
@@ -95,27 +91,34 @@ func (m *Member) Logout(slot uint32, ids []int64) []int64 {
 	return ids
 }
 
-// Send implements Router.
-func (l *Local) Send(id int64, message []byte) (reached int) {
+// Send queues message to every connection logged in as id. It returns for how
+// many that was done, and how many inboxes were too full. If both are 0, nobody
+// is logged in as id. Call Flush when there is no more to send for now.
+func (l *Local) Send(id int64, message []byte) (reached, overrun int) {
 	h := hash(id)
 	s := l.shard(h)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.used == 0 {
-		return 0
+		return 0, 0
 	}
 	members := *l.members.Load()
 	for at := *s.bucket(h); at != 0; {
 		entry := s.logins.at(at)
-		if entry.id == id && members[entry.member].inbox.Deliver(entry.conn, message) {
-			reached++
+		if entry.id == id {
+			if members[entry.member].inbox.Deliver(entry.conn, message) {
+				reached++
+			} else {
+				overrun++
+			}
 		}
 		at = entry.next
 	}
-	return reached
+	return reached, overrun
 }
 
-// Flush implements Router. All members are woken before one is waited for: a
+// Flush lets the members deliver what was sent since the last Flush, and waits
+// for those that are behind. It wakes all members before it waits for one: a
 // member that is behind must not keep the others asleep over their messages.
 func (l *Local) Flush(ctx context.Context) error {
 	l.Wake()
@@ -153,63 +156,4 @@ func (l *Local) Logins() int {
 		s.mu.Unlock()
 	}
 	return n
-}
-
-// Check compares both directions of the table and returns what does not agree.
-// It is for tests, while nobody logs in or out.
-func (l *Local) Check() error {
-	var errs []error
-	byID, err := l.countByID()
-	errs = append(errs, err)
-	byConn := 0
-	if members := l.members.Load(); members != nil {
-		for _, m := range *members {
-			n, err := m.check()
-			byConn += n
-			errs = append(errs, err)
-		}
-	}
-	if byID != byConn || byID != l.Logins() {
-		errs = append(errs, fmt.Errorf("router: %d logins by id, %d by connection, %d counted", byID, byConn, l.Logins()))
-	}
-	return errors.Join(errs...)
-}
-
-// countByID walks every bucket.
-func (l *Local) countByID() (n int, err error) {
-	for i := range l.shards {
-		s := &l.shards[i]
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		for b := range s.buckets {
-			prev := uint32(0)
-			for at := *s.heads.at(b); at != 0; at = s.logins.at(at).next {
-				if s.logins.at(at).prev != prev {
-					err = fmt.Errorf("router: in bucket %d of shard %d login %d follows %d, and has it that %d is before it", b, i, at, prev, s.logins.at(at).prev)
-				}
-				prev = at
-				h := hash(s.logins.at(at).id)
-				if s.bucketOf(h) != b || h>>(64-shardBits) != uint64(i) {
-					err = fmt.Errorf("router: id %d stands in bucket %d of shard %d, where it is not looked for", s.logins.at(at).id, b, i)
-				}
-				n++
-			}
-		}
-	}
-	return n, err
-}
-
-// check walks the logins of every slot.
-func (m *Member) check() (n int, err error) {
-	for slot := range m.first.len() {
-		for r := *m.first.at(slot); r != 0; n++ {
-			s, at := m.local.deref(r)
-			entry := s.logins.at(at)
-			if entry.conn.Slot != slot || entry.member != m.index {
-				err = fmt.Errorf("router: slot %d of member %d leads to a login of slot %d of member %d", slot, m.index, entry.conn.Slot, entry.member)
-			}
-			r = entry.sibling
-		}
-	}
-	return n, err
 }

@@ -62,7 +62,7 @@ func (r *recorder) take() []delivery {
 
 func mustCheck(t *testing.T, l *Local) {
 	t.Helper()
-	if err := l.Check(); err != nil {
+	if err := l.check(); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -70,7 +70,7 @@ func mustCheck(t *testing.T, l *Local) {
 func TestEmpty(t *testing.T) {
 	var l Local
 	mustCheck(t, &l)
-	if n := l.Send(1, []byte("x")); n != 0 || l.Logins() != 0 {
+	if n, _ := l.Send(1, []byte("x")); n != 0 || l.Logins() != 0 {
 		t.Errorf("reached %d, %d logins, want none", n, l.Logins())
 	}
 	if err := l.Flush(t.Context()); err != nil {
@@ -79,7 +79,7 @@ func TestEmpty(t *testing.T) {
 	m := l.Join(&recorder{})
 	m.Logout(0, nil)
 	m.Logout(12345, nil)
-	if n := l.Send(0, nil); n != 0 {
+	if n, _ := l.Send(0, nil); n != 0 {
 		t.Errorf("reached %d", n)
 	}
 	mustCheck(t, &l)
@@ -91,7 +91,7 @@ func TestFullInbox(t *testing.T) {
 	full, other := &recorder{full: true}, &recorder{}
 	l.Join(full).Login(Conn{1, 1}, 5)
 	l.Join(other).Login(Conn{1, 1}, 5)
-	if n := l.Send(5, []byte("m")); n != 1 {
+	if n, _ := l.Send(5, []byte("m")); n != 1 {
 		t.Errorf("reached %d, want 1", n)
 	}
 	l.Wake()
@@ -136,7 +136,7 @@ func TestSteps(t *testing.T) {
 		{"all leave", func() { logout(0, 1)(); logout(1, 0)(); logout(1, 5000)() }, 123, nil, nil, 0},
 	} {
 		step.do()
-		reached := l.Send(step.id, []byte("m"))
+		reached, _ := l.Send(step.id, []byte("m"))
 		a, b := inboxes[0].take(), inboxes[1].take()
 		sortBySlot(b)
 		if !slices.Equal(a, step.a) || !slices.Equal(b, step.b) || reached != len(step.a)+len(step.b) {
@@ -273,7 +273,7 @@ func randomID(r *rand.Rand) int64 {
 
 func compareSend(t *testing.T, l *Local, inboxes []*recorder, id int64, want map[modelConn]bool) {
 	t.Helper()
-	reached := l.Send(id, fmt.Appendf(nil, "to %d", id))
+	reached, _ := l.Send(id, fmt.Appendf(nil, "to %d", id))
 	if reached != len(want) {
 		t.Fatalf("a message to %d reached %d connections, want %d", id, reached, len(want))
 	}
@@ -322,7 +322,7 @@ func TestCheckFinds(t *testing.T) {
 			}
 			mustCheck(t, &l)
 			breakIt(&l, m)
-			if err := l.Check(); err == nil || !strings.HasPrefix(err.Error(), "router: ") {
+			if err := l.check(); err == nil || !strings.HasPrefix(err.Error(), "router: ") {
 				t.Errorf("Check returned %v", err)
 			}
 		})
@@ -522,7 +522,7 @@ func BenchmarkLocal(b *testing.B) {
 				bytes += heap() - before
 				start = time.Now()
 				for i := range ids {
-					if l.Send(int64(i), message) != 1 {
+					if n, _ := l.Send(int64(i), message); n != 1 {
 						b.Fatal("nobody is there")
 					}
 				}

@@ -105,8 +105,8 @@ func parseStatus(line []byte) (uint16, bool) {
 	return n, n >= 100
 }
 
-// fields are what a head says of how to read its body.
-type fields struct {
+// answerFields are what a head says of how to read its body.
+type answerFields struct {
 	transfer bool // there are transfer codings
 	chunked  bool // and this is the last one
 	sized    bool
@@ -119,7 +119,7 @@ type fields struct {
 // parseFields reads the fields of a head up to its empty line. It takes what a
 // client has to (RFC 9112, section 5): blanks before a colon, which some servers
 // send, and values folded over several lines.
-func parseFields(b []byte) (f fields, ok bool) {
+func parseFields(b []byte) (f answerFields, ok bool) {
 	for line := range bytes.Lines(unfolded(b)) {
 		line = trimCR(line[:len(line)-1])
 		switch {
@@ -167,10 +167,10 @@ func unfolded(b []byte) []byte {
 	return b
 }
 
-func (f *fields) take(name, value []byte) {
+func (f *answerFields) take(name, value []byte) {
 	switch {
 	case bytes.EqualFold(name, []byte("Transfer-Encoding")):
-		for coding := range elements(value) {
+		for coding := range codingsOf(value) {
 			if bytes.EqualFold(coding, []byte("identity")) { // of RFC 2616: none
 				continue
 			}
@@ -180,7 +180,7 @@ func (f *fields) take(name, value []byte) {
 			}
 		}
 	case bytes.EqualFold(name, []byte("Content-Encoding")):
-		for coding := range elements(value) {
+		for coding := range codingsOf(value) {
 			f.form = f.form.with(coding)
 		}
 	case bytes.EqualFold(name, []byte("Content-Length")):
@@ -190,9 +190,9 @@ func (f *fields) take(name, value []byte) {
 
 // takeLength takes a Content-Length. The same one several times is one (RFC
 // 9110, section 8.6).
-func (f *fields) takeLength(value []byte) {
+func (f *answerFields) takeLength(value []byte) {
 	none := true
-	for element := range elements(value) {
+	for element := range codingsOf(value) {
 		n, ok := ParseID(element)
 		f.badLength = f.badLength || !ok || f.sized && uint64(n) != f.length
 		f.length, f.sized, none = uint64(n), true, false
@@ -200,13 +200,13 @@ func (f *fields) takeLength(value []byte) {
 	f.badLength = f.badLength || none
 }
 
-// elements yields the elements of a list, without their parameters and without
-// empty ones (RFC 9110, section 5.6.1).
-func elements(value []byte) iter.Seq[[]byte] {
+// codingsOf yields the elements of a list without their parameters (RFC 9110,
+// section 10.1.4).
+func codingsOf(list []byte) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
-		for element := range bytes.SplitSeq(value, []byte{','}) {
-			element, _, _ = bytes.Cut(element, []byte{';'})
-			if element = bytes.TrimSpace(element); len(element) > 0 && !yield(element) {
+		for element := range elements(list) {
+			name, _, _ := bytes.Cut(element, []byte{';'})
+			if name = trimBlanks(name); len(name) > 0 && !yield(name) {
 				return
 			}
 		}
@@ -233,7 +233,7 @@ func (f bodyForm) with(coding []byte) bodyForm {
 
 // body works out how the body ends (RFC 9112, section 6.3), and reports false if
 // that cannot be.
-func (p *ResponseParser) body(f fields) bool {
+func (p *ResponseParser) body(f answerFields) bool {
 	p.form, p.left = f.form, 0
 	switch {
 	case p.status == 204 || p.status == 304:

@@ -9,12 +9,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"example.org/comet/server/natsrouter"
+	"example.org/comet/server/natsrouter/broker"
 )
 
 func newRouter(env *Env) *cobra.Command {
 	var (
-		cfg         natsrouter.RouterConfig
+		cfg         broker.Config
 		credentials string
 		tokenFile   string
 		asJSON      bool
@@ -77,7 +77,7 @@ cluster, and the exit code is 0.`,
 			if err := cfg.Validate(); err != nil {
 				return usageError{err}
 			}
-			r, err := natsrouter.NewRouter(cfg)
+			r, err := broker.New(cfg)
 			if err != nil {
 				return usageError{err}
 			}
@@ -99,6 +99,9 @@ cluster, and the exit code is 0.`,
 	f.StringVar(&cfg.ClusterName, "cluster-name", "comet", "`name` of the cluster, the same in all its routers")
 	f.StringVar(&cfg.Admin, "admin", "127.0.0.1:4223", "`address` for questions; off loopback it demands a token")
 	f.StringVar(&tokenFile, "admin-token-file", "", "`file` with the token that admin requests must carry (or COMET_ADMIN_TOKEN)")
+	f.StringSliceVar(&cfg.AdminHosts, "admin-host", nil, "`names` of this machine that admin requests without a token may be for, besides localhost and IP addresses")
+	f.StringVar(&cfg.AdminCertFile, "admin-tls-cert", "", "PEM `file` with a certificate: TLS on the admin listener")
+	f.StringVar(&cfg.AdminKeyFile, "admin-tls-key", "", "PEM `file` with its key")
 	f.StringVar(&credentials, "credentials", "", "`file` with what servers, senders and other routers must have: user:password, or a token (or COMET_ROUTER_CREDENTIALS)")
 	f.StringVar(&cfg.CertFile, "tls-cert", "", "PEM `file` with this router's certificate: TLS for everybody")
 	f.StringVar(&cfg.KeyFile, "tls-key", "", "PEM `file` with its key")
@@ -111,7 +114,7 @@ cluster, and the exit code is 0.`,
 
 // announceRouter says on standard output where the router is, and what to give
 // to the others.
-func announceRouter(env *Env, r *natsrouter.Router, cfg natsrouter.RouterConfig, asJSON bool) error {
+func announceRouter(env *Env, r *broker.Broker, cfg broker.Config, asJSON bool) error {
 	if asJSON {
 		line := struct {
 			Type    string `json:"type"`

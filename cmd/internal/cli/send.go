@@ -121,6 +121,8 @@ func reportReach(w io.Writer, id int64, reach natsrouter.Reach, asJSON bool) err
 
 func reachedText(id int64, reach natsrouter.Reach) string {
 	switch {
+	case reach.Unready != "":
+		return fmt.Sprintf("nobody subscribes to %d, but not all subscriptions of %s are in force: a connection there may be logged in as it; see /readyz there", id, reach.Unready)
 	case !reach.Known:
 		return "published; no node said whom it reached"
 	case reach.Connections == 0:

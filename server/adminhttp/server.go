@@ -1,0 +1,254 @@
+package adminhttp
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// Config says how to listen. Only Address must be set.
+type Config struct {
+	// Address is where to listen; port 0 lets the kernel choose. Off loopback it
+	// demands Token.
+	Address string
+	// Token, if set, must come as a bearer token with every request but those for
+	// /healthz and /readyz.
+	Token string
+	// Hosts are names of this machine that a request without token may be for,
+	// besides localhost and IP addresses.
+	Hosts []string
+	// CertFile and KeyFile (PEM) turn TLS on.
+	CertFile, KeyFile string
+	// MaxConnections limits the connections; 0 means 16.
+	MaxConnections int
+	// Logger takes diagnostics; nil discards them.
+	Logger *slog.Logger
+}
+
+// How long a client may take for a head, for the whole of a request, and between
+// two requests. A generator's client closes an idle connection after 90 s, and
+// should be the first to.
+const (
+	headTimeout    = 10 * time.Second
+	requestTimeout = 30 * time.Second
+	idleTimeout    = 2 * time.Minute
+)
+
+// DefaultMaxConnections is what Config.MaxConnections 0 means.
+const DefaultMaxConnections = 16
+
+// Validate returns everything that cannot be. The errors are sentences for the
+// caller to wrap.
+func (c Config) Validate() []error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if _, _, err := net.SplitHostPort(c.Address); err != nil {
+		bad("address %q: %w; write host:port, such as 127.0.0.1:8001", c.Address, err)
+	}
+	if c.Token == "" && !OnLoopback(c.Address) {
+		bad("the admin listener on %s can be reached from other machines: give it a token (--admin-token-file FILE, or COMET_ADMIN_TOKEN), or put it on 127.0.0.1", c.Address)
+	}
+	for _, name := range c.Hosts {
+		if err := checkHost(name); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if _, err := c.tls(); err != nil {
+		errs = append(errs, err)
+	}
+	return errs
+}
+
+// tls returns the settings of TLS, nil without a certificate.
+func (c Config) tls() (*tls.Config, error) {
+	switch {
+	case c.CertFile == "" && c.KeyFile == "":
+		return nil, nil
+	case c.CertFile == "" || c.KeyFile == "":
+		return nil, errors.New("TLS on the admin listener needs a certificate and its key: give --admin-tls-cert and --admin-tls-key")
+	}
+	pair, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("the admin listener's certificate %s with its key %s: %w", c.CertFile, c.KeyFile, err)
+	}
+	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}, nil
+}
+
+// Server is an admin listener with its pages. Its methods are safe for
+// concurrent use, but handlers are added before Serve.
+type Server struct {
+	listener *Listener
+	secure   net.Listener // listener, or TLS over it
+	guard    *Guard
+	mux      *http.ServeMux
+	http     http.Server
+	// hangingUp counts the connections that HangUp works on.
+	hangingUp sync.WaitGroup
+}
+
+// Listen opens the listener. Connections wait in the kernel until Serve. Its
+// error is that of net.Listen, for the caller to explain; an invalid Config is
+// the caller's mistake.
+func Listen(cfg Config) (*Server, error) {
+	secrets, err := cfg.tls()
+	if err != nil {
+		return nil, err
+	}
+	ln, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", cfg.Address)
+	if err != nil {
+		return nil, err
+	}
+	logger := cfg.Logger
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
+	}
+	s := &Server{
+		listener: Limit(ln, cmp.Or(cfg.MaxConnections, DefaultMaxConnections)),
+		guard:    NewGuard(cfg.Token, cfg.Hosts),
+		mux:      http.NewServeMux(),
+	}
+	s.secure = s.listener
+	if secrets != nil {
+		s.secure = tls.NewListener(s.listener, secrets)
+	}
+	s.http = http.Server{
+		Handler:                      http.HandlerFunc(s.check),
+		DisableGeneralOptionsHandler: true, // OPTIONS * is checked like the rest
+		ReadHeaderTimeout:            headTimeout,
+		ReadTimeout:                  requestTimeout,
+		IdleTimeout:                  idleTimeout,
+		MaxHeaderBytes:               64 << 10,
+		ConnState:                    s.listener.follow,
+		ConnContext:                  connContext,
+		ErrorLog:                     slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+	}
+	return s, nil
+}
+
+// Addr returns where the server listens.
+func (s *Server) Addr() net.Addr { return s.listener.Addr() }
+
+// HandleFunc adds a handler, by a pattern of http.ServeMux.
+func (s *Server) HandleFunc(pattern string, handler http.HandlerFunc) {
+	s.mux.HandleFunc(pattern, handler)
+}
+
+// Serve answers until Shutdown, and then returns nil.
+func (s *Server) Serve() error {
+	if err := s.http.Serve(s.secure); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// Shutdown ends the server. Requests under way have half a second to end.
+func (s *Server) Shutdown() error {
+	defer s.hangingUp.Wait()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second/2)
+	defer cancel()
+	if err := s.http.Shutdown(ctx); err != nil {
+		return s.http.Close() // a client that stays, such as a running profile
+	}
+	return nil
+}
+
+// Close frees the listener of a server that is not to Serve.
+func (s *Server) Close() error { return s.listener.Close() }
+
+// check passes on the requests that may pass.
+func (s *Server) check(w http.ResponseWriter, r *http.Request) {
+	connOf(r).enter(answer)
+	refusal := s.guard.Check(plain(r))
+	if refusal == nil {
+		s.mux.ServeHTTP(w, r)
+		return
+	}
+	w.Header().Set("Connection", "close") // whatever body is to come
+	if refusal.Code == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", "Bearer")
+	}
+	Fail(w, refusal.Code, refusal.Reason)
+}
+
+// plain returns what a Guard looks at. net/http has refused a second Host, and
+// HTTP/1.1 without one; for a target that names a host it has put that in the
+// place of the field (RFC 9112 section 3.2.2).
+func plain(r *http.Request) Request {
+	var hosts []string
+	if r.Host != "" || r.ProtoAtLeast(1, 1) {
+		hosts = []string{r.Host}
+	}
+	return Request{
+		Method: r.Method, Target: r.RequestURI, Hosts: hosts,
+		Origin: r.Header.Get("Origin"), FetchSite: r.Header.Get("Sec-Fetch-Site"), Authorization: r.Header.Get("Authorization"),
+	}
+}
+
+// Hold lets a request take as long as it likes: neither its body nor its
+// answer has a deadline, and its connection keeps its place when the listener is
+// full. It answers 503 and reports false when as many are held as may be.
+func Hold(w http.ResponseWriter, r *http.Request) bool {
+	if !connOf(r).enter(held) {
+		w.Header().Set("Connection", "close")
+		w.Header().Set("Retry-After", "1")
+		Fail(w, http.StatusServiceUnavailable, "too many requests that take long are open: end some, or try again later")
+		return false
+	}
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // fails on a connection that is closed
+	return true
+}
+
+// HangUp answers 503 to a client whose body was cut short, and which may still
+// be sending. net/http would close the connection at once, and the reset that
+// the client gets for what it sends would eat the answer. HangUp reads on until
+// linger is over.
+func (s *Server) HangUp(w http.ResponseWriter, body any, linger time.Duration) {
+	s.hangingUp.Add(1)
+	defer s.hangingUp.Done()
+	w.Header().Set("Connection", "close")
+	Reply(w, http.StatusServiceUnavailable, body)
+	control := http.NewResponseController(w)
+	_ = control.Flush() // an error is a client that is gone
+	conn, _, err := control.Hijack()
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	if half, ok := conn.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite()
+	}
+	_ = conn.SetReadDeadline(time.Now().Add(linger))
+	_, _ = io.Copy(io.Discard, conn)
+}
+
+// Problem is the body of an answer that is not what was asked for.
+type Problem struct {
+	Error string `json:"error"`
+}
+
+// Fail answers with a Problem.
+func Fail(w http.ResponseWriter, code int, sentence string) { Reply(w, code, Problem{sentence}) }
+
+// Reply answers with body as a line of JSON.
+func Reply(w http.ResponseWriter, code int, body any) {
+	text, err := json.Marshal(body)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	text = append(text, '\n')
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
+	w.WriteHeader(code)
+	_, _ = w.Write(text) // an error is a client that is gone
+}
