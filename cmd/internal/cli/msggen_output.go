@@ -21,7 +21,9 @@ type msggenOutput struct {
 	generator *msggen.Generator
 	json      bool
 	planned   bool           // the run has a planned end
+	attended  bool           // whoever started it reads what was refused
 	log       *series.Writer // nil without --log
+	forget    func()         // takes the log off those that a signal reopens
 	logged    time.Time
 }
 
@@ -32,7 +34,7 @@ func newMsggenOutput(env *Env, generator *msggen.Generator, asJSON bool, logFile
 		if err != nil {
 			return nil, usageError{err}
 		}
-		o.log = w
+		o.log, o.forget = w, env.reopenLog(w)
 	}
 	return o, nil
 }
@@ -41,19 +43,22 @@ func (o *msggenOutput) close() {
 	if o.log == nil {
 		return
 	}
+	o.forget()
 	if err := o.log.Close(); err != nil {
 		o.env.Logger().Warn("the message log may be incomplete", "error", err)
 	}
+}
+
+// outcome is what came of a run.
+type outcome struct {
+	result msggen.Result
+	err    error
 }
 
 // generate runs the generator and reports each second and at the end.
 func (o *msggenOutput) generate(outer context.Context) error {
 	ctx, cancel := context.WithCancel(outer)
 	defer cancel()
-	type outcome struct {
-		result msggen.Result
-		err    error
-	}
 	ended := make(chan outcome, 1)
 	go func() {
 		result, err := o.generator.Run(ctx)
@@ -73,22 +78,41 @@ func (o *msggenOutput) generate(outer context.Context) error {
 				}
 			}
 		case end := <-ended:
-			// The end need not fall on a second, and what was left then counts.
-			if now := time.Now(); now.Sub(o.logged) >= time.Second/2 {
-				o.logLine(now, end.result.Stats)
-			}
 			if unwritable != nil {
 				return unwritable
 			}
-			if end.err != nil && end.result.Asked == 0 {
-				return end.err // nothing was sent: nothing to report
-			}
-			if err := o.report(end.result, true, o.planned && outer.Err() != nil); err != nil {
-				return err
-			}
-			return end.err
+			return o.end(outer, end)
 		}
 	}
+}
+
+// end reports what came of a run and returns its error.
+func (o *msggenOutput) end(ctx context.Context, end outcome) error {
+	// The end need not fall on a second, and what was left then counts.
+	if now := time.Now(); now.Sub(o.logged) >= time.Second/2 {
+		o.logLine(now, end.result.Stats)
+	}
+	if end.err != nil && end.result.Asked == 0 {
+		return end.err // nothing was sent: nothing to report
+	}
+	if err := o.report(end.result, true, o.planned && ctx.Err() != nil); err != nil {
+		return err
+	}
+	if r := end.result; end.err == nil && r.Refused+r.Unknown > 0 && !o.attended {
+		return notAllSent(r)
+	}
+	return end.err
+}
+
+// notAllSent is the error that messages were refused, or may have been lost.
+func notAllSent(r msggen.Result) error {
+	switch {
+	case r.Unknown == 0:
+		return fmt.Errorf("%d of %d messages were refused", r.Refused, r.Asked)
+	case r.Refused == 0:
+		return fmt.Errorf("of %d of %d messages it is unknown whether they were sent", r.Unknown, r.Asked)
+	}
+	return fmt.Errorf("%d of %d messages were refused, and of %d it is unknown whether they were sent", r.Refused, r.Asked, r.Unknown)
 }
 
 // logLine appends to the log. A line that is lost, for a full disk, ends
@@ -185,7 +209,7 @@ func textReport(w io.Writer, r msggen.Result, last bool) error {
 		}
 	}
 	if r.Away {
-		b.WriteString("; the server is away")
+		b.WriteString("; the server is unreachable")
 	}
 	b.WriteString("\n")
 	if last {

@@ -1,6 +1,7 @@
-package cli
+package flags
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -8,32 +9,23 @@ import (
 	"example.org/comet/msggen"
 )
 
-// shaped is a flag value of the form NAME or NAME:PARAMETERS.
-type shaped[T any] struct {
-	value T
-	text  string
-	parse func(string) (T, error)
+// The grammars of msggen's values. They belong to the types themselves, as
+// UnmarshalText and MarshalText; then these functions go and Text binds them.
+
+func distribution() kind[msggen.Distribution] {
+	return kind[msggen.Distribution]{"shape", parseDistribution, formatDistribution}
 }
 
-func newShaped[T any](text string, parse func(string) (T, error)) shaped[T] {
-	return shaped[T]{text: text, parse: parse}
+func arrivals() kind[msggen.Arrivals] {
+	return kind[msggen.Arrivals]{"shape", parseArrivals, formatArrivals}
 }
 
-func (s *shaped[T]) String() string { return s.text }
-func (s *shaped[T]) Type() string   { return "shape" }
-
-func (s *shaped[T]) Set(text string) error {
-	value, err := s.parse(text)
-	if err == nil {
-		s.value, s.text = value, text
-	}
-	return err
-}
+func size() kind[msggen.Size] { return kind[msggen.Size]{"shape", parseMessageSize, formatSize} }
 
 // parseDistribution reads uniform, zipf, zipf:0.8, hot, hot:90/10 (percent of
 // the messages and of the ids) or sequential.
 func parseDistribution(s string) (msggen.Distribution, error) {
-	wrong := fmt.Errorf("%q is not a distribution: write uniform, zipf, zipf:0.8, hot, hot:90/10 or sequential", s)
+	wrong := fmt.Errorf("unknown distribution %q: write uniform, zipf, zipf:0.8, hot, hot:90/10 or sequential", s)
 	name, parameters, given := strings.Cut(s, ":")
 	d := msggen.Distribution{Shape: msggen.Shape(name)}
 	switch d.Shape {
@@ -72,10 +64,24 @@ func parsePercent(s string) (share float64, ok bool) {
 	return percent / 100, err == nil && percent > 0 && percent <= 100
 }
 
+func formatDistribution(d msggen.Distribution) string {
+	percent := func(share float64) string { return strconv.FormatFloat(100*share, 'f', -1, 64) }
+	switch {
+	case d.Shape == "":
+		return string(msggen.Uniform)
+	case d.Shape == msggen.Zipf && d.Exponent != 0:
+		return "zipf:" + strconv.FormatFloat(d.Exponent, 'f', -1, 64)
+	case d.Shape == msggen.Hot && (d.HotMessages != 0 || d.HotIDs != 0):
+		messages, ids := cmp.Or(d.HotMessages, msggen.DefaultHotMessages), cmp.Or(d.HotIDs, msggen.DefaultHotIDs)
+		return "hot:" + percent(messages) + "/" + percent(ids)
+	}
+	return string(d.Shape)
+}
+
 // parseArrivals reads constant, poisson, bursts, bursts:100, ramp:30s or
 // ramp:30s,500.
 func parseArrivals(s string) (msggen.Arrivals, error) {
-	wrong := fmt.Errorf("%q are no arrivals: write constant, poisson, bursts, bursts:100, ramp:30s (from 0) or ramp:30s,500 (from 500/s)", s)
+	wrong := fmt.Errorf("unknown arrival pattern %q: write constant, poisson, bursts, bursts:100, ramp:30s (from 0) or ramp:30s,500 (from 500/s)", s)
 	name, parameters, given := strings.Cut(s, ":")
 	a := msggen.Arrivals{Shape: msggen.Shape(name)}
 	switch a.Shape {
@@ -87,7 +93,7 @@ func parseArrivals(s string) (msggen.Arrivals, error) {
 		if !given {
 			break
 		}
-		n, err := parseCount(parameters)
+		n, err := ParseCount(parameters)
 		if err != nil || n < 1 {
 			return a, wrong
 		}
@@ -95,13 +101,13 @@ func parseArrivals(s string) (msggen.Arrivals, error) {
 	case msggen.Ramp:
 		over, from, both := strings.Cut(parameters, ",")
 		var err error
-		if a.Over, err = parseDuration(over); err != nil || a.Over == 0 {
+		if a.Over, err = ParseDuration(over); err != nil || a.Over == 0 {
 			return a, wrong
 		}
-		if !both {
+		if !both || from == "0" {
 			break
 		}
-		if a.From, err = parseRate(from); err != nil {
+		if a.From, err = ParseRate(from); err != nil {
 			return a, wrong
 		}
 	default:
@@ -110,15 +116,29 @@ func parseArrivals(s string) (msggen.Arrivals, error) {
 	return a, nil
 }
 
+func formatArrivals(a msggen.Arrivals) string {
+	switch {
+	case a.Shape == "":
+		return string(msggen.Constant)
+	case a.Shape == msggen.Bursts && a.Burst != 0:
+		return "bursts:" + strconv.FormatUint(a.Burst, 10)
+	case a.Shape == msggen.Ramp && a.From != 0:
+		return "ramp:" + a.Over.String() + "," + formatRate(a.From)
+	case a.Shape == msggen.Ramp:
+		return "ramp:" + a.Over.String()
+	}
+	return string(a.Shape)
+}
+
 // parseMessageSize reads 100, 10k, uniform:50-500 or exp:200.
 func parseMessageSize(s string) (msggen.Size, error) {
-	wrong := fmt.Errorf("%q is not a size: write 100, uniform:50-500 or exp:200, in bytes", s)
+	wrong := fmt.Errorf("unknown message size %q: write 100, uniform:50-500 or exp:200, in bytes", s)
 	name, parameters, given := strings.Cut(s, ":")
 	if !given {
 		name, parameters = "fixed", s
 	}
 	size := func(text string) int {
-		n, err := parseCount(text)
+		n, err := ParseCount(text)
 		if err != nil || n > 1<<30 {
 			return -1
 		}
@@ -140,4 +160,14 @@ func parseMessageSize(s string) (msggen.Size, error) {
 		return z, wrong
 	}
 	return z, nil
+}
+
+func formatSize(z msggen.Size) string {
+	switch z.Shape {
+	case msggen.Uniform:
+		return fmt.Sprintf("uniform:%d-%d", z.Min, z.Max)
+	case msggen.Exponential:
+		return fmt.Sprintf("exp:%d", z.Bytes)
+	}
+	return strconv.Itoa(z.Bytes)
 }

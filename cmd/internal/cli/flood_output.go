@@ -1,0 +1,123 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+
+	"example.org/comet/flood"
+	"example.org/comet/memlog/series"
+)
+
+// floodOutput prints what a flood reports.
+type floodOutput struct {
+	env  *Env
+	json bool
+	log  *series.Writer
+	last time.Time
+	// forget takes the log off those that a signal reopens.
+	forget func()
+}
+
+func newFloodOutput(env *Env, asJSON bool, logFile string) (*floodOutput, error) {
+	o := &floodOutput{env: env, json: asJSON}
+	if logFile != "" {
+		w, err := series.OpenAppend(logFile)
+		if err != nil {
+			return nil, usageError{err}
+		}
+		o.log, o.forget = w, env.reopenLog(w)
+	}
+	return o, nil
+}
+
+func (o *floodOutput) close() {
+	if o.log == nil {
+		return
+	}
+	o.forget()
+	if err := o.log.Close(); err != nil {
+		o.env.Logger().Warn("the flood log may be incomplete", "error", err)
+	}
+}
+
+// line prints one JSON line: {"type":kind, …}.
+func (o *floodOutput) line(kind string, body any) error {
+	return jsonLine(o.env.Stdout, kind, body)
+}
+
+func (o *floodOutput) sample(s flood.Sample) {
+	if o.json {
+		// If nobody reads it, the outlet ends the run.
+		_ = o.line("sample", s)
+		if s.Connected != nil {
+			_ = o.line("connected", s.Connected)
+		}
+	} else {
+		fmt.Fprintf(o.env.Stdout, "Stats: {%d,%d,%d}\n", s.Counts.Connected, s.Closed, s.Chunks)
+	}
+	if o.log == nil || s.Time.Sub(o.last) < time.Second/2 {
+		return
+	}
+	o.last = s.Time
+	if err := o.log.Write(floodLogLine(s)); err != nil {
+		o.env.Logger().Warn("a line of the flood log was lost", "error", err)
+	}
+}
+
+// floodLogLine returns a sample as a line of flood's own log.
+func floodLogLine(s flood.Sample) series.Sample {
+	line := series.Sample{Time: s.Time, RSSKB: series.Unknown, Connections: int64(s.Counts.Connected)}
+	add := func(key, value string) { line.Fields = append(line.Fields, series.Field{Key: key, Value: value}) }
+	add("connected", strconv.Itoa(s.Counts.Connected))
+	add("closed", strconv.FormatUint(s.Closed, 10))
+	add("chunks", strconv.FormatUint(s.Chunks, 10))
+	p50, p99 := "-", "-"
+	if s.Latency != nil {
+		p50 = strconv.FormatFloat(s.Latency.P50, 'f', 3, 64)
+		p99 = strconv.FormatFloat(s.Latency.P99, 'f', 3, 64)
+	}
+	add("p50_ms", p50)
+	add("p99_ms", p99)
+	return line
+}
+
+func (o *floodOutput) result(r flood.Result, interrupted bool) error {
+	if o.json {
+		return o.line("result", struct {
+			flood.Result
+			Interrupted bool `json:"interrupted"`
+		}{r, interrupted})
+	}
+	w := o.env.Stdout
+	fmt.Fprintf(w, "connected %d of %d in %.2f s (%.0f/s); %d closed since, %d failed\n",
+		r.Established(), r.Asked, r.ConnectSeconds, perSecond(r.Established(), r.ConnectSeconds), r.Closed, r.Failed)
+	printQuantiles(w, "first byte", r.FirstByte)
+	fmt.Fprintf(w, "chunks %d", r.Chunks)
+	if r.Stamped > 0 {
+		fmt.Fprintf(w, "; of %d stamped messages %d distinct, %d duplicated, %d reordered, %d missing", r.Stamped, r.Delivered, r.Duplicated, r.Reordered, r.Missing)
+	}
+	_, err := fmt.Fprintln(w)
+	printQuantiles(w, "due to received", r.Latency)
+	if r.Explanation != "" && !failed(r) { // else it is the error
+		fmt.Fprintf(o.env.Stderr, "comet: %s\n", r.Explanation)
+	}
+	if r.Bottleneck != "" {
+		fmt.Fprintf(o.env.Stderr, "comet: limited by %s\n", r.Bottleneck)
+	}
+	return err
+}
+
+func perSecond(n int, seconds float64) float64 {
+	if seconds <= 0 {
+		return 0
+	}
+	return float64(n) / seconds
+}
+
+func printQuantiles(w io.Writer, name string, q *flood.Quantiles) {
+	if q != nil {
+		fmt.Fprintf(w, "%s: p50 %.3g ms, p90 %.3g ms, p99 %.3g ms, max %.3g ms\n", name, q.P50, q.P90, q.P99, q.Max)
+	}
+}
