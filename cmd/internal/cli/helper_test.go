@@ -8,6 +8,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // buffer is a [bytes.Buffer] that several goroutines may write to.
@@ -53,4 +56,10 @@ func refused(t *testing.T, args ...string) string {
 		return ""
 	}
 	return err.Error()
+}
+
+// flagsOf returns the flags of a command.
+func flagsOf(cmd *cobra.Command) (all []*pflag.Flag) {
+	cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) { all = append(all, f) })
+	return all
 }

@@ -126,13 +126,13 @@ func (c *argChecker) unknown(what, name, arg string) error {
 	if near := flags.Nearest(name, c.names()); near != "" && len(name) > 1 {
 		return fmt.Errorf("%s: did you mean --%s?", what, near)
 	}
-	if c.cmd.Annotations[takesValues] != "" {
-		return fmt.Errorf("%s; a value that begins with a dash goes behind --: %s", what, c.behindDashes(arg))
-	}
 	for _, other := range c.cmd.Root().Commands() {
 		if f := other.Flags().Lookup(name); f != nil && !f.Hidden && other != c.cmd {
 			return fmt.Errorf("%s: it is a flag of %s", what, other.CommandPath())
 		}
+	}
+	if c.cmd.Annotations[takesValues] != "" {
+		return fmt.Errorf("%s; a value that begins with a dash goes behind --: %s", what, c.behindDashes(arg))
 	}
 	return errors.New(what)
 }
