@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"example.org/comet/cmd/internal/result"
 	"example.org/comet/flood"
 	"example.org/comet/memlog/series"
 )
@@ -118,6 +119,12 @@ func perSecond(n int, seconds float64) float64 {
 
 func printQuantiles(w io.Writer, name string, q *flood.Quantiles) {
 	if q != nil {
-		fmt.Fprintf(w, "%s: p50 %.3g ms, p90 %.3g ms, p99 %.3g ms, max %.3g ms\n", name, q.P50, q.P90, q.P99, q.Max)
+		fmt.Fprintf(w, "%s: p50 %s, p90 %s, p99 %s, max %s\n", name, millis(q.P50), millis(q.P90), millis(q.P99), millis(q.Max))
 	}
+}
+
+// millis writes milliseconds as the reports do.
+func millis(ms float64) string {
+	number, unit := result.Of(ms).Format(result.UnitMillis)
+	return number + " " + unit
 }

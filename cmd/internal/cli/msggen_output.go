@@ -203,7 +203,7 @@ func textReport(w io.Writer, r msggen.Result, last bool) error {
 		}
 	}
 	if r.Late != nil {
-		fmt.Fprintf(&b, "; late by p50 %.2f ms, p99 %.2f ms, max %.2f ms", r.Late.P50, r.Late.P99, r.Late.Max)
+		fmt.Fprintf(&b, "; late by p50 %s, p99 %s, max %s", millis(r.Late.P50), millis(r.Late.P99), millis(r.Late.Max))
 		if last {
 			fmt.Fprintf(&b, ", %d (%.2f %%) by more than 1 ms", r.LateCount, 100*float64(r.LateCount)/float64(max(1, r.Late.Count)))
 		}

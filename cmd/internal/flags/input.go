@@ -110,6 +110,9 @@ func ReadURLs(name string, stdin io.Reader) ([]string, error) {
 			continue
 		}
 		if err := CheckURL(line); err != nil {
+			if lines.Err() != nil {
+				break // the line was cut there
+			}
 			return nil, fmt.Errorf("--urls %s, line %d: %w", name, n, err)
 		}
 		urls = append(urls, line)
