@@ -94,7 +94,7 @@ func runBench(ctx context.Context, env *Env, o *benchOptions) error {
 	return planned(ctx, err)
 }
 
-// faults is the error that not everything went well in a run that came to its
+// faults returns an error if not everything went well in a run that came to its
 // end: a connection failed, or a part was lost.
 func faults(r *result.Result) error {
 	if r == nil {

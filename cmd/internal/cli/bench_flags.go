@@ -116,7 +116,7 @@ func (o *benchOptions) texts(f *pflag.FlagSet) {
 	cfg.Distribution, cfg.Arrivals, cfg.Size = text("distribution"), text("arrivals"), text("size")
 }
 
-// validate has each part look at its settings.
+// validate asks each part whether it can use its settings.
 func (o *benchOptions) validate() error {
 	cfg := &o.Config
 	messages := o.Msggen

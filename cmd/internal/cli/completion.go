@@ -32,7 +32,7 @@ func newCompletion() *cobra.Command {
 	}, "completion")
 }
 
-// completeValues has a shell offer the words that a flag takes.
+// completeValues makes a shell offer the words that a flag takes.
 func completeValues(cmd *cobra.Command) {
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		if values := flags.ValuesOf(f); values != nil {

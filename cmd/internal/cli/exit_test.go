@@ -119,6 +119,12 @@ func TestFloodExit(t *testing.T) {
 			t.Errorf("ids %s: exit code %d, %v, %q; want %d and %q once", test.ids, code, err, out, test.code, test.says)
 		}
 	}
+	// Without a planned end a signal is the end, and not the outcome.
+	ctx, cancel := context.WithCancelCause(t.Context())
+	time.AfterFunc(500*time.Millisecond, func() { cancel(interrupted{syscall.SIGINT}) })
+	if _, code, err := execute(ctx, nil, "flood", server.URL+"/{id}", "--ids", "1-2"); code != exitFailed {
+		t.Errorf("interrupted without a planned end: exit code %d, %v", code, err)
+	}
 	// Whoever started it reads that in the result.
 	stdin, start := io.Pipe()
 	go func() { _, _ = start.Write([]byte("\n")) }()

@@ -94,21 +94,22 @@ func (o *floodOutput) end(ctx context.Context, hasEnd bool, r flood.Result, err 
 	if err != nil {
 		return err
 	}
+	outcome := func(err error) error { return err }
 	if hasEnd {
-		err = planned(ctx, nil)
+		outcome = func(err error) error { return planned(ctx, err) }
 	}
-	if outErr := o.result(r, err != nil); outErr != nil {
-		return outErr
+	if err := o.result(r, outcome(nil) != nil); err != nil {
+		return err
 	}
 	switch {
 	case !failed(r):
-		return err
+		return outcome(nil)
 	case r.Explanation != "":
-		return planned(ctx, failedConnections{errors.New(r.Explanation)})
+		return outcome(failedConnections{errors.New(r.Explanation)})
 	case r.Failed > 0:
-		return planned(ctx, failedConnections{fmt.Errorf("%d of %d connections failed", r.Failed, r.Asked)})
-	case err != nil:
-		return err
+		return outcome(failedConnections{fmt.Errorf("%d of %d connections failed", r.Failed, r.Asked)})
+	case outcome(nil) != nil:
+		return outcome(nil)
 	}
 	return failedConnections{fmt.Errorf("none of %d connections was answered before the end", r.Asked)}
 }

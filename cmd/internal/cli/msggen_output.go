@@ -104,7 +104,7 @@ func (o *msggenOutput) end(ctx context.Context, end outcome) error {
 	return end.err
 }
 
-// notAllSent is the error that messages were refused, or may have been lost.
+// notAllSent returns the error that messages were refused, or may have been lost.
 func notAllSent(r msggen.Result) error {
 	switch {
 	case r.Unknown == 0:

@@ -45,7 +45,7 @@ func newRoot(env *Env) *cobra.Command {
 	return root
 }
 
-// unknownCommand says which command was probably meant.
+// unknownCommand returns an error that names the command that was probably meant.
 func unknownCommand(root *cobra.Command, name string) error {
 	var names []string
 	for _, c := range root.Commands() {
@@ -59,7 +59,7 @@ func unknownCommand(root *cobra.Command, name string) error {
 	return usagef("there is no command %q; see comet --help", name)
 }
 
-// newHelp is comet help COMMAND, which is comet COMMAND --help.
+// newHelp makes comet help COMMAND print what comet COMMAND --help does.
 func newHelp() *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [COMMAND]",

@@ -60,7 +60,7 @@ func (c *argChecker) check(args []string, i int) (used int, err error) {
 	return 1, nil
 }
 
-// long is a flag with two dashes.
+// long checks a flag with two dashes.
 func (c *argChecker) long(args []string, i int) (used int, err error) {
 	name, value, assigned := strings.Cut(args[i][2:], "=")
 	f := c.set.Lookup(name)
@@ -77,7 +77,7 @@ func (c *argChecker) long(args []string, i int) (used int, err error) {
 	return 2, c.once(f, args[i+1])
 }
 
-// short is one dash with letters.
+// short checks one dash with letters.
 func (c *argChecker) short(args []string, i int) (used int, err error) {
 	letters := args[i][1:]
 	name, _, _ := strings.Cut(letters, "=")
@@ -121,7 +121,7 @@ func (c *argChecker) once(f *pflag.Flag, value string) error {
 	return nil
 }
 
-// unknown says what arg may have been meant to be.
+// unknown returns an error that says what arg may have been meant to be.
 func (c *argChecker) unknown(what, name, arg string) error {
 	if near := flags.Nearest(name, c.names()); near != "" && len(name) > 1 {
 		return fmt.Errorf("%s: did you mean --%s?", what, near)
@@ -167,7 +167,7 @@ func (c *argChecker) names() (names []string) {
 	return names
 }
 
-// flagError says what is wrong with a flag, as its own words have it.
+// flagError rewrites an error of pflag: which flag, what is wrong, what to do.
 func flagError(env *Env, cmd *cobra.Command, err error) error {
 	var invalid *pflag.InvalidValueError
 	var missing *pflag.ValueRequiredError
@@ -183,7 +183,7 @@ func flagError(env *Env, cmd *cobra.Command, err error) error {
 	return usageError{fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath())}
 }
 
-// valueError is what a flag says of a value; those of pflag's own say it in
+// valueError returns why a flag refused a value; pflag's own types say it in
 // words of package strconv.
 func valueError(f *pflag.Flag, err *pflag.InvalidValueError) error {
 	if !errors.As(err, new(*strconv.NumError)) {

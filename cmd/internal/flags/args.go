@@ -2,6 +2,7 @@ package flags
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -34,12 +35,9 @@ func Args[T any, C Command[T]](cmd T) []string {
 func Given(fs *pflag.FlagSet, but ...string) []string {
 	var args []string
 	fs.Visit(func(f *pflag.Flag) {
-		for _, name := range but {
-			if f.Name == name {
-				return
-			}
+		if !slices.Contains(but, f.Name) {
+			args = append(args, render(f)...)
 		}
-		args = append(args, render(f)...)
 	})
 	return args
 }

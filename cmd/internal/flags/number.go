@@ -1,7 +1,6 @@
 package flags
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -27,7 +26,7 @@ var None = Zero{none: true}
 // Least refuses what is below n, in the field's own unit.
 func Least[N ~int | ~int64](n N) Zero { return Zero{least: int64(n)} }
 
-// LeastOr is Least with what to write instead of less.
+// LeastOr returns Least(n) with what to write instead of less.
 func LeastOr[N ~int | ~int64](n N, hint string) Zero { return Zero{least: int64(n), hint: hint} }
 
 // check returns the value for the field.
@@ -157,7 +156,7 @@ func ParseRate(s string) (float64, error) {
 
 func formatRate(rate float64) string { return strconv.FormatFloat(rate, 'f', -1, 64) }
 
-// pacer is --connect-rate.
+// pacer returns the grammar of --connect-rate.
 func pacer() kind[pace.Pacer] {
 	return kind[pace.Pacer]{
 		name: "rate",
@@ -180,7 +179,7 @@ func pacer() kind[pace.Pacer] {
 	}
 }
 
-// interval is the same pace as the time between two events.
+// interval returns the grammar of the same pace as the time between two events.
 func interval() kind[pace.Pacer] {
 	return kind[pace.Pacer]{
 		name: "duration",
@@ -202,5 +201,3 @@ func interval() kind[pace.Pacer] {
 
 // isInterval reports whether p is told best by the time between two events.
 func isInterval(p pace.Pacer) bool { return p.Events == 1 && p.Per > 0 && p.Per != time.Second }
-
-var errPace = errors.New("0 is no pace: write --rate max to send as fast as possible")

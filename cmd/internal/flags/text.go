@@ -79,7 +79,7 @@ func texts[T ~string](values []T) []string {
 	return all
 }
 
-// unknown is the error for a word that is not one of a few.
+// unknown returns the error for a word that is not one of a few.
 func unknown(word string, values ...string) error {
 	if near := Nearest(word, values); near != "" {
 		return fmt.Errorf("%q is unknown: did you mean %s? use %s", word, near, or(values))
