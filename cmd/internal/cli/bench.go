@@ -89,25 +89,38 @@ func runBench(ctx context.Context, env *Env, o *benchOptions) error {
 		}
 	}
 	if err == nil {
-		err = faults(outcome.Result)
+		err = faults(outcome)
 	}
 	return planned(ctx, err)
 }
 
 // faults returns an error if not everything went well in a run that came to its
 // end: a connection failed, or a part was lost.
-func faults(r *result.Result) error {
-	if r == nil {
+func faults(o *bench.Outcome) error {
+	if o.Scale != nil {
+		for _, step := range o.Scale.Steps {
+			if err := failedOf(step.Connections); err != nil {
+				return fmt.Errorf("%s: %w", step.Folder, err)
+			}
+		}
 		return nil
 	}
-	if n, _ := r.Connections.Failed.Value(); n > 0 {
-		asked, _ := r.Connections.Asked.Value()
-		return fmt.Errorf("%.0f of %.0f connections failed", n, asked)
+	if o.Result == nil {
+		return nil
 	}
-	for _, p := range r.Processes.List {
+	for _, p := range o.Result.Processes.List {
 		if p.Lost {
 			return fmt.Errorf("%s %d was lost", p.Role, p.Number)
 		}
+	}
+	return failedOf(o.Result.Connections)
+}
+
+// failedOf returns an error if a connection failed.
+func failedOf(c result.Connections) error {
+	if n, _ := c.Failed.Value(); n > 0 {
+		asked, _ := c.Asked.Value()
+		return fmt.Errorf("%.0f of %.0f connections failed", n, asked)
 	}
 	return nil
 }

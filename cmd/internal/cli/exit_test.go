@@ -17,6 +17,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"example.org/comet/cmd/internal/bench"
 	"example.org/comet/cmd/internal/flags"
 	"example.org/comet/cmd/internal/result"
 )
@@ -83,12 +84,20 @@ func TestFaults(t *testing.T) {
 	some.Connections.Failed, some.Connections.Asked = result.Of(1), result.Of(10)
 	lost := &result.Result{}
 	lost.Processes.List = []result.Process{{Role: "server", Number: 1}, {Role: "flood", Number: 2, Lost: true}}
+	series := &result.Scale{Steps: []result.Step{{Connections: well.Connections}, {Folder: "20", Connections: some.Connections}}}
 	for _, test := range []struct {
-		r    *result.Result
+		o    bench.Outcome
 		want string
-	}{{nil, ""}, {&result.Result{}, ""}, {well, ""}, {some, "1 of 10 connections failed"}, {lost, "flood 2 was lost"}} {
+	}{
+		{bench.Outcome{}, ""},
+		{bench.Outcome{Result: &result.Result{}}, ""},
+		{bench.Outcome{Result: well}, ""},
+		{bench.Outcome{Result: some}, "1 of 10 connections failed"},
+		{bench.Outcome{Result: lost}, "flood 2 was lost"},
+		{bench.Outcome{Scale: series}, "20: 1 of 10 connections failed"},
+	} {
 		got := ""
-		if err := faults(test.r); err != nil {
+		if err := faults(&test.o); err != nil {
 			got = err.Error()
 		}
 		if got != test.want {
