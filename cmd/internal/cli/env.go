@@ -165,7 +165,7 @@ func Run(ctx context.Context, env *Env, args []string) int {
 	root.SetIn(env.Stdin)
 	root.SetOut(env.Stdout)
 	root.SetErr(env.Stderr)
-	err := checkArgs(root, args)
+	err := checkArgs(env.Stderr, root, args)
 	if err == nil {
 		err = root.ExecuteContext(ctx)
 	}

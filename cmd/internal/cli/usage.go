@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"io"
 	"regexp"
 	"strconv"
 	"strings"
@@ -17,8 +18,10 @@ import (
 const takesValues = "takes_values"
 
 // checkArgs finds the mistakes that pflag would read as something else: a flag
-// with one dash too few, a flag given twice, a value taken for a flag.
-func checkArgs(root *cobra.Command, args []string) error {
+// with one dash too few, a value taken for a flag. A flag given twice is none,
+// since scripts put their defaults before "$@", but a person who did not mean it
+// is told on w.
+func checkArgs(w io.Writer, root *cobra.Command, args []string) error {
 	if len(args) > 0 && strings.HasPrefix(args[0], cobra.ShellCompRequestCmd) {
 		return nil
 	}
@@ -37,6 +40,9 @@ func checkArgs(root *cobra.Command, args []string) error {
 		}
 		i += used
 	}
+	for _, note := range c.notes {
+		fmt.Fprintf(w, "comet: %s\n", note)
+	}
 	return nil
 }
 
@@ -45,6 +51,7 @@ type argChecker struct {
 	set    *pflag.FlagSet
 	given  map[string]string
 	values []string // the arguments that are no flags
+	notes  []string // what is odd and no mistake
 }
 
 // check looks at args[i] and returns how many arguments it takes.
@@ -68,13 +75,16 @@ func (c *argChecker) long(args []string, i int) (used int, err error) {
 	case f == nil:
 		return 0, c.unknown("unknown flag: --"+name, name, args[i])
 	case assigned:
-		return 1, c.once(f, value)
+		c.take(f, value)
+		return 1, nil
 	case f.NoOptDefVal != "":
-		return 1, c.once(f, f.NoOptDefVal)
+		c.take(f, f.NoOptDefVal)
+		return 1, nil
 	case i+1 == len(args):
 		return 1, nil // pflag says that it needs a value
 	}
-	return 2, c.once(f, args[i+1])
+	c.take(f, args[i+1])
+	return 2, nil
 }
 
 // short checks one dash with letters.
@@ -92,33 +102,32 @@ func (c *argChecker) short(args []string, i int) (used int, err error) {
 		rest := letters[at+1:]
 		switch {
 		case f.NoOptDefVal != "":
-			if err := c.once(f, f.NoOptDefVal); err != nil {
-				return 0, err
-			}
+			c.take(f, f.NoOptDefVal)
 			if strings.HasPrefix(rest, "=") {
 				return 1, nil
 			}
 		case rest != "":
-			return 1, c.once(f, strings.TrimPrefix(rest, "="))
+			c.take(f, strings.TrimPrefix(rest, "="))
+			return 1, nil
 		case i+1 == len(args):
 			return 1, nil
 		default:
-			return 2, c.once(f, args[i+1])
+			c.take(f, args[i+1])
+			return 2, nil
 		}
 	}
 	return 1, nil
 }
 
-// once refuses another value for a flag that takes one.
-func (c *argChecker) once(f *pflag.Flag, value string) error {
+// take notes another value for a flag that takes one.
+func (c *argChecker) take(f *pflag.Flag, value string) {
 	if _, ok := f.Value.(pflag.SliceValue); ok {
-		return nil
+		return
 	}
 	if before, twice := c.given[f.Name]; twice && before != value {
-		return fmt.Errorf("--%s is given twice, %q and %q: give it once", f.Name, before, value)
+		c.notes = append(c.notes, fmt.Sprintf("--%s is given twice, %q and %q: the last one counts", f.Name, before, value))
 	}
 	c.given[f.Name] = value
-	return nil
 }
 
 // unknown returns an error that says what arg may have been meant to be.

@@ -52,11 +52,6 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"send", "-1", "hi"}, "comet send -- -1"},
 		{[]string{"send", "--", "-1", "hi"}, `"-1" is not an id`},
 		{[]string{"plot", "-o", "a.png", "-x.log"}, "comet plot -- -x.log"},
-		// Twice, where once is meant.
-		{[]string{"bench", "--rate", "5", "--rate", "6"}, `--rate is given twice, "5" and "6": give it once`},
-		{[]string{"bench", "-c", "5", "--connections=6"}, `--connections is given twice, "5" and "6"`},
-		{[]string{"bench", "-c5", "-c=6"}, `"5" and "6"`},
-		{[]string{"bench", "--json", "--json=false"}, `--json is given twice, "true" and "false"`},
 		{[]string{"flood", "--url", "http://a/", "http://b/"}, `the URL is given twice: "http://a/" and "http://b/"`},
 		// No value, an empty one, and one of another kind.
 		{[]string{"bench", "--rate"}, "--rate needs a value: --rate STRING"},
@@ -95,6 +90,28 @@ func TestUsageErrors(t *testing.T) {
 		}
 		if strings.Count(got, "\n") > 1 || strings.Contains(got, "Usage") {
 			t.Errorf("comet %q: more than a sentence: %q", test.args, got)
+		}
+	}
+}
+
+// TestTwice: a flag given twice, where once is meant, is said and goes on, as it
+// is what scripts do that put their defaults before "$@".
+func TestTwice(t *testing.T) {
+	for _, test := range []struct{ args, says string }{
+		{"plot --align clock --align start --help", `--align is given twice, "clock" and "start": the last one counts`},
+		{"bench -c 5 --connections=6 --help", `--connections is given twice, "5" and "6"`},
+		{"bench -c5 -c=6 --help", `"5" and "6"`},
+		{"bench -rmax -r 5 --help", `"max" and "5"`},
+		{"bench --json --json=false --help", `--json is given twice, "true" and "false"`},
+		{"bench --json --json -c 5 -c 5 --help", ""},
+		{"flood -H a:b -H c:d --source-ip ::1 --source-ip ::2 --help", ""},
+	} {
+		env, out, errs := testEnv(nil)
+		if code := Run(t.Context(), env, strings.Fields(test.args)); code != exitDone || out.String() == "" {
+			t.Errorf("comet %s: exit code %d", test.args, code)
+		}
+		if got := errs.String(); (got == "") != (test.says == "") || !strings.Contains(got, test.says) {
+			t.Errorf("comet %s: %q, want %q", test.args, got, test.says)
 		}
 	}
 }
