@@ -53,7 +53,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// freeAddr is an address that was free a moment ago.
+// freeAddr returns an address that was free a moment ago.
 func freeAddr() (string, error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -90,7 +90,7 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// answerOf is what a page says, nothing if nobody is there.
+// answerOf returns the body of a page, nothing if no server is there.
 func answerOf(url string) []byte {
 	answer, err := http.Get(url)
 	if err != nil {

@@ -52,7 +52,7 @@ func readResult(t *testing.T, folder string) (r benchResult) {
 	return r
 }
 
-// leftOver are the processes of a bench that are still there.
+// leftOver returns the processes of a bench that are still there.
 func leftOver(r benchResult) (pids []int) {
 	for _, p := range r.Processes.List {
 		if _, err := os.Stat(filepath.Join("/proc", strconv.Itoa(p.PID))); err == nil {

@@ -71,7 +71,7 @@ func (n *network) host(t *testing.T, name string) *host {
 	return h
 }
 
-// on is a command line that runs on the host.
+// on returns a command line that runs on the host.
 func (h *host) on(args ...string) []string {
 	return append([]string{"netns", "exec", h.name}, args...)
 }

@@ -19,7 +19,7 @@ import (
 // The parts of a cluster, each a process of its own, and what they say of
 // themselves.
 
-// someAddress is a loopback address that hardly anybody else uses now.
+// someAddress returns a loopback address that hardly anybody else uses now.
 func someAddress() string {
 	return fmt.Sprintf("127.%d.%d.%d", 1+rand.N(254), rand.N(256), 1+rand.N(254))
 }
@@ -76,7 +76,7 @@ func (n *serverNode) stats(t *testing.T) (s nodeStats) {
 	return s
 }
 
-// drops are the messages that the node discarded, by reason.
+// drops returns the messages that the node discarded, by reason.
 func (s nodeStats) drops() string {
 	return fmt.Sprintf("dropped: closed %d, slow %d, overrun %d, slow consumer %d; unaddressed %d",
 		s.DroppedClosed, s.DroppedSlow, s.DroppedOverrun, s.Router.DroppedSlowConsumer, s.Router.Unaddressed)
@@ -136,7 +136,7 @@ func (f *floodRun) await(t *testing.T, connections int) {
 	eventually(t, fmt.Sprintf("%d connections are open", connections), func() bool { return f.now(t).Connected == connections })
 }
 
-// streams are the URLs of the streams of ids at a node.
+// streams returns the URLs of the streams of ids at a node.
 func streams(addr string, first, last int) (urls []string) {
 	for id := first; id <= last; id++ {
 		urls = append(urls, fmt.Sprintf("http://%s/test/%d", addr, id))
@@ -144,7 +144,7 @@ func streams(addr string, first, last int) (urls []string) {
 	return urls
 }
 
-// samples are all the figures so far, oldest first.
+// samples returns all the figures so far, oldest first.
 func (f *floodRun) samples(t *testing.T) (all []floodCounts) {
 	t.Helper()
 	var text string
@@ -162,7 +162,7 @@ func (f *floodRun) samples(t *testing.T) (all []floodCounts) {
 	return all
 }
 
-// now are the newest figures.
+// now returns the newest figures.
 func (f *floodRun) now(t *testing.T) (c floodCounts) {
 	t.Helper()
 	if all := f.samples(t); len(all) > 0 {
@@ -184,7 +184,7 @@ func (f *floodRun) settle(t *testing.T) (c floodCounts) {
 	return c
 }
 
-// stillness is the longest time without a message between from and to.
+// stillness returns the longest time without a message between from and to.
 func (f *floodRun) stillness(t *testing.T, from, to time.Time) (longest time.Duration) {
 	t.Helper()
 	last, since := -1, from

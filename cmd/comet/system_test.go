@@ -294,7 +294,7 @@ func ended(cmd *exec.Cmd) bool {
 	return errors.Is(cmd.Process.Signal(syscall.Signal(0)), os.ErrProcessDone)
 }
 
-// connections is how many streams a comet server has.
+// connections returns how many streams a comet server has.
 func connections(t *testing.T, admin string) int {
 	t.Helper()
 	answer, err := http.Get("http://" + admin + "/stats")

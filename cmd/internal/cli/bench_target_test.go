@@ -1,43 +1,40 @@
 package cli
 
 import (
+	"context"
+	"io"
+	"maps"
 	"strings"
 	"testing"
 
-	"github.com/spf13/pflag"
-
-	"example.org/comet/cmd/internal/bench"
+	"example.org/comet/server"
 )
 
-// benchFlags parses a command line of bench as far as it is about a target.
-func benchFlags(t *testing.T, args ...string) (*benchTarget, *pflag.FlagSet, *bench.Config) {
+// benchOf returns what bench would run with, for a command line.
+func benchOf(t *testing.T, args ...string) *benchOptions {
 	t.Helper()
-	b, cfg := new(benchTarget), &bench.Config{Connections: 10_000}
-	f := pflag.NewFlagSet("bench", pflag.ContinueOnError)
-	conns := count(10_000)
-	f.VarP(&conns, "connections", "c", "")
-	f.StringVarP(&cfg.Rate, "rate", "r", "1000", "")
-	f.StringVar(&cfg.Engine, "engine", "auto", "")
-	f.Int("senders", 100, "")
-	b.add(f)
-	if err := f.Parse(args); err != nil {
-		t.Fatal(err)
+	var got *benchOptions
+	env, _, _ := testEnv(strings.NewReader("\ufeff# streams\r\nhttp://h/1\r\n\r\nhttp://h/2\r\n"))
+	cmd := newBench(env, func(_ context.Context, _ *Env, o *benchOptions) error {
+		got = o
+		return nil
+	})
+	cmd.SetArgs(args)
+	cmd.SetErr(io.Discard)
+	if err := cmd.ExecuteContext(t.Context()); err != nil {
+		t.Fatalf("bench %q: %v", args, err)
 	}
-	cfg.Connections = int(conns)
-	return b, f, cfg
+	return got
 }
 
 func TestBenchTarget(t *testing.T) {
-	b, f, cfg := benchFlags(t, "--url", "http://h/{id}", "--publish", "http://h/{id}", "-r", "5", "--ids", "101-200", "--max-id", "150",
-		"-H", "TE: chunked", "--publish-header", "X-A: b", "--publish-connections", "3", "--source-ip", "10.0.0.2", "--pid", "7,8")
-	if err := b.read(new(Env), f, cfg); err != nil {
-		t.Fatal(err)
-	}
+	cfg := benchOf(t, "--url", "http://h/{id}", "--publish", "http://h/{id}", "-r", "5", "--ids", "101-200", "--max-id", "150",
+		"-H", "TE: chunked", "--publish-header", "X-A: b", "--publish-connections", "3", "--source-ip", "10.0.0.2", "--pid", "7,8").Config
 	target := cfg.Target
 	if target == nil || target.Publish == nil {
 		t.Fatalf("%+v; want a target with somewhere to publish", cfg)
 	}
-	if cfg.Connections != 100 || target.FirstMessageID != 0 || target.LastMessageID != 150 {
+	if cfg.Connections != 100 || target.FirstID != 101 || target.FirstMessageID != 0 || target.LastMessageID != 150 {
 		t.Errorf("%d connections, messages to %d-%d; want 100, and up to 150", cfg.Connections, target.FirstMessageID, target.LastMessageID)
 	}
 	if len(cfg.Header) != 1 || cfg.Header[0] != "TE: chunked" || len(target.Publish.Header) != 1 || target.Publish.Header[0] != "X-A: b" {
@@ -48,29 +45,32 @@ func TestBenchTarget(t *testing.T) {
 	}
 
 	// Without --publish there are no messages.
-	b, f, cfg = benchFlags(t, "--url", "http://h/{id}")
-	if err := b.read(new(Env), f, cfg); err != nil || cfg.Rate != "none" || cfg.Connections != 10_000 {
-		t.Errorf("rate %q of %d connections, %v; want none of 10,000", cfg.Rate, cfg.Connections, err)
+	if cfg := benchOf(t, "--url", "http://h/{id}").Config; cfg.Rate != "none" || cfg.Connections != 10_000 {
+		t.Errorf("rate %q of %d connections; want none of 10,000", cfg.Rate, cfg.Connections)
+	}
+	// A list of URLs has a connection for each, whoever wrote it.
+	if cfg := benchOf(t, "--urls", "-").Config; cfg.Connections != 2 || len(cfg.Target.URLs) != 2 || cfg.Target.URLs[0] != "http://h/1" {
+		t.Errorf("%d connections to %q", cfg.Connections, cfg.Target.URLs)
 	}
 	// Without --url there is no target, and headers are for ours as well.
-	b, f, cfg = benchFlags(t, "-H", "X-A: b")
-	if err := b.read(new(Env), f, cfg); err != nil || cfg.Target != nil || cfg.Engine != "auto" || len(cfg.Header) != 1 {
-		t.Errorf("%+v, %v", cfg, err)
+	cfg = benchOf(t, "-H", "X-A: b", "--engine", "goroutine", "-c", "10", "--size", "exp:20").Config
+	if cfg.Target != nil || cfg.Engine != "goroutine" || len(cfg.Header) != 1 || cfg.Size != "exp:20" || cfg.ConnectRate != "max" || cfg.Interest != "block" {
+		t.Errorf("%+v", cfg)
+	}
+	cfg = benchOf(t, "--steps", "1k,5k", "--connect-rate", "2k", "--router", "nats://a,nats://b:1", "--router-ca", "testdata/flags.golden").Config
+	if cfg.Connections != 1000 || len(cfg.Steps) != 2 || cfg.ConnectRate != "2000" ||
+		strings.Join(cfg.Router, " ") != "--router=nats://a --router=nats://b:1 --router-ca=testdata/flags.golden" {
+		t.Errorf("%+v", cfg)
 	}
 }
 
 // The result is passed around: what lets somebody in must not be in it.
 func TestBenchSettings(t *testing.T) {
-	b, f, cfg := benchFlags(t, "--url", "http://user:hunter2@h/{id}", "--publish", "http://user:hunter2@h/{id}",
-		"-H", "TE: chunked", "-H", "Authorization: Bearer hunter2", "--publish-header", "X-API-Key: hunter2")
-	if err := b.read(new(Env), f, cfg); err != nil {
-		t.Fatal(err)
-	}
-	got := settings(f)
-	b.dropSettings(f, got)
+	got := benchOf(t, "--url", "http://h/{id}", "--publish", "http://user:hunter2@h/{id}",
+		"-H", "TE: chunked", "-H", "Authorization: Bearer hunter2", "--publish-header", "X-API-Key: hunter2").Config.Settings
 	for name, want := range map[string]any{
-		"url": "http://...@h/{id}", "header": "TE: chunked\nAuthorization: ...", "publish-header": "X-API-Key: ...",
-		"publish-connections": int64(16), "senders": "100", "engine": nil, "pid": nil, "first-id": nil, "source-ip": nil,
+		"url": "http://h/{id}", "publish": "http://...@h/{id}", "header": "TE: chunked\nAuthorization: ...", "publish-header": "X-API-Key: ...",
+		"publish-connections": int64(16), "senders": int64(100), "engine": nil, "pid": nil, "first-id": nil, "source-ip": nil,
 	} {
 		if got[name] != want {
 			t.Errorf("%s is %#v, want %#v", name, got[name], want)
@@ -81,15 +81,76 @@ func TestBenchSettings(t *testing.T) {
 			t.Errorf("%s is %q", name, text)
 		}
 	}
+}
 
-	// About a server of ours they say what they said before.
-	b, f, cfg = benchFlags(t)
-	if err := b.read(new(Env), f, cfg); err != nil {
-		t.Fatal(err)
+// What a result says of a run of our own server: the list of before flags had a
+// package of their own.
+func TestBenchSettingsOfOurs(t *testing.T) {
+	got := benchOf(t, "-r", "10", "-d", "1s", "--idle", "1s", "--distribution", "hot:80/20", "--steps", "5,10").Config.Settings
+	want := map[string]any{
+		"apply-sysctl":       "false",
+		"arrivals":           "constant",
+		"connect-rate":       "max",
+		"connections":        int64(5),
+		"distribution":       "hot:80/20",
+		"duration":           "1s",
+		"engine":             string(server.DefaultEngine),
+		"idle":               "1s",
+		"in-flight":          int64(512),
+		"interest":           "block",
+		"interval":           "0s",
+		"loops":              "0",
+		"nodes":              "0",
+		"own-network":        "false",
+		"rate":               "10",
+		"repeat":             "1",
+		"router":             "[]",
+		"router-ca":          "",
+		"router-cert":        "",
+		"router-credentials": "",
+		"router-key":         "",
+		"seed":               "0",
+		"senders":            int64(100),
+		"size":               "0",
+		"steps":              "5,10",
+		"subject-prefix":     "comet.msg",
+		"window":             int64(50000),
 	}
-	got = settings(f)
-	b.dropSettings(f, got)
-	if len(got) != 4 || got["engine"] != "auto" || got["rate"] != "1000" {
-		t.Errorf("%v; want connections, rate, engine and senders alone", got)
+	if !maps.Equal(got, want) {
+		t.Errorf("got  %v\nwant %v", got, want)
+	}
+}
+
+// What cannot be is refused before anything starts, and nothing is left behind.
+func TestBenchRefuses(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, test := range []struct{ args, says string }{
+		{"--engine fast", `--engine: "fast" is unknown: use epoll, goroutine or auto`},
+		{"--engine epol", `did you mean epoll?`},
+		{"--interest none", `use exact, block or all`},
+		{"--rate fast", `"fast" is not a rate: write 1000, 10k, 0.5 or max, or none`},
+		{"--connect-rate none", `--connect-rate: "none" is not a rate`},
+		{"--repeat 0", "--repeat 0: use 1 or more"},
+		{"--repeat many", `--repeat: "many" is not a whole number`},
+		{"--seed -1", `--seed: "-1" is not a whole number from 0`},
+		{"--steps 10 -c 5", "--connections and --steps exclude each other"},
+		{"--urls - --url http://h", "give one of them"},
+		{"--urls - --server-log -", "cannot both be standard input"},
+		{"--url h/{id}", `"h/{id}" has no scheme: write http://h/{id}`},
+		{"--url http://h/{id} --loops 1", "--loops is a setting of comet's own server"},
+		{"--url http://h/{id} -r 5", "say where messages go: --publish"},
+		{"--url http://h/{id} -d 5s", "--duration is about messages"},
+		{"--url http://h/{id} --pid 1 --match x", "--pid, --match and --server-log each say"},
+		{"--url http://h/{id} --publish http://h/", "--publish: "},
+		{"--method PUT", "--method is for --publish"},
+		{"--pid 1", "--pid is about a server that is there already"},
+		{"--own-network --router nats://h", "--own-network has no way to a router"},
+		{"--subject-prefix x", "--subject-prefix is for --router"},
+		{"--rate max --arrivals poisson", "arrivals need a rate"},
+		{"10k", `takes no argument, got "10k"`},
+	} {
+		if got := refused(t, append([]string{"bench"}, strings.Fields(test.args)...)...); !strings.Contains(got, test.says) {
+			t.Errorf("bench %s: %q, want %q", test.args, got, test.says)
+		}
 	}
 }

@@ -10,14 +10,16 @@ import (
 // from the server to the picture.
 func commands(env *Env) []*cobra.Command {
 	return []*cobra.Command{
-		newBench(env),
-		newServe(env),
-		newRouter(env),
-		newSend(env),
-		newMsggen(env),
-		newFlood(env),
-		newMemlog(env),
-		newPlot(env),
-		newSysctl(env, sysctl.Machine{}),
+		newBench(env, runBench),
+		newServe(env, runServe),
+		newRouter(env, runRouter),
+		newSend(env, runSend),
+		newMsggen(env, runMsggen),
+		newFlood(env, runFlood),
+		newMemlog(env, runMemlog),
+		newPlot(env, runPlot),
+		newSysctl(env, sysctl.Machine{}, runSysctl),
+		newVersion(env),
+		newCompletion(),
 	}
 }

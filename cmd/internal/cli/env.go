@@ -1,27 +1,16 @@
 // Package cli turns command lines into the Configs of comet's packages: one
-// file per command, each a flag list, a help text and the exit code. It holds
-// no logic of its own.
+// file per command, each of which binds flags, calls one package and sets the
+// exit code. It holds no logic of its own.
 package cli
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"os"
-	"os/signal"
-	"syscall"
+	"sync"
 
 	"golang.org/x/term"
-)
-
-// Exit codes, which scripts rely on. A signal adds 128 + its number.
-const (
-	exitDone   = 0
-	exitFailed = 1
-	exitUsage  = 2
-	exitTarget = 3
 )
 
 // Env is the process as a command sees it, so that a test can stand in for it.
@@ -30,11 +19,20 @@ type Env struct {
 	Stdout io.Writer
 	Stderr io.Writer
 	Getenv func(string) string
-	// Terminal tells that Stderr is a terminal, where progress may be redrawn.
+	// Terminal says that Stderr is a terminal, where progress may be redrawn.
 	Terminal bool
 
 	// verbosity is what -q (-1) and -v (1) set.
 	verbosity int
+	// args is the command line, for what a usage error says about it.
+	args []string
+
+	mu              sync.Mutex
+	hangupReopens   bool
+	outlivesReaders bool
+	hooks           int // how many were ever added to restores and reopens
+	restores        map[int]func() error
+	reopens         map[int]func() error
 }
 
 // Logger writes diagnostics to Stderr: warnings and errors with -q, debug
@@ -50,33 +48,90 @@ func (e *Env) Logger() *slog.Logger {
 	return slog.New(slog.NewTextHandler(e.Stderr, &slog.HandlerOptions{Level: level}))
 }
 
-// usageError marks a mistake in the command line or a setting: nothing was
-// started, and the exit code is 2.
-type usageError struct{ error }
-
-func (e usageError) Unwrap() error { return e.error }
-
-func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
-
-// targetError marks a run that went to its end and missed a stated target.
-type targetError struct{ error }
-
-func (e targetError) Unwrap() error { return e.error }
-
-// reported is the exit code of a command that has said all there is to say.
-type reported int
-
-func (e reported) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
-
-// interrupted is the cause of a context that a signal ended.
-type interrupted struct{ sig syscall.Signal }
-
-func (e interrupted) Error() string {
-	if e.sig == syscall.SIGTERM {
-		return "ended by SIGTERM before the planned end"
-	}
-	return "interrupted before the planned end"
+// HangupReopens has SIGHUP reopen logs, unless the process has a controlling
+// terminal, instead of ending the command.
+func (e *Env) HangupReopens() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.hangupReopens = true
 }
+
+// OutlivesReaders has the command go on when those who read its output have
+// gone.
+func (e *Env) OutlivesReaders() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.outlivesReaders = true
+}
+
+// is reads one of the fields that mu guards.
+func (e *Env) is(field *bool) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return *field
+}
+
+// AtExit has restore called when the process must end at once, as the second
+// signal asks for. Whoever restores in time calls forget.
+func (e *Env) AtExit(restore func() error) (forget func()) {
+	return e.hook(&e.restores, restore)
+}
+
+// OnReopen has reopen called when a signal asks to open logs again, which
+// rotation has renamed.
+func (e *Env) OnReopen(reopen func() error) (forget func()) {
+	return e.hook(&e.reopens, reopen)
+}
+
+func (e *Env) hook(hooks *map[int]func() error, do func() error) (forget func()) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if *hooks == nil {
+		*hooks = make(map[int]func() error)
+	}
+	e.hooks++
+	key := e.hooks
+	(*hooks)[key] = do
+	return func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		delete(*hooks, key)
+	}
+}
+
+// reopener is a log that can be opened again.
+type reopener interface{ Reopen() error }
+
+// reopenLog registers log with OnReopen if it can be opened again.
+func (e *Env) reopenLog(log any) (forget func()) {
+	if r, ok := log.(reopener); ok {
+		return e.OnReopen(r.Reopen)
+	}
+	return func() {}
+}
+
+// call calls the hooks, the last one first, and logs what fails.
+func (e *Env) call(hooks *map[int]func() error, failed string) {
+	e.mu.Lock()
+	var all []func() error
+	for key := e.hooks; key > 0; key-- {
+		if do, ok := (*hooks)[key]; ok {
+			all = append(all, do)
+		}
+	}
+	e.mu.Unlock()
+	for _, do := range all {
+		if err := do(); err != nil {
+			e.Logger().Error(failed, "error", err) //nolint:sloglint // one of two constants
+		}
+	}
+}
+
+// restore puts back what AtExit was told of.
+func (e *Env) restore() { e.call(&e.restores, "a setting could not be put back") }
+
+// reopen opens the logs again.
+func (e *Env) reopen() { e.call(&e.reopens, "a log could not be opened again") }
 
 // Main runs one command line on the real process and returns its exit code.
 func Main(args []string) int {
@@ -87,74 +142,33 @@ func Main(args []string) int {
 		Getenv:   os.Getenv,
 		Terminal: term.IsTerminal(int(os.Stderr.Fd())),
 	}
-	ctx, stop := signalContext()
+	ctx, second, stop := env.listen(context.Background(), hasControllingTerminal())
 	defer stop()
-	return Run(ctx, env, args)
-}
-
-// signalContext is cancelled by the first SIGINT or SIGTERM, so that work
-// drains; the second one finds the default handler and ends the process.
-func signalContext() (context.Context, func()) {
-	ctx, cancel := context.WithCancelCause(context.Background())
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	done := make(chan struct{})
-	go func() {
-		select {
-		case s := <-signals:
-			signal.Stop(signals)
-			sig, _ := s.(syscall.Signal)
-			cancel(interrupted{sig})
-		case <-done:
-		}
-	}()
-	return ctx, func() {
-		signal.Stop(signals)
-		close(done)
-		cancel(nil)
+	done := make(chan int, 1)
+	go func() { done <- Run(ctx, env, args) }()
+	select {
+	case code := <-done:
+		return code
+	case sig := <-second:
+		env.restore()
+		return exitCode(interrupted{sig})
 	}
 }
 
 // Run executes args and returns the exit code; errors have been printed.
 func Run(ctx context.Context, env *Env, args []string) int {
+	ctx, done := env.guard(ctx)
+	defer done()
 	root := newRoot(env)
+	env.args = args
 	root.SetArgs(args)
 	root.SetIn(env.Stdin)
 	root.SetOut(env.Stdout)
 	root.SetErr(env.Stderr)
-	err := root.ExecuteContext(ctx)
-	if silent, ok := errors.AsType[reported](err); ok {
-		return int(silent)
+	err := checkArgs(env.Stderr, root, args)
+	if err == nil {
+		err = root.ExecuteContext(ctx)
 	}
-	if err != nil {
-		fmt.Fprintf(env.Stderr, "comet: %v\n", err)
-	}
-	return exitCode(err)
-}
-
-func exitCode(err error) int {
-	var usage usageError
-	var target targetError
-	var sig interrupted
-	switch {
-	case err == nil:
-		return exitDone
-	case errors.As(err, &sig):
-		return 128 + int(sig.sig)
-	case errors.As(err, &usage):
-		return exitUsage
-	case errors.As(err, &target):
-		return exitTarget
-	}
-	return exitFailed
-}
-
-// planned is for commands with a planned end: when a signal ended ctx before
-// it, the command's outcome is that interruption.
-func planned(ctx context.Context, err error) error {
-	var sig interrupted
-	if errors.As(context.Cause(ctx), &sig) && (err == nil || errors.Is(err, context.Canceled)) {
-		return sig
-	}
-	return err
+	report(env.Stderr, planned(ctx, err, brokenPipe))
+	return exitCode(planned(ctx, err, brokenPipe))
 }

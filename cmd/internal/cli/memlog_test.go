@@ -14,23 +14,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/spf13/cobra"
-
 	"example.org/comet/memlog/series"
 	"example.org/comet/server"
 )
-
-// runMemlog runs the command by itself, as Run does.
-func runMemlog(ctx context.Context, stdin io.Reader, args ...string) (stdout string, code int, err error) {
-	var out strings.Builder
-	env := &Env{Stdin: stdin, Stdout: &out, Stderr: io.Discard, Getenv: func(string) string { return "" }}
-	cmd := newMemlog(env)
-	cmd.SetArgs(args)
-	cmd.SilenceErrors, cmd.SilenceUsage = true, true
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	err = cmd.ExecuteContext(ctx)
-	return out.String(), exitCode(err), err
-}
 
 func TestMemlogUsage(t *testing.T) {
 	self := fmt.Sprint(os.Getpid())
@@ -47,10 +33,10 @@ func TestMemlogUsage(t *testing.T) {
 		{[]string{"--pid", "2147483646"}, "2147483646"},
 		{[]string{"--pid", self, "--listen", "localhost:80"}, "localhost"},
 		{[]string{"--pid", self, "--interval", "60"}, "write 60s"},
-		{[]string{"--pid", self, "--interval", "0"}, "above 0"},
+		{[]string{"--pid", self, "--interval", "0"}, "use 1ms or more"},
 		{[]string{"--pid", self, "--out", filepath.Join(t.TempDir(), "no", "mem.log")}, "mem.log"},
 		{[]string{"--pid", self, "extra"}, "extra"},
-		{[]string{"--pid", self, "--stats", "127.0.0.1:8001"}, "write http://127.0.0.1:8001/stats"},
+		{[]string{"--pid", self, "--stats", "127.0.0.1:8001"}, "write http://127.0.0.1:8001"},
 		{[]string{"--pid", self, "--admin-token-file", "x"}, "--stats"},
 		{[]string{"--mark", "x"}, "--out FILE"},
 		{[]string{"--mark", " ", "-o", "mem.log"}, "needs a text"},
@@ -59,7 +45,7 @@ func TestMemlogUsage(t *testing.T) {
 		{[]string{"--mark", "x", "-o", filepath.Join(t.TempDir(), "mem.log")}, "no log to mark"},
 	}
 	for _, tt := range tests {
-		out, code, err := runMemlog(t.Context(), nil, tt.args...)
+		out, code, err := execute(t.Context(), nil, append([]string{"memlog"}, tt.args...)...)
 		if code != exitUsage || out != "" || err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("memlog %q: exit code %d, printed %q, error %v; want 2 and %q", tt.args, code, out, err, tt.want)
 		}
@@ -68,7 +54,7 @@ func TestMemlogUsage(t *testing.T) {
 
 func TestMemlogLeavesNoEmptyFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "mem.log")
-	if _, code, err := runMemlog(t.Context(), nil, "--pid", "2147483646", "-o", path); code != exitUsage {
+	if _, code, err := execute(t.Context(), nil, "memlog", "--pid", "2147483646", "-o", path); code != exitUsage {
 		t.Errorf("exit code %d, %v", code, err)
 	}
 	if _, err := os.Stat(path); !os.IsNotExist(err) {
@@ -79,7 +65,7 @@ func TestMemlogLeavesNoEmptyFile(t *testing.T) {
 func TestMemlogAppendsToAFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "mem.log")
 	for range 2 {
-		out, code, err := runMemlog(t.Context(), nil, "--pid", fmt.Sprint(os.Getpid()), "--no-children",
+		out, code, err := execute(t.Context(), nil, "memlog", "--pid", fmt.Sprint(os.Getpid()), "--no-children",
 			"--interval", "250ms", "-d", "1ms", "-o", path)
 		if code != exitDone || out != "" {
 			t.Fatalf("exit code %d, printed %q, error %v", code, out, err)
@@ -104,7 +90,7 @@ func TestMemlogAppendsToAFile(t *testing.T) {
 func TestMemlogEndsWithStdin(t *testing.T) {
 	r, w := io.Pipe()
 	time.AfterFunc(50*time.Millisecond, func() { w.Close() })
-	out, code, err := runMemlog(t.Context(), r, "--pid", fmt.Sprint(os.Getpid()), "--end-with-stdin")
+	out, code, err := execute(t.Context(), r, "memlog", "--pid", fmt.Sprint(os.Getpid()), "--end-with-stdin")
 	if code != exitDone || strings.Count(out, "\n") != 1 {
 		t.Errorf("exit code %d, printed %q, error %v", code, out, err)
 	}
@@ -117,7 +103,7 @@ func TestMemlogEndsByASignal(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		time.AfterFunc(50*time.Millisecond, func() { cancel(interrupted{syscall.SIGTERM}) })
 		all := append([]string{"--pid", fmt.Sprint(os.Getpid())}, strings.Fields(args)...)
-		out, code, err := runMemlog(ctx, nil, all...)
+		out, code, err := execute(ctx, nil, append([]string{"memlog"}, all...)...)
 		if code != want || strings.Count(out, "\n") != 1 {
 			t.Errorf("%q: exit code %d, printed %q, error %v; want %d", args, code, out, err, want)
 		}
@@ -150,7 +136,7 @@ func TestMemlogOfAServer(t *testing.T) {
 	logCtx, stop := context.WithCancelCause(t.Context())
 	logged := make(chan error, 1)
 	go func() {
-		_, _, err := runMemlog(logCtx, nil, "--pid", fmt.Sprint(os.Getpid()), "--no-children", "--interval", "20ms",
+		_, _, err := execute(logCtx, nil, "memlog", "--pid", fmt.Sprint(os.Getpid()), "--no-children", "--interval", "20ms",
 			"--listen", s.Addr().String(), "--stats", "http://"+s.AdminAddr().String(), "-o", path)
 		logged <- err
 	}()
@@ -161,7 +147,7 @@ func TestMemlogOfAServer(t *testing.T) {
 	}
 	resp.Body.Close()
 	waitForLog(t, path, "event=gc")
-	if out, code, err := runMemlog(t.Context(), nil, "--mark", "by hand", "-o", path); code != exitDone || out != "" {
+	if out, code, err := execute(t.Context(), nil, "memlog", "--mark", "by hand", "-o", path); code != exitDone || out != "" {
 		t.Errorf("--mark: exit code %d, printed %q, error %v", code, out, err)
 	}
 	stop(interrupted{syscall.SIGTERM})

@@ -20,7 +20,9 @@ type msggenOutput struct {
 	generator *msggen.Generator
 	json      bool
 	planned   bool           // the run has a planned end
+	attended  bool           // whoever started it reads what was refused
 	log       *series.Writer // nil without --log
+	forget    func()         // takes the log off those that a signal reopens
 	logged    time.Time
 }
 
@@ -31,7 +33,7 @@ func newMsggenOutput(env *Env, generator *msggen.Generator, asJSON bool, logFile
 		if err != nil {
 			return nil, usageError{err}
 		}
-		o.log = w
+		o.log, o.forget = w, env.reopenLog(w)
 	}
 	return o, nil
 }
@@ -40,19 +42,22 @@ func (o *msggenOutput) close() {
 	if o.log == nil {
 		return
 	}
+	o.forget()
 	if err := o.log.Close(); err != nil {
 		o.env.Logger().Warn("the message log may be incomplete", "error", err)
 	}
+}
+
+// outcome is what came of a run.
+type outcome struct {
+	result msggen.Result
+	err    error
 }
 
 // generate runs the generator and reports each second and at the end.
 func (o *msggenOutput) generate(outer context.Context) error {
 	ctx, cancel := context.WithCancel(outer)
 	defer cancel()
-	type outcome struct {
-		result msggen.Result
-		err    error
-	}
 	ended := make(chan outcome, 1)
 	go func() {
 		result, err := o.generator.Run(ctx)
@@ -72,25 +77,30 @@ func (o *msggenOutput) generate(outer context.Context) error {
 				}
 			}
 		case end := <-ended:
-			// The end need not fall on a second, and what was left then counts.
-			if now := time.Now(); now.Sub(o.logged) >= time.Second/2 {
-				o.logLine(now, end.result.Stats)
-			}
 			if unwritable != nil {
 				return unwritable
 			}
-			if end.err != nil && end.result.Asked == 0 {
-				return end.err // nothing was sent: nothing to report
-			}
-			if err := o.report(end.result, true, o.planned && outer.Err() != nil); err != nil {
-				return err
-			}
-			if end.err == nil && (!o.planned || outer.Err() == nil) {
-				return end.result.Err() // refused messages are a failure
-			}
-			return end.err
+			return o.end(outer, end)
 		}
 	}
+}
+
+// end reports what came of a run and returns its error.
+func (o *msggenOutput) end(ctx context.Context, end outcome) error {
+	// The end need not fall on a second, and what was left then counts.
+	if now := time.Now(); now.Sub(o.logged) >= time.Second/2 {
+		o.logLine(now, end.result.Stats)
+	}
+	if end.err != nil && end.result.Asked == 0 {
+		return end.err // nothing was sent: nothing to report
+	}
+	if err := o.report(end.result, true, o.planned && ctx.Err() != nil); err != nil {
+		return err
+	}
+	if end.err == nil && !o.attended && (!o.planned || ctx.Err() == nil) {
+		return end.result.Err() // refused messages are a failure
+	}
+	return end.err
 }
 
 // logLine appends to the log. A line that is lost, for a full disk, ends
@@ -162,13 +172,13 @@ func textReport(w io.Writer, r msggen.Result, last bool) error {
 		}
 	}
 	if r.Late != nil {
-		fmt.Fprintf(&b, "; late by p50 %.2f ms, p99 %.2f ms, max %.2f ms", r.Late.P50, r.Late.P99, r.Late.Max)
+		fmt.Fprintf(&b, "; late by p50 %s, p99 %s, max %s", millis(r.Late.P50), millis(r.Late.P99), millis(r.Late.Max))
 		if last {
 			fmt.Fprintf(&b, ", %d (%.2f %%) by more than 1 ms", r.LateCount, 100*float64(r.LateCount)/float64(max(1, r.Late.Count)))
 		}
 	}
 	if r.Away {
-		b.WriteString("; the server is away")
+		b.WriteString("; the server is unreachable")
 	}
 	b.WriteString("\n")
 	if last {

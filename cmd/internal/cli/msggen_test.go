@@ -2,7 +2,6 @@ package cli
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -17,22 +16,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/spf13/cobra"
-
 	"example.org/comet/memlog/series"
 )
-
-// execute runs one command and returns what it printed and its exit code.
-func execute(ctx context.Context, command func(*Env) *cobra.Command, stdin io.Reader, args ...string) (string, int, error) {
-	var out bytes.Buffer
-	env := &Env{Stdin: stdin, Stdout: &out, Stderr: io.Discard, Getenv: func(string) string { return "" }}
-	cmd := command(env)
-	cmd.SilenceUsage, cmd.SilenceErrors = true, true
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} }) // as the root does
-	cmd.SetArgs(args)
-	err := cmd.ExecuteContext(ctx)
-	return out.String(), exitCode(err), err
-}
 
 // admin stands for the admin listener of a server where ids up to 3 are
 // connected, twice each.
@@ -89,7 +74,7 @@ func TestSend(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			args := append([]string{"--to", url}, test.args...)
-			out, code, err := execute(t.Context(), newSend, strings.NewReader(test.stdin), args...)
+			out, code, err := execute(t.Context(), strings.NewReader(test.stdin), append([]string{"send"}, args...)...)
 			if out != test.says || code != test.code {
 				t.Errorf("it printed %q and exited %d (%v), want %q and %d", out, code, err, test.says, test.code)
 			}
@@ -99,7 +84,7 @@ func TestSend(t *testing.T) {
 
 func TestMsggen(t *testing.T) {
 	url, lines := admin(t)
-	out, code, err := execute(t.Context(), newMsggen, nil,
+	out, code, err := execute(t.Context(), nil, "msggen",
 		"--to", url, "--count", "20", "--interval", "1ms", "--max-id", "5", "--senders", "10", "--json", "--seed", "7")
 	if code != exitDone {
 		t.Fatalf("it exited %d: %v", code, err)
@@ -121,7 +106,7 @@ func TestMsggen(t *testing.T) {
 		t.Errorf("with %d lines it printed %s", lines.Load(), last)
 	}
 
-	out, code, err = execute(t.Context(), newMsggen, nil, "--to", url, "--count", "10", "--rate", "max", "--max-id", "3")
+	out, code, err = execute(t.Context(), nil, "msggen", "--to", url, "--count", "10", "--rate", "max", "--max-id", "3")
 	if code != exitDone || !strings.Contains(out, "sent 10, reached 20, unaddressed 0\nseed ") || strings.Contains(out, "late") {
 		t.Errorf("it printed %q and exited %d: %v", out, code, err)
 	}
@@ -136,7 +121,7 @@ func TestMsggenUsage(t *testing.T) {
 		"--size -1", "--size 2M", "--size uniform:9-1", "--log /nowhere/msggen.log",
 		"--method PUT", "--body x", "-H A:b", "--publish-connections 3", "--publish http://127.0.0.1/{id}", // with --to
 	} {
-		_, code, err := execute(t.Context(), newMsggen, nil, append([]string{"--to", url, "--count", "1"}, strings.Fields(args)...)...)
+		_, code, err := execute(t.Context(), nil, append([]string{"msggen", "--to", url, "--count", "1"}, strings.Fields(args)...)...)
 		if code != exitUsage {
 			t.Errorf("%s: it exited %d (%v), want %d", args, code, err, exitUsage)
 		}
@@ -164,7 +149,7 @@ func TestMsggenInterrupted(t *testing.T) {
 			}
 			cancel(interrupted{syscall.SIGINT})
 		}()
-		out, code, err := execute(ctx, newMsggen, nil, append([]string{"--to", url, "--json"}, strings.Fields(test.args)...)...)
+		out, code, err := execute(ctx, nil, append([]string{"msggen", "--to", url, "--json"}, strings.Fields(test.args)...)...)
 		if code != test.code || !strings.Contains(out, `"type":"result"`) {
 			t.Errorf("%s: it printed %q and exited %d (%v), want a result and %d", test.args, out, code, err, test.code)
 		}
@@ -186,7 +171,7 @@ func TestMsggenFeedback(t *testing.T) {
 			time.Sleep(time.Millisecond)
 		}
 	}()
-	out, code, err := execute(t.Context(), newMsggen, stdin, "--to", url, "--rate", "max", "--max-id", "3", "--window", "100", "--feedback", "--json")
+	out, code, err := execute(t.Context(), stdin, "msggen", "--to", url, "--rate", "max", "--max-id", "3", "--window", "100", "--feedback", "--json")
 	if code != exitDone || !strings.Contains(out, `"type":"result"`) {
 		t.Errorf("it printed %q and exited %d: %v", out, code, err)
 	}
@@ -195,7 +180,7 @@ func TestMsggenFeedback(t *testing.T) {
 func TestMsggenServerAway(t *testing.T) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	server.Close()
-	out, code, err := execute(t.Context(), newMsggen, nil, "--to", server.URL, "--count", "1")
+	out, code, err := execute(t.Context(), nil, "msggen", "--to", server.URL, "--count", "1")
 	if code != exitFailed || out != "" || !strings.Contains(err.Error(), "comet serve") {
 		t.Errorf("it printed %q and exited %d: %v, want an error that says how to start a server", out, code, err)
 	}
@@ -225,22 +210,22 @@ func posted(t *testing.T) (url string, messages *atomic.Int64) {
 func TestMsggenPublish(t *testing.T) {
 	url, messages := posted(t)
 	args := []string{
-		"--publish", url + "/pub/{id}", "--method", "PUT", "-H", "X-Id: {id}", "--body", `{"to":{id},"m":"{message}"}`,
+		"msggen", "--publish", url + "/pub/{id}", "--method", "PUT", "-H", "X-Id: {id}", "--body", `{"to":{id},"m":"{message}"}`,
 		"--rate", "2000", "--count", "100", "--max-id", "2", "--distribution", "sequential",
 	}
-	out, code, err := execute(t.Context(), newMsggen, nil, args...)
-	if code != exitFailed || messages.Load() != 50 || !strings.Contains(err.Error(), "of 100 messages 50 were refused; mostly: PUT "+url) ||
+	out, code, err := execute(t.Context(), nil, args...)
+	if code != exitFailed || messages.Load() != 50 || !strings.Contains(err.Error(), "of 100 messages 50 were refused") ||
 		!strings.Contains(out, ": sent 50, refused 50; late by") || strings.Contains(out, "reached") ||
 		!strings.Contains(out, "answers: 50 x 202, 50 x 410\n") ||
 		!strings.Contains(out, "the commonest refusal: PUT "+url+"/pub/2 was answered 410 Gone (not that one)\n") {
 		t.Errorf("with %d messages it printed %q and exited %d: %v", messages.Load(), out, code, err)
 	}
-	out, code, err = execute(t.Context(), newMsggen, nil, append(args, "--json")...)
+	out, code, err = execute(t.Context(), nil, append(args, "--json")...)
 	if code != exitFailed || !strings.Contains(out, `"statuses":{"202":50,"410":50}`) ||
 		strings.Count(out, `"reached":null`) != 1 || strings.Count(out, `"reached"`) != 1 || !strings.Contains(out, `"unaddressed":null`) {
 		t.Errorf("it printed %q and exited %d: %v", out, code, err)
 	}
-	out, code, err = execute(t.Context(), newMsggen, nil, "--publish", url+"/pub/{id}", "--count", "1")
+	out, code, err = execute(t.Context(), nil, "msggen", "--publish", url+"/pub/{id}", "--count", "1")
 	if code != exitFailed || !strings.Contains(err.Error(), "400 Bad Request (POST") {
 		t.Errorf("it printed %q and exited %d: %v, want what the server said", out, code, err)
 	}
@@ -250,7 +235,7 @@ func TestMsggenLog(t *testing.T) {
 	url, _ := admin(t)
 	name := filepath.Join(t.TempDir(), "msggen.log")
 	for range 2 {
-		_, code, err := execute(t.Context(), newMsggen, nil, "--to", url, "--rate", "1k", "-d", "1200ms", "--max-id", "5", "--log", name, "--json")
+		_, code, err := execute(t.Context(), nil, "msggen", "--to", url, "--rate", "1k", "-d", "1200ms", "--max-id", "5", "--log", name, "--json")
 		if code != exitDone {
 			t.Fatalf("it exited %d: %v", code, err)
 		}
@@ -286,8 +271,8 @@ func TestMsggenShapes(t *testing.T) {
 		"--distribution sequential --arrivals ramp:50ms,100 --size 1k",
 	} {
 		lines.Store(0)
-		out, code, err := execute(t.Context(), newMsggen, nil,
-			append([]string{"--to", url, "--count", "100", "--rate", "1k", "--max-id", "50"}, strings.Fields(args)...)...)
+		out, code, err := execute(t.Context(), nil,
+			append([]string{"msggen", "--to", url, "--count", "100", "--rate", "1k", "--max-id", "50"}, strings.Fields(args)...)...)
 		if code != exitDone || lines.Load() != 100 || !strings.Contains(out, "sent 100") {
 			t.Errorf("%s: with %d lines it printed %q and exited %d: %v", args, lines.Load(), out, code, err)
 		}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"io"
 	"syscall"
 
@@ -9,42 +10,33 @@ import (
 	"github.com/spf13/pflag"
 
 	"example.org/comet/cmd/internal/bench"
+	"example.org/comet/cmd/internal/flags"
 )
 
 // ownNetwork is whether bench runs in a network namespace of its own, for which
 // it starts itself again.
-type ownNetwork struct{ own, inside bool }
+type ownNetwork struct{ Own, inside bool }
 
-func (n *ownNetwork) add(f *pflag.FlagSet) {
-	const inside = "inside-own-network"
-	f.BoolVar(&n.own, "own-network", false, "run in a network namespace of its own, with a table of connections that fits (root)")
-	f.BoolVar(&n.inside, inside, false, "we are in it")
-	_ = f.MarkHidden(inside) // fails only for a name that is no flag
+const insideOwnNetwork = "inside-own-network"
+
+func (n *ownNetwork) bind(f *pflag.FlagSet) {
+	f.BoolVar(&n.Own, "own-network", false, "run in a network namespace of its own, with a table of connections that fits (root)")
+	f.BoolVar(&n.inside, insideOwnNetwork, false, "we are in it")
+	_ = f.MarkHidden(insideOwnNetwork) // fails only for a name that is no flag
 }
 
 // again runs the same command line in a namespace.
 func (n *ownNetwork) again(cmd *cobra.Command, env *Env, executable string, connections int) error {
-	args := []string{cmd.Name(), "--inside-own-network"}
-	cmd.Flags().Visit(func(f *pflag.Flag) {
-		if f.Name == "own-network" {
-			return
-		}
-		values := []string{f.Value.String()}
-		if list, ok := f.Value.(pflag.SliceValue); ok {
-			values = list.GetSlice()
-		}
-		for _, v := range values {
-			args = append(args, "--"+f.Name+"="+v)
-		}
-	})
-	code, err := bench.OwnNetwork(cmd.Context(), executable, args, connections, env.Stdout, env.Stderr)
+	args := append([]string{cmd.Name(), "--" + insideOwnNetwork}, flags.Given(cmd.Flags(), "own-network")...)
+	code, err := bench.OwnNetwork(cmd.Context(), executable, args, connections, plain(env.Stdout), plain(env.Stderr))
 	if err != nil {
 		return err
 	}
-	if sig, ok := context.Cause(cmd.Context()).(interrupted); ok { //nolint:errorlint // set by us
-		code = exitCode(sig)
-	}
-	if code == exitDone {
+	var sig interrupted
+	switch {
+	case errors.As(context.Cause(cmd.Context()), &sig):
+		return reported(exitCode(sig))
+	case code == exitDone:
 		return nil
 	}
 	return reported(code)

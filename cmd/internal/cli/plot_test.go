@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -40,12 +39,10 @@ func plot(t *testing.T, stdin string, args ...string) (stdout, stderr string, er
 			t.Fatal(err)
 		}
 	}
-	var out, errs bytes.Buffer
-	env := &Env{Stdin: strings.NewReader(stdin), Stdout: &out, Stderr: &errs}
-	cmd := newPlot(env)
-	cmd.SilenceErrors, cmd.SilenceUsage = true, true
-	cmd.SetArgs(args)
-	err = cmd.ExecuteContext(t.Context())
+	env, out, errs := testEnv(strings.NewReader(stdin))
+	if code := Run(t.Context(), env, append([]string{"plot"}, args...)); code != exitDone {
+		err = errors.Join(errors.New(errs.String()), reported(code))
+	}
 	return out.String(), errs.String(), err
 }
 
@@ -116,7 +113,7 @@ func TestPlotRefuses(t *testing.T) {
 		{"no out", []string{"good.log"}, exitUsage, "write --out"},
 		{"ending", []string{"-o", "mem.gif", "good.log"}, exitUsage, ".png nor in .svg nor in .pdf"},
 		{"stdout without format", []string{"-o", "-", "good.log"}, exitUsage, "needs --format"},
-		{"unknown format", []string{"-o", "-", "--format", "gif", "good.log"}, exitUsage, `not "gif"`},
+		{"unknown format", []string{"-o", "-", "--format", "gif", "good.log"}, exitUsage, `"gif" is unknown: use png, svg or pdf`},
 		{"format of a file", []string{"-o", "old.png", "--format", "svg", "good.log"}, exitUsage, "--format is for --out -"},
 		{"size", []string{"-o", "old.png", "--size", "big", "good.log"}, exitUsage, "write 500x300"},
 		{"too small", []string{"-o", "old.png", "--size", "20x30", "good.log"}, exitUsage, "width of 20 pixels"},

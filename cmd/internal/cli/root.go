@@ -2,37 +2,30 @@ package cli
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/spf13/cobra"
+
+	"example.org/comet/cmd/internal/flags"
+	"example.org/comet/cmd/internal/version"
 )
 
 func newRoot(env *Env) *cobra.Command {
-	root := &cobra.Command{
-		Use:   "comet",
-		Short: "How many connections does this box hold, at what cost, and what stops it first?",
-		Long: `comet measures servers that hold many long-lived connections.
-
-Start with the whole experiment in one command:
-
-  comet bench
-
-Every other command is one part of it and runs alone, also against servers
-that are not comet's.`,
-		SilenceUsage:      true,
-		SilenceErrors:     true,
-		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
-		Args: func(_ *cobra.Command, args []string) error {
+	root := describe(&cobra.Command{
+		Use:           "comet",
+		Version:       version.Get().String(),
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usagef("there is no command %q; see comet --help", args[0])
+				return unknownCommand(cmd, args[0])
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usageError{fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath())}
-	})
+	}, "comet")
+	root.SetVersionTemplate("{{.Version}}\n")
+	root.SetHelpFunc(help)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return flagError(env, cmd, err) })
 	var quiet, verbose bool
 	root.PersistentFlags().BoolVarP(&quiet, "quiet", "q", false, "print warnings and errors only")
 	root.PersistentFlags().BoolVarP(&verbose, "verbose", "v", false, "print debug detail")
@@ -48,13 +41,37 @@ that are not comet's.`,
 		return nil
 	}
 	root.AddCommand(commands(env)...)
+	root.SetHelpCommand(newHelp())
 	return root
 }
 
-// noArgs refuses positional arguments with the usage exit code.
-func noArgs(cmd *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return usagef("%s takes no argument, got %q", cmd.CommandPath(), args[0])
+// unknownCommand returns an error that names the command that was probably meant.
+func unknownCommand(root *cobra.Command, name string) error {
+	var names []string
+	for _, c := range root.Commands() {
+		if c.IsAvailableCommand() {
+			names = append(append(names, c.Name()), c.Aliases...)
+		}
 	}
-	return nil
+	if near := flags.Nearest(name, names); near != "" {
+		return usagef("there is no command %q: did you mean %s? See comet --help", name, near)
+	}
+	return usagef("there is no command %q; see comet --help", name)
+}
+
+// newHelp makes comet help COMMAND print what comet COMMAND --help does.
+func newHelp() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Print the help of a command",
+		Args:  exactly(0, 1, "one command"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			about, rest, err := cmd.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				return unknownCommand(cmd.Root(), args[0])
+			}
+			about.InitDefaultHelpFlag()
+			return about.Help()
+		},
+	}
 }

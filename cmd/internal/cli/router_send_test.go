@@ -15,7 +15,6 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
-	"github.com/spf13/cobra"
 )
 
 // natsServer starts a NATS server with a witness who counts the messages, and
@@ -77,7 +76,7 @@ func TestSendThroughRouter(t *testing.T) {
 		{"123 hi --json", `{"type":"result","reached":2}` + "\n"},
 		{"5000 hi --json", `{"type":"result","reached":0}` + "\n"},
 	} {
-		out, code, err := execute(t.Context(), newSend, nil, append(strings.Fields(test.args), "--router", url)...)
+		out, code, err := execute(t.Context(), nil, append(strings.Fields("send "+test.args), "--router", url)...)
 		if out != test.says || code != exitDone {
 			t.Errorf("%s: it printed %q and exited %d (%v), want %q", test.args, out, code, err, test.says)
 		}
@@ -102,7 +101,7 @@ func TestSendToForeignSubscriber(t *testing.T) {
 		{"123 hi", "published; no node said whom it reached\n"},
 		{"123 hi --json", `{"type":"result","reached":null}` + "\n"},
 	} {
-		out, code, err := execute(t.Context(), newSend, nil, append(strings.Fields(test.args), "--router", url, "--subject-prefix", "foreign")...)
+		out, code, err := execute(t.Context(), nil, append(strings.Fields("send "+test.args), "--router", url, "--subject-prefix", "foreign")...)
 		if out != test.says || code != exitDone {
 			t.Errorf("%s: it printed %q and exited %d (%v), want %q", test.args, out, code, err, test.says)
 		}
@@ -112,7 +111,7 @@ func TestSendToForeignSubscriber(t *testing.T) {
 // TestMsggenThroughRouter: what was sent is what arrived, paced and flat out.
 func TestMsggenThroughRouter(t *testing.T) {
 	url, arrived := natsServer(t, nil)
-	out, code, err := execute(t.Context(), newMsggen, nil,
+	out, code, err := execute(t.Context(), nil, "msggen",
 		"--router", url, "--rate", "5k", "--count", "500", "--max-id", "1000", "--json")
 	if code != exitDone {
 		t.Fatalf("it exited %d: %v", code, err)
@@ -128,7 +127,7 @@ func TestMsggenThroughRouter(t *testing.T) {
 	}
 	awaitCount(t, arrived, 500)
 
-	out, code, err = execute(t.Context(), newMsggen, nil, "--router", url, "--rate", "max", "--count", "20k", "--max-id", "1000")
+	out, code, err = execute(t.Context(), nil, "msggen", "--router", url, "--rate", "max", "--count", "20k", "--max-id", "1000")
 	if code != exitDone || !strings.Contains(out, "sent 20000\nseed ") || strings.Contains(out, "reached") {
 		t.Errorf("it printed %q and exited %d: %v", out, code, err)
 	}
@@ -153,7 +152,7 @@ func TestMsggenWindowThroughRouter(t *testing.T) {
 			fmt.Fprintln(tell, delivered)
 		}
 	}()
-	out, code, err := execute(ctx, newMsggen, stdin, "--router", url, "--rate", "max", "--max-id", "1000", "--window", "100", "--feedback")
+	out, code, err := execute(ctx, stdin, "msggen", "--router", url, "--rate", "max", "--max-id", "1000", "--window", "100", "--feedback")
 	if code != exitDone || arrived.Load() < 5000 || strings.Contains(out, "never seen delivered") {
 		t.Errorf("with %d messages it printed %q and exited %d: %v", arrived.Load(), out, code, err)
 	}
@@ -176,20 +175,20 @@ func TestSendingThroughRouterFails(t *testing.T) {
 		{"--router " + url + " --to http://127.0.0.1:1", "--to is for sending without them", exitUsage},
 		{"--router " + url + " --admin-token-file " + wrong, "--admin-token-file is for sending without them", exitUsage},
 		{"--router 127.0.0.1:4222", "write nats://", exitUsage},
-		{"--router=", "--router is empty", exitUsage},
+		{"--router=", "names nothing", exitUsage},
 		{"--router nats://me:secret@127.0.0.1", "do not belong", exitUsage},
 		{"--router-credentials " + wrong, "which is not given", exitUsage},
 		{"--router " + url + " --router-credentials nowhere", "nowhere", exitUsage},
 	} {
-		for name, command := range map[string]func(*Env) *cobra.Command{"send": newSend, "msggen": newMsggen} {
-			args := slices.Concat(map[string][]string{"send": {"1", "hi"}, "msggen": {"--count", "1"}}[name], strings.Fields(test.args))
-			out, code, err := execute(t.Context(), command, nil, args...)
+		for _, name := range []string{"send", "msggen"} {
+			args := slices.Concat(map[string][]string{"send": {"send", "1", "hi"}, "msggen": {"msggen", "--count", "1"}}[name], strings.Fields(test.args))
+			out, code, err := execute(t.Context(), nil, args...)
 			if code != test.code || out != "" || err == nil || !strings.Contains(err.Error(), test.says) {
 				t.Errorf("%s %s: it printed %q and exited %d: %v, want %d and %q", name, test.args, out, code, err, test.code, test.says)
 			}
 		}
 	}
-	_, code, err := execute(t.Context(), newMsggen, nil, "--router", url, "--publish", "http://127.0.0.1:1/{id}")
+	_, code, err := execute(t.Context(), nil, "msggen", "--router", url, "--publish", "http://127.0.0.1:1/{id}")
 	if code != exitUsage || !strings.Contains(err.Error(), "--publish") {
 		t.Errorf("with --publish as well it exited %d: %v", code, err)
 	}

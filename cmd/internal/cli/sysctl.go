@@ -1,105 +1,119 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"example.org/comet/flood"
+	"example.org/comet/cmd/internal/flags"
 	"example.org/comet/sysctl"
 )
 
-// sysctlFlags are the flags of sysctl as they are written.
-type sysctlFlags struct {
-	machine                          sysctl.Machine
-	connections                      count
-	sources, destinations, processes count
-	role                             string
-	sourceIPs                        []string
-	apply, conf, json                bool
+// sysctlOptions are the flags of comet sysctl.
+type sysctlOptions struct {
+	Machine     sysctl.Machine
+	Need        sysctl.Need
+	Role        string
+	SourceIPs   []netip.Addr
+	Apply, Conf bool
+	JSON        bool
 }
 
+// mostSysctl is beyond any machine, and far from where the sums overflow.
+const mostSysctl = 1 << 40
+
 // newSysctl makes the command for a machine; tests have one of their own.
-func newSysctl(env *Env, machine sysctl.Machine) *cobra.Command {
-	o := &sysctlFlags{machine: machine, connections: 10_000, sources: 1, destinations: 1, processes: 1}
-	cmd := &cobra.Command{
+func newSysctl(env *Env, machine sysctl.Machine, run func(context.Context, *Env, *sysctlOptions) error) *cobra.Command {
+	o := &sysctlOptions{Machine: machine}
+	cmd := describe(&cobra.Command{
 		Use:     "sysctl",
 		Aliases: []string{"doctor"},
-		Short:   "Say which limit stops N connections, and mend it",
-		Long: `sysctl compares every limit of the kernel, of the shell and of its control
-group with what -c connections need, and marks the ones that are SHORT, each
-with the reason and the command that mends it. Exit code: 0 when none is short,
-3 when one is, 1 when something failed.
-
-The open files are those of the shell that comet is started from: any server
-started there inherits them. comet's own commands raise the soft limit by
-themselves; most servers do not. --pid looks at a running server instead.
-
---conf prints a file for /etc/sysctl.d to standard output (exit code 0). Only
-what is short is set in it: a line for a setting that is high enough would lower
-it on the day that something else needs more. What is high enough, what no
-kernel setting mends, and the LimitNOFILE= of a systemd unit are comments in it.
-
---apply writes what is short and can be written at run time: kernel settings
-until the next boot, open files of the shell or of --pid until it ends. It shows
-each before and after, lowers nothing, and leaves alone what is not short; then
-it looks again. It needs root for most. Exit code: 0 when nothing is short any
-more, 1 when a write was refused, 3 when the rest is for you to mend, such as
-memory, source addresses, and control groups, which belong to what made them.`,
-		Example: `  comet sysctl -c 100k --role server
-  comet sysctl -c 1M --role client --source-ip 10.0.0.1-10.0.0.20 --destinations 2
-  comet sysctl -c 50k --role server --pid 4711
-  comet sysctl -c 100k --role server --conf | sudo tee /etc/sysctl.d/90-comet.conf
-  sudo comet sysctl -c 100k --apply`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd, env) },
-	}
-	o.register(cmd.Flags())
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.complete(cmd.Flags()); err != nil {
+				return usageError{err}
+			}
+			return run(cmd.Context(), env, o)
+		},
+	}, "sysctl")
+	o.bind(cmd.Flags())
+	completeValues(cmd)
 	return cmd
 }
 
-func (o *sysctlFlags) register(f *pflag.FlagSet) {
-	f.VarP(&o.connections, "connections", "c", "how many connections")
-	f.StringVar(&o.role, "role", "both", "which ends are on this machine: server, client or both")
-	f.StringArrayVar(&o.sourceIPs, "source-ip", nil, "`address` that clients connect from: 127.0.0.2, 127.0.0.2-127.0.0.18 or 127.0.1.0/24; repeatable")
-	f.Var(&o.sources, "sources", "from how many addresses clients connect, instead of --source-ip")
-	f.Var(&o.destinations, "destinations", "to how many address:port pairs clients connect")
-	f.Var(&o.processes, "processes", "how many processes share the connections of an end")
-	f.IntVar(&o.machine.Process, "pid", o.machine.Process, "look at the open files and the control group of process `N` instead of the shell's (Linux)")
-	f.BoolVar(&o.apply, "apply", false, "write what is short and can be written at run time")
-	f.BoolVar(&o.conf, "conf", false, "print a sysctl.d file and the LimitNOFILE= line")
-	f.BoolVar(&o.json, "json", false, "print a JSON line instead of the table")
+func (o *sysctlOptions) bind(f *pflag.FlagSet) {
+	flags.Group(f, flags.Load, func() {
+		flags.Count(f, &o.Need.Connections, "connections", "c", 10_000, "how many connections", flags.Least(1))
+		flags.Enum(f, &o.Role, "role", "both", "which ends are on this machine: server, client or both", "server", "client", "both")
+		flags.Sources(f, &o.SourceIPs, "`address` that clients connect from: 127.0.0.2, 127.0.0.2-127.0.0.18 or 127.0.1.0/24; repeatable")
+		flags.Count(f, &o.Need.SourceAddresses, "sources", "", 1, "from how many addresses clients connect, instead of --source-ip", flags.Least(1))
+		flags.Count(f, &o.Need.Destinations, "destinations", "", 1, "to how many address:port pairs clients connect", flags.Least(1))
+		flags.Count(f, &o.Need.Processes, "processes", "", 1, "how many processes share the connections of an end", flags.Least(1))
+	})
+	flags.Group(f, flags.Target, func() {
+		f.IntVar(&o.Machine.Process, "pid", o.Machine.Process, "look at the open files and the control group of process `N` instead of the shell's (Linux)")
+		f.BoolVar(&o.Apply, "apply", false, "write what is short and can be written at run time")
+	})
+	flags.Group(f, flags.Output, func() {
+		f.BoolVar(&o.Conf, "conf", false, "print a sysctl.d file and the LimitNOFILE= line")
+		f.BoolVar(&o.JSON, "json", false, "print a JSON line instead of the table")
+	})
 }
 
-func (o *sysctlFlags) run(cmd *cobra.Command, env *Env) error {
-	need, err := o.need(cmd.Flags())
-	if err != nil {
-		return err
+// complete checks the flags; what they say concerns every platform.
+func (o *sysctlOptions) complete(f *pflag.FlagSet) error {
+	o.Need.Role = map[string]sysctl.Role{"server": sysctl.Server, "client": sysctl.Client, "both": sysctl.Both}[o.Role]
+	for name, n := range map[string]int{
+		"--connections": o.Need.Connections, "--sources": o.Need.SourceAddresses, "--destinations": o.Need.Destinations, "--processes": o.Need.Processes,
+	} {
+		if n > mostSysctl {
+			return fmt.Errorf("%s must be from 1 to %d, not %d", name, int64(mostSysctl), n)
+		}
 	}
+	switch {
+	case o.Apply && o.Conf:
+		return errors.New("--apply and --conf exclude each other: print the file first, then apply")
+	case o.JSON && o.Conf:
+		return errors.New("--conf prints a file for sysctl.d, not JSON: the JSON line has the same settings in \"set\"")
+	case f.Changed("source-ip") && f.Changed("sources"):
+		return errors.New("--source-ip and --sources exclude each other")
+	case f.Changed("pid") && o.Machine.Process < 1:
+		return fmt.Errorf("--pid must be a process id, not %d", o.Machine.Process)
+	}
+	if len(o.SourceIPs) > 0 {
+		o.Need.SourceAddresses = len(o.SourceIPs)
+	}
+	return nil
+}
+
+// runSysctl looks at the limits, and with --apply raises them.
+func runSysctl(_ context.Context, env *Env, o *sysctlOptions) error {
 	system, err := o.read(env)
 	if err != nil {
 		return err
 	}
-	limits := sysctl.Examine(need, system)
-	if o.conf {
-		return sysctl.Conf(env.Stdout, need, system, limits)
+	limits := sysctl.Examine(o.Need, system)
+	if o.Conf {
+		return sysctl.Conf(env.Stdout, o.Need, system, limits)
 	}
 	var changes []sysctl.Change
-	if o.apply {
-		if changes, err = o.machine.Apply(system, limits); err != nil {
+	if o.Apply {
+		if changes, err = o.Machine.Apply(system, limits); err != nil {
 			return err
 		}
 		if system, err = o.read(env); err != nil {
 			return err
 		}
-		limits = sysctl.Examine(need, system)
+		limits = sysctl.Examine(o.Need, system)
 	}
-	report := sysctlReport{need, limits, o.machine.Remarks(need, system), changes, o.apply}
+	report := sysctlReport{o.Need, limits, o.Machine.Remarks(o.Need, system), changes, o.Apply}
 	show := report.table
-	if o.json {
+	if o.JSON {
 		show = report.json
 	}
 	if err := show(env.Stdout); err != nil {
@@ -108,48 +122,9 @@ func (o *sysctlFlags) run(cmd *cobra.Command, env *Env) error {
 	return report.outcome()
 }
 
-// need checks the flags; what they say concerns every platform.
-func (o *sysctlFlags) need(f *pflag.FlagSet) (sysctl.Need, error) {
-	roles := map[string]sysctl.Role{"server": sysctl.Server, "client": sysctl.Client, "both": sysctl.Both}
-	role, ok := roles[o.role]
-	if !ok {
-		return sysctl.Need{}, usagef("--role %q: write server, client or both", o.role)
-	}
-	// Beyond any machine, and far from where the sums overflow.
-	const most = 1 << 40
-	for name, n := range map[string]count{
-		"--connections": o.connections, "--sources": o.sources, "--destinations": o.destinations, "--processes": o.processes,
-	} {
-		if n < 1 || n > most {
-			return sysctl.Need{}, usagef("%s must be from 1 to %d, not %d", name, int64(most), int64(n))
-		}
-	}
-	switch {
-	case o.apply && o.conf:
-		return sysctl.Need{}, usagef("--apply and --conf exclude each other: print the file first, then apply")
-	case o.json && o.conf:
-		return sysctl.Need{}, usagef("--conf prints a file for sysctl.d, not JSON: the JSON line has the same settings in \"set\"")
-	case f.Changed("source-ip") && f.Changed("sources"):
-		return sysctl.Need{}, usagef("--source-ip and --sources exclude each other")
-	case f.Changed("pid") && o.machine.Process < 1:
-		return sysctl.Need{}, usagef("--pid must be a process id, not %d", o.machine.Process)
-	}
-	if len(o.sourceIPs) > 0 {
-		addresses, err := flood.ParseSources(o.sourceIPs)
-		if err != nil {
-			return sysctl.Need{}, usageError{err}
-		}
-		o.sources = count(len(addresses))
-	}
-	return sysctl.Need{
-		Connections: int(o.connections), Role: role, Processes: int(o.processes),
-		SourceAddresses: int(o.sources), Destinations: int(o.destinations),
-	}, nil
-}
-
 // read tolerates a limit that cannot be read, as long as there are others.
-func (o *sysctlFlags) read(env *Env) (sysctl.System, error) {
-	system, err := o.machine.Read()
+func (o *sysctlOptions) read(env *Env) (sysctl.System, error) {
+	system, err := o.Machine.Read()
 	switch {
 	case errors.Is(err, sysctl.ErrNoProcess):
 		return system, usageError{err}
@@ -180,7 +155,7 @@ func (r *sysctlReport) short() []sysctl.Limit {
 	return short
 }
 
-// outcome is nil, the target missed, or the writes that were refused.
+// outcome returns nil, that the target was missed, or the writes that were refused.
 func (r *sysctlReport) outcome() error {
 	var refused []string
 	for _, c := range r.changes {

@@ -30,7 +30,7 @@ func (r *sysctlReport) table(w io.Writer) error {
 		if i == 0 || !r.limits[i-1].Short {
 			continue
 		}
-		fmt.Fprintf(&b, "       why:  %s\n       mend: %s\n", r.limits[i-1].Why, r.limits[i-1].Mend)
+		fmt.Fprintf(&b, "       why:  %s\n       fix:  %s\n", r.limits[i-1].Why, r.limits[i-1].Mend)
 	}
 	if len(r.remarks) > 0 {
 		b.WriteString("\nNot judged:\n")
@@ -45,7 +45,7 @@ func (r *sysctlReport) table(w io.Writer) error {
 	return err
 }
 
-// situation is what was asked, defaults included.
+// situation returns what was asked, defaults included.
 func (r *sysctlReport) situation() string {
 	n := r.need
 	ends := map[sysctl.Role]string{
@@ -124,7 +124,7 @@ func columns(rows [][]string, first, last int) []string {
 	return lines
 }
 
-// fits is how many connections the hard limits allow together, and the
+// fits returns how many connections the hard limits allow together, and the
 // tightest of them; -1 where none bounds them.
 func (r *sysctlReport) fits() (most int, by string) {
 	most = math.MaxInt

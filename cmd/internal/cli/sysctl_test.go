@@ -55,14 +55,15 @@ func sysctlMachine(t *testing.T, files map[string]string) sysctl.Machine {
 	return m
 }
 
-func runSysctl(t *testing.T, m sysctl.Machine, args ...string) (stdout string, code int, err error) {
+// sysctlOf runs the command for a machine.
+func sysctlOf(t *testing.T, m sysctl.Machine, args ...string) (stdout string, code int, err error) {
 	t.Helper()
-	var out strings.Builder
-	env := &Env{Stdout: &out, Stderr: t.Output(), Getenv: func(string) string { return "" }}
-	cmd := newSysctl(env, m)
+	env, out, _ := testEnv(nil)
+	env.Stderr = t.Output()
+	cmd := newSysctl(env, m, runSysctl)
 	cmd.SetArgs(args)
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return flagError(env, cmd, err) })
 	err = cmd.ExecuteContext(t.Context())
 	return out.String(), exitCode(err), err
 }
@@ -72,14 +73,14 @@ const shortTable = `10,000 connections with the server's end on this machine, 1 
        setting                               now    needed  why
 SHORT  open files, soft limit              1,024    10,064  a process holds a file for each connection
        why:  process 4711 (nginx) allows 1,024 open files, and 10,000 connections need 10,064
-       mend: ` + "`sudo prlimit --pid 4711 --nofile=10064:`" + ` until it ends, LimitNOFILE=10064 of its systemd unit for good
+       fix:  ` + "`sudo prlimit --pid 4711 --nofile=10064:`" + ` until it ends, LimitNOFILE=10064 of its systemd unit for good
 ok     open files, hard limit             65,536    10,064  how far a process may raise the soft limit
 ok     fs.nr_open                      1,048,576    10,064  ceiling of any process's limit
 ok     fs.file-max                       800,000    10,564  files of all processes together
 ok     fs.epoll.max_user_watches       4,000,000    10,064  descriptors that all processes of a user wait for with epoll
 SHORT  net.core.somaxconn                    128     4,096  connections that may wait to be accepted
        why:  while more than 128 connections wait to be accepted, a client waits a second or more for its retry
-       mend: raise it with ` + "`sudo sysctl -w net.core.somaxconn=4096`" + `
+       fix:  raise it with ` + "`sudo sysctl -w net.core.somaxconn=4096`" + `
 ok     net.ipv4.tcp_max_syn_backlog        2,048     1,024  handshakes that may be under way
 ok     net.netfilter.nf_conntrack_max    262,144    10,040  connections that the firewall can keep track of
 ok     kernel memory                     7.6 GiB  47.9 MiB  sockets cannot be swapped out; this is what is available
@@ -92,14 +93,14 @@ As it is, 960 connections fit; what stops the next one: open files, soft limit.
 `
 
 func TestSysctlTable(t *testing.T) {
-	out, code, err := runSysctl(t, sysctlMachine(t, nil), "--role", "server")
+	out, code, err := sysctlOf(t, sysctlMachine(t, nil), "--role", "server")
 	if out != shortTable {
 		t.Errorf("got\n%s\nwant\n%s", out, shortTable)
 	}
 	if want := "2 of 10 limits are short of 10,000 connections; --apply"; code != exitTarget || !strings.HasPrefix(fmt.Sprint(err), want) {
 		t.Errorf("exit code %d, %v; want 3, %s", code, err, want)
 	}
-	out, code, err = runSysctl(t, sysctlMachine(t, nil), "-c", "100")
+	out, code, err = sysctlOf(t, sysctlMachine(t, nil), "-c", "100")
 	if code != exitDone || err != nil || strings.Contains(out, "SHORT") {
 		t.Errorf("exit code %d, %v:\n%s", code, err, out)
 	}
@@ -116,7 +117,7 @@ func TestSysctlSources(t *testing.T) {
 		"--source-ip 127.0.0.2 --sources=2": exitUsage,
 	} {
 		all := append([]string{"-c", "50k", "--role", "client", "--processes", "100"}, strings.Fields(args)...)
-		out, code, err := runSysctl(t, sysctlMachine(t, nil), all...)
+		out, code, err := sysctlOf(t, sysctlMachine(t, nil), all...)
 		if code != want {
 			t.Errorf("%q: exit code %d, want %d: %v\n%s", args, code, want, err, out)
 		}
@@ -125,7 +126,7 @@ func TestSysctlSources(t *testing.T) {
 
 func TestSysctlApply(t *testing.T) {
 	m := sysctlMachine(t, nil)
-	out, code, err := runSysctl(t, m, "--role", "server", "--apply")
+	out, code, err := sysctlOf(t, m, "--role", "server", "--apply")
 	if code != exitDone || err != nil {
 		t.Errorf("exit code %d, %v", code, err)
 	}
@@ -140,7 +141,7 @@ wrote  open files, soft limit of process 4711 (nginx)  1024    10064
 	if err != nil || string(b) != "4096\n" {
 		t.Errorf("the file holds %q, %v", b, err)
 	}
-	out, code, err = runSysctl(t, m, "--role", "server", "--apply")
+	out, code, err = sysctlOf(t, m, "--role", "server", "--apply")
 	if code != exitDone || err != nil || !strings.HasPrefix(out, "Nothing is short, so nothing was written.\n") {
 		t.Errorf("a second time: exit code %d, %v\n%s", code, err, out)
 	}
@@ -152,7 +153,7 @@ func squeeze(s string) string { return strings.Join(strings.Fields(s), " ") }
 func TestSysctlApplyRefused(t *testing.T) {
 	m := sysctlMachine(t, nil)
 	m.SetOpenFiles = func(int, sysctl.Value, sysctl.Value) error { return os.NewSyscallError("prlimit", syscall.EPERM) }
-	out, code, err := runSysctl(t, m, "--role", "server", "--apply")
+	out, code, err := sysctlOf(t, m, "--role", "server", "--apply")
 	if code != exitFailed || !strings.Contains(fmt.Sprint(err), "1 of 2 settings could not be written:\n  sysctl: the open files, soft limit of process 4711 (nginx) stays at 1024: ") {
 		t.Errorf("exit code %d, %v", code, err)
 	}
@@ -165,7 +166,7 @@ func TestSysctlApplyRefused(t *testing.T) {
 
 func TestSysctlApplyLeavesTheRest(t *testing.T) {
 	m := sysctlMachine(t, map[string]string{"proc/meminfo": "MemAvailable: 40000 kB", "proc/sys/net/core/somaxconn": "4096"})
-	out, code, err := runSysctl(t, m, "-c", "9k", "--role", "server", "--processes", "20", "--apply")
+	out, code, err := sysctlOf(t, m, "-c", "9k", "--role", "server", "--processes", "20", "--apply")
 	if code != exitTarget || !strings.Contains(fmt.Sprint(err), "cannot be written at run time") ||
 		!strings.HasPrefix(out, "Nothing of what is short can be written at run time") {
 		t.Errorf("exit code %d, %v\n%s", code, err, out)
@@ -173,7 +174,7 @@ func TestSysctlApplyLeavesTheRest(t *testing.T) {
 }
 
 func TestSysctlConf(t *testing.T) {
-	out, code, err := runSysctl(t, sysctlMachine(t, nil), "--role", "server", "--conf")
+	out, code, err := sysctlOf(t, sysctlMachine(t, nil), "--role", "server", "--conf")
 	if code != exitDone || err != nil {
 		t.Errorf("exit code %d, %v", code, err)
 	}
@@ -189,7 +190,7 @@ func TestSysctlConf(t *testing.T) {
 }
 
 func TestSysctlJSON(t *testing.T) {
-	out, code, err := runSysctl(t, sysctlMachine(t, nil), "--role", "server", "--json", "--apply", "-c", "2M")
+	out, code, err := sysctlOf(t, sysctlMachine(t, nil), "--role", "server", "--json", "--apply", "-c", "2M")
 	if code != exitTarget || strings.Count(out, "\n") != 1 {
 		t.Fatalf("exit code %d, %v: %s", code, err, out)
 	}
@@ -235,10 +236,10 @@ func TestSysctlJSON(t *testing.T) {
 
 func TestSysctlUsage(t *testing.T) {
 	tests := []struct{ args, want string }{
-		{"-c 0", "--connections must be from 1"},
-		{"-c 9223372036854775807", "--connections must be from 1"},
+		{"-c 0", "--connections: \"0\" is too little: use 1 or more"},
+		{"-c 9223372036854775807", "--connections must be from 1 to"},
 		{"-c many", "not a count"},
-		{"--processes 0", "--processes must be"},
+		{"--processes 0", "--processes: \"0\" is too little"},
 		{"--role proxy", "server, client or both"},
 		{"--source-ip nowhere", "nowhere"},
 		{"--apply --conf", "exclude each other"},
@@ -248,7 +249,7 @@ func TestSysctlUsage(t *testing.T) {
 		{"now", "now"},
 	}
 	for _, tt := range tests {
-		out, code, err := runSysctl(t, sysctlMachine(t, nil), strings.Fields(tt.args)...)
+		out, code, err := sysctlOf(t, sysctlMachine(t, nil), strings.Fields(tt.args)...)
 		if code != exitUsage || out != "" || !strings.Contains(fmt.Sprint(err), tt.want) {
 			t.Errorf("sysctl %s: exit code %d, printed %q, error %v; want 2 and %q", tt.args, code, out, err, tt.want)
 		}
@@ -257,7 +258,7 @@ func TestSysctlUsage(t *testing.T) {
 
 // The machine that the test runs on is read and left alone.
 func TestSysctlOfThisMachine(t *testing.T) {
-	out, code, err := runSysctl(t, sysctl.Machine{}, "-c", "1", "--processes", "1", "--role", "client")
+	out, code, err := sysctlOf(t, sysctl.Machine{}, "-c", "1", "--processes", "1", "--role", "client")
 	switch runtime.GOOS {
 	case "linux", "darwin":
 		if code != exitDone && code != exitTarget || !strings.Contains(out, "open files") {

@@ -1,0 +1,292 @@
+//go:build unix
+
+package main
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// process is comet as a child of the test, without a controlling terminal.
+type process struct {
+	t      *testing.T
+	cmd    *exec.Cmd
+	stdin  io.WriteCloser
+	stdout io.ReadCloser
+	stderr *bytes.Buffer
+	ended  chan struct{}
+}
+
+// start runs comet with its standard input open and empty. The words before
+// "comet", if any, are what it is run by.
+func start(t *testing.T, before []string, args ...string) *process {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := os.Symlink(self, filepath.Join(dir, "comet")); err != nil {
+		t.Fatal(err)
+	}
+	words := append(append([]string{}, before...), append([]string{filepath.Join(dir, "comet")}, args...)...)
+	p := &process{t: t, cmd: exec.Command(words[0], words[1:]...), stderr: new(bytes.Buffer), ended: make(chan struct{})}
+	p.cmd.Dir = dir
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	p.cmd.Stderr = p.stderr
+	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	stdout, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.cmd.Stdout, p.stdout = w, stdout
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	go func() {
+		_ = p.cmd.Wait()
+		close(p.ended)
+	}()
+	t.Cleanup(func() {
+		_ = p.cmd.Process.Kill()
+		<-p.ended
+		p.stdin.Close()
+		p.stdout.Close()
+	})
+	return p
+}
+
+// says waits until standard output has the text.
+func (p *process) says(text string) string {
+	p.t.Helper()
+	var all []byte
+	buffer := make([]byte, 4096)
+	for !strings.Contains(string(all), text) {
+		n, err := p.stdout.Read(buffer)
+		all = append(all, buffer[:n]...)
+		if err != nil {
+			<-p.ended
+			p.t.Fatalf("comet ended after %q: %s", all, p.stderr)
+		}
+	}
+	return string(all)
+}
+
+func (p *process) signal(sig syscall.Signal) {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(sig); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// code waits for the end and returns the exit code, 128 + n for a process that
+// signal n has killed.
+func (p *process) code() int {
+	p.t.Helper()
+	go func() { _, _ = io.Copy(io.Discard, p.stdout) }()
+	select {
+	case <-p.ended:
+	case <-time.After(30 * time.Second):
+		p.t.Fatalf("comet %q did not end", p.cmd.Args[1:])
+	}
+	if status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return 128 + int(status.Signal())
+	}
+	return p.cmd.ProcessState.ExitCode()
+}
+
+// goesOn fails if the process has ended.
+func (p *process) goesOn(why string) {
+	p.t.Helper()
+	select {
+	case <-p.ended:
+		p.t.Fatalf("%s ended it with code %d: %s", why, p.cmd.ProcessState.ExitCode(), p.stderr)
+	case <-time.After(300 * time.Millisecond):
+	}
+}
+
+// serve starts a server and returns where its streams are.
+func serve(t *testing.T, args ...string) (p *process, url string) {
+	t.Helper()
+	p = start(t, nil, append([]string{"serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"}, args...)...)
+	said := p.says("streams on ")
+	_, rest, _ := strings.Cut(said, "streams on ")
+	url, _, _ = strings.Cut(rest, ",")
+	return p, url
+}
+
+// A silent peer takes connections and says nothing.
+func silentPeer(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ln.Close() })
+	return ln.Addr().String()
+}
+
+// TestSignalsEnd: each signal that a person, a terminal, a supervisor or a
+// container runtime ends a process with, in each state that it may be in.
+func TestSignalsEnd(t *testing.T) {
+	t.Parallel()
+	_, url := serve(t)
+	silent := silentPeer(t)
+	states := []struct {
+		name  string
+		args  []string
+		ready string // on standard output; "" waits a moment
+		wants func(sig syscall.Signal) int
+	}{
+		{"a planned end", []string{"flood", url, "-c", "1", "-d", "60s"}, "Stats: {1,", plannedCode},
+		{"reading URLs", []string{"flood", "--urls", "-"}, "", plannedCode},
+		{"reading a message", []string{"send", "1", "-"}, "", plannedCode},
+		{"reading a log", []string{"plot", "-o", "mem.png", "-"}, "", plannedCode},
+		{"a silent peer of send", []string{"send", "--to", "http://" + silent, "1", "hi"}, "", plannedCode},
+		{"a silent peer of flood", []string{"flood", "http://" + silent + "/{id}", "-c", "1", "-d", "60s"}, "Stats: {0,", plannedCode},
+	}
+	for _, state := range states {
+		for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT} {
+			t.Run(state.name+"/"+sig.String(), func(t *testing.T) {
+				p := start(t, nil, state.args...)
+				if state.ready != "" {
+					p.says(state.ready)
+				} else {
+					p.goesOn("nothing")
+				}
+				p.signal(sig)
+				if code := p.code(); code != state.wants(sig) {
+					t.Errorf("exit code %d, want %d: %s", code, state.wants(sig), p.stderr)
+				}
+				if strings.Contains(p.stderr.String(), "goroutine ") {
+					t.Errorf("it printed %s", p.stderr)
+				}
+			})
+		}
+	}
+	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT} {
+		p, _ := serve(t)
+		p.signal(sig)
+		if code := p.code(); code != 0 {
+			t.Errorf("serve exited %d after %v, want 0: %s", code, sig, p.stderr)
+		}
+	}
+}
+
+func plannedCode(sig syscall.Signal) int { return 128 + int(sig) }
+
+// TestSecondSignal ends at once what the first lets go on.
+func TestSecondSignal(t *testing.T) {
+	t.Parallel()
+	p, _ := serve(t, "--drain-delay", "60s")
+	p.signal(syscall.SIGTERM)
+	p.goesOn("the first SIGTERM")
+	p.signal(syscall.SIGINT)
+	if code := p.code(); code != 130 {
+		t.Errorf("exit code %d, want 130: %s", code, p.stderr)
+	}
+}
+
+// TestIgnoredSignals: what was ignored when comet started stays ignored.
+func TestIgnoredSignals(t *testing.T) {
+	t.Parallel()
+	_, url := serve(t)
+	for _, test := range []struct {
+		before  []string
+		ignored []syscall.Signal
+	}{
+		{[]string{"sh", "-c", `trap "" HUP; exec "$0" "$@"`}, []syscall.Signal{syscall.SIGHUP}},
+		// As of a background job of a script.
+		{[]string{"sh", "-c", `trap "" INT QUIT; exec "$0" "$@"`}, []syscall.Signal{syscall.SIGINT, syscall.SIGQUIT}},
+	} {
+		p := start(t, test.before, "flood", url, "-c", "1", "-d", "60s")
+		p.says("Stats: {1,")
+		for _, sig := range test.ignored {
+			p.signal(sig)
+			p.goesOn(sig.String())
+		}
+		p.signal(syscall.SIGTERM)
+		if code := p.code(); code != 143 {
+			t.Errorf("%q: exit code %d after SIGTERM, want 143", test.before, code)
+		}
+	}
+}
+
+// TestReopenSignals: USR1 reopens a log that was renamed, HUP too without a
+// terminal; a command without a log goes on at USR1.
+func TestReopenSignals(t *testing.T) {
+	t.Parallel()
+	for _, sig := range []syscall.Signal{syscall.SIGUSR1, syscall.SIGHUP} {
+		log := filepath.Join(t.TempDir(), "access.log")
+		p, url := serve(t, "--access-log", log)
+		if err := os.Rename(log, log+".1"); err != nil {
+			t.Fatal(err)
+		}
+		p.signal(sig)
+		for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+			if _, err := os.Stat(log); err == nil {
+				break
+			} else if time.Now().After(end) {
+				t.Fatalf("%v: the log was not opened again: %s", sig, p.stderr)
+			}
+		}
+		start(t, nil, "flood", strings.Replace(url, "/test/{id}", "/nowhere", 1), "-c", "1", "-d", "1s").code()
+		for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+			if text, _ := os.ReadFile(log); strings.Contains(string(text), "/nowhere") {
+				break
+			} else if time.Now().After(end) {
+				t.Fatalf("%v: nothing is in the new log: %s", sig, p.stderr)
+			}
+		}
+		p.signal(syscall.SIGTERM)
+		if code := p.code(); code != 0 {
+			t.Errorf("exit code %d: %s", code, p.stderr)
+		}
+	}
+	_, url := serve(t)
+	p := start(t, nil, "flood", url, "-c", "1", "-d", "60s")
+	p.says("Stats: {1,")
+	p.signal(syscall.SIGUSR1)
+	p.goesOn("SIGUSR1")
+}
+
+// TestBrokenPipe: when the reader has gone, comet ends and says nothing.
+func TestBrokenPipe(t *testing.T) {
+	t.Parallel()
+	p, url := serve(t)
+	for _, args := range [][]string{
+		{"--help"},
+		{"flood", "--help"},
+		{"version"},
+		{"completion", "bash"},
+		{"flood", url, "-c", "1", "-d", "60s"},
+		{"flood", url, "-c", "1", "--json"},
+		{"memlog", "--pid", "1", "--interval", "10ms"},
+		{"plot", "--help"},
+	} {
+		c := start(t, []string{"sh", "-c", `sleep 0.3; exec "$0" "$@"`}, args...)
+		c.stdout.Close()
+		select {
+		case <-c.ended:
+		case <-time.After(30 * time.Second):
+			t.Fatalf("comet %q goes on without a reader", args)
+		}
+		if code := c.cmd.ProcessState.ExitCode(); code != 128+int(syscall.SIGPIPE) || c.stderr.Len() > 0 {
+			t.Errorf("comet %q exited %d and said %q; want 141 and nothing", args, code, c.stderr)
+		}
+	}
+	// A server goes on.
+	p.stdout.Close()
+	p.goesOn("the end of its reader")
+}

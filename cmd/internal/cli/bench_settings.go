@@ -1,0 +1,74 @@
+package cli
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"example.org/comet/cmd/internal/flags"
+)
+
+// settings returns the flags by name, as they stand in the result: without those
+// that say nothing about this run, and without what is nobody else's business.
+func (o *benchOptions) settings(f *pflag.FlagSet) map[string]any {
+	m := flags.Settings(f)
+	if o.Network.inside {
+		m["own-network"] = "true"
+	}
+	drop(m, "help", "quiet", "verbose", "force", "out", "json", insideOwnNetwork)
+	optional := slices.Concat([]string{"url", "urls", "header", "source-ip", "connect-timeout"}, targetFlags, publishOnly)
+	for _, name := range optional {
+		if !f.Changed(name) {
+			drop(m, name)
+		}
+	}
+	hideHeaders(m, "header", o.Config.Header)
+	target := o.Config.Target
+	if target == nil {
+		m["engine"] = o.Config.Engine // not "auto"
+		return m
+	}
+	drop(m, ownServerFlags...)
+	m["rate"] = o.Config.Rate
+	if target.Publish == nil {
+		drop(m, messageFlags...)
+	} else {
+		m["method"] = target.Publish.Method
+		m["publish-connections"] = int64(target.Publish.Connections)
+		hideHeaders(m, "publish-header", target.Publish.Header)
+	}
+	for _, name := range []string{"url", "publish"} {
+		if text, ok := m[name].(string); ok {
+			m[name] = password.ReplaceAllString(text, "//...@")
+		}
+	}
+	return m
+}
+
+func drop(m map[string]any, names ...string) {
+	for _, name := range names {
+		delete(m, name)
+	}
+}
+
+var (
+	password = regexp.MustCompile(`//[^/@]*@`)
+	secret   = regexp.MustCompile(`(?i)auth|cookie|key|token|secret|password`)
+)
+
+// hideHeaders writes header lines as a setting, without what lets somebody in.
+func hideHeaders(settings map[string]any, name string, lines []string) {
+	if len(lines) == 0 {
+		return
+	}
+	shown := make([]string, len(lines))
+	for i, line := range lines {
+		shown[i] = line
+		if key, _, _ := strings.Cut(line, ":"); secret.MatchString(key) {
+			shown[i] = key + ": ..."
+		}
+	}
+	settings[name] = strings.Join(shown, "\n")
+}

@@ -1,0 +1,112 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"syscall"
+)
+
+// Exit codes, which scripts rely on. A signal adds 128 + its number.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2
+	exitTarget = 3
+)
+
+// usageError marks a mistake in the command line or a setting: nothing was
+// started, and the exit code is 2.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// usage returns err as a usage error, nil for nil. An end that was asked for
+// meanwhile is none.
+func usage(err error) error {
+	if err == nil || errors.As(err, new(interrupted)) {
+		return err
+	}
+	return usageError{err}
+}
+
+// targetError marks a run that went to its end and missed a stated target.
+type targetError struct{ error }
+
+func (e targetError) Unwrap() error { return e.error }
+
+// reported is the exit code of a command that has said all there is to say.
+type reported int
+
+func (e reported) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
+// interrupted is the cause of a context that a signal ended.
+type interrupted struct{ sig syscall.Signal }
+
+// brokenPipe says that whoever read the output has gone, as head does. It is
+// nothing to tell anybody.
+const brokenPipe = syscall.SIGPIPE
+
+func (e interrupted) Error() string {
+	name := map[syscall.Signal]string{
+		syscall.SIGHUP: "SIGHUP", syscall.SIGQUIT: "SIGQUIT", syscall.SIGABRT: "SIGABRT",
+		syscall.SIGALRM: "SIGALRM", syscall.SIGTERM: "SIGTERM",
+	}[e.sig]
+	switch {
+	case e.sig == syscall.SIGINT:
+		return "interrupted before the planned end"
+	case name == "":
+		name = fmt.Sprintf("signal %d", int(e.sig))
+	}
+	return "ended by " + name + " before the planned end"
+}
+
+// planned is for commands with a planned end: when a signal ended ctx before
+// it, that is the outcome, and what failed besides is told as well. With only, it
+// is for that signal.
+func planned(ctx context.Context, err error, only ...syscall.Signal) error {
+	var sig interrupted
+	switch {
+	case !errors.As(context.Cause(ctx), &sig), errors.As(err, new(interrupted)):
+		return err
+	case len(only) > 0 && sig.sig != only[0]:
+		return err
+	case err == nil, errors.Is(err, context.Canceled), sig.sig == brokenPipe:
+		return sig
+	}
+	return errors.Join(sig, err)
+}
+
+func exitCode(err error) int {
+	var (
+		usage  usageError
+		target targetError
+		sig    interrupted
+		said   reported
+	)
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.As(err, &said):
+		return int(said)
+	case errors.As(err, &sig):
+		return 128 + int(sig.sig)
+	case errors.As(err, &usage):
+		return exitUsage
+	case errors.As(err, &target):
+		return exitTarget
+	}
+	return exitFailed
+}
+
+// report prints err, unless everything was said or nobody is there to read it.
+func report(w io.Writer, err error) {
+	var sig interrupted
+	if err == nil || errors.As(err, new(reported)) || errors.As(err, &sig) && sig.sig == brokenPipe {
+		return
+	}
+	fmt.Fprintf(w, "comet: %v\n", err)
+}

@@ -1,0 +1,112 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"example.org/comet/cmd/internal/result"
+	"example.org/comet/flood"
+	"example.org/comet/memlog/series"
+)
+
+// floodOutput prints what a flood reports.
+type floodOutput struct {
+	env  *Env
+	json bool
+	log  *series.Writer
+	last time.Time
+	// forget takes the log off those that a signal reopens.
+	forget func()
+}
+
+func newFloodOutput(env *Env, asJSON bool, logFile string) (*floodOutput, error) {
+	o := &floodOutput{env: env, json: asJSON}
+	if logFile != "" {
+		w, err := series.OpenAppend(logFile)
+		if err != nil {
+			return nil, usageError{err}
+		}
+		o.log, o.forget = w, env.reopenLog(w)
+	}
+	return o, nil
+}
+
+func (o *floodOutput) close() {
+	if o.log == nil {
+		return
+	}
+	o.forget()
+	if err := o.log.Close(); err != nil {
+		o.env.Logger().Warn("the flood log may be incomplete", "error", err)
+	}
+}
+
+// line prints one JSON line: {"type":kind, …}.
+func (o *floodOutput) line(kind string, body any) error {
+	return jsonLine(o.env.Stdout, kind, body)
+}
+
+func (o *floodOutput) sample(s flood.Sample) {
+	if o.json {
+		// If nobody reads it, the outlet ends the run.
+		_ = o.line("sample", s)
+		if s.Connected != nil {
+			_ = o.line("connected", s.Connected)
+		}
+	} else {
+		fmt.Fprintf(o.env.Stdout, "Stats: {%d,%d,%d}\n", s.Counts.Connected, s.Closed, s.Chunks)
+	}
+	if o.log == nil || s.Time.Sub(o.last) < time.Second/2 {
+		return
+	}
+	o.last = s.Time
+	if err := o.log.Write(s.LogLine()); err != nil {
+		o.env.Logger().Warn("a line of the flood log was lost", "error", err)
+	}
+}
+
+func (o *floodOutput) result(r flood.Result, interrupted bool) error {
+	if o.json {
+		return o.line("result", struct {
+			flood.Result
+			Interrupted bool `json:"interrupted"`
+		}{r, interrupted})
+	}
+	w := o.env.Stdout
+	fmt.Fprintf(w, "connected %d of %d in %.2f s (%.0f/s); %d closed since, %d failed\n",
+		r.Established(), r.Asked, r.ConnectSeconds, perSecond(r.Established(), r.ConnectSeconds), r.Closed, r.Failed)
+	printQuantiles(w, "first byte", r.FirstByte)
+	fmt.Fprintf(w, "chunks %d", r.Chunks)
+	if r.Stamped > 0 {
+		fmt.Fprintf(w, "; of %d stamped messages %d distinct, %d duplicated, %d reordered, %d numbers not seen", r.Stamped, r.Delivered, r.Duplicated, r.Reordered, r.Missing)
+	}
+	_, err := fmt.Fprintln(w)
+	printQuantiles(w, "due to received", r.Latency)
+	if r.Explanation != "" && !failed(r) { // else it is the error
+		fmt.Fprintf(o.env.Stderr, "comet: %s\n", r.Explanation)
+	}
+	if r.Bottleneck != "" {
+		fmt.Fprintf(o.env.Stderr, "comet: limited by %s\n", r.Bottleneck)
+	}
+	return err
+}
+
+func perSecond(n int, seconds float64) float64 {
+	if seconds <= 0 {
+		return 0
+	}
+	return float64(n) / seconds
+}
+
+func printQuantiles(w io.Writer, name string, q *flood.Quantiles) {
+	if q != nil {
+		fmt.Fprintf(w, "%s: p50 %s, p90 %s, p99 %s, max %s\n", name, millis(q.P50), millis(q.P90), millis(q.P99), millis(q.Max))
+	}
+}
+
+// millis writes milliseconds as the reports do.
+func millis(ms float64) string {
+	number, unit := result.Of(ms).Format(result.UnitMillis)
+	return number + " " + unit
+}

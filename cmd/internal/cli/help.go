@@ -1,0 +1,93 @@
+package cli
+
+import (
+	"embed"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"example.org/comet/cmd/internal/flags"
+)
+
+// texts are the help texts: a line that says what the command does, the
+// examples, and what else there is to know.
+//
+//go:embed help/*.txt
+var texts embed.FS
+
+// describe gives cmd the text of that name.
+func describe(cmd *cobra.Command, name string) *cobra.Command {
+	text, err := texts.ReadFile("help/" + name + ".txt")
+	if err != nil {
+		panic(err) // a file that is not in the binary: every test fails
+	}
+	short, rest, _ := strings.Cut(string(text), "\n")
+	cmd.Short = short
+	rest = strings.TrimSpace(rest)
+	if examples, long, found := strings.Cut(strings.TrimPrefix(rest, "Examples:\n"), "\n\n\n"); found {
+		cmd.Example, rest = strings.TrimRight(examples, "\n"), strings.TrimSpace(long)
+	}
+	cmd.Long = rest
+	return cmd
+}
+
+const helpWidth = 100
+
+// help prints what cmd does: examples first, then the flags in groups.
+func help(cmd *cobra.Command, _ []string) {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n", cmd.Short)
+	section := func(title, body string) {
+		if body = strings.TrimRight(body, "\n"); body != "" {
+			fmt.Fprintf(&b, "\n%s:\n%s\n", title, body)
+		}
+	}
+	section("Examples", cmd.Example)
+	if cmd.Long != "" {
+		fmt.Fprintf(&b, "\n%s\n", cmd.Long)
+	}
+	section("Usage", "  "+cmd.UseLine())
+	if len(cmd.Aliases) > 0 {
+		section("Also called", "  "+strings.Join(cmd.Aliases, ", "))
+	}
+	section("Commands", commandList(cmd))
+	for _, group := range append(flags.Groups(), "") {
+		title := group
+		if title == "" {
+			title = "Other"
+		}
+		section(title, flagList(cmd.LocalFlags(), group))
+	}
+	section("Everywhere", flagList(cmd.InheritedFlags(), ""))
+	fmt.Fprint(cmd.OutOrStdout(), b.String())
+}
+
+// commandList lists what cmd has below it.
+func commandList(cmd *cobra.Command) string {
+	var b strings.Builder
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() {
+			fmt.Fprintf(&b, "  %-11s %s\n", c.Name(), c.Short)
+		}
+	}
+	return b.String()
+}
+
+// flagList lists the flags of one group. A default of nothing is left out.
+func flagList(set *pflag.FlagSet, group string) string {
+	shown := pflag.NewFlagSet("", pflag.ContinueOnError)
+	shown.SortFlags = false
+	set.VisitAll(func(f *pflag.Flag) {
+		if flags.GroupOf(f) != group {
+			return
+		}
+		one := *f
+		if one.DefValue == "[]" || one.DefValue == "0s" {
+			one.DefValue = ""
+		}
+		shown.AddFlag(&one)
+	})
+	return shown.FlagUsagesWrapped(helpWidth)
+}

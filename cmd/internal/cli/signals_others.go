@@ -1,0 +1,23 @@
+//go:build !unix
+
+package cli
+
+import (
+	"errors"
+	"os"
+	"syscall"
+)
+
+// systemSignals are those that only Unix has.
+var systemSignals []os.Signal
+
+func isReopen(syscall.Signal) bool { return false }
+
+func hasControllingTerminal() bool { return false }
+
+// isBrokenPipe reports whether a write failed because nobody reads any more:
+// ERROR_BROKEN_PIPE or ERROR_NO_DATA.
+func isBrokenPipe(err error) bool {
+	var number syscall.Errno
+	return errors.As(err, &number) && (number == 109 || number == 232)
+}

@@ -1,0 +1,77 @@
+package flags
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"example.org/comet/flood"
+	"example.org/comet/server/wire"
+)
+
+// FloodCommand is the flags of comet flood.
+type FloodCommand struct {
+	Config flood.Config
+	// URLFile has a URL per line; "-" is standard input.
+	URLFile string
+	// Log is the file that a line per second is appended to.
+	Log  string
+	JSON bool
+	// Attended lets a line on standard input start the run, and its end stop it.
+	Attended bool
+}
+
+// Bind implements [Command].
+func (c *FloodCommand) Bind(fs *pflag.FlagSet) {
+	Group(fs, Target, func() {
+		URL(fs, &c.Config.URL, "url", "", "the `URL` of a stream; {id} in it is replaced by an id")
+		String(fs, &c.URLFile, "urls", "", "", "`file` with a URL per line, one connection each; - is standard input")
+	})
+	Flood(fs, &c.Config)
+	Group(fs, Load, func() {
+		Count(fs, &c.Config.Connections, "connections", "c", 0, "how many to open (default: one per URL or id)", Least(1))
+		bind(fs, &c.Config.Pace, "interval", "", c.Config.Pace, "time between connections, instead of --connect-rate", interval())
+		Duration(fs, &c.Config.Duration, "duration", "d", 0, "end after this time; 0: when interrupted")
+	})
+	Group(fs, Output, func() {
+		String(fs, &c.Log, "log", "", "", "append a line each second to this `file`, for comet plot")
+		fs.BoolVar(&c.JSON, "json", false, "print JSON lines instead")
+		Duration(fs, &c.Config.SampleInterval, "sample-interval", "", time.Second, "how often to print", Least(time.Millisecond))
+		run := grammar[wire.Run]("word")
+		List(fs, &c.Config.Run, "run", "the `word` of a run of msggen whose messages count, and no others; repeatable", run.parse, run.format)
+		fs.BoolVar(&c.Attended, "attended", false, "a line on standard input starts the run, its end stops it")
+	})
+	hide(fs, "run")
+	hide(fs, "sample-interval")
+	hide(fs, "attended")
+}
+
+// Flood adds the flags that comet flood and comet bench have in common.
+func Flood(fs *pflag.FlagSet, cfg *flood.Config) {
+	Group(fs, Target, func() {
+		IDs(fs, &cfg.FirstID, &cfg.LastID, "the ids for {id}, `FIRST-LAST` (default 1 to the number of connections)")
+		Lines(fs, &cfg.Header, "header", "H", "header `\"Name: value\"` of the streams' requests; repeatable")
+		Sources(fs, &cfg.Sources, "`address` to connect from: 127.0.0.2, 127.0.0.2-127.0.0.18 or 127.0.1.0/24; repeatable")
+	})
+	Group(fs, Load, func() {
+		bind(fs, &cfg.Pace, "connect-rate", "", cfg.Pace, "connections per second, or max", pacer())
+		Count(fs, &cfg.InFlight, "in-flight", "", 512, "at most this many connections wait for their first byte", Least(1))
+		Duration(fs, &cfg.ConnectTimeout, "connect-timeout", "", 30*time.Second, "how long a connection may wait for its first byte", Least(time.Millisecond))
+	})
+}
+
+// Complete checks the flags against each other and takes the URL that was given
+// without a flag.
+func (c *FloodCommand) Complete(fs *pflag.FlagSet, args []string) error {
+	if len(args) == 1 {
+		if c.Config.URL != "" {
+			return fmt.Errorf("the URL is given twice: %q and %q", c.Config.URL, args[0])
+		}
+		if err := CheckURL(args[0]); err != nil {
+			return err
+		}
+		c.Config.URL = args[0]
+	}
+	return exclusive(fs, "connect-rate", "interval")
+}
