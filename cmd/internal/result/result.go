@@ -114,8 +114,17 @@ type Messages struct {
 	// the last arrival. Dropped ones are part of it.
 	Missing Figure `json:"missing"`
 	// Unaddressed were to ids with nobody there.
-	Unaddressed        Figure `json:"unaddressed"`
-	DeliveredPerSecond Figure `json:"delivered_per_second"`
+	Unaddressed Figure `json:"unaddressed"`
+	// Replayed are stamps of other runs. Expected is over all sent messages the
+	// connections on their id. Refused were read and not accepted, Unknown were
+	// given to a server that went before it answered.
+	Replayed Figure `json:"replayed"`
+	Expected Figure `json:"expected"`
+	Refused  Figure `json:"refused"`
+	Unknown  Figure `json:"unknown"`
+	// Faults say in a sentence each how the account does not add up.
+	Faults             []string `json:"faults,omitempty"`
+	DeliveredPerSecond Figure   `json:"delivered_per_second"`
 }
 
 // Latency is from due to received, in milliseconds.

@@ -44,6 +44,7 @@ var contract = strings.Fields(`
 	memory.pss_start_bytes memory.pss_idle_bytes memory.pss_per_connection memory.machine_bytes router.bytes_per_connection
 	messages.asked_per_second messages.sent messages.routed messages.dropped messages.delivered
 	messages.duplicated messages.reordered messages.missing messages.unaddressed messages.delivered_per_second
+	messages.replayed messages.expected messages.refused messages.unknown
 	latency_ms.p50 latency_ms.p90 latency_ms.p99 latency_ms.p999 latency_ms.max latency_ms.clock_error_ms
 	cpu.server_seconds cpu.flood_seconds cpu.router_seconds cpu.msggen_seconds
 	flood.bytes_per_connection

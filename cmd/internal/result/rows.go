@@ -80,6 +80,10 @@ func (r *Result) sections() []section {
 		fig("duplicated", r.Messages.Duplicated, UnitCount),
 		fig("reordered", r.Messages.Reordered, UnitCount),
 		fig("to nobody", r.Messages.Unaddressed, UnitCount),
+		fig("of other runs", r.Messages.Replayed, UnitCount),
+		fig("expected", r.Messages.Expected, UnitCount),
+		fig("refused", r.Messages.Refused, UnitCount),
+		fig("unknown", r.Messages.Unknown, UnitCount),
 	)
 	latency := []row{
 		fig("p50", r.Latency.P50, UnitMillis),
