@@ -56,6 +56,9 @@ func (f *Fleet) Watch(ctx context.Context, do func(context.Context) error, guard
 	defer watchers.Wait()
 	defer cancel(nil)
 	for _, p := range f.Running() {
+		if p.finite {
+			continue
+		}
 		watchers.Go(func() {
 			select {
 			case <-p.done:
@@ -205,20 +208,14 @@ func Wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// GuardSilence returns a guard for Watch: one that fails once a process that gives
-// samples has given none for limit, as when it is stopped or stuck on a full
-// disk.
-func (f *Fleet) GuardSilence(limit time.Duration) func(context.Context) error {
-	return func(ctx context.Context) error {
-		for {
-			if err := Wait(ctx, min(limit/4, time.Second)); err != nil {
-				return err
-			}
-			for _, p := range f.Running() {
-				if silent := p.Silent(); silent > limit {
-					return Hung(p, fmt.Sprintf("has reported nothing for %v: is it stopped, or is its disk full?", silent.Round(time.Second)))
-				}
-			}
+// Hung returns an error that names a running process that used to give samples
+// and has given none for limit, as when it is stopped or stuck on a full disk;
+// nil if there is none.
+func (f *Fleet) Hung(limit time.Duration) error {
+	for _, p := range f.Running() {
+		if silent := p.Silent(); silent > limit {
+			return Hung(p, fmt.Sprintf("has reported nothing for %v: is it stopped, or is its disk full?", silent.Round(time.Second)))
 		}
 	}
+	return nil
 }

@@ -343,21 +343,36 @@ func TestWait(t *testing.T) {
 	})
 }
 
-// The clock is made up: a process that is silent is one whose last sample lies
-// back.
-func TestGuardSilence(t *testing.T) {
+// The clock is made up: a process is silent if its last sample lies back.
+func TestHung(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		ended := make(chan struct{})
+		close(ended)
 		f := &Fleet{running: []*Process{
 			{Name: "serve", PID: 1, done: make(chan struct{})}, // gives no samples
-			{Name: "flood", PID: 2, done: make(chan struct{}), sample: time.Now()},
+			{Name: "msggen", PID: 2, done: ended, sample: time.Now()},
+			{Name: "flood", PID: 3, done: make(chan struct{}), sample: time.Now()},
 		}}
-		begun := time.Now()
-		err := f.GuardSilence(20 * time.Second)(t.Context())
-		if hung, ok := errors.AsType[*HungError](err); !ok || hung.Process.Name != "flood" || !strings.Contains(err.Error(), "comet flood (pid 2) has reported nothing for 21s") {
-			t.Errorf("%v, want the silent one", err)
+		time.Sleep(20 * time.Second)
+		if err := f.Hung(20 * time.Second); err != nil {
+			t.Errorf("%v, want nothing yet", err)
 		}
-		if took := time.Since(begun); took > 22*time.Second {
-			t.Errorf("noticed after %v", took)
+		time.Sleep(time.Second)
+		err := f.Hung(20 * time.Second)
+		if hung, ok := errors.AsType[*HungError](err); !ok || hung.Process.Name != "flood" || !strings.Contains(err.Error(), "comet flood (pid 3) has reported nothing for 21s") {
+			t.Errorf("%v, want the silent one that runs", err)
 		}
 	})
+}
+
+func TestAFiniteProcessMayEnd(t *testing.T) {
+	f := new(Fleet)
+	p := launch(t, f, "msggen", "ends", func(s *Spec) { s.Finite = true })
+	err := f.Watch(t.Context(), func(ctx context.Context) error {
+		<-p.Done()
+		return Wait(ctx, 20*time.Millisecond)
+	})
+	if err != nil || f.Lost(p) {
+		t.Errorf("%v, lost %v", err, f.Lost(p))
+	}
 }

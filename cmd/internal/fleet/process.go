@@ -29,6 +29,9 @@ type Spec struct {
 	OnSample func(line []byte)
 	// Pin says how the process is scheduled.
 	Pin Pin
+	// Finite says that the process ends by itself when its work is done: Watch
+	// leaves it to Await.
+	Finite bool
 }
 
 // Pin says how a process is scheduled. What the system does not support or allow
@@ -52,10 +55,11 @@ type Process struct {
 	Name string
 	PID  int32
 
-	cmd   *exec.Cmd
-	stdin io.WriteCloser
-	done  chan struct{} // closed when the process has ended and was read out
-	err   error         // how it ended; set before done is closed
+	finite bool
+	cmd    *exec.Cmd
+	stdin  io.WriteCloser
+	done   chan struct{} // closed when the process has ended and was read out
+	err    error         // how it ended; set before done is closed
 
 	mu      sync.Mutex
 	lines   map[string][]byte // the last line of each type but "sample"
@@ -69,6 +73,7 @@ type Process struct {
 func start(executable string, spec Spec, say func(string)) (*Process, error) {
 	p := &Process{
 		Name:    spec.Name,
+		finite:  spec.Finite,
 		cmd:     exec.Command(executable, append([]string{spec.Name}, spec.Args...)...), //nolint:noctx // ended by its standard input
 		done:    make(chan struct{}),
 		lines:   make(map[string][]byte),

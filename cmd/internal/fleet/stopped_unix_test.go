@@ -30,7 +30,16 @@ func TestAStoppedProcessIsNoticed(t *testing.T) {
 	err := f.Watch(t.Context(), func(ctx context.Context) error {
 		<-ctx.Done()
 		return context.Cause(ctx)
-	}, f.GuardSilence(50*time.Millisecond))
+	}, func(ctx context.Context) error {
+		for {
+			if err := f.Hung(50 * time.Millisecond); err != nil {
+				return err
+			}
+			if err := Wait(ctx, 5*time.Millisecond); err != nil {
+				return err
+			}
+		}
+	})
 	if hung, ok := errors.AsType[*HungError](err); !ok || hung.Process != p || !strings.Contains(err.Error(), "is it stopped") {
 		t.Errorf("%v, want the stopped one", err)
 	}
