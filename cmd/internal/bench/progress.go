@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// progress tells a person what goes on: on a terminal one line that is redrawn,
-// elsewhere a line now and then.
+// progress shows a person what happens: on a terminal one line that is redrawn,
+// elsewhere a line now and then. It is safe for concurrent use.
 type progress struct {
 	mu       sync.Mutex
 	w        io.Writer
@@ -49,8 +49,8 @@ func (p *progress) update(phase string, fraction float64, format string, args ..
 	p.drawn = true
 }
 
-// erase takes the redrawn line away: carriage return, and erase to the end of
-// the line (ECMA-48, EL).
+// erase removes the redrawn line: carriage return, and erase to the end of the
+// line (ECMA-48, EL).
 func (p *progress) erase() {
 	if p.drawn {
 		fmt.Fprint(p.w, "\r\x1b[K")

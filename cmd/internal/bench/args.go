@@ -1,0 +1,184 @@
+package bench
+
+import (
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"example.org/comet/msggen"
+)
+
+// This file renders the command lines of the parts, and is the only one that
+// spells their flags.
+
+// arguments is a command line under construction.
+type arguments []string
+
+// flag adds a flag with its value.
+func (a *arguments) flag(name string, value any) {
+	*a = append(*a, "--"+name, fmt.Sprint(value))
+}
+
+// unless adds a flag unless its value is the zero value.
+func unless[T comparable](a *arguments, name string, value T) {
+	if value != *new(T) {
+		a.flag(name, value)
+	}
+}
+
+// list adds a flag once for each value.
+func (a *arguments) list(name string, values []string) {
+	for _, v := range values {
+		a.flag(name, v)
+	}
+}
+
+// serveArgs returns the arguments of server i, whose router is at url if there is
+// one.
+func serveArgs(c *Config, p *plan, i int, url string) []string {
+	var a arguments
+	a.flag("listen", p.pairs[i].listen)
+	a.flag("admin", p.pairs[i].admin)
+	a.flag("engine", c.Engine)
+	a = append(a, "--json", "--end-with-stdin")
+	unless(&a, "loops", loops(c, len(p.pairs)))
+	if p.routed {
+		a.flag("interest", c.Interest)
+		a.flag("name", fmt.Sprintf("node-%d", i+1))
+		a = append(a, routerArgs(c, url)...)
+	}
+	return a
+}
+
+// loops returns how many event loops each server is given, 0 if it may choose.
+func loops(c *Config, servers int) int {
+	if c.Loops == 0 && servers > 1 {
+		return max(runtime.NumCPU()/servers, 1)
+	}
+	return c.Loops
+}
+
+// routerArgs returns the arguments that lead a part to the router: the user's
+// own, or ours at url.
+func routerArgs(c *Config, url string) []string {
+	if len(c.Router) > 0 {
+		return c.Router
+	}
+	return []string{"--router", url}
+}
+
+// routeArgs returns the arguments of our router.
+func routeArgs(p *plan) []string {
+	return []string{"--listen", p.listen, "--admin", p.listen, "--json", "--end-with-stdin"}
+}
+
+// floodArgs returns the arguments of flood i, which finds its streams by those in
+// to, and logs to a file unless that is "".
+func floodArgs(c *Config, p *plan, i int, to []string, log string) []string {
+	one := p.pairs[i]
+	a := append(arguments(nil), to...)
+	a.flag("connections", one.connections)
+	a.flag("connect-rate", c.ConnectRate)
+	a.flag("in-flight", c.InFlight)
+	a.flag("ids", fmt.Sprintf("%d-%d", one.firstID, one.lastID()))
+	a = append(a, "--json", "--attended")
+	unless(&a, "connect-timeout", c.ConnectTimeout)
+	a.list("header", c.Header)
+	unless(&a, "log", log)
+	a.list("source-ip", one.sources)
+	if p.rate.max {
+		// The window can be no finer than the news of what was delivered.
+		a.flag("sample-interval", newsInterval(len(p.pairs)))
+	}
+	return a
+}
+
+// newsInterval returns how often a flood reports what was delivered, where a
+// window waits for it: all together some hundred times per second.
+func newsInterval(floods int) time.Duration {
+	return min(max(20*time.Millisecond, time.Duration(floods)*5*time.Millisecond), 250*time.Millisecond)
+}
+
+// msggenArgs returns the arguments of the generator, which finds where messages
+// go by those in to, for the ids from first to last.
+func msggenArgs(c *Config, first, last int64, to []string) []string {
+	var a arguments
+	a.flag("rate", c.Rate)
+	a.flag("senders", c.Senders)
+	a.flag("first-id", first)
+	a.flag("max-id", last)
+	a.flag("duration", c.Duration)
+	a.flag("size", c.Size)
+	a.flag("distribution", c.Distribution)
+	a.flag("arrivals", c.Arrivals)
+	a.flag("seed", c.Seed)
+	a.flag("window", c.Window)
+	a = append(a, "--json", "--feedback")
+	return append(a, to...)
+}
+
+// publishArgs returns the arguments by which the generator publishes each message
+// by itself.
+func publishArgs(p *msggen.PublishConfig) []string {
+	var a arguments
+	a.flag("publish", p.URL)
+	a.flag("publish-connections", max(p.Connections, 1))
+	unless(&a, "method", p.Method)
+	unless(&a, "body", p.Body)
+	a.list("header", p.Header)
+	return a
+}
+
+// memlogArgs returns the arguments of what logs the memory of processes, told of
+// them by those in what, into a folder.
+func memlogArgs(c *Config, folder string, what []string) []string {
+	interval := c.Interval
+	if interval == 0 {
+		interval = sampleInterval(c.Connections)
+	}
+	a := append(arguments(nil), what...)
+	a.flag("interval", interval)
+	a.flag("out", filepath.Join(folder, memLog))
+	return append(a, "--end-with-stdin")
+}
+
+// sampleInterval keeps the witness from disturbing: counting a million sockets
+// takes the kernel 0.7 s.
+func sampleInterval(connections int) time.Duration {
+	return max(time.Second, (time.Duration(connections) * 60 * time.Microsecond).Round(time.Second))
+}
+
+// pidArgs returns the arguments that have processes logged, with connections
+// counted at the addresses in listen.
+func pidArgs(pids []int32, listen []string) []string {
+	var a arguments
+	a.flag("pid", pidList(pids))
+	a.list("listen", listen)
+	return a
+}
+
+func pidList(pids []int32) string {
+	texts := make([]string, len(pids))
+	for i, pid := range pids {
+		texts[i] = strconv.Itoa(int(pid))
+	}
+	return strings.Join(texts, ",")
+}
+
+// countedAt returns where memlog counts the connections of servers of ours: the
+// network that holds them all.
+func countedAt(addrs []string) []string {
+	if len(addrs) == 1 {
+		return addrs
+	}
+	if first, err := netip.ParseAddrPort(addrs[0]); err == nil && runtime.GOOS == "linux" {
+		if network, err := first.Addr().Prefix(16); err == nil {
+			return []string{network.String()}
+		}
+	}
+	return nil
+}
