@@ -115,7 +115,10 @@ func (b *bench) once(ctx context.Context, cfg *Config, folder string) (*result.R
 	if err == nil && len(r.Processes.Lost) > 0 {
 		err = &lostError{r.Processes.Lost}
 	}
-	return r, errors.Join(err, drawMemory(folder, title(b.plan), run.rec.samples), writeFolder(folder, r, r))
+	if failed := errors.Join(drawMemory(folder, title(b.plan), run.rec.samples), writeFolder(folder, r, r)); failed != nil {
+		err = errors.Join(err, failed)
+	}
+	return r, err
 }
 
 // describe adds to a result what it was measured with.
@@ -133,8 +136,8 @@ func (e *lostError) Error() string {
 	return fmt.Sprintf("bench: the run is complete without what was lost: %s", strings.Join(e.parts, "; "))
 }
 
-// isLost reports whether err only says that parts were lost.
+// isLost reports whether err says that parts were lost, and nothing else.
 func isLost(err error) bool {
-	_, ok := errors.AsType[*lostError](err)
-	return ok
+	_, only := err.(*lostError) //nolint:errorlint // not joined to another
+	return only
 }
