@@ -20,12 +20,14 @@ type account struct {
 	droppedBy                                 map[string]result.Figure
 	// unaddressed are those of sent for whom nobody was connected, and expected
 	// the others.
-	unaddressed, expected           result.Figure
-	delivered, duplicated           result.Figure
-	reordered, missing, replayed    result.Figure
-	uncertain                       float64 // unknown and unanswered: each may have arrived
-	faults                          []string
-	said, clamped, everybodyIsThere bool
+	unaddressed, expected        result.Figure
+	delivered, duplicated        result.Figure
+	reordered, missing, replayed result.Figure
+	faults                       []string
+
+	uncertain float64 // unknown and unanswered: each may have arrived
+	told      bool    // a part said how many were for nobody
+	complete  bool    // every connection that was asked for is there
 }
 
 // newAccount computes the account of the messages, with none if there were none.
@@ -36,7 +38,7 @@ func newAccount(rec *record, p *plan) *account {
 	}
 	t := totals(rec.floods)
 	a.delivered, a.duplicated, a.reordered, a.replayed = result.Of(t.Delivered), result.Of(t.Duplicated), result.Of(t.Reordered), t.replayed
-	a.everybodyIsThere = t.Closed == 0 && t.Established() == p.connections
+	a.complete = t.Closed == 0 && t.Established() == p.connections
 	if rec.before != nil && rec.after != nil {
 		a.servers(rec.before, rec.after)
 	}
@@ -84,12 +86,12 @@ func (a *account) servers(before, after *traffic) {
 func (a *account) forNobody(rec *record, p *plan) result.Figure {
 	switch g := rec.generated; {
 	case !g.ReachUnknown:
-		a.said = true
+		a.told = true
 		return result.Of(g.Unaddressed)
-	case p.single && a.everybodyIsThere:
+	case p.single && a.complete:
 		return result.Of(0)
 	case p.blocks && len(rec.losses) == 0 && rec.before != nil && rec.after != nil:
-		a.said = true
+		a.told = true
 		return result.Of(rec.after.unaddressed).Minus(result.Of(rec.before.unaddressed))
 	}
 	return result.Figure{}
@@ -113,11 +115,11 @@ func (a *account) balance() {
 	}
 	// A node that is too far behind to take a message may count it as dropped and
 	// as for nobody too. Then it was for somebody.
-	if a.said && a.uncertain == 0 && expected-delivered < dropped {
+	if a.told && a.uncertain == 0 && expected-delivered < dropped {
 		nobody, _ := a.unaddressed.Value()
 		both := min(nobody, delivered+dropped-expected)
 		expected += both
-		a.expected, a.unaddressed, a.clamped = result.Of(expected), result.Of(nobody-both), both > 0
+		a.expected, a.unaddressed = result.Of(expected), result.Of(nobody-both)
 	}
 	if delivered > expected+a.uncertain {
 		a.fault("%.0f messages were delivered, more than the %.0f that were sent to somebody and the %.0f of which nobody knows: do others send stamped messages to these streams?",

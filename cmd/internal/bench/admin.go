@@ -18,6 +18,9 @@ import (
 // patience is how long a part may take for what it does at once.
 const patience = 20 * time.Second
 
+// errNoAnswer is the error of a part that is there and does not answer.
+var errNoAnswer = fmt.Errorf("no answer within %v", patience)
+
 // admin is the admin listener of a part.
 type admin struct {
 	url    string
@@ -26,7 +29,7 @@ type admin struct {
 
 // call makes a request and decodes the answer into v unless that is nil.
 func (a admin) call(ctx context.Context, method, path string, body io.Reader, v any) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("no answer within %v", patience))
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, errNoAnswer)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, a.url+path, body)
 	if err != nil {

@@ -1,6 +1,8 @@
 package bench
 
 import (
+	"maps"
+
 	"example.org/comet/cmd/internal/probe"
 	"example.org/comet/cmd/internal/result"
 	"example.org/comet/flood"
@@ -63,12 +65,8 @@ func processFigures(rec *record, r *result.Result) {
 func (rec *record) connectedOrIdle() probe.Snapshot {
 	s := rec.connected
 	s.Usage = make(map[probe.Part]probe.Usage)
-	for part, u := range rec.idle.Usage {
-		s.Usage[part] = u
-	}
-	for part, u := range rec.connected.Usage {
-		s.Usage[part] = u
-	}
+	maps.Copy(s.Usage, rec.idle.Usage)
+	maps.Copy(s.Usage, rec.connected.Usage)
 	return s
 }
 

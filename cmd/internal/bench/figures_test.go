@@ -30,7 +30,7 @@ func at(r *result.Result, path string) result.Figure {
 			v = v.Elem()
 		}
 	}
-	f, is := v.Interface().(result.Figure)
+	f, is := reflect.TypeAssert[result.Figure](v)
 	if !is {
 		panic(path + " is not a figure")
 	}

@@ -147,7 +147,7 @@ func (f *foreign) open(ctx context.Context, r *run) (err error) {
 	return err
 }
 
-// witness says who measures the target.
+// witness returns who measures the target.
 func (f *foreign) witness() string {
 	switch {
 	case f.log != nil:

@@ -41,10 +41,13 @@ func messages(ctx context.Context, r *run) (err error) {
 	stopNews()
 	ended()
 	r.endSending()
-	if err != nil {
+	if err == nil {
+		err = r.endGenerator(ctx, patience)
+	}
+	if _, named := errors.AsType[*fleet.HungError](err); err == nil || named || ctx.Err() != nil {
 		return err
 	}
-	return r.endGenerator(ctx, patience)
+	return errors.Join(r.hung(ctx), err) // a generator gives up on a server that hangs
 }
 
 // p99 returns the highest of the floods' in their newest samples.

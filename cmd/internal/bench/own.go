@@ -3,6 +3,7 @@ package bench
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"runtime"
@@ -218,8 +219,11 @@ func (o *own) warmUp(ctx context.Context, i int) error {
 
 // named returns err with the name of the part that it is about.
 func (o *own) named(p *ownPart, err error) error {
-	if err == nil {
+	switch {
+	case err == nil:
 		return nil
+	case errors.Is(err, errNoAnswer):
+		return fleet.Hung(p.Process, "does not answer: "+err.Error())
 	}
 	return fmt.Errorf("%v: %w", p.Process, err)
 }

@@ -45,8 +45,8 @@ func (w *watched) String() string {
 	return w.text.String()
 }
 
-// real returns the configuration of a small run with real parts.
-func real(t *testing.T, progress *watched) bench.Config {
+// small returns the configuration of a small run with real parts.
+func small(t *testing.T, progress *watched) bench.Config {
 	t.Helper()
 	t.Setenv("COMET_TEST_CHILD", "comet")
 	return bench.Config{
@@ -87,7 +87,7 @@ func number(f result.Figure) float64 {
 // The whole experiment with real parts: everything is counted, and adds up.
 func TestRunWithRealParts(t *testing.T) {
 	said := new(watched)
-	cfg := real(t, said)
+	cfg := small(t, said)
 	outcome, err := bench.Run(t.Context(), cfg)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, said)
@@ -117,7 +117,7 @@ func TestRunWithRealParts(t *testing.T) {
 
 // Two nodes and a router, flat out, twice.
 func TestRepeatWithRealNodes(t *testing.T) {
-	cfg := real(t, new(watched))
+	cfg := small(t, new(watched))
 	cfg.Connections, cfg.Nodes, cfg.Rate, cfg.Duration, cfg.Repeat = 1100, 2, "max", time.Second, 2
 	outcome, err := bench.Run(t.Context(), cfg)
 	if err != nil {
@@ -141,7 +141,7 @@ func TestRepeatWithRealNodes(t *testing.T) {
 // lost.
 func TestALostWitnessTakesNoFigureWithIt(t *testing.T) {
 	said := new(watched)
-	cfg := real(t, said)
+	cfg := small(t, said)
 	pid := 0
 	said.when, said.call = "idle     ", func() {
 		if pid = child(t, "memlog"); pid > 0 {
@@ -168,7 +168,7 @@ func TestALostWitnessTakesNoFigureWithIt(t *testing.T) {
 // measured until then.
 func TestInterruptWithAStoppedPart(t *testing.T) {
 	said := new(watched)
-	cfg := real(t, said)
+	cfg := small(t, said)
 	cfg.Duration = time.Hour
 	cause, pid := errors.New("somebody pressed Ctrl-C"), 0
 	ctx, cancel := context.WithCancelCause(t.Context())

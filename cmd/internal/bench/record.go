@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"slices"
 	"time"
 
 	"example.org/comet/cmd/internal/probe"
@@ -162,14 +163,7 @@ func merged(floods []floodAccount, of func(*floodResult) *flood.Quantiles) *floo
 
 // lostIn reports whether a part was lost in one of the phases.
 func (rec *record) lostIn(phases ...string) bool {
-	for _, l := range rec.losses {
-		for _, phase := range phases {
-			if l.phase == phase {
-				return true
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(rec.losses, func(l loss) bool { return slices.Contains(phases, l.phase) })
 }
 
 // measured reports whether messages were sent, or were about to be.

@@ -86,7 +86,9 @@ func (r *run) do(ctx context.Context) error {
 			break
 		}
 	}
-	err = r.stop(err)
+	if stopErr := r.stop(err != nil); err == nil && stopErr != nil {
+		r.note(loss{what: stopErr.Error(), ended: true}) // the figures are there
+	}
 	for _, trouble := range r.site.close() {
 		r.note(loss{what: trouble, ended: true})
 	}
@@ -111,12 +113,11 @@ func (r *run) patience() time.Duration { return patience + r.scale() }
 // long to wait for messages before that.
 func (r *run) hurry() time.Duration { return 2500*time.Millisecond + r.scale() }
 
-// stop ends the processes, clients first, and adds what went wrong with that to
-// err. After a failure the one that failed has been named already, and nobody
-// waits long for the others.
-func (r *run) stop(err error) error {
+// stop ends the processes, clients first, in a hurry after an early end, and
+// returns what went wrong with that.
+func (r *run) stop(early bool) error {
 	grace := fleet.Grace{Each: r.patience()}
-	if err != nil {
+	if early {
 		grace = fleet.Grace{Each: r.hurry(), All: r.hurry()}
 	}
 	var floods, servers, routers []*fleet.Process
@@ -130,11 +131,7 @@ func (r *run) stop(err error) error {
 			servers = append(servers, m.process)
 		}
 	}
-	stopErr := r.fleet.StopAll(grace, []*fleet.Process{r.generator}, floods, []*fleet.Process{r.memlog}, servers, routers)
-	if err == nil {
-		return stopErr
-	}
-	return err
+	return r.fleet.StopAll(grace, []*fleet.Process{r.generator}, floods, []*fleet.Process{r.memlog}, servers, routers)
 }
 
 // start starts a part.
@@ -143,7 +140,7 @@ func (r *run) start(ctx context.Context, spec fleet.Spec) (*fleet.Process, error
 	return r.fleet.Start(ctx, spec)
 }
 
-// spec says how a process of pair i is started: of many processes on few
+// spec returns how a process of pair i is started: of many processes on few
 // processors each has work for one at most.
 func (r *run) spec(i int, name string, args []string) fleet.Spec {
 	spec := fleet.Spec{Name: name, Args: args}

@@ -41,6 +41,7 @@ func (s *stage) open(ctx context.Context, r *run) error {
 	}
 	return nil
 }
+
 func (s *stage) streams(int) ([]string, error)          { return []string{"http://127.0.0.1:1/{id}"}, nil }
 func (s *stage) publisher() []string                    { return nil }
 func (s *stage) members(time.Time) []member             { return s.parts }
@@ -98,7 +99,7 @@ func TestAPhaseThatFailsIsNamed(t *testing.T) {
 
 func TestAPartThatHangsIsBlamed(t *testing.T) {
 	s := new(stage)
-	s.opened = func(_ context.Context, r *run) error {
+	s.opened = func(context.Context, *run) error {
 		return fmt.Errorf("waiting: %w", fleet.Hung(&fleet.Process{Name: "serve", PID: 7}, "does not answer"))
 	}
 	r, _ := onStage(t, s)
@@ -336,7 +337,7 @@ func TestOwnServersAreAsked(t *testing.T) {
 		t.Errorf("%+v, %v", sum, err)
 	}
 	o.servers[1].admin = listener(t, func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusForbidden) })
-	if sum, err = o.traffic(t.Context()); sum != nil || err == nil || !strings.HasPrefix(err.Error(), o.servers[1].Process.String()) {
+	if sum, err = o.traffic(t.Context()); sum != nil || err == nil || !strings.HasPrefix(err.Error(), o.servers[1].String()) {
 		t.Errorf("%+v, %v; want the server by name", sum, err)
 	}
 	if err := o.gone(); err != nil {
@@ -351,7 +352,7 @@ func TestAnOwnServerThatHangsIsNamed(t *testing.T) {
 	release := make(chan struct{})
 	t.Cleanup(func() { close(release) })
 	fine := func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "ok") }
-	o := ownSite(t, fine, func(w http.ResponseWriter, r *http.Request) {
+	o := ownSite(t, fine, func(_ http.ResponseWriter, r *http.Request) {
 		select {
 		case <-release:
 		case <-r.Context().Done():
