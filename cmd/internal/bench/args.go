@@ -18,22 +18,24 @@ import (
 // arguments is a command line under construction.
 type arguments []string
 
-// flag adds a flag with its value.
-func (a *arguments) flag(name string, value any) {
-	*a = append(*a, "--"+name, fmt.Sprint(value))
+// set adds flags, each name with its value.
+func (a *arguments) set(pairs ...any) {
+	for i := 0; i < len(pairs); i += 2 {
+		*a = append(*a, fmt.Sprint("--", pairs[i]), fmt.Sprint(pairs[i+1]))
+	}
 }
 
 // unless adds a flag unless its value is the zero value.
 func unless[T comparable](a *arguments, name string, value T) {
 	if value != *new(T) {
-		a.flag(name, value)
+		a.set(name, value)
 	}
 }
 
 // list adds a flag once for each value.
 func (a *arguments) list(name string, values []string) {
 	for _, v := range values {
-		a.flag(name, v)
+		a.set(name, v)
 	}
 }
 
@@ -41,14 +43,11 @@ func (a *arguments) list(name string, values []string) {
 // one.
 func serveArgs(c *Config, p *plan, i int, url string) []string {
 	var a arguments
-	a.flag("listen", p.pairs[i].listen)
-	a.flag("admin", p.pairs[i].admin)
-	a.flag("engine", c.Engine)
+	a.set("listen", p.pairs[i].listen, "admin", p.pairs[i].admin, "engine", c.Engine)
 	a = append(a, "--json", "--end-with-stdin")
 	unless(&a, "loops", loops(c, len(p.pairs)))
 	if p.routed {
-		a.flag("interest", c.Interest)
-		a.flag("name", fmt.Sprintf("node-%d", i+1))
+		a.set("interest", c.Interest, "name", fmt.Sprintf("node-%d", i+1))
 		a = append(a, routerArgs(c, url)...)
 	}
 	return a
@@ -81,10 +80,8 @@ func routeArgs(p *plan) []string {
 func floodArgs(c *Config, p *plan, i int, to []string, log string) []string {
 	one := p.pairs[i]
 	a := append(arguments(nil), to...)
-	a.flag("connections", one.connections)
-	a.flag("connect-rate", c.ConnectRate)
-	a.flag("in-flight", c.InFlight)
-	a.flag("ids", fmt.Sprintf("%d-%d", one.firstID, one.lastID()))
+	a.set("connections", one.connections, "connect-rate", c.ConnectRate, "in-flight", c.InFlight,
+		"ids", fmt.Sprintf("%d-%d", one.firstID, one.lastID()))
 	a = append(a, "--json", "--attended")
 	unless(&a, "connect-timeout", c.ConnectTimeout)
 	a.list("header", c.Header)
@@ -92,7 +89,7 @@ func floodArgs(c *Config, p *plan, i int, to []string, log string) []string {
 	a.list("source-ip", one.sources)
 	if p.rate.max {
 		// The window can be no finer than the news of what was delivered.
-		a.flag("sample-interval", newsInterval(len(p.pairs)))
+		a.set("sample-interval", newsInterval(len(p.pairs)))
 	}
 	return a
 }
@@ -107,16 +104,8 @@ func newsInterval(floods int) time.Duration {
 // go by those in to, for the ids from first to last.
 func msggenArgs(c *Config, first, last int64, to []string) []string {
 	var a arguments
-	a.flag("rate", c.Rate)
-	a.flag("senders", c.Senders)
-	a.flag("first-id", first)
-	a.flag("max-id", last)
-	a.flag("duration", c.Duration)
-	a.flag("size", c.Size)
-	a.flag("distribution", c.Distribution)
-	a.flag("arrivals", c.Arrivals)
-	a.flag("seed", c.Seed)
-	a.flag("window", c.Window)
+	a.set("rate", c.Rate, "senders", c.Senders, "first-id", first, "max-id", last, "duration", c.Duration, "size", c.Size,
+		"distribution", c.Distribution, "arrivals", c.Arrivals, "seed", c.Seed, "window", c.Window)
 	a = append(a, "--json", "--feedback")
 	return append(a, to...)
 }
@@ -125,8 +114,7 @@ func msggenArgs(c *Config, first, last int64, to []string) []string {
 // by itself.
 func publishArgs(p *msggen.PublishConfig) []string {
 	var a arguments
-	a.flag("publish", p.URL)
-	a.flag("publish-connections", max(p.Connections, 1))
+	a.set("publish", p.URL, "publish-connections", max(p.Connections, 1))
 	unless(&a, "method", p.Method)
 	unless(&a, "body", p.Body)
 	a.list("header", p.Header)
@@ -141,8 +129,7 @@ func memlogArgs(c *Config, folder string, what []string) []string {
 		interval = sampleInterval(c.Connections)
 	}
 	a := append(arguments(nil), what...)
-	a.flag("interval", interval)
-	a.flag("out", filepath.Join(folder, memLog))
+	a.set("interval", interval, "out", filepath.Join(folder, memLog))
 	return append(a, "--end-with-stdin")
 }
 
@@ -156,7 +143,7 @@ func sampleInterval(connections int) time.Duration {
 // counted at the addresses in listen.
 func pidArgs(pids []int32, listen []string) []string {
 	var a arguments
-	a.flag("pid", pidList(pids))
+	a.set("pid", pidList(pids))
 	a.list("listen", listen)
 	return a
 }

@@ -376,3 +376,33 @@ func TestAFiniteProcessMayEnd(t *testing.T) {
 		t.Errorf("%v, lost %v", err, f.Lost(p))
 	}
 }
+
+func TestRetire(t *testing.T) {
+	f := new(Fleet)
+	p := launch(t, f, "msggen", "echo")
+	f.Retire(p)
+	if len(f.Running()) != 0 || f.Lost(p) || f.Lose(p) != nil {
+		t.Errorf("running %v, lost %v", f.Running(), f.Lost(p))
+	}
+	if err := f.StopAll(Grace{Each: patience}, []*Process{p}); err != nil || p.Ended() {
+		t.Errorf("%v: it is somebody else's to stop", err)
+	}
+}
+
+// Whatever a process prints, the last line of a type is kept and nothing waits.
+func FuzzListen(f *testing.F) {
+	f.Add("{\"type\":\"ready\"}\nnoise\n{\"type\":\"sample\",\"n\":1}\n{\"type\":\"ready\",\"n\":2}")
+	f.Add("{\"type\":7}\n{}\n\x00\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		p := &Process{done: make(chan struct{}), lines: make(map[string][]byte), changed: make(chan struct{})}
+		samples := 0
+		p.listen(strings.NewReader(text), func([]byte) { samples++ })
+		p.hear(strings.NewReader(text), func(string) {})
+		if line, _ := p.line("sample"); line != nil {
+			t.Error("a sample is kept as a line")
+		}
+		if len(p.words) > lastWords || (samples > 0) == p.sample.IsZero() {
+			t.Errorf("%d words, %d samples, the last at %v", len(p.words), samples, p.sample)
+		}
+	})
+}

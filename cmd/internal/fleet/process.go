@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -141,6 +142,13 @@ func (p *Process) listen(stdout io.Reader, onSample func([]byte)) {
 		}
 	}
 	_, _ = io.Copy(io.Discard, stdout) // after a line too long to be ours
+}
+
+// newLines reads lines of up to a MiB, which a result with its histograms has.
+func newLines(r io.Reader) *bufio.Scanner {
+	lines := bufio.NewScanner(r)
+	lines.Buffer(nil, 1<<20)
+	return lines
 }
 
 // keep stores the last line of a type and wakes those who wait for one.

@@ -193,3 +193,45 @@ func TestLogCopyThatCannotBe(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+func TestLogForgetsOldSamples(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &Log{Name: "a log"}
+		for i := range 2 * recentSamples {
+			l.add(sampleAt(time.Now(), int64(i)), time.Now(), true)
+			time.Sleep(time.Second)
+		}
+		if len(l.recent) != recentSamples || l.recent[recentSamples-1].RSSKB != 2*recentSamples-1 {
+			t.Errorf("%d samples, the last %+v", len(l.recent), l.recent[len(l.recent)-1])
+		}
+		// One each second is overdue after three.
+		begun := time.Now()
+		if err := l.Await(t.Context(), begun); err != nil || time.Since(begun) > 4*time.Second {
+			t.Errorf("waited %v for a log with a sample every second, %v", time.Since(begun), err)
+		}
+	})
+}
+
+// A log that was there before, and cannot be opened any more, has ended.
+func TestLogThatGoes(t *testing.T) {
+	l := &Log{Name: "a log"}
+	l.followFile(filepath.Join(t.TempDir(), "none.log"), func(*os.File) { t.Error("followed") })
+	if trouble := l.Trouble(); !strings.Contains(trouble, "brought no sample") || !strings.Contains(trouble, "none.log") {
+		t.Errorf("%q", trouble)
+	}
+}
+
+func TestLogCopyIsIncomplete(t *testing.T) {
+	l := &Log{Name: "a log"}
+	stop, err := l.CopyTo(filepath.Join(t.TempDir(), "mem.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.out.Close() // as on a full disk, nothing can be written any more
+	l.add(sampleAt(time.Now(), 1), time.Now(), true)
+	for range 2 { // a second time says the same
+		if err := stop(); err == nil || !strings.Contains(err.Error(), "is not complete") {
+			t.Errorf("%v, want that some are missing", err)
+		}
+	}
+}

@@ -115,3 +115,19 @@ func TestProcessors(t *testing.T) {
 		}
 	}
 }
+
+// Whatever a kernel shows, it is read without a panic, and nothing is negative
+// that counts.
+func FuzzMachine(f *testing.F) {
+	f.Add("MemTotal: 1000 kB\nMemFree: 400 kB\nSlab: 9 kB\n", slabinfo, "cpu  10 0 20 100 0 0 5 2 7 0\n", "TcpExt: A ListenOverflows\nTcpExt: 1 2\n")
+	f.Add("", "", "cpu", "TcpExt:\nTcpExt:\n")
+	f.Fuzz(func(t *testing.T, meminfo, slabs, stat, netstat string) {
+		s := readMachine(system(map[string]string{"proc/meminfo": meminfo, "proc/slabinfo": slabs, "proc/stat": stat, "proc/net/netstat": netstat}), 4096)
+		if s.Sub(s).Busy != (result.Figure{}) {
+			t.Errorf("busy %s in no time", show(s.Sub(s).Busy))
+		}
+		if s.CPU.All == (result.Figure{}) && s.CPU.Idle != (result.Figure{}) {
+			t.Errorf("%+v: some ticks of an unknown number", s.CPU)
+		}
+	})
+}
