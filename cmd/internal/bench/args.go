@@ -148,6 +148,23 @@ func pidArgs(pids []int32, listen []string) []string {
 	return a
 }
 
+// serverArgs returns those arguments for servers of ours, by their addresses.
+// What a server that is alone says of itself is logged too.
+func serverArgs(pids []int32, addrs, stats []string) []string {
+	a := append(pidArgs(pids, countedAt(addrs)), "--no-children")
+	if len(stats) == 1 {
+		a = append(a, "--stats", stats[0]+"/stats")
+	}
+	return a
+}
+
+// intakeArgs returns the arguments by which the generator finds the intake of a
+// server of ours.
+func intakeArgs(admin string) []string { return []string{"--to", admin + "/send"} }
+
+// urlsArgs returns the arguments by which a flood finds a file of URLs.
+func urlsArgs(file string) []string { return []string{"--urls", file} }
+
 func pidList(pids []int32) string {
 	texts := make([]string, len(pids))
 	for i, pid := range pids {

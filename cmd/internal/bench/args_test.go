@@ -50,6 +50,12 @@ func TestArguments(t *testing.T) {
 			memlogArgs(&cfg, "folder", pidArgs([]int32{7, 8}, []string{"127.0.0.1:1"})),
 			[]string{"--pid", "7,8", "--listen", "127.0.0.1:1", "--interval", "1s", "--out", "folder/mem.log", "--end-with-stdin"},
 		},
+		"the witness of a server that is alone": {
+			serverArgs([]int32{7}, []string{"127.0.0.1:1"}, []string{"http://a"}), []string{"--pid", "7", "--listen", "127.0.0.1:1", "--no-children", "--stats", "http://a/stats"},
+		},
+		"the witness of several": {serverArgs([]int32{7, 8}, []string{"x", "y"}, []string{"http://a", "http://b"}), []string{"--pid", "7,8", "--no-children"}},
+		"to our intake":          {intakeArgs("http://a"), []string{"--to", "http://a/send"}},
+		"to a file of URLs":      {urlsArgs("urls-1.txt"), []string{"--urls", "urls-1.txt"}},
 		"the witness of a million": {
 			memlogArgs(&Config{Connections: 1_000_000}, "folder", nil), []string{"--interval", "1m0s", "--out", "folder/mem.log", "--end-with-stdin"},
 		},

@@ -219,7 +219,7 @@ func (f *foreign) streams(i int) ([]string, error) {
 		return []string{f.URL}, nil
 	}
 	file, err := f.writeURLs(f.run.folder, f.run.plan, i)
-	return []string{"--urls", file}, err
+	return urlsArgs(file), err
 }
 
 // writeURLs writes the URLs of flood i into the folder, and returns the file's

@@ -119,15 +119,12 @@ func (o *own) open(ctx context.Context, r *run) error {
 	if err := o.warmUpAll(ctx); err != nil {
 		return err
 	}
-	pids, addrs := make([]int32, len(o.servers)), make([]string, len(o.servers))
-	for i, s := range o.servers {
-		pids[i], addrs[i] = s.PID, s.addr
+	var pids []int32
+	var addrs, admins []string
+	for _, s := range o.servers {
+		pids, addrs, admins = append(pids, s.PID), append(addrs, s.addr), append(admins, s.admin.url)
 	}
-	what := append(pidArgs(pids, countedAt(addrs)), "--no-children")
-	if len(o.servers) == 1 {
-		what = append(what, "--stats", o.servers[0].admin.url+"/stats")
-	}
-	return r.logMemory(ctx, what)
+	return r.logMemory(ctx, serverArgs(pids, addrs, admins))
 }
 
 // startRouter starts our router, if one is needed and the user has none.
@@ -236,7 +233,7 @@ func (o *own) publisher() []string {
 	if o.run.plan.routed {
 		return routerArgs(o.run.cfg, o.url)
 	}
-	return []string{"--to", o.servers[0].admin.url + "/send"}
+	return intakeArgs(o.servers[0].admin.url)
 }
 
 func (o *own) members(time.Time) (list []member) {

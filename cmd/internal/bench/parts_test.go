@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -58,7 +59,7 @@ func small(t *testing.T, progress *watched) bench.Config {
 
 // child returns the pid of the part of this process that runs a command, 0 if
 // there is none.
-func child(t *testing.T, command string) int {
+func child(t *testing.T, command string) int32 {
 	t.Helper()
 	lists, _ := filepath.Glob("/proc/self/task/*/children")
 	for _, list := range lists {
@@ -66,7 +67,7 @@ func child(t *testing.T, command string) int {
 		for pid := range strings.FieldsSeq(string(pids)) {
 			line, _ := os.ReadFile(filepath.Join("/proc", pid, "cmdline"))
 			if strings.Contains(string(line), "\x00"+command+"\x00") {
-				var n int
+				var n int32
 				fmt.Sscan(pid, &n)
 				return n
 			}
@@ -142,17 +143,17 @@ func TestRepeatWithRealNodes(t *testing.T) {
 func TestALostWitnessTakesNoFigureWithIt(t *testing.T) {
 	said := new(watched)
 	cfg := small(t, said)
-	pid := 0
+	var pid atomic.Int32
 	said.when, said.call = "idle     ", func() {
-		if pid = child(t, "memlog"); pid > 0 {
-			_ = syscall.Kill(pid, syscall.SIGKILL)
+		if pid.Store(child(t, "memlog")); pid.Load() > 0 {
+			_ = syscall.Kill(int(pid.Load()), syscall.SIGKILL)
 		}
 	}
 	outcome, err := bench.Run(t.Context(), cfg)
 	if outcome == nil {
 		t.Fatal(err)
 	}
-	if pid == 0 {
+	if pid.Load() == 0 {
 		t.Skip("children are not listed here")
 	}
 	if err == nil || !strings.Contains(err.Error(), "comet memlog (pid ") || !strings.Contains(said.String(), "lost     ") {
@@ -170,12 +171,13 @@ func TestInterruptWithAStoppedPart(t *testing.T) {
 	said := new(watched)
 	cfg := small(t, said)
 	cfg.Duration = time.Hour
-	cause, pid := errors.New("somebody pressed Ctrl-C"), 0
+	cause := errors.New("somebody pressed Ctrl-C")
+	var pid atomic.Int32
 	ctx, cancel := context.WithCancelCause(t.Context())
 	said.when, said.call = "idle     ", func() {
 		time.Sleep(time.Second) // of messages
-		if pid = child(t, "serve"); pid > 0 {
-			_ = syscall.Kill(pid, syscall.SIGSTOP)
+		if pid.Store(child(t, "serve")); pid.Load() > 0 {
+			_ = syscall.Kill(int(pid.Load()), syscall.SIGSTOP)
 		}
 		cancel(cause)
 	}
@@ -186,7 +188,7 @@ func TestInterruptWithAStoppedPart(t *testing.T) {
 	if m := outcome.Result.Messages; number(m.Delivered) < 1 || number(outcome.Result.Latency.P50) < 0 {
 		t.Errorf("%+v, want what was delivered until then", m)
 	}
-	if pid > 0 && syscall.Kill(pid, 0) == nil {
+	if pid := int(pid.Load()); pid > 0 && syscall.Kill(pid, 0) == nil {
 		t.Errorf("process %d is left", pid)
 	}
 }

@@ -69,16 +69,19 @@ func launch(t *testing.T, f *Fleet, name, as string, change ...func(*Spec)) *Pro
 
 func TestAProcessIsToldAndHeard(t *testing.T) {
 	p := launch(t, new(Fleet), "serve", "echo", func(s *Spec) {
-		s.Args, s.Stdin = []string{"--json"}, "first\n"
+		s.Args = []string{"--json"}
 		s.Env = append(s.Env, "FLEET_TEST_MORE=more")
 	})
 	var ready struct{ Args, Env string }
 	if err := p.Await(t.Context(), "ready", patience, &ready); err != nil || ready.Args != "serve --json" || ready.Env != "more" {
 		t.Errorf("%+v, %v; want its arguments and its environment", ready, err)
 	}
+	if err := p.Tell("first"); err != nil {
+		t.Error(err)
+	}
 	var line struct{ Text string }
 	if err := p.Await(t.Context(), "line", patience, &line); err != nil || line.Text != "first" {
-		t.Errorf("%+v, %v; want what was written first", line, err)
+		t.Errorf("%+v, %v; want what it was told", line, err)
 	}
 	if err := p.Tell("second"); err != nil {
 		t.Error(err)

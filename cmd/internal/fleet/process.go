@@ -22,9 +22,6 @@ type Spec struct {
 	Args []string
 	// Env is added to this process's own environment, as NAME=value.
 	Env []string
-	// Stdin is written to the standard input once the process runs. Standard
-	// input then stays open until Stop.
-	Stdin string
 	// OnSample, if set, is called with each line of type "sample", in one
 	// goroutine. It must not keep the line.
 	OnSample func(line []byte)
@@ -102,9 +99,6 @@ func start(executable string, spec Spec, say func(string)) (*Process, error) {
 		p.err = p.cmd.Wait()
 		close(p.done)
 	}()
-	if spec.Stdin != "" {
-		_, _ = io.WriteString(stdin, spec.Stdin) // a process that has ended is noticed by Await
-	}
 	return p, nil
 }
 
