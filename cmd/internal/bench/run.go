@@ -86,7 +86,7 @@ func (r *run) do(ctx context.Context) error {
 			break
 		}
 	}
-	if stopErr := r.stop(err != nil); err == nil && stopErr != nil {
+	if stopErr := r.stop(ctx, err != nil); err == nil && stopErr != nil {
 		r.note(loss{what: stopErr.Error(), ended: true}) // the figures are there
 	}
 	for _, trouble := range r.site.close() {
@@ -113,12 +113,13 @@ func (r *run) patience() time.Duration { return patience + r.scale() }
 // long to wait for messages before that.
 func (r *run) hurry() time.Duration { return 2500*time.Millisecond + r.scale() }
 
-// stop ends the processes, clients first, in a hurry after an early end, and
-// returns what went wrong with that.
-func (r *run) stop(early bool) error {
-	grace := fleet.Grace{Each: r.patience()}
+// stop ends the processes, clients first, and returns what went wrong with that.
+// After an early end, or once ctx has ended, it is in a hurry.
+func (r *run) stop(ctx context.Context, early bool) error {
 	if early {
-		grace = fleet.Grace{Each: r.hurry(), All: r.hurry()}
+		hurried, cancel := context.WithCancel(ctx)
+		cancel()
+		ctx = hurried
 	}
 	var floods, servers, routers []*fleet.Process
 	for _, f := range r.floods {
@@ -131,7 +132,7 @@ func (r *run) stop(early bool) error {
 			servers = append(servers, m.process)
 		}
 	}
-	return r.fleet.StopAll(grace, []*fleet.Process{r.generator}, floods, []*fleet.Process{r.memlog}, servers, routers)
+	return r.fleet.StopAll(ctx, fleet.Grace{Each: r.patience(), Hurry: r.hurry()}, []*fleet.Process{r.generator}, floods, []*fleet.Process{r.memlog}, servers, routers)
 }
 
 // start starts a part.

@@ -5,7 +5,7 @@
 //	p, err := f.Start(ctx, fleet.Spec{Name: "serve", Args: []string{"--json"}})
 //	err = p.Await(ctx, "listening", 20*time.Second, &listening)
 //	err = f.Watch(ctx, work)             // ends early if p dies
-//	err = f.StopAll(fleet.Grace{Each: 20 * time.Second}, []*fleet.Process{p})
+//	err = f.StopAll(ctx, fleet.Grace{Each: 20 * time.Second}, []*fleet.Process{p})
 //
 // A process speaks in lines of JSON with a "type", and ends when its standard
 // input does. It therefore ends with its parent however the parent ends, and on

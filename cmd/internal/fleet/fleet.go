@@ -122,19 +122,29 @@ func (f *Fleet) Retire(p *Process) {
 	f.running = slices.DeleteFunc(f.running, func(q *Process) bool { return q == p })
 }
 
-// Grace is how long processes may take to end before they are killed.
-type Grace struct {
-	// Each is for one process. All is for all of them together: once it has
-	// passed, those that are left are killed at once. 0 means no such limit.
-	Each, All time.Duration
-}
+// Grace is how long processes may take to end before they are killed: each of
+// them, and in a hurry all of them together.
+type Grace struct{ Each, Hurry time.Duration }
 
 // StopAll ends the processes of one group after the other, those of a group at
 // the same time, and then whatever is left. It leaves out those that were lost.
-// It returns the errors of those that did not end well.
-func (f *Fleet) StopAll(grace Grace, groups ...[]*Process) error {
-	begun := time.Now()
+// Once ctx has ended it is in a hurry. It returns the errors of those that did not
+// end well.
+func (f *Fleet) StopAll(ctx context.Context, grace Grace, groups ...[]*Process) error {
 	var errs []error
+	hurry, ended := make(chan struct{}), make(chan struct{})
+	var clock sync.WaitGroup
+	defer clock.Wait()
+	defer close(ended)
+	clock.Go(func() {
+		select {
+		case <-ctx.Done():
+			if !within(ended, grace.Hurry, nil) {
+				close(hurry)
+			}
+		case <-ended:
+		}
+	})
 	stop := func(parts []*Process) {
 		running := f.Running()
 		failed := make([]error, len(parts))
@@ -144,11 +154,7 @@ func (f *Fleet) StopAll(grace Grace, groups ...[]*Process) error {
 				continue
 			}
 			f.Retire(p)
-			limit := grace.Each
-			if grace.All > 0 {
-				limit = min(limit, max(grace.All-time.Since(begun), 0))
-			}
-			stopping.Go(func() { failed[i] = p.Stop(limit) })
+			stopping.Go(func() { failed[i] = p.stop(grace.Each, hurry) })
 		}
 		stopping.Wait()
 		errs = append(errs, failed...)

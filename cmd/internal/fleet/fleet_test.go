@@ -226,7 +226,7 @@ func TestWatch(t *testing.T) {
 		if !f.Lost(p) || len(f.Running()) != 0 {
 			t.Errorf("lost %v, running %v", f.Lost(p), f.Running())
 		}
-		if err := f.StopAll(Grace{Each: patience}, []*Process{p}); err != nil {
+		if err := f.StopAll(t.Context(), Grace{Each: patience}, []*Process{p}); err != nil {
 			t.Errorf("%v: it was named already", err)
 		}
 	})
@@ -280,7 +280,7 @@ func TestStopAllGoesInOrder(t *testing.T) {
 		<-first.Done()
 		_ = second.cmd.Process.Kill()
 	}()
-	err := f.StopAll(Grace{Each: patience}, []*Process{first, nil}, []*Process{second})
+	err := f.StopAll(t.Context(), Grace{Each: patience}, []*Process{first, nil}, []*Process{second})
 	if err == nil || !strings.Contains(err.Error(), "comet serve") || strings.Contains(err.Error(), "msggen") {
 		t.Errorf("%v, want the one that did not end well", err)
 	}
@@ -289,14 +289,17 @@ func TestStopAllGoesInOrder(t *testing.T) {
 	}
 }
 
-func TestStopAllHasALimit(t *testing.T) {
+func TestStopAllHurries(t *testing.T) {
 	f := new(Fleet)
 	var groups [][]*Process
 	for range 3 {
 		groups = append(groups, []*Process{launch(t, f, "serve", "is deaf")})
 	}
+	// Somebody presses Ctrl-C while the first is waited for.
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(20*time.Millisecond, cancel)
 	begun := time.Now()
-	err := f.StopAll(Grace{Each: patience, All: 50 * time.Millisecond}, groups...)
+	err := f.StopAll(ctx, Grace{Each: patience, Hurry: 50 * time.Millisecond}, groups...)
 	if err == nil || strings.Count(err.Error(), "was killed") != 3 {
 		t.Errorf("%v, want all three killed", err)
 	}
@@ -387,7 +390,7 @@ func TestRetire(t *testing.T) {
 	if len(f.Running()) != 0 || f.Lost(p) || f.Lose(p) != nil {
 		t.Errorf("running %v, lost %v", f.Running(), f.Lost(p))
 	}
-	if err := f.StopAll(Grace{Each: patience}, []*Process{p}); err != nil || p.Ended() {
+	if err := f.StopAll(t.Context(), Grace{Each: patience}, []*Process{p}); err != nil || p.Ended() {
 		t.Errorf("%v: it is somebody else's to stop", err)
 	}
 }

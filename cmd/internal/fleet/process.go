@@ -278,35 +278,41 @@ func (p *Process) CPU() time.Duration {
 
 // Stop asks the process to end, and kills it if it has not within grace. It
 // returns an error if the process had to be killed or ended with one.
-func (p *Process) Stop(grace time.Duration) error {
+func (p *Process) Stop(grace time.Duration) error { return p.stop(grace, nil) }
+
+// stop is Stop with a grace that ends early when hurry is closed.
+func (p *Process) stop(grace time.Duration, hurry <-chan struct{}) error {
 	p.End()
-	if within(p.done, grace) {
+	begun := time.Now()
+	if within(p.done, grace, hurry) {
 		if p.err != nil {
 			return p.Lost()
 		}
 		return nil
 	}
+	had := min(grace, time.Since(begun).Round(time.Millisecond))
 	_ = p.cmd.Process.Kill() // it may have ended just now
-	if !within(p.done, killPatience) {
-		return &HungError{p, fmt.Sprintf("did not end within %v, nor when it was killed", grace)}
+	if !within(p.done, killPatience, nil) {
+		return &HungError{p, fmt.Sprintf("did not end within %v, nor when it was killed", had)}
 	}
-	return &HungError{p, fmt.Sprintf("did not end within %v and was killed", grace)}
+	return &HungError{p, fmt.Sprintf("did not end within %v and was killed", had)}
 }
 
 // killPatience bounds the wait for a process that was killed: one that waits for
 // a device cannot die.
 const killPatience = 3 * time.Second
 
-// within reports whether done is closed within d.
-func within(done <-chan struct{}, d time.Duration) bool {
+// within reports whether done is closed within d, and before hurry is.
+func within(done <-chan struct{}, d time.Duration, hurry <-chan struct{}) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-done:
 		return true
 	case <-t.C:
-		return false
+	case <-hurry:
 	}
+	return false
 }
 
 // HungError is the error of a process that runs and does nothing.
