@@ -2,6 +2,7 @@ package bench
 
 import (
 	"fmt"
+	"slices"
 
 	"example.org/comet/cmd/internal/result"
 )
@@ -39,7 +40,8 @@ func newAccount(rec *record, p *plan) *account {
 	t := totals(rec.floods)
 	a.delivered, a.duplicated, a.reordered, a.replayed = result.Of(t.Delivered), result.Of(t.Duplicated), result.Of(t.Reordered), t.replayed
 	a.complete = t.Closed == 0 && t.Established() == p.connections
-	if rec.before != nil && rec.after != nil {
+	gone := slices.ContainsFunc(rec.parts, func(p part) bool { return p.Role == "server" && p.lost })
+	if rec.before != nil && rec.after != nil && !gone { // what a lost server counted went with it
 		a.servers(rec.before, rec.after)
 	}
 	g := rec.generated

@@ -89,6 +89,12 @@ func TestAccount(t *testing.T) {
 			leave(rec)
 			rec.losses = []loss{{phase: "messages", ended: true}}
 		}, "null 100 null null 0", ""},
+		{"a server was lost, and what it counted with it", func(rec *record, p *plan) {
+			router(rec, p)
+			rec.parts[0].lost, rec.before.routed, rec.after.routed = true, 500, 20
+			rec.losses = []loss{{phase: "messages", ended: true}}
+			leave(rec)
+		}, "null 100 null null null", ""},
 		{"a flood was lost: what it got is not known", func(rec *record, _ *plan) { rec.floods[0].lost = true }, "100 100 null 0 0", ""},
 		{"a flood gave no last account", func(rec *record, _ *plan) { rec.floods[0].ended = nil }, "100 0 null 0 0", ""},
 		{"the generator was killed", func(rec *record, _ *plan) { rec.generated = nil }, "null 100 null null 0", ""},
