@@ -18,8 +18,8 @@ import (
 // after the run only if bench was killed, or could not put them back.
 const beforeFile = "sysctl-before.conf"
 
-// refusal is what this machine cannot hold, except for what withLimits will
-// mend.
+// refusal returns what this machine cannot hold, except for what withLimits will
+// fix.
 func (c *Config) refusal(need sysctl.Need, limits []sysctl.Limit) error {
 	if c.ApplySysctl {
 		limits = slices.DeleteFunc(slices.Clone(limits), func(l sysctl.Limit) bool { return len(kernelSettings(l)) > 0 })
@@ -27,9 +27,9 @@ func (c *Config) refusal(need sysctl.Need, limits []sysctl.Limit) error {
 	return sysctl.Refusal(need, limits)
 }
 
-// withLimits runs do. With ApplySysctl the kernel settings that are short of
-// need are raised before and are again what they were when it returns, however
-// do ends; without, it says what it would have changed.
+// withLimits runs do. With ApplySysctl it raises the kernel settings that are
+// short of need before, and puts them back however do ends; without, it reports
+// what it would have changed.
 func (c *Config) withLimits(need sysctl.Need, folder string, do func() error) error {
 	return c.withLimitsOf(sysctl.Machine{}, need, folder, do)
 }
@@ -47,8 +47,8 @@ func (c *Config) withLimitsOf(machine sysctl.Machine, need sysctl.Need, folder s
 	return do()
 }
 
-// kernelSettings are the settings that mend a limit and can be put back. The
-// open files of a process are none: they end with it.
+// kernelSettings returns the settings that fix a limit and can be put back. The
+// open files of a process are not among them: they end with it.
 func kernelSettings(l sysctl.Limit) []sysctl.Assignment {
 	if !l.Short {
 		return nil
@@ -58,7 +58,7 @@ func kernelSettings(l sysctl.Limit) []sysctl.Assignment {
 	})
 }
 
-// shortSettings are the limits that kernel settings mend, with those alone.
+// shortSettings returns the limits that kernel settings fix, with those alone.
 func shortSettings(need sysctl.Need, system sysctl.System) []sysctl.Limit {
 	var short []sysctl.Limit
 	for _, l := range sysctl.Check(need, system) {
@@ -69,8 +69,8 @@ func shortSettings(need sysctl.Need, system sysctl.System) []sysctl.Limit {
 	return short
 }
 
-// proposeLimits says what --apply-sysctl would change. Where nothing can be
-// read or written there is nothing to say.
+// proposeLimits reports what --apply-sysctl would change, where settings can be
+// read at all.
 func proposeLimits(m sysctl.Machine, need sysctl.Need, w io.Writer) {
 	system, _ := m.Read()
 	short := shortSettings(need, system)
@@ -92,10 +92,10 @@ func valueOf(m sysctl.Machine, name, otherwise string) string {
 	return otherwise
 }
 
-// applyLimits raises the kernel settings that are short of need, and says so
-// on w. restore puts them back; it is to be called once everything that needed
-// them has ended, and does nothing a second time. After an error everything is
-// as it was, or the error tells what is not.
+// applyLimits raises the kernel settings that are short of need, and reports that
+// on w. restore puts them back: call it once everything that needed them has
+// ended; a second call does nothing. After an error everything is as it was, or
+// the error says what is not.
 func applyLimits(m sysctl.Machine, need sysctl.Need, folder string, w io.Writer) (restore func() error, err error) {
 	system, err := m.Read()
 	if errors.Is(err, errors.ErrUnsupported) {
@@ -105,7 +105,7 @@ func applyLimits(m sysctl.Machine, need sysctl.Need, folder string, w io.Writer)
 	return raiseSettings(m, system, shortSettings(need, system), folder, w)
 }
 
-// raiseSettings writes what mends limits.
+// raiseSettings writes what fixes limits.
 func raiseSettings(m sysctl.Machine, system sysctl.System, limits []sysctl.Limit, folder string, w io.Writer) (restore func() error, err error) {
 	var names []string
 	for _, l := range limits {
@@ -144,7 +144,7 @@ func raiseSettings(m sysctl.Machine, system sysctl.System, limits []sysctl.Limit
 	return restore, nil
 }
 
-// beforeText is what sysctl -p loads.
+// beforeText returns a file for sysctl -p.
 func beforeText(file string, before []sysctl.Assignment) []byte {
 	if absolute, err := filepath.Abs(file); err == nil {
 		file = absolute
@@ -158,7 +158,7 @@ func beforeText(file string, before []sysctl.Assignment) []byte {
 	return []byte(b.String())
 }
 
-// raised are settings that are to be put back.
+// raised is settings that must be put back.
 type raised struct {
 	machine sysctl.Machine
 	file    string
@@ -167,8 +167,8 @@ type raised struct {
 	w       io.Writer
 }
 
-// restore puts back what is as it was written. What someone else has set since
-// then is theirs, and is told.
+// restore puts back what is still as it was written. It leaves what someone else
+// has set since then, and returns an error about that.
 func (r *raised) restore() error {
 	var errs []error
 	var left []sysctl.Assignment
@@ -201,7 +201,7 @@ func (r *raised) putBack(c sysctl.Change, was sysctl.Assignment) error {
 	return r.machine.Put([]sysctl.Assignment{was})[0].Err
 }
 
-// leftOver tells what a person has to do.
+// leftOver returns an error that says what a person has to do.
 func leftOver(file string, left []sysctl.Assignment, errs []error) error {
 	var b strings.Builder
 	for _, a := range left {

@@ -178,7 +178,7 @@ func TestProposeLimitsChangesNothing(t *testing.T) {
 	}
 }
 
-func TestRefusalLeavesOutWhatWillBeMended(t *testing.T) {
+func TestRefusalLeavesOutWhatWillBeFixed(t *testing.T) {
 	s := sysctl.UnknownSystem()
 	s.OS, s.FileMax, s.FilesInUse, s.OpenFiles, s.MemAvailable = "linux", 9000, 500, 20_000, 64<<20
 	limits := sysctl.Check(tenThousand, s)
@@ -188,7 +188,7 @@ func TestRefusalLeavesOutWhatWillBeMended(t *testing.T) {
 	}
 	err = (&Config{ApplySysctl: true}).refusal(tenThousand, limits)
 	if err == nil || strings.Contains(err.Error(), "fs.file-max") || !strings.Contains(err.Error(), "kernel memory") {
-		t.Errorf("%v, want the memory, which no setting mends", err)
+		t.Errorf("%v, want the memory, which no setting fixes", err)
 	}
 }
 

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"example.org/comet/cmd/internal/result"
@@ -15,14 +17,15 @@ import (
 type Outcome struct {
 	Folder string
 	Result *result.Result
-	// Scale is instead of Result where there are Steps.
+	// Scale takes the place of Result where there are Steps.
 	Scale *result.Scale
 }
 
 // Run does the experiment, Repeat times, for each of Steps. If it fails or ctx
-// ends once the folder is there, the outcome holds what was measured until then, marked as
-// interrupted, beside the error; the cause of ctx is the error in that case.
-// When Run returns, all processes have ended.
+// ends once the folder is there, the outcome holds what was measured until then,
+// marked as interrupted, beside the error, which wraps the cause of ctx in that
+// case. A part that was lost while the others went on is an error too, of a run
+// that is complete. When Run returns, all processes have ended.
 func Run(ctx context.Context, cfg Config) (*Outcome, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -30,35 +33,41 @@ func Run(ctx context.Context, cfg Config) (*Outcome, error) {
 	if len(cfg.Steps) > 0 {
 		cfg.Connections = cfg.Steps[0]
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	if cfg.Target != nil {
-		if err := cfg.Target.prepare(ctx, &cfg); err != nil {
-			return nil, err
-		}
-	}
-	if _, err := makePlan(&cfg); err != nil {
-		return nil, err // before there is a folder
-	}
-	folder, err := cfg.makeFolder(time.Now())
+	s, err := cfg.Target.site(&cfg)
 	if err != nil {
 		return nil, err
 	}
-	run := runOnce
+	defer s.leave()
+	b := &bench{site: s}
+	if b.plan, err = makePlan(&cfg, s); err != nil {
+		return nil, err // before there is a folder
+	}
+	folder, err := cfg.makeFolder(s.label(), time.Now())
+	if err != nil {
+		return nil, err
+	}
+	do := b.once
 	if cfg.Repeat > 1 {
-		run = repeat
+		do = b.repeat
 	}
 	if len(cfg.Steps) > 0 {
-		return runSteps(ctx, &cfg, folder, run)
+		return runSteps(ctx, &cfg, folder, do)
 	}
-	r, err := run(ctx, &cfg, folder)
+	r, err := do(ctx, &cfg, folder)
 	return &Outcome{Folder: folder, Result: r}, err
+}
+
+// bench does experiments at one site.
+type bench struct {
+	site site
+	plan *plan // of the last number of connections
 }
 
 // repeat does the experiment several times, each in a folder of its own, and
 // leaves the median of each figure above them.
-func repeat(ctx context.Context, cfg *Config, folder string) (*result.Result, error) {
+func (b *bench) repeat(ctx context.Context, cfg *Config, folder string) (*result.Result, error) {
 	var runs []*result.Result
+	var lost error
 	failed := removeFiles(folder)
 	for i := range cfg.Repeat {
 		fmt.Fprintf(cfg.Progress, "run %d of %d\n", i+1, cfg.Repeat)
@@ -70,29 +79,65 @@ func repeat(ctx context.Context, cfg *Config, folder string) (*result.Result, er
 			break
 		}
 		var r *result.Result
-		r, failed = runOnce(ctx, cfg, below)
+		r, failed = b.once(ctx, cfg, below)
 		runs = append(runs, r)
+		if isLost(failed) {
+			lost, failed = errors.Join(lost, failed), nil
+		}
 	}
 	median := result.Median(runs...)
-	return median, errors.Join(failed, writeFolder(folder, median, runs...))
+	return median, errors.Join(failed, lost, writeFolder(folder, median, runs...))
 }
 
-// runOnce does the experiment once and writes its folder.
-func runOnce(ctx context.Context, cfg *Config, folder string) (*result.Result, error) {
-	e := &experiment{
-		cfg:      cfg,
-		folder:   folder,
-		progress: &progress{w: cfg.Progress, terminal: cfg.Terminal},
-		started:  time.Now(),
-	}
+// once does the experiment once and writes its folder.
+func (b *bench) once(ctx context.Context, cfg *Config, folder string) (*result.Result, error) {
 	err := removeFiles(folder)
-	if err == nil {
-		// New addresses for each run: the ports of the last one are in TIME_WAIT.
-		e.plan, err = makePlan(cfg)
+	if err == nil && b.plan.connections != cfg.Connections {
+		b.plan, err = makePlan(cfg, b.site)
 	}
-	if err == nil {
-		err = cfg.withLimits(e.plan.need, folder, func() error { return e.run(ctx) })
+	if err != nil {
+		r := figures(&record{failure: err}, &plan{connections: cfg.Connections})
+		describe(r, cfg, time.Now())
+		return r, errors.Join(err, writeFolder(folder, r, r))
 	}
-	r := e.result(err)
-	return r, errors.Join(err, e.drawMemory(), writeFolder(folder, r, r))
+	b.plan.address()
+	run := newRun(cfg, b.plan, b.site, folder)
+	err = cfg.withLimits(b.plan.need, folder, func() error { return run.do(ctx) })
+	run.rec.failure = err
+	r := figures(&run.rec, b.plan)
+	describe(r, cfg, run.rec.started)
+	if g := run.rec.generated; g != nil {
+		r.Settings["seed"] = g.Seed
+	}
+	for _, fault := range r.Messages.Faults {
+		run.progress.line("account  it does not add up: %s", fault)
+	}
+	if err == nil && len(r.Processes.Lost) > 0 {
+		err = &lostError{r.Processes.Lost}
+	}
+	if failed := errors.Join(drawMemory(folder, title(b.plan), run.rec.samples), writeFolder(folder, r, r)); failed != nil {
+		err = errors.Join(err, failed)
+	}
+	return r, err
+}
+
+// describe adds to a result what it was measured with.
+func describe(r *result.Result, cfg *Config, started time.Time) {
+	r.Environment = result.ReadEnvironment(started)
+	if r.Settings = maps.Clone(cfg.Settings); r.Settings == nil {
+		r.Settings = make(map[string]any)
+	}
+}
+
+// lostError is the error of a complete run in which parts were lost.
+type lostError struct{ parts []string }
+
+func (e *lostError) Error() string {
+	return fmt.Sprintf("bench: the run is complete without what was lost: %s", strings.Join(e.parts, "; "))
+}
+
+// isLost reports whether err says that parts were lost, and nothing else.
+func isLost(err error) bool {
+	_, only := err.(*lostError) //nolint:errorlint // not joined to another
+	return only
 }

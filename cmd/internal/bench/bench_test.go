@@ -20,21 +20,7 @@ func config(t *testing.T) Config {
 	}
 }
 
-// TestMain plays the parts: a child of this test is a part of the experiment
-// that misbehaves as COMET_TEST_CHILD says.
-func TestMain(m *testing.M) {
-	switch os.Getenv("COMET_TEST_CHILD") {
-	case "":
-		os.Exit(m.Run())
-	case "dies":
-		os.Stderr.WriteString("some words\nthe last words\n")
-		os.Exit(1)
-	case "is silent":
-		time.Sleep(time.Hour)
-	}
-}
-
-func TestLostChildIsNamedWithItsLastWords(t *testing.T) {
+func TestALostPartIsNamedWithItsLastWords(t *testing.T) {
 	t.Setenv("COMET_TEST_CHILD", "dies")
 	cfg := config(t)
 	outcome, err := Run(t.Context(), cfg)
@@ -54,8 +40,6 @@ func TestInterruptEndsEveryProcess(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cause := errors.New("somebody pressed Ctrl-C")
 	time.AfterFunc(100*time.Millisecond, func() { cancel(cause) })
-	defer func(old time.Duration) { stopPatience = old }(stopPatience)
-	stopPatience = 100 * time.Millisecond
 	_, err := Run(ctx, config(t)) // it returns only when the child has ended
 	if !errors.Is(err, cause) {
 		t.Errorf("%v, want the cause of the context", err)
@@ -66,7 +50,7 @@ func TestFolder(t *testing.T) {
 	cfg := config(t)
 	t.Chdir(t.TempDir())
 	cfg.Out = ""
-	first, err := cfg.makeFolder(time.Unix(1e9, 0).UTC())
+	first, err := cfg.makeFolder(cfg.Engine, time.Unix(1e9, 0).UTC())
 	if err != nil || first != filepath.Join("comet-report", "20010909-014640-goroutine-10") {
 		t.Fatalf("%q, %v", first, err)
 	}
@@ -74,18 +58,18 @@ func TestFolder(t *testing.T) {
 		t.Errorf("latest leads to %q", target)
 	}
 	cfg.Out = first
-	if _, err := cfg.makeFolder(time.Now()); err != nil {
+	if _, err := cfg.makeFolder(cfg.Engine, time.Now()); err != nil {
 		t.Errorf("an empty folder: %v", err)
 	}
 	log := filepath.Join(first, memLog)
 	if err := os.WriteFile(log, []byte("an older run's\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := cfg.makeFolder(time.Now()); err == nil || !strings.Contains(err.Error(), "is not empty") {
+	if _, err := cfg.makeFolder(cfg.Engine, time.Now()); err == nil || !strings.Contains(err.Error(), "is not empty") {
 		t.Errorf("a folder with something in it: %v", err)
 	}
 	cfg.Force = true
-	if _, err := cfg.makeFolder(time.Now()); err != nil {
+	if _, err := cfg.makeFolder(cfg.Engine, time.Now()); err != nil {
 		t.Error(err)
 	}
 	if err := removeFiles(first); err != nil {

@@ -11,9 +11,9 @@ import (
 
 // Config says what to do. Fields without a stated default must be set.
 type Config struct {
-	// Executable is the comet binary that the processes are made of.
+	// Executable is the comet binary that the processes run.
 	Executable string
-	// Connections is how many to open, Engine and Loops how the server holds
+	// Connections is how many to open. Engine and Loops say how the server holds
 	// them, as `comet serve` names them.
 	Connections int
 	// Steps does the experiment once for each number of connections, smallest
@@ -32,28 +32,28 @@ type Config struct {
 	// Target, if not nil, is a server that is not ours, and none is started. What
 	// concerns ours must be empty then: Engine, Loops, Nodes and Router.
 	Target *Target
-	// ConnectRate is connections a second, or "max"; InFlight bounds how many
+	// ConnectRate is connections per second, or "max". InFlight bounds how many
 	// wait for their first byte, and ConnectTimeout how long; 0 is flood's own.
 	ConnectRate    string
 	InFlight       int
 	ConnectTimeout time.Duration
-	// Header are further lines of the floods' requests. Sources are the
-	// addresses that they connect from, divided among them, as `comet flood`
-	// takes them; none are addresses of the experiment's own where the server is
-	// in 127.0.0.0/8, and else the kernel chooses.
+	// Header is further lines of the floods' requests. Sources are the addresses
+	// that they connect from, divided among them, as `comet flood` takes them;
+	// none are addresses of the experiment's own where the server is in
+	// 127.0.0.0/8, and else the kernel chooses.
 	Header, Sources []string
-	// Rate is messages a second, "max", or "none" for no messages at all.
+	// Rate is messages per second, "max", or "none" for no messages at all.
 	Rate string
-	// Duration is how long messages are sent, by so many Senders, from Seed (0
-	// picks one). Window bounds what is on its way with Rate "max". Distribution,
-	// Arrivals and Size are as `comet msggen` takes them.
+	// Duration is how long the Senders send messages, from Seed (0 picks one).
+	// Window bounds what is on its way with Rate "max". Distribution, Arrivals and
+	// Size are as `comet msggen` takes them.
 	Duration                     time.Duration
 	Senders                      int
 	Seed                         uint64
 	Window                       int
 	Distribution, Arrivals, Size string
-	// Interval is from one memory sample to the next, 0 one that suits so many
-	// connections; Idle is from the last connect to when the memory is read.
+	// Interval is from one memory sample to the next, 0 one that suits the number
+	// of connections. Idle is from the last connect to when the memory is read.
 	Interval time.Duration
 	Idle     time.Duration
 	// Repeat is how many times to do it all; the result then has medians.
@@ -67,14 +67,13 @@ type Config struct {
 	ApplySysctl bool
 	// Settings goes into the result: the flags by name.
 	Settings map[string]any
-	// Progress takes what happens, one line a time; with Terminal, a line that
-	// is redrawn.
+	// Progress takes what happens, a line each; with Terminal, one line is
+	// redrawn.
 	Progress io.Writer
 	Terminal bool
 }
 
-// Validate names every field that cannot be. What a part would refuse, that
-// part does.
+// Validate names every field that is wrong, as far as no part would refuse it.
 func (c Config) Validate() error {
 	var errs []error
 	bad := func(ok bool, format string, args ...any) {
@@ -98,9 +97,6 @@ func (c Config) Validate() error {
 	if _, err := flood.ParseSources(c.Sources); err != nil {
 		errs = append(errs, err)
 	}
-	if c.Target != nil {
-		bad(c.Engine == "" && c.Loops == 0 && c.Nodes == 0 && len(c.Router) == 0, "engine, loops, nodes and router are settings of our own server, and another one is to be measured")
-		errs = append(errs, c.Target.validate(&c))
-	}
+	errs = append(errs, c.Target.validate(&c))
 	return errors.Join(errs...)
 }

@@ -11,16 +11,16 @@ import (
 	"example.org/comet/cmd/internal/result"
 )
 
-// reports is where folders are made that nobody named.
+// reports is where folders are made unless one is named.
 const reports = "comet-report"
 
-// makeFolder makes the folder for the results and returns its path.
-func (c *Config) makeFolder(now time.Time) (string, error) {
+// makeFolder makes the folder for the results of a site, and returns its path.
+func (c *Config) makeFolder(label string, now time.Time) (string, error) {
 	path := c.Out
 	if path == "" {
-		name := fmt.Sprintf("%s-%s-%d", now.Format("20060102-150405"), c.label(), c.Connections)
+		name := fmt.Sprintf("%s-%s-%d", now.Format("20060102-150405"), label, c.Connections)
 		if len(c.Steps) > 0 {
-			name = fmt.Sprintf("%s-%s-%d-to-%d", now.Format("20060102-150405"), c.label(), c.Steps[0], c.Steps[len(c.Steps)-1])
+			name = fmt.Sprintf("%s-%s-%d-to-%d", now.Format("20060102-150405"), label, c.Steps[0], c.Steps[len(c.Steps)-1])
 		}
 		path = filepath.Join(reports, name)
 	}
@@ -41,16 +41,8 @@ func (c *Config) makeFolder(now time.Time) (string, error) {
 	return path, nil
 }
 
-// label says which server it is about: the engine of ours, the host of another.
-func (c *Config) label() string {
-	if c.Target != nil {
-		return c.Target.label()
-	}
-	return c.Engine
-}
-
-// removeFiles takes away what an older run left in a folder: logs are appended
-// to, and its lines and its picture are not this run's.
+// removeFiles removes what an older run left in a folder: logs are appended to,
+// and its lines and its picture are not this run's.
 func removeFiles(folder string) error {
 	for _, name := range []string{memLog, floodLog, picture, benchFile, report, result.FileName} {
 		if err := os.Remove(filepath.Join(folder, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -60,8 +52,8 @@ func removeFiles(folder string) error {
 	return nil
 }
 
-// linkLatest points comet-report/latest to the newest folder. It is a
-// convenience: where links are not allowed there is none.
+// linkLatest points comet-report/latest to the newest folder, where links are
+// allowed.
 func linkLatest(path string) {
 	link := filepath.Join(reports, "latest")
 	if info, err := os.Lstat(link); err == nil && info.Mode()&fs.ModeSymlink == 0 {

@@ -2,194 +2,195 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
 
-	"example.org/comet/flood"
+	"example.org/comet/cmd/internal/fleet"
+	"example.org/comet/cmd/internal/result"
 	"example.org/comet/msggen"
 )
 
-// sendMessages runs the generator to its end.
-func (e *experiment) sendMessages(ctx context.Context) error {
-	if e.cfg.Rate == "none" {
+// messages runs the generator to its end.
+func messages(ctx context.Context, r *run) (err error) {
+	if r.plan.rate.none {
 		return nil
 	}
-	var err error
-	if e.statsBefore, err = e.serverStats(ctx); err != nil {
+	if r.rec.before, err = r.site.traffic(ctx); err != nil {
 		return err
 	}
-	e.before = e.measure()
-	e.workBefore = readProcessorTime()
+	r.rec.sending = r.take(false)
 	begun := time.Now()
-	var to admin
-	if len(e.servers) > 0 {
-		to = e.servers[0].admin
-	}
-	generator, err := e.spawn(alone, nil, "msggen", e.cfg.msggenArgs(&e.plan, to, e.routerURL)...)
-	if err != nil {
+	args := msggenArgs(r.cfg, r.plan.firstID, r.plan.lastID, r.site.publisher())
+	if r.generator, err = r.start(ctx, fleet.Spec{Name: "msggen", Args: args, Finite: true}); err != nil {
 		return err
 	}
-	e.msggen.Store(generator)
-	ended := e.show("messages", func() (float64, float64, string) {
-		delivered := e.totals().Delivered
+	r.sending.Store(true)
+	ended := r.show("messages", func() (float64, float64, string) {
+		delivered := r.totals().Delivered
 		text := fmt.Sprintf("%d delivered", delivered)
-		if p99 := e.p99(); p99 != nil {
-			text += fmt.Sprintf(", p99 %.2f ms", *p99)
+		if p99, ok := r.p99().Value(); ok {
+			text += fmt.Sprintf(", p99 %.2f ms", p99)
 		}
-		return float64(time.Since(begun)) / float64(e.cfg.Duration), float64(delivered), text
+		return float64(time.Since(begun)) / float64(r.cfg.Duration), float64(delivered), text
 	})
-	stopNews := e.tellDelivered(generator)
-	err = e.attend(ctx, func(ctx context.Context) error { return generator.await(ctx, "result", 0, nil) })
+	stopNews := r.reportDelivered()
+	err = r.watch(ctx, r.after(r.cfg.Duration), func(ctx context.Context) error {
+		return r.generator.Await(ctx, "result", r.cfg.Duration+r.patience(), nil)
+	})
 	stopNews()
 	ended()
-	if err != nil {
+	r.endSending()
+	if err == nil {
+		err = r.endGenerator(ctx, patience)
+	}
+	if _, named := errors.AsType[*fleet.HungError](err); err == nil || named || ctx.Err() != nil {
 		return err
 	}
-	return e.endGenerator(ctx, generator)
+	return errors.Join(r.hung(ctx), err) // a generator gives up on a server that hangs
 }
 
-// tellDelivered lets a generator without a pace know what was delivered, for its
-// window, until the returned function is called.
-func (e *experiment) tellDelivered(generator *child) (stop func()) {
-	if e.cfg.Rate != "max" {
-		return func() {}
-	}
-	done := make(chan struct{})
-	var teller sync.WaitGroup
-	teller.Go(func() {
-		t := time.NewTicker(10 * time.Millisecond)
-		defer t.Stop()
-		var told uint64
-		for {
-			select {
-			case <-done:
-				return
-			case <-t.C:
-				if now := e.totals().Delivered; now != told {
-					told = now
-					// An error is a generator that has ended, which is noticed elsewhere.
-					fmt.Fprintf(generator.stdin, "%d\n", now)
-				}
+// p99 returns the highest of the floods' in their newest samples.
+func (r *run) p99() (highest result.Figure) {
+	for _, f := range r.accounts() {
+		if l := f.live.Latency; l != nil {
+			if n, ok := highest.Value(); !ok || l.P99 > n {
+				highest = result.Of(l.P99)
 			}
 		}
+	}
+	return highest
+}
+
+// reportDelivered tells a generator without a pace what was delivered, for its
+// window, until the returned function is called.
+func (r *run) reportDelivered() (stop func()) {
+	if !r.plan.rate.max {
+		return func() {}
+	}
+	var told uint64
+	return every(10*time.Millisecond, func() {
+		if now := r.totals().Delivered; now != told {
+			told = now
+			_ = r.generator.Tell(fmt.Sprint(now)) // its end is noticed elsewhere
+		}
 	})
-	return func() {
-		close(done)
-		teller.Wait()
+}
+
+// endSending takes the machine's account of the messages.
+func (r *run) endSending() {
+	if r.sending.Swap(false) {
+		r.rec.sent = r.take(false)
 	}
 }
 
-// endGenerator takes the generator's account.
-func (e *experiment) endGenerator(ctx context.Context, generator *child) error {
-	e.busyFlood = e.busy.mean()
-	e.workAfter = readProcessorTime()
-	stopErr := generator.stop(stopPatience)
-	var r msggen.Result
-	if err := generator.await(ctx, "result", stopPatience, &r); err != nil {
-		return err
+// endGenerator ends the generator and takes its account.
+func (r *run) endGenerator(ctx context.Context, grace time.Duration) error {
+	r.fleet.Retire(r.generator)
+	stopErr := r.generator.Stop(grace)
+	if !r.generator.Ended() {
+		return stopErr
 	}
-	if r.Err() != nil {
-		stopErr = nil // it fails because of refused messages, which its account holds
+	var account msggen.Result
+	if err := r.generator.Await(ctx, "result", grace, &account); err != nil {
+		return errors.Join(stopErr, err)
 	}
-	e.generated, e.generatorCPU = &r, new(generator.cpu())
+	r.rec.generated, r.rec.generatorCPU = &account, result.Seconds(r.generator.CPU())
 	return stopErr
 }
 
-// salvage takes the accounts of messages that were cut short: hour 23 of a day's
-// run must not take the other hours with it. What fails here stays null.
-func (e *experiment) salvage() {
-	generator := e.msggen.Load()
-	if generator == nil || e.drained {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*stopPatience)
-	defer cancel()
-	if e.generated == nil {
-		_ = e.endGenerator(ctx, generator)
-	}
-	if e.generated != nil {
-		_ = e.drain(ctx)
-	}
-}
-
 // drain waits for the last messages to arrive, then reads everybody's accounts.
-func (e *experiment) drain(ctx context.Context) error {
-	if e.generated != nil {
-		e.settled = time.Now()
-		err := e.attend(ctx, func(ctx context.Context) error {
-			if err := e.awaitLast(ctx); err != nil {
+func drain(ctx context.Context, r *run) error {
+	if r.rec.generated != nil {
+		r.settled = time.Now()
+		err := r.watch(ctx, r.after(0), func(ctx context.Context) error {
+			if err := r.awaitLast(ctx); err != nil {
 				return err
 			}
-			return e.awaitServerLog(ctx)
+			return r.site.await(ctx, r.settled)
 		})
 		if err != nil {
 			return err
 		}
-		e.after = e.measure()
-		if e.statsAfter, err = e.serverStats(ctx); err != nil {
-			return err
-		}
 	}
-	e.end = e.measure()
-	e.machineEnd = memoryInUse()
-	for _, f := range e.floods {
-		f.stdin.Close()
+	return r.readAccounts(ctx, r.patience())
+}
+
+// readAccounts reads what servers and floods have counted, and ends the floods.
+func (r *run) readAccounts(ctx context.Context, limit time.Duration) error {
+	r.rec.ended = r.take(false)
+	var err error
+	if r.rec.measured() {
+		asking, cancel := context.WithTimeoutCause(ctx, limit, errNoAnswer)
+		defer cancel()
+		r.rec.after, err = r.site.traffic(asking)
 	}
-	for _, f := range e.floods {
-		var r flood.Result
-		if err := f.await(ctx, "result", e.patience, &r); err != nil {
-			if err = e.unlessLost(f.child, err); err != nil {
-				return err
-			}
+	errs := []error{err}
+	var reading sync.WaitGroup
+	for _, f := range r.floods {
+		f.End()
+	}
+	for i, f := range r.floods {
+		if errs = append(errs, nil); r.fleet.Lost(f.Process) || f.ended.Load() != nil {
 			continue
 		}
-		f.ended = &r
+		reading.Go(func() {
+			var account floodResult
+			if err := f.Await(ctx, "result", limit, &account); err != nil {
+				errs[i+1] = r.unlessLost(f.Process, err)
+				return
+			}
+			f.ended.Store(&account)
+		})
 	}
-	e.drained = true
-	return nil
+	reading.Wait()
+	return errors.Join(errs...)
 }
 
 // awaitLast returns two seconds after the last arrival.
-func (e *experiment) awaitLast(ctx context.Context) error {
+func (r *run) awaitLast(ctx context.Context) error {
 	const quiet, longest = 2 * time.Second, 30 * time.Second
 	begun, since := time.Now(), time.Now()
-	seen := e.totals().Stamped
-	ended := e.show("drain", func() (float64, float64, string) {
-		delivered := e.totals().Delivered
-		return float64(time.Since(since)) / float64(quiet), float64(delivered), fmt.Sprintf("%d delivered", delivered)
+	seen := r.totals().Stamped
+	ended := r.show("drain", func() (float64, float64, string) {
+		delivered := r.totals().Delivered
+		return float64(time.Since(begun)) / float64(quiet), float64(delivered), fmt.Sprintf("%d delivered", delivered)
 	})
 	defer ended()
 	for time.Since(since) < quiet && time.Since(begun) < longest {
-		if err := wait(ctx, 50*time.Millisecond); err != nil {
+		if err := fleet.Wait(ctx, 50*time.Millisecond); err != nil {
 			return err
 		}
-		if now := e.totals().Stamped; now != seen {
+		if now := r.totals().Stamped; now != seen {
 			seen, since = now, time.Now()
 		}
 	}
 	return nil
 }
 
-// serverStats sums what our servers that are there say of themselves; nil
-// without any.
-func (e *experiment) serverStats(ctx context.Context) (*serverStats, error) {
-	if e.cfg.Target != nil {
-		return nil, nil //nolint:nilnil // others are not asked, which is no error
+// salvage takes the accounts of messages that were cut short by err: hour 23 of a
+// day's run must not take the other hours with it, nor one part the figures of the
+// others. What fails here stays unknown.
+func salvage(ctx context.Context, r *run, err error) {
+	if r.generator == nil {
+		return
 	}
-	sum := new(serverStats)
-	for _, s := range e.servers {
-		if e.isLost(s.child) {
-			continue
-		}
-		one, err := s.admin.stats(ctx)
-		if err != nil {
-			if err = e.unlessLost(s.child, err); err != nil {
-				return nil, err
-			}
-			continue
-		}
-		sum.add(one)
+	r.endSending()
+	limit := r.patience()
+	if _, hung := errors.AsType[*fleet.HungError](err); hung || ctx.Err() != nil {
+		limit = r.hurry()
 	}
-	return sum, nil
+	within := func(d time.Duration, do func(context.Context) error) {
+		ctx, cancel := context.WithTimeout(context.Background(), d)
+		defer cancel()
+		_ = do(ctx)
+	}
+	if r.rec.generated == nil {
+		within(limit, func(ctx context.Context) error { return r.endGenerator(ctx, limit/2) })
+	}
+	if !r.rec.ended.Taken() {
+		within(limit, r.awaitLast)
+	}
+	within(limit, func(ctx context.Context) error { return r.readAccounts(ctx, limit/2) })
 }

@@ -7,92 +7,85 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"runtime"
-	"slices"
-	"strconv"
 
-	"example.org/comet/server/natsrouter"
+	"example.org/comet/flood"
 	"example.org/comet/sysctl"
 )
 
 // plan is which processes there are, and where they meet.
 type plan struct {
-	pairs []pair
-	// routed tells that messages go through a router, ours on listen unless the
-	// user has one.
+	connections int
+	rate        rate
+	pairs       []pair
+	// firstID and lastID are the ids that get messages.
+	firstID, lastID int64
+	// routed: messages go through a router, ours on listen unless the user has one.
 	routed bool
 	listen string
-	need   sysctl.Need
-	// warmUpSources are where the warm-up connects from, if not where the kernel
-	// chooses.
+	// crowded: every processor has very many pairs with as much work as they can do.
+	crowded bool
+	need    sysctl.Need
+	// warmUpSources are where the warm-up connects from; none leaves it to the
+	// kernel.
 	warmUpSources []netip.Addr
+	// perSource is how many connections an address is good for that a run picks;
+	// 0 picks none.
+	perSource int
+	cpus      int
+	terms
 }
 
-// pair is a server process and the flood process that fills it. Each pair has
-// addresses of its own: many servers on one port would share one accept queue's
-// worth of connects a second.
+// pair is a flood process and the server process of ours that it fills. Each pair
+// has addresses of its own: many servers on one port would share one accept
+// queue's worth of connects per second.
 type pair struct {
 	listen, admin string
 	sources       []string // for flood's --source-ip; none leaves it to the kernel
 	firstID       int64
 	connections   int
-	ids           int64 // 0 is one for each connection
+	ids           int64 // 0: one for each connection
 }
 
 func (p pair) lastID() int64 { return p.firstID + cmp.Or(p.ids, int64(p.connections)) - 1 }
 
 // processBytes is what one connection costs in process memory, at both ends,
-// with each process's share of what a process costs at all.
+// with its share of what the processes themselves cost.
 const processBytes = 500
+
+// bytesPerConnection is what both ends of a connection take at most, in the
+// kernel and in processes.
+const bytesPerConnection = 2*sysctl.SocketBytes + processBytes
 
 // maxPairs is how many have a network of their own in 127.x.0.0/16.
 const maxPairs = 256
 
-// makePlan works out processes, addresses and ids, and refuses what this machine
-// cannot hold. They are as few processes as the open-file limit allows, each as
-// full as the others.
-func makePlan(cfg *Config) (plan, error) {
+// makePlan works out processes and ids, and refuses what this machine cannot
+// hold. It takes as few processes as the open-file limit allows, each as full as
+// the others.
+func makePlan(cfg *Config, s site) (*plan, error) {
 	system, err := sysctl.Read()
 	if errors.Is(err, errors.ErrUnsupported) {
 		system, err = sysctl.UnknownSystem(), nil
 	}
 	if err != nil {
-		return plan{}, fmt.Errorf("bench: %w", err)
+		return nil, fmt.Errorf("bench: %w", err)
 	}
-	arrange := planServers
-	if cfg.Target != nil {
-		arrange = planTarget
+	p := s.arrange(cfg, system)
+	p.connections, p.cpus = cfg.Connections, runtime.NumCPU()
+	if p.rate, err = parseRate(cfg.Rate); err != nil {
+		return nil, err
 	}
-	p := arrange(cfg, system)
 	if len(p.pairs) > maxPairs {
-		return plan{}, fmt.Errorf("%d connections take %d pairs of processes and there are addresses for %d: allow each more open files (ulimit -n), or run with fewer",
+		return nil, fmt.Errorf("%d connections take %d pairs of processes and there are addresses for %d: allow each more open files (ulimit -n), or run with fewer",
 			cfg.Connections, len(p.pairs), maxPairs)
 	}
 	return p, cfg.refusal(p.need, sysctl.Check(p.need, system))
 }
 
-// planServers is the plan with servers of ours.
-func planServers(cfg *Config, system sysctl.System) plan {
-	p := plan{pairs: share(cfg.Connections, cfg.Nodes, room(system))}
-	p.routed = len(p.pairs) > 1 || cfg.Nodes > 0 || len(cfg.Router) > 0
-	p.need = sysctl.Need{
-		Connections: cfg.Connections, Role: sysctl.Both, Processes: len(p.pairs),
-		SourceAddresses: len(p.pairs), BytesPerConnection: processBytes,
-	}
-	if p.routed {
-		// Whole blocks of ids belong to one node, so that one wildcard gets it
-		// all its messages.
-		for i := range p.pairs {
-			p.pairs[i].firstID += natsrouter.BlockSize - 1
-		}
-	}
-	p.address(system)
-	if len(cfg.Sources) > 0 {
-		p.giveSources(cfg)
-	}
-	return p
-}
+// several reports whether the end of one server or flood leaves others to go on.
+func (p *plan) several() bool { return len(p.pairs) > 1 }
 
-// room is how many connections one process may hold, 0 where nobody tells.
+// room returns how many connections one process may hold, 0 if that is unknown.
 func room(s sysctl.System) int {
 	if !s.OpenFiles.Known() || s.OpenFiles == sysctl.Unlimited {
 		return 0
@@ -104,32 +97,76 @@ func room(s sysctl.System) int {
 	return max(int(files)-sysctl.Reserve, 1)
 }
 
-// share divides connections, and ids from 1, among as many pairs as are asked
-// for or, with 0, as few as hold them. With several, all but the last have whole
-// blocks.
-func share(connections, nodes, room int) []pair {
-	if nodes <= 1 && (room == 0 || connections <= room || room < natsrouter.BlockSize) {
-		return []pair{{firstID: 1, connections: connections}}
+// divide shares connections, and ids from 1, evenly among as few floods as hold
+// them. A room of 0 is unlimited.
+func divide(connections, room int) []pair {
+	floods := 1
+	if room > 0 {
+		floods = (connections + room - 1) / room
 	}
-	blocks := (connections + natsrouter.BlockSize - 1) / natsrouter.BlockSize
-	if room >= natsrouter.BlockSize {
-		fit := room / natsrouter.BlockSize
-		nodes = max(nodes, (blocks+fit-1)/fit)
-	}
-	nodes = min(nodes, blocks) // a node with nothing to hold measures nothing
-	pairs := make([]pair, nodes)
-	next := int64(1)
+	pairs := make([]pair, floods)
 	for i := range pairs {
-		until := int64((i+1)*blocks/nodes) * natsrouter.BlockSize
-		n := min(until, int64(connections)) - next + 1
-		pairs[i] = pair{firstID: next, connections: int(n)}
-		next += n
+		before := connections * i / floods
+		pairs[i] = pair{firstID: int64(before) + 1, connections: connections*(i+1)/floods - before}
 	}
 	return pairs
 }
 
-// address gives each pair addresses of its own.
-func (p *plan) address(s sysctl.System) {
+// planSources decides where the floods connect from: the addresses that the user
+// gave, or, where pick is set, addresses that each run picks.
+func (p *plan) planSources(cfg *Config, system sysctl.System, pick bool) {
+	switch {
+	case len(cfg.Sources) > 0:
+		p.giveSources(cfg)
+	case pick && runtime.GOOS == "linux":
+		p.perSource = 25_000
+		if system.PortLow.Known() && system.PortHigh.Known() {
+			// Not quite all ports of an address: some are taken.
+			p.perSource = max(int(system.PortHigh-system.PortLow+1)*9/10, 1)
+		}
+		p.need.SourceAddresses = 0
+		for _, one := range p.pairs {
+			p.need.SourceAddresses += p.sourcesOf(one)
+		}
+	}
+}
+
+// sourcesOf returns how many addresses a flood needs.
+func (p *plan) sourcesOf(one pair) int { return (one.connections + p.perSource - 1) / p.perSource }
+
+// giveSources divides the addresses that the user gave among the floods. With
+// fewer addresses than floods, some share one.
+func (p *plan) giveSources(cfg *Config) {
+	addrs, _ := flood.ParseSources(cfg.Sources) // Config.Validate has seen its error
+	n := len(p.pairs)
+	for i := range p.pairs {
+		from, to := len(addrs)*i/n, len(addrs)*(i+1)/n
+		if from == to {
+			from, to = i%len(addrs), i%len(addrs)+1
+		}
+		p.pairs[i].sources = ranges(addrs[from:to])
+	}
+	p.need.SourceAddresses = len(addrs)
+	p.warmUpSources = addrs
+}
+
+// ranges writes addresses as --source-ip takes them, neighbors together.
+func ranges(addrs []netip.Addr) []string {
+	var list []string
+	for i := 0; i < len(addrs); {
+		last := i
+		for last+1 < len(addrs) && addrs[last].Next() == addrs[last+1] {
+			last++
+		}
+		list = append(list, addrs[i].String()+"-"+addrs[last].String())
+		i = last + 1
+	}
+	return list
+}
+
+// address gives each pair new addresses: the ports of the last run's are in
+// TIME_WAIT.
+func (p *plan) address() {
 	p.listen = "127.0.0.1:0"
 	if runtime.GOOS != "linux" {
 		for i := range p.pairs {
@@ -139,17 +176,23 @@ func (p *plan) address(s sysctl.System) {
 	}
 	streams, others := randomNetworks()
 	for i := range p.pairs {
-		p.pairs[i].listen = netip.AddrPortFrom(streams(i, 1), 0).String()
-		p.pairs[i].admin = netip.AddrPortFrom(others(i, 1), 0).String()
+		one := &p.pairs[i]
+		one.listen = netip.AddrPortFrom(streams(i, 1), 0).String()
+		one.admin = netip.AddrPortFrom(others(i, 1), 0).String()
+		if p.perSource > 0 {
+			one.sources = []string{others(i, 2).String() + "-" + others(i, 1+p.sourcesOf(*one)).String()}
+		}
+	}
+	if p.perSource > 0 {
+		p.warmUpSources = []netip.Addr{others(0, 253)}
 	}
 	p.listen = netip.AddrPortFrom(others(0, 254), 0).String()
-	p.pickSources(s, others)
 }
 
-// randomNetworks have an address for each number of a pair and of a host, those
-// of streams apart, so that they can be counted. The whole of 127.0.0.0/8 is
-// this machine. An address that nothing used lately has all its ports free, of
-// TIME_WAIT as well.
+// randomNetworks return an address for each number of a pair and of a host,
+// those of streams apart from the others, so that they can be counted. The whole
+// of 127.0.0.0/8 is this machine, and an address that nothing used lately has all
+// its ports free.
 func randomNetworks() (streams, others func(pair, host int) netip.Addr) {
 	second, third := byte(16+rand.IntN(100)), byte(rand.IntN(256))
 	network := func(second byte) func(pair, host int) netip.Addr {
@@ -158,108 +201,4 @@ func randomNetworks() (streams, others func(pair, host int) netip.Addr) {
 		}
 	}
 	return network(second), network(second + 100)
-}
-
-// pickSources gives each flood as many addresses to connect from as it needs.
-func (p *plan) pickSources(s sysctl.System, network func(pair, host int) netip.Addr) {
-	// Not quite all ports of an address: some are taken.
-	perSource := 25_000
-	if s.PortLow.Known() && s.PortHigh.Known() {
-		perSource = max(int(s.PortHigh-s.PortLow+1)*9/10, 1)
-	}
-	p.need.SourceAddresses = 0
-	for i := range p.pairs {
-		n := (p.pairs[i].connections + perSource - 1) / perSource
-		p.pairs[i].sources = []string{network(i, 2).String() + "-" + network(i, 1+n).String()}
-		p.need.SourceAddresses += n
-	}
-	p.warmUpSources = []netip.Addr{network(0, 253)}
-}
-
-// memlogListen is what memlog counts connections at.
-func (p *plan) memlogListen(addrs []string) string {
-	if len(addrs) == 1 {
-		return addrs[0]
-	}
-	if first, err := netip.ParseAddrPort(addrs[0]); err == nil && runtime.GOOS == "linux" {
-		if network, err := first.Addr().Prefix(16); err == nil {
-			return network.String()
-		}
-	}
-	return ""
-}
-
-// loops is how many event loops each server is given, 0 if that is its own choice.
-func (c *Config) loops(p *plan) int {
-	if c.Loops == 0 && len(p.pairs) > 1 {
-		return max(runtime.NumCPU()/len(p.pairs), 1)
-	}
-	return c.Loops
-}
-
-func (c *Config) serveArgs(p *plan, i int, router string) []string {
-	args := []string{"--listen", p.pairs[i].listen, "--admin", p.pairs[i].admin, "--engine", c.Engine, "--json", "--end-with-stdin"}
-	if loops := c.loops(p); loops > 0 {
-		args = append(args, "--loops", strconv.Itoa(loops))
-	}
-	if p.routed {
-		args = append(args, "--interest", c.Interest, "--name", fmt.Sprintf("node-%d", i+1))
-		args = append(args, c.routerArgs(router)...)
-	}
-	return args
-}
-
-// routerArgs lead a part to the router: the user's own, or ours at url.
-func (c *Config) routerArgs(url string) []string {
-	if len(c.Router) > 0 {
-		return c.Router
-	}
-	return []string{"--router", url}
-}
-
-// floodArgs are those of flood i, which finds its server by the arguments in to.
-func (c *Config) floodArgs(p *plan, i int, to []string, log string) []string {
-	pair := p.pairs[i]
-	args := append(slices.Clone(to),
-		"--connections", strconv.Itoa(pair.connections), "--connect-rate", c.ConnectRate, "--in-flight", strconv.Itoa(c.InFlight),
-		"--ids", fmt.Sprintf("%d-%d", pair.firstID, pair.lastID()),
-		"--json", "--attended",
-	)
-	if c.ConnectTimeout > 0 {
-		args = append(args, "--connect-timeout", c.ConnectTimeout.String())
-	}
-	for _, line := range c.Header {
-		args = append(args, "--header", line)
-	}
-	if log != "" {
-		args = append(args, "--log", log)
-	}
-	for _, addrs := range pair.sources {
-		args = append(args, "--source-ip", addrs)
-	}
-	if c.Rate == "max" {
-		// The window can be no finer than the news of what was delivered.
-		args = append(args, "--sample-interval", newsInterval(len(p.pairs)).String())
-	}
-	return args
-}
-
-func (c *Config) msggenArgs(p *plan, a admin, router string) []string {
-	first, last := p.pairs[0].firstID, p.pairs[len(p.pairs)-1].lastID()
-	if c.Target != nil {
-		first, last = c.Target.MessageIDs(c.Connections)
-	}
-	args := []string{
-		"--rate", c.Rate, "--senders", strconv.Itoa(c.Senders),
-		"--first-id", strconv.FormatInt(first, 10), "--max-id", strconv.FormatInt(last, 10), "--duration", c.Duration.String(), "--size", c.Size,
-		"--distribution", c.Distribution, "--arrivals", c.Arrivals,
-		"--seed", strconv.FormatUint(c.Seed, 10), "--window", strconv.Itoa(c.Window), "--json", "--feedback",
-	}
-	switch {
-	case c.Target != nil:
-		return append(args, c.Target.publishArgs()...)
-	case p.routed:
-		return append(args, c.routerArgs(router)...)
-	}
-	return append(args, "--to", a.url+"/send")
 }

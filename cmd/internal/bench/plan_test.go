@@ -1,9 +1,13 @@
 package bench
 
 import (
+	"runtime"
+	"strings"
 	"testing"
 
+	"example.org/comet/cmd/internal/result"
 	"example.org/comet/server/natsrouter"
+	"example.org/comet/sysctl"
 )
 
 func TestShare(t *testing.T) {
@@ -49,14 +53,77 @@ func TestShare(t *testing.T) {
 	}
 }
 
-func TestSlabs(t *testing.T) {
-	const text = `slabinfo - version: 2.1
-# name            <active_objs> <num_objs> <objsize> <objperslab> <pagesperslab> : tunables <limit> <batchcount> <sharedfactor> : slabdata <active_slabs> <num_slabs> <sharedavail>
-TCP                40118  40131   2368   13    8 : tunables    0    0    0 : slabdata   3087   3088      0
-torn               1 2
-`
-	got := parseSlabs(text, 4096)
-	if len(got) != 1 || got["TCP"] != 8*3088*4096 {
-		t.Errorf("%v", got)
+func TestParseRate(t *testing.T) {
+	for text, want := range map[string]rate{
+		"none": {none: true}, "max": {max: true}, "1000": {perSecond: result.Of(1000)}, "0.5": {perSecond: result.Of(0.5)},
+	} {
+		if got, err := parseRate(text); err != nil || got != want {
+			t.Errorf("%s: %+v, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"", "0", "-1", "many", "Max"} {
+		if got, err := parseRate(text); err == nil {
+			t.Errorf("%q: %+v, want an error", text, got)
+		}
+	}
+}
+
+func TestPlanOfOurServers(t *testing.T) {
+	cfg := config(t)
+	cfg.Connections, cfg.Nodes, cfg.Interest, cfg.Engine, cfg.Rate = 3000, 2, "block", "epoll", "max"
+	p := new(own).arrange(&cfg, fewFiles())
+	if len(p.pairs) != 2 || !p.routed || !p.blocks || !p.here || !p.counted || p.posted || p.loops == 0 {
+		t.Errorf("%+v", p)
+	}
+	// Ids begin with a block, so that no block is divided.
+	if p.firstID != natsrouter.BlockSize || p.lastID != natsrouter.BlockSize+2999 || p.pairs[1].firstID%natsrouter.BlockSize != 0 {
+		t.Errorf("ids %d to %d, the second server's from %d", p.firstID, p.lastID, p.pairs[1].firstID)
+	}
+	p.address()
+	first := p.pairs[0]
+	p.address()
+	if runtime.GOOS == "linux" {
+		if second := p.pairs[0]; first.listen == second.listen || first.sources[0] == second.sources[0] || first.admin == first.listen {
+			t.Errorf("%+v and then %+v: want new addresses for each run", first, second)
+		}
+		if p.need.SourceAddresses != 2 || len(p.warmUpSources) != 1 {
+			t.Errorf("%d source addresses, %v for the warm-up", p.need.SourceAddresses, p.warmUpSources)
+		}
+	}
+	cfg.Nodes, cfg.Interest, cfg.Engine = 0, "exact", "goroutine"
+	if p := new(own).arrange(&cfg, sysctl.UnknownSystem()); len(p.pairs) != 1 || p.routed || p.blocks || p.loops != 0 || p.crowded || p.firstID != 1 {
+		t.Errorf("%+v; want one server that is alone", p)
+	}
+	// With very many pairs flat out, each stays on a processor.
+	cfg.Connections, cfg.Nodes = 1<<20, 1
+	s := fewFiles()
+	s.OpenFilesHard = natsrouter.BlockSize + sysctl.Reserve
+	if p := new(own).arrange(&cfg, s); p.crowded != (len(p.pairs) >= 16*runtime.NumCPU()) {
+		t.Errorf("%d pairs, crowded %v", len(p.pairs), p.crowded)
+	}
+	cfg.Rate = "10"
+	if p := new(own).arrange(&cfg, s); p.crowded {
+		t.Error("crowded by 10 messages per second")
+	}
+}
+
+func TestPlanIsRefused(t *testing.T) {
+	cfg := config(t)
+	cfg.Rate = "many"
+	if _, err := makePlan(&cfg, newOwn(&cfg)); err == nil || !strings.Contains(err.Error(), `a rate of "many"`) {
+		t.Errorf("%v", err)
+	}
+	cfg.Rate = "none"
+	p, err := makePlan(&cfg, newOwn(&cfg))
+	if err != nil || p.connections != 10 || p.cpus < 1 || !p.rate.none {
+		t.Errorf("%+v, %v", p, err)
+	}
+}
+
+func TestTableSize(t *testing.T) {
+	for connections, want := range map[int]int{1: 1 << 16, 32_768: 1 << 16, 32_769: 1 << 17, 1_000_000: 1 << 21, 100_000_000: 16 << 20} {
+		if got := tableSize(connections); got != want {
+			t.Errorf("%d connections: %d buckets, want %d", connections, got, want)
+		}
 	}
 }

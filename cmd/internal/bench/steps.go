@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"time"
 
+	"example.org/comet/cmd/internal/fleet"
 	"example.org/comet/cmd/internal/result"
 	"example.org/comet/plots"
 	"example.org/comet/sysctl"
@@ -30,14 +31,15 @@ const (
 type stepFunc func(ctx context.Context, cfg *Config, folder string) (*result.Result, error)
 
 // runSteps does the experiment for each of cfg.Steps, each in a folder of its
-// own, and leaves above them how the figures change. What a step does not come
-// to ends the series with what there is. The files of the series are complete
-// after each step, however the next one ends.
+// own, and leaves above them how the figures change. If a step fails, the series
+// stops and keeps the steps completed so far. The files of the series are
+// complete after each step, however the next one ends.
 func runSteps(ctx context.Context, cfg *Config, folder string, run stepFunc) (*Outcome, error) {
 	s := stepSeries{folder: folder, scale: &result.Scale{
 		Asked: cfg.Steps, Environment: result.ReadEnvironment(time.Now()), Settings: maps.Clone(cfg.Settings),
 	}}
 	delete(s.scale.Settings, "connections") // which each step has for itself
+	var lost error
 	failed := errors.Join(removeFiles(folder), removeScale(folder))
 	for i, n := range cfg.Steps {
 		if failed == nil {
@@ -46,6 +48,9 @@ func runSteps(ctx context.Context, cfg *Config, folder string, run stepFunc) (*O
 		if failed == nil {
 			fmt.Fprintf(cfg.Progress, "step %d of %d: %s connections\n", i+1, len(cfg.Steps), sysctl.Value(n))
 			failed = s.step(ctx, cfg, n, run)
+		}
+		if isLost(failed) {
+			lost, failed = errors.Join(lost, failed), nil
 		}
 		if failed != nil {
 			failed = fmt.Errorf("bench: the series ended at step %d of %d, %s connections: %w", i+1, len(cfg.Steps), sysctl.Value(n), failed)
@@ -56,7 +61,7 @@ func runSteps(ctx context.Context, cfg *Config, folder string, run stepFunc) (*O
 			break
 		}
 	}
-	return &Outcome{Folder: folder, Scale: s.scale}, failed
+	return &Outcome{Folder: folder, Scale: s.scale}, errors.Join(failed, lost)
 }
 
 // stepSeries is what the steps leave.
@@ -66,8 +71,8 @@ type stepSeries struct {
 	results []*result.Result
 }
 
-// step does one. A result that says that it was interrupted is a failure too:
-// the next step would need more of what was missing.
+// step does one. An interrupted result is a failure too: the next step would need
+// more of what was missing.
 func (s *stepSeries) step(ctx context.Context, cfg *Config, connections int, run stepFunc) error {
 	own := *cfg
 	own.Connections, own.Steps = connections, nil
@@ -93,7 +98,7 @@ func (s *stepSeries) step(ctx context.Context, cfg *Config, connections int, run
 	return err
 }
 
-// write leaves everything that is made of the series until now.
+// write writes everything that is made of the series so far.
 func (s *stepSeries) write() error {
 	err := plots.WriteScale(filepath.Join(s.folder, scalePicture), s.scale.Drawing())
 	if errors.Is(err, plots.ErrNoData) {
@@ -111,7 +116,7 @@ func (s *stepSeries) write() error {
 	return nil
 }
 
-// removeScale takes away what an older series left in a folder.
+// removeScale removes what an older series left in a folder.
 func removeScale(folder string) error {
 	for _, name := range []string{result.ScaleFileName, scaleText, scalePicture} {
 		if err := os.Remove(filepath.Join(folder, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -134,7 +139,7 @@ func settle(ctx context.Context, w io.Writer, slab func() sysctl.Value) error {
 	)
 	begun, before, told := time.Now(), slab(), false
 	for quiet := 0; quiet < enough && before.Known() && time.Since(begun) < patience; quiet++ {
-		if err := wait(ctx, time.Second); err != nil {
+		if err := fleet.Wait(ctx, time.Second); err != nil {
 			return err
 		}
 		now := slab()
@@ -150,7 +155,7 @@ func settle(ctx context.Context, w io.Writer, slab func() sysctl.Value) error {
 	return nil
 }
 
-// slab is the kernel's memory in slabs, where sockets are.
+// slab returns the kernel's memory in slabs, where sockets are.
 func slab() sysctl.Value {
 	s, _ := sysctl.Read() // what cannot be read is unknown
 	return s.Slab

@@ -7,8 +7,9 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
-	"example.org/comet/flood"
+	"example.org/comet/cmd/internal/probe"
 	"example.org/comet/msggen"
 	"example.org/comet/sysctl"
 )
@@ -42,20 +43,21 @@ func fewFiles() sysctl.System {
 }
 
 func TestPlanTarget(t *testing.T) {
-	cfg := &Config{Connections: 250, Target: &Target{
-		URL: "http://10.0.0.1/s/{id}", FirstID: 1001, LastID: 9000,
-		addrs: []netip.AddrPort{netip.MustParseAddrPort("10.0.0.1:80")},
-	}}
-	p := planTarget(cfg, fewFiles())
+	cfg := &Config{Connections: 250}
+	site := &foreign{
+		Target: &Target{URL: "http://10.0.0.1/s/{id}", FirstID: 1001, LastID: 9000},
+		addrs:  []netip.AddrPort{netip.MustParseAddrPort("10.0.0.1:80")},
+	}
+	p := site.arrange(cfg, fewFiles())
 	if len(p.pairs) != 3 || p.pairs[0].firstID != 1001 || p.pairs[2].lastID() != 1250 {
 		t.Errorf("%+v; want ids 1001 to 1250 among 3 floods", p.pairs)
 	}
-	if p.pairs[0].sources != nil || p.need.SourceAddresses != 1 || p.need.Role != sysctl.Client {
+	if p.pairs[0].sources != nil || p.need.SourceAddresses != 1 || p.need.Role != sysctl.Client || p.here || p.counted || !p.posted || !p.single {
 		t.Errorf("%+v; want the kernel to choose where to connect from, on a machine without the server", p)
 	}
 
 	cfg.Sources = []string{"10.0.0.2-10.0.0.5", "10.0.0.9"}
-	p = planTarget(cfg, fewFiles())
+	p = site.arrange(cfg, fewFiles())
 	var sources []string
 	for _, one := range p.pairs {
 		sources = append(sources, strings.Join(one.sources, " "))
@@ -67,15 +69,15 @@ func TestPlanTarget(t *testing.T) {
 		t.Errorf("%d source addresses, want 5", p.need.SourceAddresses)
 	}
 	cfg.Sources = []string{"10.0.0.2-10.0.0.3"}
-	for i, one := range planTarget(cfg, fewFiles()).pairs {
+	for i, one := range site.arrange(cfg, fewFiles()).pairs {
 		if len(one.sources) != 1 {
 			t.Errorf("flood %d connects from %q, want one of the two addresses", i, one.sources)
 		}
 	}
 
 	// Fewer ids than connections: each flood has them all.
-	cfg.Target.LastID = 1010
-	for i, one := range planTarget(cfg, fewFiles()).pairs {
+	site.LastID = 1010
+	for i, one := range site.arrange(cfg, fewFiles()).pairs {
 		if one.firstID != 1001 || one.lastID() != 1010 {
 			t.Errorf("flood %d has ids %d to %d, want 1001 to 1010", i, one.firstID, one.lastID())
 		}
@@ -87,7 +89,7 @@ func TestMessageIDs(t *testing.T) {
 		name        string
 		target      Target
 		first, last int64
-		oneForEach  bool
+		single      bool
 	}{
 		{"those of the connections", Target{URL: "http://h/{id}"}, 1, 100, true},
 		{"as many as there are connections", Target{URL: "http://h/{id}", FirstID: 11, LastID: 9999}, 11, 110, true},
@@ -99,18 +101,18 @@ func TestMessageIDs(t *testing.T) {
 		{"of URLs that nobody knows the ids of", Target{URLs: []string{"http://h/{id}"}}, 1, 100, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if first, last := c.target.MessageIDs(100); first != c.first || last != c.last {
+			if first, last := c.target.messageIDs(100); first != c.first || last != c.last {
 				t.Errorf("ids %d to %d, want %d to %d", first, last, c.first, c.last)
 			}
-			if got := c.target.oneForEach(100); got != c.oneForEach {
-				t.Errorf("each message is for one connection: %v, want %v", got, c.oneForEach)
+			if got := c.target.single(100); got != c.single {
+				t.Errorf("each message is for one connection: %v, want %v", got, c.single)
 			}
 		})
 	}
 }
 
 func TestTargetURLs(t *testing.T) {
-	target := &Target{URLs: []string{"http://h/a", "http://h/b", "http://h/c"}}
+	target := &foreign{Target: &Target{URLs: []string{"http://h/a", "http://h/b", "http://h/c"}}}
 	p := &plan{pairs: divide(7, 4)} // 3 and 4 connections
 	var got []string
 	for i := range p.pairs {
@@ -130,34 +132,13 @@ func TestTargetURLs(t *testing.T) {
 	}
 }
 
-func TestTargetArguments(t *testing.T) {
-	cfg := config(t)
-	cfg.Header = []string{"TE: chunked"}
-	cfg.Target = &Target{URL: "http://h/{id}", Publish: &msggen.PublishConfig{
-		URL: "http://h/p", Method: "PUT", Header: []string{"X-Key: a b"}, Body: `{"to":{id}}`, Connections: 4,
-	}}
-	p := &plan{pairs: divide(10, 0)}
-	args := strings.Join(cfg.msggenArgs(p, admin{}, ""), " ")
-	for _, want := range []string{"--publish http://h/p", "--method PUT", "--header X-Key: a b", `--body {"to":{id}}`, "--publish-connections 4", "--first-id 1 --max-id 10"} {
-		if !strings.Contains(args, want) {
-			t.Errorf("msggen is given %q, want %q in it", args, want)
-		}
-	}
-	if strings.Contains(args, "--to") {
-		t.Errorf("msggen is given %q: it must not go to a server of ours", args)
-	}
-	if args := strings.Join(cfg.floodArgs(p, 0, []string{cfg.Target.URL}, ""), " "); !strings.HasPrefix(args, "http://h/{id} ") || !strings.Contains(args, "--header TE: chunked") {
-		t.Errorf("flood is given %q", args)
-	}
-}
-
 func TestTargetLabel(t *testing.T) {
 	for url, want := range map[string]string{
 		"http://127.0.90.1:8090/sub/{id}": "127.0.90.1_8090",
 		"http://[::1]:80/":                "___1__80",
 		"http://web-1.example":            "web-1.example",
 	} {
-		if got := (&Target{URL: url}).label(); got != want {
+		if got := (&foreign{Target: &Target{URL: url}}).label(); got != want {
 			t.Errorf("%s: %q, want %q", url, got, want)
 		}
 	}
@@ -191,36 +172,33 @@ func TestTargetIsRefusedBeforeThereIsAFolder(t *testing.T) {
 }
 
 func TestTargetThatIsGone(t *testing.T) {
-	if err := (&Target{pids: []int32{int32(os.Getpid())}}).gone(); err != nil {
+	if err := (&foreign{pids: []int32{int32(os.Getpid())}}).gone(); err != nil {
 		t.Errorf("this process: %v", err)
 	}
 	const nobody = 1<<31 - 2 // above any kernel.pid_max
-	if err := (&Target{pids: []int32{int32(os.Getpid()), nobody}}).gone(); err == nil || !strings.Contains(err.Error(), "(pid 2147483646) has ended") {
+	if err := (&foreign{pids: []int32{int32(os.Getpid()), nobody}}).gone(); err == nil || !strings.Contains(err.Error(), "(pid 2147483646) has ended") {
 		t.Errorf("one of two has ended: %v", err)
 	}
 }
 
-// What another server does not tell is null, and so is what follows from it.
-func TestTargetFigures(t *testing.T) {
-	e := experimentWith(t, func(cfg *Config) { cfg.Target = &Target{URL: "http://h/{id}"} })
-	e.generated = &msggen.Result{Stats: msggen.Stats{Asked: 100, Receipt: msggen.Receipt{Sent: 90, Refused: 10, ReachUnknown: true}}}
-	e.floods[0].ended = &flood.Result{Counts: flood.Counts{Asked: 10, Connected: 10, Delivered: 80, Stamped: 80}}
-	e.drained, e.connected.taken = true, true
-	r := e.result(nil)
-	if n, ok := r.Messages.Missing.Value(); !ok || n != 10 {
-		t.Errorf("missing %v, want 10: each connection stands", r.Messages.Missing)
-	}
-	for name, f := range map[string]interface{ Value() (float64, bool) }{
-		"routed": r.Messages.Routed, "dropped": r.Messages.Dropped, "unaddressed": r.Messages.Unaddressed,
-		"rss_idle": r.Memory.RSSIdle, "bytes_per_connection": r.Memory.BytesPerConnection, "after_gc": r.Memory.BytesPerConnectionAfterGC,
-		"server CPU": r.CPU.Server, "servers": r.Processes.Servers,
+func TestWitness(t *testing.T) {
+	for want, f := range map[string]*foreign{
+		"pid 7 and its descendants": {pids: []int32{7}}, "pids 7,8 and their descendants": {pids: []int32{7, 8}},
+		"the memory log from web1.log": {log: &probe.Log{Name: "web1.log"}}, "nobody (name its pid": {},
 	} {
-		if n, ok := f.Value(); ok {
-			t.Errorf("%s is %v, want null", name, n)
+		if got := f.witness(); !strings.HasPrefix(got, want) {
+			t.Errorf("%q, want %q", got, want)
+		}
+		if list := f.members(time.Now()); (len(list) == 0) != (f.pids == nil && f.log == nil) {
+			t.Errorf("%s: %+v", want, list)
 		}
 	}
-	e.floods[0].ended.Connected, e.floods[0].ended.Closed = 9, 1
-	if n, ok := e.result(nil).Messages.Missing.Value(); ok {
-		t.Errorf("missing %v, want null: a connection has closed, and nobody knows whose messages were lost", n)
+	f := &foreign{Target: new(Target), addrs: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:80")}, pids: []int32{7}}
+	if list := f.countedAt(); len(list) != 1 || list[0] != "127.0.0.1:80" || !f.here() {
+		t.Errorf("connections are counted at %v, here: %v", list, f.here())
+	}
+	f.addrs = []netip.AddrPort{netip.MustParseAddrPort("192.0.2.1:80")} // a published port of a container
+	if list := f.countedAt(); list != nil || !f.here() {
+		t.Errorf("connections are counted at %v, here: %v", list, f.here())
 	}
 }

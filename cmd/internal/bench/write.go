@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"example.org/comet/cmd/internal/result"
+	"example.org/comet/memlog/series"
 	"example.org/comet/plots"
 )
 
@@ -20,8 +22,8 @@ const (
 	report    = "report.html"
 )
 
-// writeFolder writes everything that is made of the result, beside the picture
-// if there is one; bench.txt has a line for each of the runs.
+// writeFolder writes everything that is made of the result, with the picture if
+// there is one. bench.txt has a line for each of the runs.
 func writeFolder(folder string, r *result.Result, runs ...*result.Result) error {
 	var bench, page bytes.Buffer
 	png, _ := os.ReadFile(filepath.Join(folder, picture))
@@ -35,31 +37,39 @@ func writeFolder(folder string, r *result.Result, runs ...*result.Result) error 
 	return nil
 }
 
+// readSamples reads a memory log, as far as it can be read.
+func readSamples(path string) []series.Sample {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil
+	}
+	defer file.Close()
+	samples, _, _ := series.ReadAll(file, memLog) // bad lines are left out
+	return samples
+}
+
 // drawMemory draws the article's picture from the memory log. A run that ended
 // before there were two samples has none.
-func (e *experiment) drawMemory() error {
+func drawMemory(folder, title string, samples []series.Sample) error {
 	log := &plots.Log{Name: memLog}
-	for _, s := range e.memorySamples() {
+	for _, s := range samples {
 		log.Add(s)
 	}
-	err := plots.WriteFile(filepath.Join(e.folder, picture), plots.Config{
-		Title: e.title(),
-		Logs:  []*plots.Log{log},
-	})
+	err := plots.WriteFile(filepath.Join(folder, picture), plots.Config{Title: title, Logs: []*plots.Log{log}})
 	if errors.Is(err, plots.ErrNoData) {
 		return nil
 	}
 	return err
 }
 
-func (e *experiment) title() string {
-	title := fmt.Sprintf("Mem usage with %d active connections", e.cfg.Connections)
-	switch e.cfg.Rate {
-	case "none":
-	case "max":
-		title += ", as many messages as can be"
-	default:
-		title += ", " + e.cfg.Rate + " msg/sec"
+// title returns the heading of the picture.
+func title(p *plan) string {
+	title := fmt.Sprintf("Mem usage with %d active connections", p.connections)
+	if p.rate.max {
+		return title + ", as many messages as can be"
+	}
+	if n, ok := p.rate.perSecond.Value(); ok {
+		return title + ", " + strconv.FormatFloat(n, 'f', -1, 64) + " msg/sec"
 	}
 	return title
 }

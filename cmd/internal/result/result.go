@@ -120,11 +120,15 @@ type Messages struct {
 	DeliveredPerSecond Figure `json:"delivered_per_second"`
 	// Replayed carried the stamp of another run and enter no other figure.
 	Replayed Figure `json:"replayed"`
-	// Expected is how many deliveries the sent messages should have made.
+	// Expected is how many deliveries the sent messages should have made: over
+	// all of them, the connections on their id.
 	Expected Figure `json:"expected"`
-	// Refused were answered with an error, Unknown not at all.
+	// Refused were read and not accepted. Unknown were given to a server that
+	// went before it answered.
 	Refused Figure `json:"refused"`
 	Unknown Figure `json:"unknown"`
+	// Faults say in a sentence each how the account does not add up.
+	Faults []string `json:"faults,omitempty"`
 }
 
 // Latency is from due to received, in milliseconds.

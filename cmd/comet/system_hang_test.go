@@ -1,0 +1,115 @@
+//go:build system && linux
+
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// partOf returns the pid of the part of a bench that runs a command.
+func partOf(t *testing.T, bench int, command string) (pid int) {
+	t.Helper()
+	eventually(t, "comet "+command+" is there", func() bool {
+		for _, child := range childrenOf(bench) {
+			text, _ := os.ReadFile(filepath.Join("/proc", strconv.Itoa(child), "cmdline"))
+			if strings.Contains(string(text), "\x00"+command+"\x00") {
+				pid = child
+			}
+		}
+		return pid > 0
+	})
+	return pid
+}
+
+// runs reports whether a process is there and is not a zombie.
+func runs(pid int) bool {
+	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	return err == nil && !strings.Contains(string(text), ") Z ")
+}
+
+// TestSystemBenchStoppedPart stops one part in one phase. The phase ends by
+// itself, and the part is named.
+func TestSystemBenchStoppedPart(t *testing.T) {
+	small := []string{"-c", "300", "-r", "300", "-d", "5s", "--idle", "2s"}
+	nodes := []string{"-c", "2500", "--nodes", "2", "-r", "300", "-d", "5s", "--idle", "2s"}
+	slow := []string{"-c", "3000", "--connect-rate", "150", "-d", "5s", "--idle", "2s"}
+	for _, c := range []struct {
+		part, seen string // of the progress, before it is stopped
+		args       []string
+	}{
+		{"serve", `server .*`, slow},
+		{"flood", `server .*`, slow},
+		{"serve", `connect .*`, small},
+		{"memlog", `idle .*`, small},
+		{"msggen", `idle .*`, small},
+		{"flood", `idle .*`, small},
+		{"serve", `idle .*`, small},
+		{"router", `idle .*`, nodes},
+		{"flood", `idle .*`, nodes},
+		{"serve", `idle .*`, nodes},
+	} {
+		t.Run(c.part+" after "+strings.Fields(c.seen)[0]+" of "+c.args[1], func(t *testing.T) {
+			t.Parallel()
+			bench, out, folder := startBench(t, c.args...)
+			out.await(t, c.seen)
+			if c.args[1] == "3000" {
+				out.await(t, `connect: [0-9]+ connected`)
+			}
+			pid := partOf(t, bench.Process.Pid, c.part)
+			time.Sleep(time.Second) // of the phase
+			stopped := time.Now()
+			if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+				t.Fatal(err)
+			}
+			for end := stopped.Add(90 * time.Second); !ended(bench); time.Sleep(50 * time.Millisecond) {
+				if time.Now().After(end) {
+					t.Fatal("bench has not ended 90 s after a part was stopped")
+				}
+			}
+			t.Logf("ended %v after the stop", time.Since(stopped).Round(time.Second))
+			if code := bench.ProcessState.ExitCode(); code != 1 {
+				t.Errorf("exit code %d, want 1", code)
+			}
+			if runs(pid) {
+				t.Errorf("comet %s (pid %d) is left", c.part, pid)
+			}
+			r := readResult(t, folder)
+			if why := r.InterruptedBy + strings.Join(r.Processes.Lost, ""); !strings.Contains(why, "comet "+c.part+" (pid "+strconv.Itoa(pid)+")") {
+				t.Errorf("the reason is %q, want the part that was stopped", why)
+			}
+			if strings.HasPrefix(c.seen, "idle") && r.Messages.Delivered == nil {
+				t.Error("what was delivered is lost")
+			}
+		})
+	}
+}
+
+// TestSystemBenchInterruptedWithAStoppedPart presses Ctrl-C when one part is
+// stopped.
+func TestSystemBenchInterruptedWithAStoppedPart(t *testing.T) {
+	for _, part := range []string{"memlog", "msggen", "flood", "serve", "router"} {
+		t.Run(part, func(t *testing.T) {
+			bench, out, folder := startBench(t, "-c", "2500", "--nodes", "2", "-r", "300", "-d", "60s", "--idle", "1s")
+			out.await(t, `idle .*`)
+			pid := partOf(t, bench.Process.Pid, part)
+			time.Sleep(time.Second)
+			syscall.Kill(pid, syscall.SIGSTOP)
+			bench.Process.Signal(syscall.SIGINT)
+			pressed := time.Now()
+			eventually(t, "bench has ended", func() bool { return ended(bench) })
+			t.Logf("ended %v after Ctrl-C", time.Since(pressed).Round(100*time.Millisecond))
+			if code := bench.ProcessState.ExitCode(); code != 130 {
+				t.Errorf("exit code %d, want 130", code)
+			}
+			if r := readResult(t, folder); !r.Interrupted || r.Messages.Delivered == nil || runs(pid) {
+				t.Errorf("%+v, left %v; want what was delivered, and nothing left", r, runs(pid))
+			}
+		})
+	}
+}

@@ -1,0 +1,211 @@
+package bench
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"example.org/comet/cmd/internal/probe"
+	"example.org/comet/cmd/internal/result"
+	"example.org/comet/flood"
+)
+
+func TestAccount(t *testing.T) {
+	deliver := func(n uint64) func(*flood.Result) { return func(r *flood.Result) { r.Delivered = n } }
+	leave := func(rec *record) {
+		counted(rec, func(r *flood.Result) { r.Connected, r.Closed = 9, 1 })
+	}
+	router := func(rec *record, p *plan) {
+		rec.generated.ReachUnknown, rec.generated.Reached = true, 0
+		p.blocks = true
+	}
+	for _, c := range []struct {
+		name   string
+		change func(*record, *plan)
+		// expected, delivered, missing, unaddressed, dropped
+		want  string
+		fault string // "" is none
+	}{
+		{"all arrive", func(*record, *plan) {}, "100 100 0 0 0", ""},
+		{"no messages at all", func(rec *record, _ *plan) { rec.sending = probe.Snapshot{} }, "null null null null null", ""},
+		{"some do not arrive", func(rec *record, _ *plan) { counted(rec, deliver(90)) }, "100 90 10 0 0", ""},
+		{"some are dropped", func(rec *record, _ *plan) {
+			counted(rec, deliver(90))
+			rec.after.dropped["slow"] = 4
+		}, "100 90 10 0 4", ""},
+		{"what was dropped before does not count", func(rec *record, _ *plan) {
+			rec.before.dropped["slow"], rec.after.dropped["slow"] = 4, 4
+		}, "100 100 0 0 0", ""},
+		{"some are for nobody", func(rec *record, _ *plan) {
+			rec.generated.Unaddressed = 5
+			counted(rec, deliver(94))
+		}, "95 94 1 5 0", ""},
+		{"some are refused", func(rec *record, _ *plan) {
+			rec.generated.Sent, rec.generated.Refused = 60, 40
+			counted(rec, deliver(60))
+		}, "60 60 0 0 0", ""},
+		{"of some nobody knows", func(rec *record, _ *plan) {
+			rec.generated.Sent, rec.generated.Unknown = 90, 10
+			counted(rec, deliver(95))
+		}, "90 95 null 0 0", ""},
+		{"some are on their way", func(rec *record, _ *plan) {
+			rec.generated.Sent, rec.generated.Unanswered = 90, 10
+			counted(rec, deliver(90))
+		}, "90 90 null 0 0", ""},
+		{"more than were sent", func(rec *record, _ *plan) { counted(rec, deliver(101)) }, "100 101 null 0 0", "101 messages were delivered, more than the 100"},
+		{"more than were sent, and those of which nobody knows", func(rec *record, _ *plan) {
+			rec.generated.Sent, rec.generated.Unknown = 90, 10
+			counted(rec, deliver(101))
+		}, "90 101 null 0 0", "the 90 that were sent to somebody and the 10"},
+		{"a stamp of 10^18", func(rec *record, _ *plan) { counted(rec, deliver(1e18)) }, "100 1e+18 null 0 0", "were delivered, more than"},
+		{"the generator's sum is wrong", func(rec *record, _ *plan) { rec.generated.Asked = 300 }, "100 100 0 0 0", "of 300 messages that were due, the generator accounts for 100"},
+		{"more for nobody than were sent", func(rec *record, _ *plan) { rec.generated.Unaddressed = 300 }, "null 100 null null 0", "300 messages were for nobody, of 100"},
+		{"more dropped than do not arrive", func(rec *record, _ *plan) {
+			rec.after.dropped["slow"] = 4
+		}, "100 100 null 0 4", "4 messages were dropped by the servers, more than the 0"},
+
+		// With a router the generator does not know whom it reaches.
+		{"everybody is there", router0(router), "100 100 0 0 0", ""},
+		{"somebody left, and the nodes know", func(rec *record, p *plan) {
+			router(rec, p)
+			leave(rec)
+			rec.before.unaddressed, rec.after.unaddressed = 3, 10
+			counted(rec, deliver(92))
+		}, "93 92 1 7 0", ""},
+		{"a node counts what it drops as for nobody too", func(rec *record, p *plan) {
+			router(rec, p)
+			leave(rec)
+			rec.after.unaddressed, rec.after.dropped[overrun] = 30, 25
+			counted(rec, deliver(70))
+		}, "95 70 25 5 25", ""},
+		{"somebody left, and the nodes do not know", func(rec *record, p *plan) {
+			router(rec, p)
+			leave(rec)
+			p.blocks = false
+		}, "null 100 null null 0", ""},
+		{"a node was lost", func(rec *record, p *plan) {
+			router(rec, p)
+			leave(rec)
+			rec.losses = []loss{{phase: "messages", ended: true}}
+		}, "null 100 null null 0", ""},
+		{"a server was lost, and what it counted with it", func(rec *record, p *plan) {
+			router(rec, p)
+			rec.parts[0].lost, rec.before.routed, rec.after.routed = true, 500, 20
+			rec.losses = []loss{{phase: "messages", ended: true}}
+			leave(rec)
+		}, "null 100 null null null", ""},
+		{"a flood was lost: what it got is not known", func(rec *record, _ *plan) { rec.floods[0].lost = true }, "100 100 null 0 0", ""},
+		{"a flood gave no last account", func(rec *record, _ *plan) { rec.floods[0].ended = nil }, "100 0 null 0 0", ""},
+		{"the generator was killed", func(rec *record, _ *plan) { rec.generated = nil }, "null 100 null null 0", ""},
+		{"a server did not say", func(rec *record, _ *plan) { rec.after = nil }, "100 100 0 0 null", ""},
+
+		{"a server that is not ours", foreignSite, "100 100 0 0 null", ""},
+		{"a server that is not ours, some do not arrive", func(rec *record, p *plan) {
+			foreignSite(rec, p)
+			counted(rec, deliver(80))
+		}, "100 80 20 0 null", ""},
+		{"a server that is not ours, a connection closed", func(rec *record, p *plan) {
+			foreignSite(rec, p)
+			leave(rec)
+		}, "null 100 null null null", ""},
+		{"a server that is not ours, a message is for several", func(rec *record, p *plan) {
+			foreignSite(rec, p)
+			p.single = false
+			counted(rec, deliver(200))
+		}, "null 200 null null null", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			rec, p := made(c.change)
+			a := newAccount(rec, p)
+			got := strings.Join([]string{show(a.expected), show(a.delivered), show(a.missing), show(a.unaddressed), show(a.dropped)}, " ")
+			if got != c.want {
+				t.Errorf("expected, delivered, missing, unaddressed, dropped: %s, want %s", got, c.want)
+			}
+			faults := strings.Join(a.faults, "; ")
+			if (c.fault == "") != (faults == "") || !strings.Contains(faults, c.fault) {
+				t.Errorf("faults: %q, want %q", faults, c.fault)
+			}
+		})
+	}
+}
+
+// router0 lets all stand, so that no node is asked.
+func router0(router func(*record, *plan)) func(*record, *plan) {
+	return func(rec *record, p *plan) {
+		router(rec, p)
+		rec.after.unaddressed = 50
+	}
+}
+
+// Whatever numbers come in, what is stated adds up.
+func TestTheAccountAddsUp(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	number := func() uint64 { return random.Uint64N([]uint64{1, 3, 100, 1 << 40}[random.IntN(4)]) }
+	for range 20_000 {
+		rec, p := made()
+		g := rec.generated
+		g.Sent, g.Refused, g.Unaddressed = number(), number(), number()
+		if random.IntN(2) == 0 {
+			g.Unknown, g.Unanswered = number(), number()
+		}
+		g.Asked, g.ReachUnknown, p.blocks, p.single = number(), random.IntN(2) == 0, random.IntN(2) == 0, random.IntN(2) == 0
+		if random.IntN(2) == 0 {
+			g.Asked = g.Sent + g.Refused + g.Unknown + g.Unanswered
+		}
+		rec.before.unaddressed, rec.after.unaddressed, rec.after.dropped[overrun], rec.before.dropped["slow"] = number(), number(), number(), number()
+		counted(rec, func(r *flood.Result) { r.Delivered, r.Closed = number(), random.Uint64N(2) })
+		a := newAccount(rec, p)
+		if problem := addsUp(a); problem != "" {
+			t.Fatalf("%s: %+v", problem, a)
+		}
+		if g.Asked != g.Sent+g.Refused+g.Unknown+g.Unanswered && len(a.faults) == 0 {
+			t.Fatalf("a wrong sum is no fault: %+v", a)
+		}
+	}
+}
+
+// addsUp returns what is wrong with the figures of an account.
+func addsUp(a *account) string {
+	missing, known := a.missing.Value()
+	if !known {
+		return ""
+	}
+	expected, _ := a.expected.Value()
+	delivered, _ := a.delivered.Value()
+	dropped, _ := a.dropped.Value()
+	nobody, _ := a.unaddressed.Value()
+	sent, _ := a.sent.Value()
+	switch {
+	case missing < 0:
+		return "missing is negative"
+	case missing < dropped:
+		return "more is dropped than missing"
+	case expected != delivered+missing:
+		return "expected is not delivered and missing"
+	case sent != expected+nobody:
+		return "sent is not expected and unaddressed"
+	case a.uncertain > 0:
+		return "missing is stated, and of some messages nobody knows"
+	}
+	return ""
+}
+
+func TestAccountInTheResult(t *testing.T) {
+	rec, p := made(func(rec *record, _ *plan) {
+		rec.generated.Sent, rec.generated.Refused, rec.generated.Unknown, rec.generated.Asked = 70, 20, 10, 101
+		rec.after.dropped["slow"] = 3
+		rec.floods[0].ended.Replayed = result.Of(5)
+	})
+	m := figures(rec, p).Messages
+	got := fmt.Sprintf("%s %s %s %s %s %s %s %s, %d faults", show(m.Sent), show(m.Refused), show(m.Unknown), show(m.Routed), show(m.Dropped), show(m.DroppedBy["slow"]),
+		show(m.Replayed), show(m.Unaddressed), len(m.Faults))
+	if got != "70 20 10 100 3 3 5 0, 2 faults" {
+		t.Errorf("%s: %q", got, m.Faults)
+	}
+	// What a server does not say is null, also where it can be worked out.
+	rec, p = made(foreignSite)
+	if m := figures(rec, p).Messages; show(m.Unaddressed) != "null" || show(m.Routed) != "null" || show(m.Dropped) != "null" || show(m.Missing) != "0" {
+		t.Errorf("%+v", m)
+	}
+}

@@ -1,0 +1,310 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"example.org/comet/cmd/internal/probe"
+	"example.org/comet/cmd/internal/result"
+	"example.org/comet/flood"
+	"example.org/comet/memlog"
+	"example.org/comet/msggen"
+	"example.org/comet/sysctl"
+)
+
+// foreign is a site whose server runs already, and runs on.
+type foreign struct {
+	*Target
+	pids  []int32    // its processes, without descendants
+	log   *probe.Log // nil if there is none
+	addrs []netip.AddrPort
+
+	// Of the run that is under way.
+	run      *run
+	stopCopy func() error
+}
+
+// newForeign finds the target's address and processes, and follows its log.
+func newForeign(cfg *Config) (*foreign, error) {
+	f := &foreign{Target: cfg.Target}
+	fl, err := flood.New(f.floodConfig(cfg))
+	if err != nil {
+		return nil, err
+	}
+	f.addrs = fl.Destinations()
+	if len(f.PIDs) > 0 || f.Match != "" {
+		sampler, err := memlog.NewSampler(memlog.Config{PIDs: f.PIDs, Match: f.Match})
+		if err != nil {
+			return nil, fmt.Errorf("bench: the server to be measured: %w", err)
+		}
+		defer sampler.Close()
+		usage, err := sampler.Take()
+		if err != nil {
+			return nil, fmt.Errorf("bench: the server to be measured: %w", err)
+		}
+		f.pids = usage.PIDs
+	}
+	if f.Log != "" {
+		if f.log, err = probe.OpenLog(f.Log, f.Stdin); err != nil {
+			return nil, err
+		}
+	}
+	return f, nil
+}
+
+// label returns the host, as far as the name of a folder can hold it.
+func (f *foreign) label() string {
+	_, host, _ := strings.Cut(strings.TrimSuffix(f.String(), "/"), "://")
+	host, _, _ = strings.Cut(host, "/")
+	return strings.Map(func(r rune) rune {
+		if r == '.' || r == '-' || '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' {
+			return r
+		}
+		return '_'
+	}, host)
+}
+
+func (f *foreign) arrange(cfg *Config, system sysctl.System) *plan {
+	p := &plan{pairs: divide(cfg.Connections, room(system))}
+	for i := range p.pairs {
+		one := &p.pairs[i]
+		if f.ids(cfg.Connections) < int64(cfg.Connections) {
+			one.firstID, one.ids = f.first(), f.ids(cfg.Connections)
+			continue
+		}
+		one.firstID += f.first() - 1
+	}
+	p.firstID, p.lastID = f.messageIDs(cfg.Connections)
+	p.terms = terms{target: f.label(), here: f.here(), posted: true, single: f.single(cfg.Connections)}
+	p.need = sysctl.Need{
+		Connections: cfg.Connections, Role: sysctl.Client, Processes: len(p.pairs), Destinations: len(f.addrs), BytesPerConnection: processBytes,
+		SourceAddresses: 1, // unless they are planned, the kernel chooses
+	}
+	if p.here {
+		p.need.Role = sysctl.Both
+	}
+	p.planSources(cfg, system, f.all(func(addr netip.Addr) bool { return addr.Is4() && addr.IsLoopback() }))
+	return p
+}
+
+// all reports whether something is true of all addresses of the target.
+func (f *foreign) all(is func(netip.Addr) bool) bool {
+	for _, addr := range f.addrs {
+		if !is(addr.Addr()) {
+			return false
+		}
+	}
+	return true
+}
+
+// here reports whether the target shares this machine's kernel.
+func (f *foreign) here() bool { return len(f.pids) > 0 || f.all(isLocal) }
+
+func isLocal(addr netip.Addr) bool {
+	if addr.IsLoopback() {
+		return true
+	}
+	own, err := net.InterfaceAddrs()
+	if err != nil {
+		return false
+	}
+	for _, a := range own {
+		if prefix, err := netip.ParsePrefix(a.String()); err == nil && prefix.Addr().Unmap() == addr.Unmap() {
+			return true
+		}
+	}
+	return false
+}
+
+func (f *foreign) open(ctx context.Context, r *run) (err error) {
+	f.run, f.stopCopy = r, nil
+	r.progress.line("server   %v, measured by %s, for %d connections; results in %s", f.Target, f.witness(), f.run.cfg.Connections, r.folder)
+	if err := f.gone(); err != nil {
+		return err
+	}
+	ended := r.show("start", func() (float64, float64, string) { return 0, uncounted, "warming up" })
+	failures, err := f.warmUp().run(ctx)
+	ended()
+	if err != nil {
+		return fmt.Errorf("%v: %w", f.Target, err)
+	}
+	if failures != "" {
+		r.progress.line("         of the warm-up's connections, %s", failures)
+	}
+	switch {
+	case f.log != nil:
+		f.stopCopy, err = f.log.CopyTo(filepath.Join(r.folder, memLog))
+	case len(f.pids) > 0:
+		err = r.logMemory(ctx, pidArgs(f.pids, f.countedAt()))
+	}
+	return err
+}
+
+// witness returns who measures the target.
+func (f *foreign) witness() string {
+	switch {
+	case f.log != nil:
+		return "the memory log from " + f.log.Name
+	case len(f.pids) == 1:
+		return "pid " + pidList(f.pids) + " and its descendants"
+	case len(f.pids) > 1:
+		return "pids " + pidList(f.pids) + " and their descendants"
+	}
+	return "nobody (name its pid, a pattern or a log of its memory)"
+}
+
+// countedAt returns where memlog counts the connections of the processes: at the
+// address of the URL, or nowhere if that is not this machine's, as with a
+// container's published port.
+func (f *foreign) countedAt() (list []string) {
+	if !f.all(isLocal) {
+		return nil
+	}
+	for _, addr := range f.addrs {
+		list = append(list, addr.String())
+	}
+	return list
+}
+
+func (f *foreign) warmUp() warmUp {
+	w := warmUp{streams: f.floodConfig(f.run.cfg), arrival: 2 * time.Second}
+	w.streams.Sources = f.run.plan.warmUpSources
+	w.streams.Connections = warmUps
+	if len(f.URLs) > 0 || strings.Contains(f.URL, "{id}") {
+		w.streams.Connections = int(min(warmUps, f.ids(f.run.cfg.Connections)))
+	}
+	if f.Publish != nil && !f.run.plan.rate.none {
+		w.publish = f.publishOnce
+	}
+	return w
+}
+
+// publishOnce publishes one message to each of the first ids that get any. It
+// returns an error if nothing is accepted.
+func (f *foreign) publishOnce(ctx context.Context, _ int) (err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, errors.New("bench: the server did not get through the warm-up's messages"))
+	defer cancel()
+	sender, err := msggen.NewPublishSender(*f.Publish)
+	if err != nil {
+		return err
+	}
+	if err := sender.Open(ctx); err != nil {
+		return fmt.Errorf("bench: warm-up: %w", err)
+	}
+	p := f.run.plan
+	for id := p.firstID; id <= min(p.lastID, p.firstID+warmUps-1) && err == nil; id++ {
+		err = sender.Send(id, []byte("warm-up"))
+	}
+	if err == nil {
+		err = sender.Settle(ctx)
+	}
+	if closeErr := sender.Close(ctx); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		return fmt.Errorf("bench: warm-up: %w", err)
+	}
+	return nil
+}
+
+func (f *foreign) streams(i int) ([]string, error) {
+	if len(f.URLs) == 0 {
+		return []string{f.URL}, nil
+	}
+	file, err := f.writeURLs(f.run.folder, f.run.plan, i)
+	return urlsArgs(file), err
+}
+
+// writeURLs writes the URLs of flood i into the folder, and returns the file's
+// name: a command line would not hold them.
+func (f *foreign) writeURLs(folder string, p *plan, i int) (string, error) {
+	before := 0
+	for _, earlier := range p.pairs[:i] {
+		before += earlier.connections
+	}
+	var b strings.Builder
+	for n := range min(p.pairs[i].connections, len(f.URLs)) {
+		b.WriteString(f.URLs[(before+n)%len(f.URLs)] + "\n")
+	}
+	path := filepath.Join(folder, fmt.Sprintf("urls-%d.txt", i+1))
+	if err := os.WriteFile(path, []byte(b.String()), 0o644); err != nil {
+		return "", fmt.Errorf("bench: the URLs of a flood cannot be written: %w", err)
+	}
+	return path, nil
+}
+
+func (f *foreign) publisher() []string { return publishArgs(f.Publish) }
+
+func (f *foreign) members(since time.Time) []member {
+	server := member{Part: probe.Part{Role: "server", Number: 1}}
+	switch {
+	case f.log != nil:
+		server.read = f.log.Since(since)
+	case len(f.pids) > 0:
+		server.read = probe.Trees(f.pids)
+	default:
+		return nil
+	}
+	if len(f.pids) == 1 {
+		server.pid = result.Of(f.pids[0])
+	}
+	return []member{server}
+}
+
+func (f *foreign) await(ctx context.Context, since time.Time) error {
+	if f.log == nil {
+		return nil
+	}
+	return f.log.Await(ctx, since)
+}
+
+func (f *foreign) traffic(context.Context) (*traffic, error) {
+	return nil, nil //nolint:nilnil // it is not asked, which is not an error
+}
+
+func (f *foreign) collect(context.Context) (map[probe.Part]result.Figure, error) {
+	return nil, nil //nolint:nilnil // as for traffic
+}
+
+func (f *foreign) gone() error {
+	for _, pid := range f.pids {
+		sampler, err := memlog.NewSampler(memlog.Config{PIDs: []int32{pid}, NoChildren: true})
+		if errors.Is(err, memlog.ErrNoTarget) {
+			return fmt.Errorf("bench: the server under test (pid %d) has ended: its own log should say why", pid)
+		}
+		if err == nil {
+			sampler.Close()
+		}
+	}
+	return nil
+}
+
+func (f *foreign) hung(context.Context) error { return nil }
+
+func (f *foreign) close() (troubles []string) {
+	if f.log == nil {
+		return nil
+	}
+	if trouble := f.log.Trouble(); trouble != "" {
+		troubles = append(troubles, trouble)
+	}
+	if f.stopCopy != nil {
+		if err := f.stopCopy(); err != nil {
+			troubles = append(troubles, err.Error())
+		}
+	}
+	return troubles
+}
+
+func (f *foreign) leave() {
+	if f.log != nil {
+		f.log.Close()
+	}
+}

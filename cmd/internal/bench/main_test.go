@@ -1,0 +1,29 @@
+package bench_test
+
+import (
+	"os"
+	"slices"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"example.org/comet/cmd/internal/cli"
+)
+
+// TestMain plays the parts: a child of this test is comet itself, or a part that
+// misbehaves as COMET_TEST_CHILD says.
+func TestMain(m *testing.M) {
+	switch os.Getenv("COMET_TEST_CHILD") {
+	case "":
+		if len(os.Args) > 1 && slices.Contains([]string{"serve", "router", "flood", "msggen", "memlog"}, os.Args[1]) {
+			os.Exit(cli.Main(os.Args[1:]))
+		}
+		goleak.VerifyTestMain(m)
+	case "dies":
+		os.Stderr.WriteString("some words\nthe last words\n")
+		os.Exit(1)
+	case "is silent":
+		time.Sleep(time.Hour)
+	}
+}

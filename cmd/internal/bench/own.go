@@ -1,0 +1,324 @@
+package bench
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime"
+	"sync"
+	"time"
+
+	"example.org/comet/cmd/internal/fleet"
+	"example.org/comet/cmd/internal/probe"
+	"example.org/comet/cmd/internal/result"
+	"example.org/comet/flood"
+	"example.org/comet/server"
+	"example.org/comet/server/natsrouter"
+	"example.org/comet/sysctl"
+)
+
+// own is a site of our own servers, started for each run, with a router between
+// them and the messages if there are several.
+type own struct {
+	engine string
+	client *http.Client
+
+	// Of the run that is under way.
+	run     *run
+	router  *ownPart
+	url     string // the router's
+	servers []*ownPart
+}
+
+// ownPart is a server or router process.
+type ownPart struct {
+	*fleet.Process
+	addr  string
+	admin admin
+}
+
+func newOwn(cfg *Config) *own {
+	return &own{engine: cfg.Engine, client: &http.Client{Transport: new(http.Transport)}}
+}
+
+func (o *own) label() string { return o.engine }
+
+func (o *own) arrange(cfg *Config, system sysctl.System) *plan {
+	p := &plan{pairs: share(cfg.Connections, cfg.Nodes, room(system))}
+	p.routed = len(p.pairs) > 1 || cfg.Nodes > 0 || len(cfg.Router) > 0
+	p.need = sysctl.Need{
+		Connections: cfg.Connections, Role: sysctl.Both, Processes: len(p.pairs),
+		SourceAddresses: len(p.pairs), BytesPerConnection: processBytes,
+	}
+	if p.routed {
+		// Whole blocks of ids belong to one node, so that one wildcard brings it
+		// all its messages.
+		for i := range p.pairs {
+			p.pairs[i].firstID += natsrouter.BlockSize - 1
+		}
+	}
+	p.firstID, p.lastID = p.pairs[0].firstID, p.pairs[len(p.pairs)-1].lastID()
+	p.terms = terms{engine: cfg.Engine, here: true, counted: true, single: true, blocks: p.routed && natsrouter.Interest(cfg.Interest) == natsrouter.Block}
+	if server.Engine(cfg.Engine) == server.Epoll {
+		p.loops = loops(cfg, len(p.pairs))
+	}
+	// Then there is always a pair to run, and one that moves from one processor to
+	// another only costs. With less to do, or fewer pairs to share out, a message
+	// would wait for a busy processor beside one that is idle.
+	asked, _ := parseRate(cfg.Rate) // makePlan has its error
+	p.crowded = asked.max && len(p.pairs) >= 16*runtime.NumCPU()
+	p.planSources(cfg, system, true)
+	return p
+}
+
+// share divides connections, and ids from 1, among as many pairs as are asked
+// for or, with 0, as few as hold them. With several, all but the last have whole
+// blocks.
+func share(connections, nodes, room int) []pair {
+	if nodes <= 1 && (room == 0 || connections <= room || room < natsrouter.BlockSize) {
+		return []pair{{firstID: 1, connections: connections}}
+	}
+	blocks := (connections + natsrouter.BlockSize - 1) / natsrouter.BlockSize
+	if room >= natsrouter.BlockSize {
+		fit := room / natsrouter.BlockSize
+		nodes = max(nodes, (blocks+fit-1)/fit)
+	}
+	nodes = min(nodes, blocks) // a node with nothing to hold measures nothing
+	pairs := make([]pair, nodes)
+	next := int64(1)
+	for i := range pairs {
+		until := int64((i+1)*blocks/nodes) * natsrouter.BlockSize
+		n := min(until, int64(connections)) - next + 1
+		pairs[i] = pair{firstID: next, connections: int(n)}
+		next += n
+	}
+	return pairs
+}
+
+func (o *own) open(ctx context.Context, r *run) error {
+	o.run, o.router, o.servers, o.url = r, nil, nil, ""
+	if err := o.startRouter(ctx); err != nil {
+		return err
+	}
+	started := make([]*ownPart, len(r.plan.pairs))
+	err := fleet.Each(len(started), atOnce, func(i int) (err error) {
+		started[i], err = o.startPart(ctx, r.spec(i, "serve", serveArgs(o.run.cfg, r.plan, i, o.url)))
+		return err
+	})
+	for _, s := range started {
+		if s != nil {
+			o.servers = append(o.servers, s)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	o.announce()
+	if err := o.warmUpAll(ctx); err != nil {
+		return err
+	}
+	var pids []int32
+	var addrs, admins []string
+	for _, s := range o.servers {
+		pids, addrs, admins = append(pids, s.PID), append(addrs, s.addr), append(admins, s.admin.url)
+	}
+	return r.logMemory(ctx, serverArgs(pids, addrs, admins))
+}
+
+// startRouter starts our router, if one is needed and the user has none.
+func (o *own) startRouter(ctx context.Context) (err error) {
+	if !o.run.plan.routed || len(o.run.cfg.Router) > 0 {
+		return nil
+	}
+	o.router, err = o.startPart(ctx, fleet.Spec{Name: "router", Args: routeArgs(o.run.plan)})
+	if err != nil {
+		return err
+	}
+	var listening struct{ URL string }
+	if err := o.router.Await(ctx, "listening", patience, &listening); err != nil {
+		return err
+	}
+	o.url = listening.URL
+	// What its first collection needs is not charged to connections.
+	_, err = o.router.admin.collect(ctx)
+	return o.named(o.router, err)
+}
+
+// startPart starts a server or a router, and returns it once it listens.
+func (o *own) startPart(ctx context.Context, spec fleet.Spec) (*ownPart, error) {
+	p, err := o.run.start(ctx, spec)
+	if err != nil {
+		return nil, err
+	}
+	var listening struct{ Addr, Admin string }
+	err = p.Await(ctx, "listening", patience, &listening)
+	return &ownPart{Process: p, addr: listening.Addr, admin: admin{"http://" + listening.Admin, o.client}}, err
+}
+
+func (o *own) announce() {
+	first, r := o.servers[0], o.run
+	if !r.plan.routed {
+		r.progress.line("server   pid %d on %s (%s), admin listener %s, for %d connections; results in %s",
+			first.PID, first.addr, o.run.cfg.Engine, first.admin.url, o.run.cfg.Connections, r.folder)
+		return
+	}
+	if o.router != nil {
+		r.progress.line("router   pid %d on %s", o.router.PID, o.url)
+	}
+	r.progress.line("servers  %d (%s, interest %s), the first with pid %d on %s, admin listener %s; for %d connections; results in %s",
+		len(o.servers), o.run.cfg.Engine, o.run.cfg.Interest, first.PID, first.addr, first.admin.url, o.run.cfg.Connections, r.folder)
+}
+
+// warmUpAll warms up each server through its neighbor, so that a router has been
+// in use too.
+func (o *own) warmUpAll(ctx context.Context) error {
+	ended := o.run.show("start", func() (float64, float64, string) { return 0, uncounted, "warming up" })
+	defer ended()
+	for _, s := range o.servers {
+		if err := s.admin.ready(ctx); err != nil {
+			return o.named(s, err)
+		}
+	}
+	return fleet.Each(len(o.servers), 2, func(i int) error { return o.named(o.servers[i], o.warmUp(ctx, i)) })
+}
+
+func (o *own) warmUp(ctx context.Context, i int) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("bench: the warm-up took more than %v", patience))
+	defer cancel()
+	s, other, first := o.servers[i], o.servers[(i+1)%len(o.servers)], o.run.plan.pairs[i].firstID
+	// The first collection brings code and tables of the runtime into memory,
+	// which are not charged to connections.
+	if _, err := s.admin.collect(ctx); err != nil {
+		return err
+	}
+	streams := flood.Config{URL: "http://" + s.addr + "/test/{id}", Connections: warmUps, FirstID: first}
+	_, err := warmUp{streams: streams, arrival: patience, must: true, publish: func(ctx context.Context, _ int) error {
+		var messages bytes.Buffer
+		for id := first; id < first+warmUps; id++ {
+			fmt.Fprintf(&messages, "%d warm-up\n", id)
+		}
+		return other.admin.call(ctx, http.MethodPost, "/send", &messages, nil)
+	}}.run(ctx)
+	for err == nil {
+		t, statsErr := s.admin.traffic(ctx)
+		if statsErr != nil {
+			return statsErr
+		}
+		if t.connections == 0 {
+			return s.admin.call(ctx, http.MethodGet, "/metrics", nil, nil)
+		}
+		err = fleet.Wait(ctx, 20*time.Millisecond)
+	}
+	return err
+}
+
+// named returns err with the name of the part that it is about.
+func (o *own) named(p *ownPart, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, errNoAnswer):
+		return fleet.Hung(p.Process, "does not answer: "+err.Error())
+	}
+	return fmt.Errorf("%v: %w", p.Process, err)
+}
+
+func (o *own) streams(i int) ([]string, error) {
+	return []string{"http://" + o.servers[i].addr + "/test/{id}"}, nil
+}
+
+func (o *own) publisher() []string {
+	if o.run.plan.routed {
+		return routerArgs(o.run.cfg, o.url)
+	}
+	return intakeArgs(o.servers[0].admin.url)
+}
+
+func (o *own) members(time.Time) (list []member) {
+	if o.router != nil {
+		list = append(list, ours("router", 1, o.router.Process))
+	}
+	for i, s := range o.servers {
+		list = append(list, ours("server", i+1, s.Process))
+	}
+	return list
+}
+
+func (o *own) await(context.Context, time.Time) error { return nil }
+
+func (o *own) traffic(ctx context.Context) (*traffic, error) {
+	var mu sync.Mutex
+	sum := &traffic{dropped: make(map[string]uint64)}
+	err := o.each(func(_ int, s *ownPart) error {
+		one, err := s.admin.traffic(ctx)
+		if err != nil {
+			return err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		sum.add(one)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return sum, nil
+}
+
+func (o *own) collect(ctx context.Context) (map[probe.Part]result.Figure, error) {
+	var mu sync.Mutex
+	left := make(map[probe.Part]result.Figure)
+	err := o.each(func(i int, s *ownPart) error {
+		bytes, err := s.admin.collect(ctx)
+		if err != nil {
+			return err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		left[probe.Part{Role: "server", Number: i + 1}] = bytes
+		return nil
+	})
+	return left, err
+}
+
+// each calls do for every server that is not lost, some at a time. The end of one
+// that others stand in for is not an error.
+func (o *own) each(do func(i int, s *ownPart) error) error {
+	return fleet.Each(len(o.servers), atOnce, func(i int) error {
+		s := o.servers[i]
+		if o.run.fleet.Lost(s.Process) {
+			return nil
+		}
+		return o.named(s, o.run.unlessLost(s.Process, do(i, s)))
+	})
+}
+
+func (o *own) gone() error { return nil }
+
+func (o *own) hung(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, askPatience)
+	defer cancel()
+	parts := o.servers
+	if o.router != nil {
+		parts = append([]*ownPart{o.router}, parts...)
+	}
+	return fleet.Each(len(parts), len(parts), func(i int) error {
+		err := parts[i].admin.call(ctx, http.MethodGet, "/healthz", nil, nil)
+		if err == nil || parts[i].Ended() || context.Cause(ctx) != context.DeadlineExceeded { //nolint:errorlint // as WithTimeout sets it
+			return nil
+		}
+		return fleet.Hung(parts[i].Process, fmt.Sprintf("does not answer its admin listener within %v: is it stopped, or swapped out?", askPatience))
+	})
+}
+
+// askPatience is how long a server may take to say that it is alive.
+const askPatience = 5 * time.Second
+
+func (o *own) close() []string {
+	o.client.CloseIdleConnections()
+	return nil
+}
+
+func (o *own) leave() {}

@@ -1,0 +1,171 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"example.org/comet/cmd/internal/fleet"
+	"example.org/comet/cmd/internal/probe"
+	"example.org/comet/cmd/internal/result"
+)
+
+// fullMemory is the share of the machine's memory at which the ramp stops.
+const fullMemory = 0.9
+
+// rampWidth is how many floods connect at a time: while one waits for its
+// server, another has work. With more, the servers' accept queues fill up.
+const rampWidth = 2
+
+// memoryError ends a ramp before the machine is out of memory.
+type memoryError struct {
+	used, total float64 // GiB
+	connected   int
+}
+
+func (e *memoryError) Error() string { return "bench: " + e.evidence() }
+
+func (e *memoryError) evidence() string {
+	return fmt.Sprintf("the machine's memory is nearly full: %.1f of %.1f GiB are used after %d connections, and the next processes would go above 90 %%: run with -c %d",
+		e.used, e.total, e.connected, e.connected)
+}
+
+// start brings up all parts but the generator, and warms the servers up.
+func start(ctx context.Context, r *run) error {
+	r.rec.bare = probe.Take(false, nil)
+	if err := r.site.open(ctx, r); err != nil {
+		return err
+	}
+	r.settled = time.Now()
+	floods := make([]*floodPart, len(r.plan.pairs))
+	err := fleet.Each(len(floods), atOnce, func(i int) (err error) {
+		floods[i], err = r.startFlood(ctx, i)
+		return err
+	})
+	for _, f := range floods {
+		if f != nil {
+			r.floods = append(r.floods, f)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if err := fleet.Wait(ctx, time.Second); err != nil { // for the memory to settle
+		return err
+	}
+	if err := r.site.await(ctx, r.settled); err != nil {
+		return err
+	}
+	r.rec.begun = r.take(true)
+	return nil
+}
+
+// connect has the floods open their connections, two at a time: what the accept
+// side keeps up with, so that no SYN is sent twice.
+func connect(ctx context.Context, r *run) error {
+	begun := time.Now()
+	ended := r.show("connect", func() (float64, float64, string) {
+		t := r.totals()
+		tried := float64(t.Established()) + float64(t.Failed)
+		return tried / float64(r.cfg.Connections), tried, fmt.Sprintf("%d connected, %d failed", t.Connected, t.Failed)
+	})
+	established := func() int { return r.totals().Established() }
+	err := r.watch(ctx, r.stalled(established), func(ctx context.Context) error {
+		width := rampWidth
+		if r.cfg.ConnectRate != "max" {
+			width = 1 // each keeps to the rate
+		}
+		return fleet.Each(len(r.floods), width, func(i int) error {
+			if err := r.memoryLeft(); err != nil {
+				return err
+			}
+			return r.fill(ctx, r.floods[i])
+		})
+	})
+	ended()
+	r.rec.connectSeconds = result.Seconds(time.Since(begun))
+	if f := r.floods[0].connected.Load(); !r.plan.several() && f != nil {
+		r.rec.connectSeconds = result.Of(f.ConnectSeconds)
+	}
+	r.settled = time.Now()
+	r.rec.connected = r.take(false)
+	return r.connected(err)
+}
+
+// connected reports the end of connecting. It returns err, or that there is no
+// connection.
+func (r *run) connected(err error) error {
+	t, why := r.totals(), explanation(r.accounts())
+	if n := result.Of(t.Established()); t.Established() > 0 {
+		seconds, _ := r.rec.connectSeconds.Value()
+		perSecond, _ := n.Per(r.rec.connectSeconds).Value()
+		r.progress.line("connect  %d of %d in %.2f s (%.0f/s)", t.Established(), r.cfg.Connections, seconds, perSecond)
+	}
+	if why != "" {
+		r.progress.line("         %s", why)
+	}
+	if err == nil && t.Established() == 0 {
+		err = fmt.Errorf("bench: no connection was established: %s", why)
+	}
+	return err
+}
+
+// fill lets one flood go and waits until it has tried every connection.
+func (r *run) fill(ctx context.Context, f *floodPart) error {
+	if r.fleet.Lost(f.Process) {
+		return nil
+	}
+	_ = f.Tell("go") // Await has the error of one that has ended
+	var account floodResult
+	if err := f.Await(ctx, "connected", 0, &account); err != nil {
+		return r.unlessLost(f.Process, err)
+	}
+	f.connected.Store(&account)
+	return nil
+}
+
+// memoryLeft returns an error if the next flood and server would fill the
+// machine.
+func (r *run) memoryLeft() error {
+	if !r.plan.several() {
+		return nil
+	}
+	m := probe.Memory()
+	total, known1 := m.Total.Value()
+	used, known2 := m.InUse.Value()
+	next := float64(rampWidth * r.plan.pairs[0].connections * bytesPerConnection)
+	if !known1 || !known2 || used+next <= fullMemory*total {
+		return nil
+	}
+	const gib = 1 << 30
+	return &memoryError{used / gib, total / gib, r.totals().Connected}
+}
+
+// idle lets the connections rest and reads what they cost.
+func idle(ctx context.Context, r *run) error {
+	begun := time.Now()
+	ended := r.show("idle", func() (float64, float64, string) {
+		return float64(time.Since(begun)) / float64(r.cfg.Idle), uncounted, "letting the memory settle"
+	})
+	err := r.watch(ctx, r.after(r.cfg.Idle), func(ctx context.Context) error {
+		if err := fleet.Wait(ctx, r.cfg.Idle); err != nil {
+			return err
+		}
+		return r.site.await(ctx, r.settled)
+	})
+	ended()
+	if err != nil {
+		return err
+	}
+	r.rec.idle = r.take(true)
+	if r.rec.afterGC, err = r.site.collect(ctx); err != nil {
+		return err
+	}
+	rss := r.rec.idle.Sub(r.rec.begun).Sum("server", probe.RSS)
+	if each, ok := rss.Per(result.Of(r.totals().Established())).Value(); ok {
+		end, _ := r.rec.idle.Sum("server", probe.RSS).Value()
+		begin, _ := r.rec.begun.Sum("server", probe.RSS).Value()
+		r.progress.line("idle     %.0f bytes per connection (RSS %.1f MiB, from %.1f)", each, end/(1<<20), begin/(1<<20))
+	}
+	return nil
+}

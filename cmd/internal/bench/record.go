@@ -1,0 +1,170 @@
+package bench
+
+import (
+	"slices"
+	"time"
+
+	"example.org/comet/cmd/internal/probe"
+	"example.org/comet/cmd/internal/result"
+	"example.org/comet/flood"
+	"example.org/comet/memlog/series"
+	"example.org/comet/msggen"
+)
+
+// record is what was seen of a run, in the order of its phases. Only phases write
+// it. What a phase did not come to is the zero value.
+type record struct {
+	started time.Time
+
+	// bare is before the first part was started, begun when all were warm, idle
+	// some seconds after the last connect. sending and sent are the start and the
+	// end of the generator, ended is after the last arrival.
+	bare, begun, connected, idle, sending, sent, ended probe.Snapshot
+
+	connectSeconds result.Figure
+	afterGC        map[probe.Part]result.Figure // the servers' memory after a collection
+	before, after  *traffic                     // at the ends of the messages
+	generated      *msggen.Result
+	generatorCPU   result.Figure // seconds
+	busy           result.Figure // share of the floods' time while messages were sent
+	floods         []floodAccount
+	parts          []part
+	losses         []loss
+	samples        []series.Sample // of the memory log
+	failure        error           // what ended the run early
+}
+
+// part is a process, or a server that is not ours.
+type part struct {
+	probe.Part
+	pid, connections result.Figure
+	lost             bool
+}
+
+// loss is a part that is not there any more, or hangs.
+type loss struct {
+	what  string // a sentence
+	phase string // when it was noticed
+	ended bool   // the others went on
+}
+
+// floodResult is a flood's account. Replayed counts the stamps of other runs, by
+// a flood that knows its run.
+type floodResult struct {
+	flood.Result
+	Replayed result.Figure `json:"replayed"`
+}
+
+// floodAccount is what a flood has reported.
+type floodAccount struct {
+	live             flood.Sample // its newest sample
+	connected, ended *floodResult // its accounts of connecting, and of everything
+	lost             bool
+}
+
+// counts are sums over floods.
+type counts struct {
+	flood.Counts
+	replayed result.Figure
+	// final: each flood has given its last account. all: and none was lost.
+	final, all bool
+}
+
+// now returns the newest counts of a flood. The connections of one that is lost
+// have closed with its process.
+func (f floodAccount) now() flood.Counts {
+	c := f.live.Counts
+	if f.ended != nil {
+		c = f.ended.Counts
+	}
+	if f.lost {
+		c.Closed += uint64(c.Connected)
+		c.Connected = 0
+	}
+	return c
+}
+
+// totals sums what floods have counted.
+func totals(floods []floodAccount) counts {
+	t := counts{final: true, all: true}
+	for _, f := range floods {
+		c := f.now()
+		t.Asked += c.Asked
+		t.Connected += c.Connected
+		t.Closed += c.Closed
+		t.Failed += c.Failed
+		t.Chunks += c.Chunks
+		t.Stamped += c.Stamped
+		t.Delivered += c.Delivered
+		t.Duplicated += c.Duplicated
+		t.Reordered += c.Reordered
+		if f.ended != nil {
+			t.replayed = probe.Add(t.replayed, f.ended.Replayed)
+		}
+		t.final = t.final && (f.ended != nil || f.lost)
+		t.all = t.all && f.ended != nil && !f.lost
+	}
+	return t
+}
+
+// explanation returns why connections failed, of the first flood where some did.
+func explanation(floods []floodAccount) string {
+	for _, f := range floods {
+		if f.connected != nil && f.connected.Explanation != "" {
+			return f.connected.Explanation
+		}
+	}
+	return ""
+}
+
+// failures returns the connections that failed, by kind, of all floods.
+func failures(floods []floodAccount) map[string]uint64 {
+	sum := make(map[string]uint64)
+	for _, f := range floods {
+		r := f.ended
+		if r == nil {
+			r = f.connected
+		}
+		if r == nil {
+			continue
+		}
+		for kind, n := range r.Failures {
+			sum[kind] += n
+		}
+	}
+	return sum
+}
+
+// merged returns one distribution of those of several floods, nil if there is
+// none.
+func merged(floods []floodAccount, of func(*floodResult) *flood.Quantiles) *flood.Quantiles {
+	var parts []*flood.Quantiles
+	for _, f := range floods {
+		r := f.ended
+		if r == nil && len(floods) == 1 {
+			r = f.connected
+		}
+		if r == nil {
+			continue
+		}
+		if q := of(r); q != nil {
+			parts = append(parts, q)
+		}
+	}
+	if len(parts) == 1 {
+		return parts[0]
+	}
+	q, err := flood.Merge(parts...)
+	if err != nil {
+		return nil
+	}
+	return q
+}
+
+// lostIn reports whether a part was lost in one of the phases.
+func (rec *record) lostIn(phases ...string) bool {
+	return slices.ContainsFunc(rec.losses, func(l loss) bool { return slices.Contains(phases, l.phase) })
+}
+
+// measured reports whether messages were sent, or were about to be.
+func (rec *record) measured() bool { return rec.sending.Taken() }

@@ -1,0 +1,403 @@
+package bench
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"example.org/comet/cmd/internal/fleet"
+	"example.org/comet/cmd/internal/probe"
+	"example.org/comet/cmd/internal/result"
+	"example.org/comet/flood"
+)
+
+// atOnce is how many processes are started, or asked, at a time: each wants a
+// processor for some 50 ms.
+const atOnce = 4
+
+// run takes an experiment through its phases, which write its record.
+type run struct {
+	cfg      *Config
+	plan     *plan
+	site     site
+	folder   string
+	progress *progress
+	fleet    *fleet.Fleet
+
+	floods            []*floodPart
+	memlog, generator *fleet.Process
+	// settled is since when nothing went on that the next measurement is not to
+	// see.
+	settled time.Time
+	sending atomic.Bool // messages are being sent
+
+	mu   sync.Mutex
+	busy mean   // of the floods while messages are sent; guarded by mu, like what follows
+	at   string // the phase
+	lost []loss
+	rec  record // written by phases only, one after the other
+}
+
+// floodPart is a flood process.
+type floodPart struct {
+	*fleet.Process
+	live             atomic.Pointer[flood.Sample] // the newest
+	connected, ended atomic.Pointer[floodResult]
+}
+
+func newRun(cfg *Config, p *plan, s site, folder string) *run {
+	r := &run{
+		cfg: cfg, plan: p, site: s, folder: folder,
+		progress: &progress{w: cfg.Progress, terminal: cfg.Terminal},
+		rec:      record{started: time.Now()},
+	}
+	r.fleet = &fleet.Fleet{
+		Executable: cfg.Executable,
+		Say:        func(line string) { r.progress.line("%s", line) },
+		OnLoss:     r.lose,
+	}
+	return r
+}
+
+// do takes the experiment through its phases and ends all processes. The record
+// then holds what was measured, whatever the error is.
+func (r *run) do(ctx context.Context) error {
+	phases := []struct {
+		name string
+		do   func(context.Context, *run) error
+	}{
+		{"start", start}, {"connect", connect}, {"idle", idle}, {"messages", messages}, {"drain", drain},
+	}
+	var err error
+	for _, phase := range phases {
+		r.enter(phase.name)
+		if err = phase.do(ctx, r); err != nil {
+			r.blame(err)
+			salvage(ctx, r, err)
+			err = fmt.Errorf("in phase %s: %w", phase.name, err)
+			break
+		}
+	}
+	if stopErr := r.stop(ctx, err != nil); err == nil && stopErr != nil {
+		r.note(loss{what: stopErr.Error(), ended: true}) // the figures are there
+	}
+	for _, trouble := range r.site.close() {
+		r.note(loss{what: trouble, ended: true})
+	}
+	r.seal()
+	return err
+}
+
+// enter begins a phase.
+func (r *run) enter(phase string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.at = phase
+}
+
+// scale returns how much longer than a few something takes with all connections.
+func (r *run) scale() time.Duration { return time.Duration(r.cfg.Connections/25_000) * time.Second }
+
+// patience returns how long a part may take for what concerns its connections.
+func (r *run) patience() time.Duration { return patience + r.scale() }
+
+// hurry returns how long the parts may take to end after an early end, and how
+// long to wait for messages before that.
+func (r *run) hurry() time.Duration { return 2500*time.Millisecond + r.scale() }
+
+// stop ends the processes, clients first, and returns what went wrong with that.
+// After an early end, or once ctx has ended, it is in a hurry.
+func (r *run) stop(ctx context.Context, early bool) error {
+	if early {
+		hurried, cancel := context.WithCancel(ctx)
+		cancel()
+		ctx = hurried
+	}
+	var floods, servers, routers []*fleet.Process
+	for _, f := range r.floods {
+		floods = append(floods, f.Process)
+	}
+	for _, m := range r.site.members(r.settled) {
+		if m.Role == "router" {
+			routers = append(routers, m.process)
+		} else if m.process != nil {
+			servers = append(servers, m.process)
+		}
+	}
+	return r.fleet.StopAll(ctx, fleet.Grace{Each: r.patience(), Hurry: r.hurry()}, []*fleet.Process{r.generator}, floods, []*fleet.Process{r.memlog}, servers, routers)
+}
+
+// start starts a part.
+func (r *run) start(ctx context.Context, spec fleet.Spec) (*fleet.Process, error) {
+	spec.Args = append([]string{"-q"}, spec.Args...)
+	return r.fleet.Start(ctx, spec)
+}
+
+// spec returns how a process of pair i is started: of many processes on few
+// processors each has work for one at most.
+func (r *run) spec(i int, name string, args []string) fleet.Spec {
+	spec := fleet.Spec{Name: name, Args: args}
+	if !r.plan.several() {
+		return spec
+	}
+	spec.Env = []string{fmt.Sprintf("GOMAXPROCS=%d", max(runtime.NumCPU()/len(r.plan.pairs), 1))}
+	spec.Pin.Batch = true
+	if r.plan.crowded {
+		spec.Pin.Processor = i + 1
+	}
+	return spec
+}
+
+// logMemory starts what writes the memory log, about what the arguments say.
+func (r *run) logMemory(ctx context.Context, what []string) (err error) {
+	r.memlog, err = r.start(ctx, fleet.Spec{
+		Name: "memlog", Args: memlogArgs(r.cfg, r.folder, what), Pin: fleet.Pin{Nice: true}, // what it watches comes first
+	})
+	return err
+}
+
+// startFlood starts flood i, which then waits to be let go.
+func (r *run) startFlood(ctx context.Context, i int) (*floodPart, error) {
+	log := ""
+	if !r.plan.several() {
+		log = filepath.Join(r.folder, floodLog)
+	}
+	to, err := r.site.streams(i)
+	if err != nil {
+		return nil, err
+	}
+	f := new(floodPart)
+	spec := r.spec(i, "flood", floodArgs(r.cfg, r.plan, i, to, log))
+	spec.OnSample = func(line []byte) { r.sample(f, line) }
+	if f.Process, err = r.start(ctx, spec); err != nil {
+		return nil, err
+	}
+	return f, f.Await(ctx, "ready", patience, nil)
+}
+
+// sample takes a line from a flood as it comes.
+func (r *run) sample(f *floodPart, line []byte) {
+	var s flood.Sample
+	if json.Unmarshal(line, &s) != nil {
+		return // a line that was cut off with its process
+	}
+	f.live.Store(&s)
+	if s.Busy != nil && r.sending.Load() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.busy.add(*s.Busy)
+	}
+}
+
+// members returns all parts that are measured.
+func (r *run) members() []member {
+	list := r.site.members(r.settled)
+	for i, f := range r.floods {
+		list = append(list, ours("flood", i+1, f.Process))
+	}
+	return list
+}
+
+// take measures the machine and the parts.
+func (r *run) take(deep bool) probe.Snapshot {
+	list := r.members()
+	if r.memlog != nil {
+		list = append(list, ours("memlog", 1, r.memlog))
+	}
+	parts := make(map[probe.Part]probe.Reading)
+	for _, m := range list {
+		if m.process == nil || !r.fleet.Lost(m.process) {
+			parts[m.Part] = m.read
+		}
+	}
+	return probe.Take(deep, parts)
+}
+
+// lose notes that a process has ended, and returns an error if the others cannot
+// go on without it.
+func (r *run) lose(p *fleet.Process) error {
+	var fatal error
+	switch {
+	case p == r.memlog:
+		fatal = r.site.gone() // it ends with what it watches
+	case !r.left():
+		fatal = p.Lost()
+	}
+	r.note(loss{what: p.Lost().Error(), ended: fatal == nil})
+	return fatal
+}
+
+// left reports whether of each kind of part that there was some are left.
+func (r *run) left() bool {
+	running := r.fleet.Running()
+	left := make(map[string]bool)
+	for _, m := range r.members() {
+		if m.process != nil {
+			left[m.Role] = left[m.Role] || slices.Contains(running, m.process)
+		}
+	}
+	return !slices.Contains(slices.Collect(maps.Values(left)), false)
+}
+
+// unlessLost returns nil if err only says that p has died and others can go on;
+// otherwise err.
+func (r *run) unlessLost(p *fleet.Process, err error) error {
+	if err == nil || !p.Ended() {
+		return err
+	}
+	if fatal := r.fleet.Lose(p); fatal != nil {
+		return fatal
+	}
+	if r.left() {
+		return nil
+	}
+	return err
+}
+
+// blame notes a part that hangs.
+func (r *run) blame(err error) {
+	if hung, ok := errors.AsType[*fleet.HungError](err); ok {
+		r.note(loss{what: hung.Error()})
+	}
+}
+
+// note notes what is lost. What does not end the run is reported at once.
+func (r *run) note(l loss) {
+	r.mu.Lock()
+	l.phase = r.at
+	r.lost = append(r.lost, l)
+	r.mu.Unlock()
+	if l.ended {
+		r.progress.line("lost     %s", l.what)
+	}
+}
+
+// watch runs do while the parts are watched. It fails once the site is gone, or
+// once overdue reports true and a part turns out to hang.
+func (r *run) watch(ctx context.Context, overdue func() bool, do func(context.Context) error) error {
+	gone := func(ctx context.Context) error {
+		for fleet.Wait(ctx, 250*time.Millisecond) == nil {
+			if err := r.site.gone(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	hung := func(ctx context.Context) error {
+		for fleet.Wait(ctx, time.Second) == nil {
+			if !overdue() {
+				continue
+			}
+			if err := r.hung(ctx); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return r.fleet.Watch(ctx, do, gone, hung)
+}
+
+// hung returns an error that names a part that hangs, nil if none is found.
+func (r *run) hung(ctx context.Context) error {
+	if err := r.fleet.Hung(askPatience); err != nil {
+		return err
+	}
+	return r.site.hung(ctx)
+}
+
+// after returns whether a phase that was to end within d is overdue: by so much
+// less than the patience with it as it takes to ask all parts.
+func (r *run) after(d time.Duration) (overdue func() bool) {
+	end := time.Now().Add(d + r.patience() - askPatience - 2*time.Second)
+	return func() bool { return time.Now().After(end) }
+}
+
+// stalled returns whether a number has not changed for as long.
+func (r *run) stalled(number func() int) (overdue func() bool) {
+	last, since := number(), r.after(0)
+	return func() bool {
+		if now := number(); now != last {
+			last, since = now, r.after(0)
+		}
+		return since()
+	}
+}
+
+// show keeps the progress up to date until the returned function is called.
+// figures returns what share of the phase is over, what it has counted, of which
+// a rate is shown, and a text.
+func (r *run) show(phase string, figures func() (fraction, count float64, text string)) (ended func()) {
+	return every(200*time.Millisecond, func() {
+		fraction, count, text := figures()
+		r.progress.counted(phase, fraction, count, "%s", text)
+	})
+}
+
+// every calls do at an interval until stop is called, which waits for the last
+// call.
+func every(interval time.Duration, do func()) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var caller sync.WaitGroup
+	caller.Go(func() {
+		for fleet.Wait(ctx, interval) == nil {
+			do()
+		}
+	})
+	return func() {
+		cancel()
+		caller.Wait()
+	}
+}
+
+// totals returns the floods' counts so far, summed.
+func (r *run) totals() counts { return totals(r.accounts()) }
+
+// accounts returns what each flood has reported so far.
+func (r *run) accounts() []floodAccount {
+	list := make([]floodAccount, len(r.floods))
+	for i, f := range r.floods {
+		list[i] = floodAccount{connected: f.connected.Load(), ended: f.ended.Load(), lost: r.fleet.Lost(f.Process)}
+		if s := f.live.Load(); s != nil {
+			list[i].live = *s
+		}
+	}
+	return list
+}
+
+// seal completes the record with what only the end of the run shows.
+func (r *run) seal() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.rec.losses, r.rec.busy = r.lost, r.busy.figure()
+	r.rec.floods = r.accounts()
+	established := make(map[int]result.Figure)
+	for i, f := range r.rec.floods {
+		established[i+1] = result.Of(f.live.Established())
+	}
+	for _, m := range r.members() {
+		p := part{Part: m.Part, pid: m.pid, lost: m.process != nil && r.fleet.Lost(m.process)}
+		if m.Role == "flood" || m.Role == "server" && m.process != nil {
+			p.connections = established[m.Number]
+		}
+		r.rec.parts = append(r.rec.parts, p)
+	}
+	r.rec.samples = readSamples(filepath.Join(r.folder, memLog))
+}
+
+// mean is the mean of numbers. The zero value has none.
+type mean struct {
+	sum float64
+	n   int
+}
+
+func (m *mean) add(x float64) { m.sum, m.n = m.sum+x, m.n+1 }
+
+func (m *mean) figure() result.Figure { return result.Of(m.sum / float64(m.n)) }

@@ -1,0 +1,78 @@
+package bench
+
+import (
+	"context"
+	"time"
+
+	"example.org/comet/cmd/internal/fleet"
+	"example.org/comet/cmd/internal/probe"
+	"example.org/comet/cmd/internal/result"
+	"example.org/comet/sysctl"
+)
+
+// site is where the servers are that an experiment is about: our own, started for
+// a run, or one that is there already. It serves one run after the other.
+type site interface {
+	// label names the site in the name of a folder.
+	label() string
+	// arrange returns the processes for cfg, on a machine like this one.
+	arrange(cfg *Config, system sysctl.System) *plan
+	// open starts or finds the servers, warms them up, and starts their memory log.
+	open(ctx context.Context, r *run) error
+	// streams returns the arguments by which flood i finds its streams.
+	streams(i int) ([]string, error)
+	// publisher returns the arguments by which a generator finds where messages go.
+	publisher() []string
+	// members returns the servers and what they need, those that may be measured.
+	members(since time.Time) []member
+	// await waits until the servers can be measured as they are since a moment.
+	await(ctx context.Context, since time.Time) error
+	// traffic returns what the servers say of their messages, nil if they say
+	// nothing.
+	traffic(ctx context.Context) (*traffic, error)
+	// collect has the servers free what they can, and returns the memory left to
+	// each, of those that can do this.
+	collect(ctx context.Context) (map[probe.Part]result.Figure, error)
+	// gone returns an error once the servers have ended on their own.
+	gone() error
+	// hung returns an error that names a server that does not answer.
+	hung(ctx context.Context) error
+	// close ends a run: it returns what was wrong with the site, a sentence each.
+	close() []string
+	// leave frees what the site holds between runs.
+	leave()
+}
+
+// member is a part that is measured.
+type member struct {
+	probe.Part
+	read    probe.Reading
+	process *fleet.Process // nil if it is not ours
+	pid     result.Figure
+}
+
+// ours returns the member that a process of the fleet is.
+func ours(role string, number int, p *fleet.Process) member {
+	return member{Part: probe.Part{Role: role, Number: number}, read: probe.Process(p.PID), process: p, pid: result.Of(p.PID)}
+}
+
+// terms say how the figures are to be read, with the servers of a site.
+type terms struct {
+	// engine is how our own servers hold connections, target the host of a server
+	// that is not ours.
+	engine, target string
+	// here: the servers share this machine's kernel.
+	here bool
+	// counted: the servers say how many messages they routed, dropped, and had
+	// nobody for.
+	counted bool
+	// blocks: each message is at exactly one server, which says whether it had
+	// somebody for it.
+	blocks bool
+	// single: every message is for exactly one connection.
+	single bool
+	// posted: each message is a request by itself, which waits for an answer.
+	posted bool
+	// loops is how many event loops each server has, 0 if nothing is known.
+	loops int
+}
