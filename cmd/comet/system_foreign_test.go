@@ -18,9 +18,9 @@ import (
 	"example.org/comet/memlog/series"
 )
 
-// startNchan starts nginx with nchan and two workers at an address, and returns
-// its pid.
-func startNchan(t *testing.T, addr string) (pid string) {
+// startNchan starts nginx with nchan and two workers at an address, with the
+// given directives for subscribers, and returns its pid.
+func startNchan(t *testing.T, addr, subscriber string) (pid string) {
 	t.Helper()
 	nginx := need(t, "nginx")
 	const module = "/usr/lib/nginx/modules/ngx_nchan_module.so"
@@ -33,9 +33,9 @@ func startNchan(t *testing.T, addr string) (pid string) {
 events { worker_connections 4096; }
 http { access_log off; client_body_temp_path %[2]s; proxy_temp_path %[2]s; fastcgi_temp_path %[2]s; uwsgi_temp_path %[2]s; scgi_temp_path %[2]s;
 server { listen %[3]s;
- location ~ /sub/(\d+)$ { nchan_subscriber http-chunked; nchan_channel_id $1; nchan_subscriber_first_message newest; }
+ location ~ /sub/(\d+)$ { %[4]s nchan_channel_id $1; }
  location ~ /pub/(\d+)$ { nchan_publisher; nchan_channel_id $1; }
- location /status { nchan_stub_status; } } }`, module, folder, addr)
+ location /status { nchan_stub_status; } } }`, module, folder, addr, subscriber)
 	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +55,7 @@ server { listen %[3]s;
 func TestSystemBenchNchan(t *testing.T) {
 	ps := need(t, "ps")
 	const addr, n, rate, seconds = "127.0.92.1:8092", 1000, 500, 5
-	pid := startNchan(t, addr)
+	pid := startNchan(t, addr, "nchan_subscriber http-chunked; nchan_subscriber_first_message newest;")
 	psRSS := func() (kb int64) {
 		for _, field := range strings.Fields(run(t, ps, "-o", "rss=", "--pid", pid, "--ppid", pid)) {
 			one, _ := strconv.ParseInt(field, 10, 64)
