@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"example.org/comet/cmd/internal/flags"
 	"example.org/comet/cmd/internal/fleet"
 	"example.org/comet/cmd/internal/probe"
 	"example.org/comet/cmd/internal/result"
@@ -61,6 +63,7 @@ func newRun(cfg *Config, p *plan, s site, folder string) *run {
 	}
 	r.fleet = &fleet.Fleet{
 		Executable: cfg.Executable,
+		Environ:    flags.WithoutSettings(os.Environ()), // parts are told by their arguments
 		Say:        func(line string) { r.progress.line("%s", line) },
 		OnLoss:     r.lose,
 	}

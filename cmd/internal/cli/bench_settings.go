@@ -17,8 +17,8 @@ func (o *benchOptions) settings(f *pflag.FlagSet) map[string]any {
 	if o.Network.inside {
 		m["own-network"] = "true"
 	}
-	drop(m, "help", "quiet", "verbose", "force", "out", "json", insideOwnNetwork)
-	optional := slices.Concat([]string{"url", "urls", "header", "source-ip", "connect-timeout"}, targetFlags, publishOnly)
+	drop(m, "help", "quiet", "verbose", "force", "out", "json", "show", insideOwnNetwork)
+	optional := slices.Concat([]string{"config", "preset", "url", "urls", "header", "source-ip", "connect-timeout"}, targetFlags, publishOnly)
 	for _, name := range optional {
 		if !f.Changed(name) {
 			drop(m, name)

@@ -10,13 +10,13 @@ import (
 // from the server to the picture.
 func commands(env *Env) []*cobra.Command {
 	return []*cobra.Command{
-		newBench(env, runBench),
-		newServe(env, runServe),
-		newRouter(env, runRouter),
+		layered(env, newBench(env, runBench), true),
+		layered(env, newServe(env, runServe), false),
+		layered(env, newRouter(env, runRouter), false),
 		newSend(env, runSend),
-		newMsggen(env, runMsggen),
-		newFlood(env, runFlood),
-		newMemlog(env, runMemlog),
+		layered(env, newMsggen(env, runMsggen), false),
+		layered(env, newFlood(env, runFlood), true),
+		layered(env, newMemlog(env, runMemlog), false),
 		newPlot(env, runPlot),
 		newSysctl(env, sysctl.Machine{}, runSysctl),
 		newVersion(env),

@@ -65,11 +65,12 @@ const (
 	Admin        = "Admin listener"
 	SeveralHosts = "Several hosts"
 	Output       = "Output"
+	Other        = "Settings"
 )
 
 // Groups returns the names of the groups in the order of the help.
 func Groups() []string {
-	return []string{Target, Load, Messages, Server, SeveralHosts, Admin, Output}
+	return []string{Target, Load, Messages, Server, SeveralHosts, Admin, Output, Other}
 }
 
 // Group puts the flags that bind adds, and that are in no group yet, into one.

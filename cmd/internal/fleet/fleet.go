@@ -14,6 +14,9 @@ import (
 type Fleet struct {
 	// Executable is the program that all of them run.
 	Executable string
+	// Environ is the environment of all of them, NAME=value; nil is this
+	// process's own.
+	Environ []string
 	// Say gets each line that a process writes to its standard error, behind the
 	// name of its command. It is called by several goroutines.
 	Say func(line string)
@@ -36,7 +39,7 @@ func (f *Fleet) Start(ctx context.Context, spec Spec) (*Process, error) {
 	if say == nil {
 		say = func(string) {}
 	}
-	p, err := start(f.Executable, spec, say)
+	p, err := start(f.Executable, f.Environ, spec, say)
 	if err != nil {
 		return nil, err
 	}

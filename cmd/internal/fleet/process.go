@@ -20,7 +20,7 @@ type Spec struct {
 	// Name is the command, and Args are its arguments.
 	Name string
 	Args []string
-	// Env is added to this process's own environment, as NAME=value.
+	// Env is added to the environment, as NAME=value.
 	Env []string
 	// OnSample, if set, is called with each line of type "sample", in one
 	// goroutine. It must not keep the line.
@@ -68,7 +68,7 @@ type Process struct {
 
 // start starts a process in a group of its own, so that Ctrl-C reaches this
 // program alone. say gets each line of its standard error.
-func start(executable string, spec Spec, say func(string)) (*Process, error) {
+func start(executable string, environ []string, spec Spec, say func(string)) (*Process, error) {
 	p := &Process{
 		Name:    spec.Name,
 		finite:  spec.Finite,
@@ -78,8 +78,8 @@ func start(executable string, spec Spec, say func(string)) (*Process, error) {
 		changed: make(chan struct{}),
 	}
 	p.cmd.SysProcAttr = ownGroup()
-	if len(spec.Env) > 0 {
-		p.cmd.Env = append(p.cmd.Environ(), spec.Env...)
+	if p.cmd.Env = environ; len(spec.Env) > 0 {
+		p.cmd.Env = append(slices.Clip(p.cmd.Environ()), spec.Env...)
 	}
 	stdin, err1 := p.cmd.StdinPipe()
 	stdout, err2 := p.cmd.StdoutPipe()

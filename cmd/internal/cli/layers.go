@@ -1,0 +1,47 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"example.org/comet/cmd/internal/flags"
+)
+
+// layered lets the flags of cmd come from the environment, from --config and,
+// with presets, from --preset, where they are not given.
+func layered(env *Env, cmd *cobra.Command, presets bool) *cobra.Command {
+	l := &flags.Layers{Known: func(name string) bool {
+		for _, c := range cmd.Root().Commands() {
+			if c.Flags().Lookup(name) != nil {
+				return true
+			}
+		}
+		return cmd.Root().PersistentFlags().Lookup(name) != nil
+	}}
+	l.Bind(cmd.Flags())
+	if presets {
+		l.BindPresets(cmd.Flags())
+	}
+	cmd.PreRunE = func(cmd *cobra.Command, args []string) error {
+		if l.Show && l.Preset != "" {
+			text, err := l.Text()
+			if err == nil {
+				_, err = fmt.Fprint(env.Stdout, text)
+			}
+			if err == nil {
+				err = reported(exitDone)
+			}
+			return err
+		}
+		var taken []string
+		if cmd.Name() == "flood" && len(args) > 0 {
+			taken = []string{"url", "urls"} // the argument is one
+		}
+		if err := l.Fill(cmd.Flags(), env.Getenv, env.Stdin, taken...); err != nil {
+			return usageError{err}
+		}
+		return nil
+	}
+	return cmd
+}
