@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -343,5 +344,5 @@ func (f truth) quantile(q float64) time.Duration {
 	if len(f.latency) == 0 {
 		return 0
 	}
-	return f.latency[min(int(q*float64(len(f.latency))), len(f.latency)-1)]
+	return f.latency[max(int(math.Ceil(q*float64(len(f.latency))))-1, 0)]
 }

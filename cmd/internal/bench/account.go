@@ -12,6 +12,7 @@ import (
 //
 //	asked = sent + refused + unknown + unanswered
 //	expected = delivered + missing
+//	expected = (sent - unaddressed) x the connections that each message is for
 //
 // and missing, of which dropped is a part, is never negative. What does not add
 // up is a fault, and the figure that it would make wrong is unknown.
@@ -27,6 +28,7 @@ type account struct {
 	faults                       []string
 
 	uncertain float64 // unknown and unanswered: each may have arrived
+	each      float64 // connections that every message is for
 	told      bool    // a part said how many were for nobody
 	complete  bool    // every connection that was asked for is there
 }
@@ -38,7 +40,7 @@ func newAccount(rec *record, p *plan) *account {
 		return a
 	}
 	t := totals(rec.floods)
-	a.delivered, a.duplicated, a.reordered, a.replayed = result.Of(t.Delivered), result.Of(t.Duplicated), result.Of(t.Reordered), t.replayed
+	a.delivered, a.duplicated, a.reordered, a.replayed = result.Of(t.Delivered), result.Of(t.Duplicated), result.Of(t.Reordered), result.Of(t.Replayed)
 	a.complete = t.Closed == 0 && t.Established() == p.connections
 	gone := slices.ContainsFunc(rec.parts, func(p part) bool { return p.Role == "server" && p.lost })
 	if rec.before != nil && rec.after != nil && !gone { // what a lost server counted went with it
@@ -56,8 +58,13 @@ func newAccount(rec *record, p *plan) *account {
 			g.Asked, sum, g.Sent, g.Refused, g.Unknown, g.Unanswered)
 	}
 	a.unaddressed = a.forNobody(rec, p)
-	a.expected = a.sent.Minus(a.unaddressed)
-	if t.all {
+	a.each = float64(max(p.each, 1))
+	a.expected = a.sent.Minus(a.unaddressed).Times(a.each)
+	switch {
+	case t.UnknownTracks > 0:
+		a.fault("on %d connections more messages were out of order than their account can hold, so it is unknown what is missing and what came twice", t.UnknownTracks)
+		a.delivered, a.duplicated, a.reordered = result.Figure{}, result.Figure{}, result.Figure{}
+	case t.all:
 		a.balance()
 	}
 	return a
@@ -90,7 +97,7 @@ func (a *account) forNobody(rec *record, p *plan) result.Figure {
 	case !g.ReachUnknown:
 		a.told = true
 		return result.Of(g.Unaddressed)
-	case p.single && a.complete:
+	case p.each > 0 && a.complete:
 		return result.Of(0)
 	case p.blocks && len(rec.losses) == 0 && rec.before != nil && rec.after != nil:
 		a.told = true
@@ -119,11 +126,11 @@ func (a *account) balance() {
 	// as for nobody too. Then it was for somebody.
 	if a.told && a.uncertain == 0 && expected-delivered < dropped {
 		nobody, _ := a.unaddressed.Value()
-		both := min(nobody, delivered+dropped-expected)
-		expected += both
+		both := min(nobody, (delivered+dropped-expected)/a.each)
+		expected += both * a.each
 		a.expected, a.unaddressed = result.Of(expected), result.Of(nobody-both)
 	}
-	if delivered > expected+a.uncertain {
+	if delivered > expected+a.uncertain*a.each {
 		a.fault("%.0f messages were delivered, more than the %.0f that were sent to somebody and the %.0f of which nobody knows: do others send stamped messages to these streams?",
 			delivered, expected, a.uncertain)
 		return

@@ -21,7 +21,7 @@ func config(t *testing.T) Config {
 }
 
 func TestALostPartIsNamedWithItsLastWords(t *testing.T) {
-	t.Setenv("COMET_TEST_CHILD", "dies")
+	t.Setenv("TEST_CHILD_OF_COMET", "dies")
 	cfg := config(t)
 	outcome, err := Run(t.Context(), cfg)
 	if err == nil || !strings.Contains(err.Error(), "comet serve (pid ") || !strings.Contains(err.Error(), "the last words") {
@@ -36,7 +36,7 @@ func TestALostPartIsNamedWithItsLastWords(t *testing.T) {
 }
 
 func TestInterruptEndsEveryProcess(t *testing.T) {
-	t.Setenv("COMET_TEST_CHILD", "is silent")
+	t.Setenv("TEST_CHILD_OF_COMET", "is silent")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cause := errors.New("somebody pressed Ctrl-C")
 	time.AfterFunc(100*time.Millisecond, func() { cancel(cause) })

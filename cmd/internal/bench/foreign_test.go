@@ -144,7 +144,7 @@ func TestAForeignServerIsMeasuredByItsLog(t *testing.T) {
 
 func TestAForeignServerByItsPID(t *testing.T) {
 	f, r, _ := newBus(t).at(t, func(cfg *Config) { cfg.Target.PIDs = []int32{int32(os.Getpid())} })
-	t.Setenv("COMET_TEST_CHILD", "is silent")
+	t.Setenv("TEST_CHILD_OF_COMET", "is silent")
 	if err := f.open(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}

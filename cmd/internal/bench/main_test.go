@@ -12,9 +12,9 @@ import (
 )
 
 // TestMain plays the parts: a child of this test is comet itself, or a part that
-// misbehaves as COMET_TEST_CHILD says.
+// misbehaves as TEST_CHILD_OF_COMET says.
 func TestMain(m *testing.M) {
-	switch os.Getenv("COMET_TEST_CHILD") {
+	switch os.Getenv("TEST_CHILD_OF_COMET") {
 	case "":
 		if len(os.Args) > 1 && slices.Contains([]string{"serve", "router", "flood", "msggen", "memlog"}, os.Args[1]) {
 			os.Exit(cli.Main(os.Args[1:]))

@@ -4,11 +4,13 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net/netip"
 	"runtime"
 
 	"example.org/comet/flood"
+	"example.org/comet/server/wire"
 	"example.org/comet/sysctl"
 )
 
@@ -16,7 +18,10 @@ import (
 type plan struct {
 	connections int
 	rate        rate
-	pairs       []pair
+	// run is the word in the stamps of this run: a server with a history may
+	// bring those of others.
+	run   wire.Run
+	pairs []pair
 	// firstID and lastID are the ids that get messages.
 	firstID, lastID int64
 	// routed: messages go through a router, ours on listen unless the user has one.
@@ -164,9 +169,10 @@ func ranges(addrs []netip.Addr) []string {
 	return list
 }
 
-// address gives each pair new addresses: the ports of the last run's are in
-// TIME_WAIT.
+// address gives a run a word of its own, and each pair new addresses: the ports
+// of the last run's are in TIME_WAIT.
 func (p *plan) address() {
+	p.run = wire.Run(1 + rand.Uint32N(math.MaxUint32))
 	p.listen = "127.0.0.1:0"
 	if runtime.GOOS != "linux" {
 		for i := range p.pairs {

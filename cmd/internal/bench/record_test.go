@@ -34,7 +34,7 @@ func made(changes ...func(*record, *plan)) (*record, *plan) {
 	use := func(rss int64, cpu float64) probe.Usage {
 		return probe.Usage{RSS: result.Of(rss), CPU: result.Of(cpu), Procs: result.Of(1), Threads: result.Of(5)}
 	}
-	account := &floodResult{Result: flood.Result{Counts: flood.Counts{Asked: 10, Connected: 10, Stamped: 100, Delivered: 100}, ConnectSeconds: 2, MessageSeconds: 10}}
+	account := &flood.Result{Counts: flood.Counts{Asked: 10, Connected: 10, Stamped: 100, Delivered: 100}, ConnectSeconds: 2, MessageSeconds: 10}
 	rec := &record{
 		started:   begun,
 		bare:      at(0, nil),
@@ -52,7 +52,7 @@ func made(changes ...func(*record, *plan)) (*record, *plan) {
 		floods:    []floodAccount{{live: flood.Sample{Counts: flood.Counts{Connected: 10}}, connected: account, ended: account}},
 		parts:     []part{{Part: theServer, pid: result.Of(41), connections: result.Of(10)}, {Part: theFlood, pid: result.Of(42), connections: result.Of(10)}},
 	}
-	p := &plan{connections: 10, pairs: []pair{{firstID: 1, connections: 10}}, rate: rate{perSecond: result.Of(10)}, cpus: 4, terms: terms{here: true, counted: true, single: true}}
+	p := &plan{connections: 10, pairs: []pair{{firstID: 1, connections: 10}}, rate: rate{perSecond: result.Of(10)}, cpus: 4, terms: terms{here: true, counted: true, each: 1}}
 	for _, change := range changes {
 		change(rec, p)
 	}
@@ -61,7 +61,7 @@ func made(changes ...func(*record, *plan)) (*record, *plan) {
 
 // foreignSite makes a record one of a server that is not ours, and not here.
 func foreignSite(rec *record, p *plan) {
-	p.terms = terms{single: true, posted: true}
+	p.terms = terms{each: 1, posted: true}
 	rec.before, rec.after = nil, nil
 	rec.generated.ReachUnknown, rec.generated.Reached = true, 0
 }
@@ -77,7 +77,7 @@ func used(rec *record, share float64, procs, threads int) {
 // counted changes the only flood's last account.
 func counted(rec *record, change func(*flood.Result)) {
 	account := *rec.floods[0].ended
-	change(&account.Result)
+	change(&account)
 	rec.floods[0].ended, rec.floods[0].connected = &account, &account
 }
 

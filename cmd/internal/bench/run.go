@@ -52,7 +52,7 @@ type run struct {
 type floodPart struct {
 	*fleet.Process
 	live             atomic.Pointer[flood.Sample] // the newest
-	connected, ended atomic.Pointer[floodResult]
+	connected, ended atomic.Pointer[flood.Result]
 }
 
 func newRun(cfg *Config, p *plan, s site, folder string) *run {
@@ -63,7 +63,7 @@ func newRun(cfg *Config, p *plan, s site, folder string) *run {
 	}
 	r.fleet = &fleet.Fleet{
 		Executable: cfg.Executable,
-		Environ:    flags.WithoutSettings(os.Environ()), // parts are told by their arguments
+		Environ:    func() []string { return flags.WithoutSettings(os.Environ()) }, // parts are told by their arguments
 		Say:        func(line string) { r.progress.line("%s", line) },
 		OnLoss:     r.lose,
 	}

@@ -65,7 +65,7 @@ func onStage(t *testing.T, s *stage) (*run, *bytes.Buffer) {
 // part starts a part that plays a role, and is killed at the end.
 func startPart(t *testing.T, r *run, name, role string) *fleet.Process {
 	t.Helper()
-	t.Setenv("COMET_TEST_CHILD", role)
+	t.Setenv("TEST_CHILD_OF_COMET", role)
 	p, err := r.start(t.Context(), fleet.Spec{Name: name})
 	if err != nil {
 		t.Fatal(err)
@@ -282,7 +282,7 @@ func TestConnected(t *testing.T) {
 	f := new(floodPart)
 	f.Process = new(fleet.Process)
 	r.floods, r.rec.connectSeconds = []*floodPart{f}, result.Of(2)
-	f.connected.Store(&floodResult{Result: flood.Result{Explanation: "10 connections failed: nobody listens"}})
+	f.connected.Store(&flood.Result{Explanation: "10 connections failed: nobody listens"})
 	if err := r.connected(nil); err == nil || !strings.Contains(err.Error(), "no connection was established: 10 connections failed") {
 		t.Errorf("%v, want why there is none", err)
 	}

@@ -26,6 +26,8 @@ type warmUp struct {
 	// every server passes on every message.
 	arrival time.Duration
 	must    bool
+	// open, if set, is called while the connections are open.
+	open func()
 }
 
 // run returns why some connections failed, and an error if all of them did, if
@@ -61,6 +63,13 @@ func (w warmUp) run(ctx context.Context) (failures string, err error) {
 	connected := tried.Load().Connected
 	if connected.Established() == 0 {
 		return "", fmt.Errorf("bench: warm-up: no connection: %s", connected.Explanation)
+	}
+	if w.open != nil {
+		defer func() {
+			if err == nil {
+				w.open()
+			}
+		}()
 	}
 	if w.publish == nil {
 		return connected.Explanation, nil

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -95,11 +96,11 @@ func runBench(ctx context.Context, env *Env, o *benchOptions) error {
 }
 
 // faults returns an error if not everything went well in a run that came to its
-// end: a connection failed, or a part was lost.
+// end: a connection failed, a message was refused, or a part was lost.
 func faults(o *bench.Outcome) error {
 	if o.Scale != nil {
 		for _, step := range o.Scale.Steps {
-			if err := failedOf(step.Connections); err != nil {
+			if err := errors.Join(failedOf(step.Connections), refusedOf(step.Messages)); err != nil {
 				return fmt.Errorf("%s: %w", step.Folder, err)
 			}
 		}
@@ -113,7 +114,18 @@ func faults(o *bench.Outcome) error {
 			return fmt.Errorf("%s %d was lost", p.Role, p.Number)
 		}
 	}
-	return failedOf(o.Result.Connections)
+	return errors.Join(failedOf(o.Result.Connections), refusedOf(o.Result.Messages))
+}
+
+// refusedOf returns an error if a message was refused, or it is unknown whether it
+// was sent.
+func refusedOf(m result.Messages) error {
+	refused, _ := m.Refused.Value()
+	unknown, _ := m.Unknown.Value()
+	if refused+unknown == 0 {
+		return nil
+	}
+	return fmt.Errorf("%.0f messages were refused, and of %.0f it is unknown whether they were sent", refused, unknown)
 }
 
 // failedOf returns an error if a connection failed.

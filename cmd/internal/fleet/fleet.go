@@ -14,9 +14,9 @@ import (
 type Fleet struct {
 	// Executable is the program that all of them run.
 	Executable string
-	// Environ is the environment of all of them, NAME=value; nil is this
-	// process's own.
-	Environ []string
+	// Environ returns the environment of all of them, NAME=value; nil stands for
+	// this process's own.
+	Environ func() []string
 	// Say gets each line that a process writes to its standard error, behind the
 	// name of its command. It is called by several goroutines.
 	Say func(line string)
@@ -39,7 +39,11 @@ func (f *Fleet) Start(ctx context.Context, spec Spec) (*Process, error) {
 	if say == nil {
 		say = func(string) {}
 	}
-	p, err := start(f.Executable, f.Environ, spec, say)
+	var environ []string
+	if f.Environ != nil {
+		environ = f.Environ()
+	}
+	p, err := start(f.Executable, environ, spec, say)
 	if err != nil {
 		return nil, err
 	}

@@ -12,7 +12,10 @@ type Result struct {
 	// Schema is set by Write.
 	Schema int `json:"schema"`
 	// Verdict says in one sentence what came of it. It is set by Write.
-	Verdict     string      `json:"verdict"`
+	Verdict string `json:"verdict"`
+	// Notes say in a sentence each why a figure is null, or how far it can be
+	// trusted.
+	Notes       []string    `json:"notes,omitempty"`
 	Connections Connections `json:"connections"`
 	Connect     Connect     `json:"connect"`
 	Memory      Memory      `json:"memory"`
