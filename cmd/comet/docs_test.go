@@ -80,8 +80,8 @@ func flagsOf(command string) []string {
 		if word == `\|` || word == "|" || word == "#" {
 			break
 		}
-		if word == "…" {
-			continue
+		if word == "…" { // stands for a URL shown before
+			word = "http://host/{id}"
 		}
 		args = append(args, strings.Trim(word, `'"`))
 	}
