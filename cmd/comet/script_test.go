@@ -131,10 +131,10 @@ func get(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// TestReadme holds the README's table of commands against the script that runs
-// them: each is in both.
-func TestReadme(t *testing.T) {
-	readme, err := os.ReadFile("../../README.md")
+// TestArticle compares the table of commands in cmd/docs/article.md with the
+// script that runs them: each must be in both.
+func TestArticle(t *testing.T) {
+	page, err := os.ReadFile("../docs/article.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,9 +143,9 @@ func TestReadme(t *testing.T) {
 		t.Fatal(err)
 	}
 	var shown, run []string
-	_, table, found := strings.Cut(string(readme), "| the article's line | comet's line |")
+	_, table, found := strings.Cut(string(page), "| the article's line | comet's line |")
 	if !found {
-		t.Fatal("the README has no table of the article's lines")
+		t.Fatal("the page has no table of the article's lines")
 	}
 	for line := range strings.Lines(table) {
 		if cells := strings.Split(line, "|"); len(cells) == 4 && strings.Contains(cells[2], "`") {
@@ -160,10 +160,10 @@ func TestReadme(t *testing.T) {
 		}
 	}
 	if !slices.Equal(shown, run) {
-		t.Errorf("the README shows\n  %s\nand the script runs\n  %s", strings.Join(shown, "\n  "), strings.Join(run, "\n  "))
+		t.Errorf("the page shows\n  %s\nand the script runs\n  %s", strings.Join(shown, "\n  "), strings.Join(run, "\n  "))
 	}
 	if len(shown) == 0 {
-		t.Error("the README's table is empty")
+		t.Error("the page's table is empty")
 	}
 }
 
