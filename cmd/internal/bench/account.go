@@ -27,6 +27,7 @@ type account struct {
 	faults                       []string
 
 	uncertain float64 // unknown and unanswered: each may have arrived
+	unsure    bool    // delivered is the least that it may be
 	told      bool    // a part said how many were for nobody
 	complete  bool    // every connection that was asked for is there
 }
@@ -38,7 +39,7 @@ func newAccount(rec *record, p *plan) *account {
 		return a
 	}
 	t := totals(rec.floods)
-	a.delivered, a.duplicated, a.reordered, a.replayed = result.Of(t.Delivered), result.Of(t.Duplicated), result.Of(t.Reordered), t.replayed
+	a.delivered, a.duplicated, a.reordered, a.replayed = result.Of(t.Delivered), result.Of(t.Duplicated), result.Of(t.Reordered), result.Of(t.Replayed)
 	a.complete = t.Closed == 0 && t.Established() == p.connections
 	gone := slices.ContainsFunc(rec.parts, func(p part) bool { return p.Role == "server" && p.lost })
 	if rec.before != nil && rec.after != nil && !gone { // what a lost server counted went with it
@@ -51,6 +52,7 @@ func newAccount(rec *record, p *plan) *account {
 	a.asked, a.sent, a.refused = result.Of(g.Asked), result.Of(g.Sent), result.Of(g.Refused)
 	a.unknown, a.unanswered = result.Of(g.Unknown), result.Of(g.Unanswered)
 	a.uncertain = float64(g.Unknown + g.Unanswered)
+	a.unsure = t.UnknownTracks > 0
 	if sum := g.Sent + g.Refused + g.Unknown + g.Unanswered; g.Asked != sum {
 		a.fault("of %d messages that were due, the generator accounts for %d: sent %d, refused %d, unknown %d, unanswered %d",
 			g.Asked, sum, g.Sent, g.Refused, g.Unknown, g.Unanswered)
@@ -117,7 +119,7 @@ func (a *account) balance() {
 	}
 	// A node that is too far behind to take a message may count it as dropped and
 	// as for nobody too. Then it was for somebody.
-	if a.told && a.uncertain == 0 && expected-delivered < dropped {
+	if a.told && a.uncertain == 0 && !a.unsure && expected-delivered < dropped {
 		nobody, _ := a.unaddressed.Value()
 		both := min(nobody, delivered+dropped-expected)
 		expected += both
@@ -128,8 +130,8 @@ func (a *account) balance() {
 			delivered, expected, a.uncertain)
 		return
 	}
-	if a.uncertain > 0 {
-		return // each of them is missing or was never sent
+	if a.uncertain > 0 || a.unsure {
+		return // each may be missing, never sent, or delivered after all
 	}
 	if expected-delivered < dropped {
 		a.fault("%.0f messages were dropped by the servers, more than the %.0f that did not arrive", dropped, expected-delivered)

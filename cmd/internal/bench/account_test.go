@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"example.org/comet/cmd/internal/probe"
-	"example.org/comet/cmd/internal/result"
 	"example.org/comet/flood"
 )
 
@@ -49,6 +48,12 @@ func TestAccount(t *testing.T) {
 			rec.generated.Sent, rec.generated.Unknown = 90, 10
 			counted(rec, deliver(95))
 		}, "90 95 null 0 0", ""},
+		{"more was out of order than a flood keeps account of", func(rec *record, _ *plan) {
+			counted(rec, func(r *flood.Result) { r.Delivered, r.UnknownTracks = 90, 1 })
+		}, "100 90 null 0 0", ""},
+		{"a flood's gaps are no loss", func(rec *record, _ *plan) {
+			counted(rec, func(r *flood.Result) { r.Missing = 7 })
+		}, "100 100 0 0 0", ""},
 		{"some are on their way", func(rec *record, _ *plan) {
 			rec.generated.Sent, rec.generated.Unanswered = 90, 10
 			counted(rec, deliver(90))
@@ -195,7 +200,7 @@ func TestAccountInTheResult(t *testing.T) {
 	rec, p := made(func(rec *record, _ *plan) {
 		rec.generated.Sent, rec.generated.Refused, rec.generated.Unknown, rec.generated.Asked = 70, 20, 10, 101
 		rec.after.dropped["slow"] = 3
-		rec.floods[0].ended.Replayed = result.Of(5)
+		rec.floods[0].ended.Replayed = 5
 	})
 	m := figures(rec, p).Messages
 	got := fmt.Sprintf("%s %s %s %s %s %s %s %s, %d faults", show(m.Sent), show(m.Refused), show(m.Unknown), show(m.Routed), show(m.Dropped), show(m.DroppedBy["slow"]),

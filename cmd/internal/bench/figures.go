@@ -78,7 +78,7 @@ func connectFigures(rec *record, p *plan, r *result.Result) {
 	r.Connections.Closed = result.Of(t.Closed)
 	r.Connect.Seconds = rec.connectSeconds
 	r.Connect.PerSecond = r.Connections.Established.Per(r.Connect.Seconds)
-	r.Connect.Latency = quantiles(merged(rec.floods, func(f *floodResult) *flood.Quantiles { return f.FirstByte }))
+	r.Connect.Latency = quantiles(merged(rec.floods, func(f *flood.Result) *flood.Quantiles { return f.FirstByte }))
 	grown := rec.connectedOrIdle().Sub(rec.begun)
 	r.Connect.ServerCPUSeconds = grown.Sum("server", probe.CPU)
 	r.Connect.FloodCPUSeconds = grown.Sum("flood", probe.CPU)
@@ -172,7 +172,7 @@ func messageFigures(rec *record, p *plan, r *result.Result) {
 	if latest > 0 {
 		r.Messages.DeliveredPerSecond = r.Messages.Delivered.Per(result.Of(latest))
 	}
-	switch q := merged(rec.floods, func(f *floodResult) *flood.Quantiles { return f.Latency }); {
+	switch q := merged(rec.floods, func(f *flood.Result) *flood.Quantiles { return f.Latency }); {
 	case q == nil:
 	case p.rate.max:
 		r.Service = new(quantiles(q))

@@ -9,6 +9,7 @@ import (
 
 	"example.org/comet/cmd/internal/fleet"
 	"example.org/comet/cmd/internal/result"
+	"example.org/comet/flood"
 	"example.org/comet/msggen"
 )
 
@@ -22,7 +23,7 @@ func messages(ctx context.Context, r *run) (err error) {
 	}
 	r.rec.sending = r.take(false)
 	begun := time.Now()
-	args := msggenArgs(r.cfg, r.plan.firstID, r.plan.lastID, r.site.publisher())
+	args := msggenArgs(r.cfg, r.plan, r.site.publisher())
 	if r.generator, err = r.start(ctx, fleet.Spec{Name: "msggen", Args: args, Finite: true}); err != nil {
 		return err
 	}
@@ -136,7 +137,7 @@ func (r *run) readAccounts(ctx context.Context, limit time.Duration) error {
 			continue
 		}
 		reading.Go(func() {
-			var account floodResult
+			var account flood.Result
 			if err := f.Await(ctx, "result", limit, &account); err != nil {
 				errs[i+1] = r.unlessLost(f.Process, err)
 				return

@@ -8,6 +8,7 @@ import (
 	"example.org/comet/cmd/internal/fleet"
 	"example.org/comet/cmd/internal/probe"
 	"example.org/comet/cmd/internal/result"
+	"example.org/comet/flood"
 )
 
 // fullMemory is the share of the machine's memory at which the ramp stops.
@@ -116,7 +117,7 @@ func (r *run) fill(ctx context.Context, f *floodPart) error {
 		return nil
 	}
 	_ = f.Tell("go") // Await has the error of one that has ended
-	var account floodResult
+	var account flood.Result
 	if err := f.Await(ctx, "connected", 0, &account); err != nil {
 		return r.unlessLost(f.Process, err)
 	}

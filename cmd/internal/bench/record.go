@@ -48,24 +48,16 @@ type loss struct {
 	ended bool   // the others went on
 }
 
-// floodResult is a flood's account. Replayed counts the stamps of other runs, by
-// a flood that knows its run.
-type floodResult struct {
-	flood.Result
-	Replayed result.Figure `json:"replayed"`
-}
-
 // floodAccount is what a flood has reported.
 type floodAccount struct {
-	live             flood.Sample // its newest sample
-	connected, ended *floodResult // its accounts of connecting, and of everything
+	live             flood.Sample  // its newest sample
+	connected, ended *flood.Result // its accounts of connecting, and of everything
 	lost             bool
 }
 
 // counts are sums over floods.
 type counts struct {
 	flood.Counts
-	replayed result.Figure
 	// final: each flood has given its last account. all: and none was lost.
 	final, all bool
 }
@@ -98,9 +90,10 @@ func totals(floods []floodAccount) counts {
 		t.Delivered += c.Delivered
 		t.Duplicated += c.Duplicated
 		t.Reordered += c.Reordered
-		if f.ended != nil {
-			t.replayed = probe.Add(t.replayed, f.ended.Replayed)
-		}
+		t.Replayed += c.Replayed
+		t.UnknownTracks += c.UnknownTracks
+		t.BeforeDue += c.BeforeDue
+		t.BeforeDueMS = max(t.BeforeDueMS, c.BeforeDueMS)
 		t.final = t.final && (f.ended != nil || f.lost)
 		t.all = t.all && f.ended != nil && !f.lost
 	}
@@ -137,7 +130,7 @@ func failures(floods []floodAccount) map[string]uint64 {
 
 // merged returns one distribution of those of several floods, nil if there is
 // none.
-func merged(floods []floodAccount, of func(*floodResult) *flood.Quantiles) *flood.Quantiles {
+func merged(floods []floodAccount, of func(*flood.Result) *flood.Quantiles) *flood.Quantiles {
 	var parts []*flood.Quantiles
 	for _, f := range floods {
 		r := f.ended

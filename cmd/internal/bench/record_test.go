@@ -34,7 +34,7 @@ func made(changes ...func(*record, *plan)) (*record, *plan) {
 	use := func(rss int64, cpu float64) probe.Usage {
 		return probe.Usage{RSS: result.Of(rss), CPU: result.Of(cpu), Procs: result.Of(1), Threads: result.Of(5)}
 	}
-	account := &floodResult{Result: flood.Result{Counts: flood.Counts{Asked: 10, Connected: 10, Stamped: 100, Delivered: 100}, ConnectSeconds: 2, MessageSeconds: 10}}
+	account := &flood.Result{Counts: flood.Counts{Asked: 10, Connected: 10, Stamped: 100, Delivered: 100}, ConnectSeconds: 2, MessageSeconds: 10}
 	rec := &record{
 		started:   begun,
 		bare:      at(0, nil),
@@ -77,7 +77,7 @@ func used(rec *record, share float64, procs, threads int) {
 // counted changes the only flood's last account.
 func counted(rec *record, change func(*flood.Result)) {
 	account := *rec.floods[0].ended
-	change(&account.Result)
+	change(&account)
 	rec.floods[0].ended, rec.floods[0].connected = &account, &account
 }
 

@@ -50,7 +50,7 @@ type run struct {
 type floodPart struct {
 	*fleet.Process
 	live             atomic.Pointer[flood.Sample] // the newest
-	connected, ended atomic.Pointer[floodResult]
+	connected, ended atomic.Pointer[flood.Result]
 }
 
 func newRun(cfg *Config, p *plan, s site, folder string) *run {

@@ -282,7 +282,7 @@ func TestConnected(t *testing.T) {
 	f := new(floodPart)
 	f.Process = new(fleet.Process)
 	r.floods, r.rec.connectSeconds = []*floodPart{f}, result.Of(2)
-	f.connected.Store(&floodResult{Result: flood.Result{Explanation: "10 connections failed: nobody listens"}})
+	f.connected.Store(&flood.Result{Explanation: "10 connections failed: nobody listens"})
 	if err := r.connected(nil); err == nil || !strings.Contains(err.Error(), "no connection was established: 10 connections failed") {
 		t.Errorf("%v, want why there is none", err)
 	}
