@@ -78,7 +78,9 @@ func connectFigures(rec *record, p *plan, r *result.Result) {
 	r.Connections.Closed = result.Of(t.Closed)
 	r.Connect.Seconds = rec.connectSeconds
 	r.Connect.PerSecond = r.Connections.Established.Per(r.Connect.Seconds)
-	r.Connect.Latency = quantiles(merged(rec.floods, func(f *flood.Result) *flood.Quantiles { return f.FirstByte }))
+	firstByte := merged(rec.floods, func(f *flood.Result) *flood.Quantiles { return f.FirstByte })
+	r.Connect.Latency, r.Histograms.FirstByte = quantiles(firstByte), histogram(firstByte)
+	r.Histograms.Connect = histogram(merged(rec.floods, func(f *flood.Result) *flood.Quantiles { return f.Connect }))
 	grown := rec.connectedOrIdle().Sub(rec.begun)
 	r.Connect.ServerCPUSeconds = grown.Sum("server", probe.CPU)
 	r.Connect.FloodCPUSeconds = grown.Sum("flood", probe.CPU)
@@ -96,6 +98,14 @@ func quantiles(q *flood.Quantiles) result.Quantiles {
 	return result.Quantiles{P50: result.Of(q.P50), P90: result.Of(q.P90), P99: result.Of(q.P99), Max: result.Of(q.Max)}
 }
 
+// histogram returns the whole of a distribution, "" if it is nil.
+func histogram(q *flood.Quantiles) result.Histogram {
+	if q == nil {
+		return ""
+	}
+	return result.Histogram(q.Histogram)
+}
+
 func memoryFigures(rec *record, p *plan, r *result.Result) {
 	m, established := &r.Memory, r.Connections.Established
 	m.RSSStart, m.RSSIdle, m.RSSEnd = rec.begun.Sum("server", probe.RSS), rec.idle.Sum("server", probe.RSS), rec.ended.Sum("server", probe.RSS)
@@ -103,7 +113,10 @@ func memoryFigures(rec *record, p *plan, r *result.Result) {
 	m.RSSPeak = peak(rec)
 	grown := rec.idle.Sub(rec.begun)
 	m.PSSPerConnection = m.PSSIdle.Per(established)
-	m.BytesPerConnection = grown.Sum("server", probe.RSS).Per(established)
+	each, reason := perConnection(rec, p, established)
+	if m.BytesPerConnection = each; reason != "" {
+		r.Notes = append(r.Notes, reason)
+	}
 	m.BytesPerConnectionAfterGC = afterGC(rec).Per(established)
 	r.Flood.BytesPerConnection = grown.Sum("flood", probe.RSS).Per(established)
 	r.Router.BytesPerConnection = grown.Sum("router", probe.RSS).Per(established)
@@ -172,16 +185,7 @@ func messageFigures(rec *record, p *plan, r *result.Result) {
 	if latest > 0 {
 		r.Messages.DeliveredPerSecond = r.Messages.Delivered.Per(result.Of(latest))
 	}
-	switch q := merged(rec.floods, func(f *flood.Result) *flood.Quantiles { return f.Latency }); {
-	case q == nil:
-	case p.rate.max:
-		r.Service = new(quantiles(q))
-	default:
-		r.Latency = result.Latency{
-			P50: result.Of(q.P50), P90: result.Of(q.P90), P99: result.Of(q.P99), P999: result.Of(q.P999), Max: result.Of(q.Max),
-			ClockError: result.Of(0), // one machine, one clock
-		}
-	}
+	latencyFigures(rec, p, r)
 	used := rec.ended.Sub(rec.sending)
 	r.CPU.Server, r.CPU.Flood, r.CPU.Router = used.Sum("server", probe.CPU), used.Sum("flood", probe.CPU), used.Sum("router", probe.CPU)
 	r.CPU.Msggen = rec.generatorCPU

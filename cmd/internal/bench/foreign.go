@@ -130,7 +130,12 @@ func (f *foreign) open(ctx context.Context, r *run) (err error) {
 		return err
 	}
 	ended := r.show("start", func() (float64, float64, string) { return 0, uncounted, "warming up" })
-	failures, err := f.warmUp().run(ctx)
+	warmUp := f.warmUp()
+	if f.log == nil { // a log is too slow to show these moments
+		r.rec.cold = r.take(false)
+		warmUp.held = func(connections int) { r.rec.warm, r.rec.warmed = r.take(false), connections }
+	}
+	failures, err := warmUp.run(ctx)
 	ended()
 	if err != nil {
 		return fmt.Errorf("%v: %w", f.Target, err)

@@ -61,6 +61,8 @@ type terms struct {
 	// engine is how our own servers hold connections, target the host of a server
 	// that is not ours.
 	engine, target string
+	// fresh: the servers are started for each run.
+	fresh bool
 	// here: the servers share this machine's kernel.
 	here bool
 	// counted: the servers say how many messages they routed, dropped, and had

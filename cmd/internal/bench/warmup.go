@@ -22,6 +22,9 @@ type warmUp struct {
 	streams flood.Config
 	// publish sends the messages to so many connections; nil sends none.
 	publish func(ctx context.Context, connections int) error
+	// held is called with the number of connections before they are closed; nil is
+	// not.
+	held func(connections int)
 	// arrival is how long the messages may take. must says that they arrive: not
 	// every server passes on every message.
 	arrival time.Duration
@@ -59,6 +62,9 @@ func (w warmUp) run(ctx context.Context) (failures string, err error) {
 		}
 	}
 	connected := tried.Load().Connected
+	if w.held != nil {
+		defer func() { w.held(connected.Established()) }() // runs before what closes them
+	}
 	if connected.Established() == 0 {
 		return "", fmt.Errorf("bench: warm-up: no connection: %s", connected.Explanation)
 	}

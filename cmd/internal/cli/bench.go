@@ -95,11 +95,11 @@ func runBench(ctx context.Context, env *Env, o *benchOptions) error {
 }
 
 // faults returns an error if not everything went well in a run that came to its
-// end: a connection failed, or a part was lost.
+// end: a connection failed, a message was refused, or a part was lost.
 func faults(o *bench.Outcome) error {
 	if o.Scale != nil {
 		for _, step := range o.Scale.Steps {
-			if err := failedOf(step.Connections); err != nil {
+			if err := failedOf(step.Connections, step.Messages); err != nil {
 				return fmt.Errorf("%s: %w", step.Folder, err)
 			}
 		}
@@ -113,14 +113,24 @@ func faults(o *bench.Outcome) error {
 			return fmt.Errorf("%s %d was lost", p.Role, p.Number)
 		}
 	}
-	return failedOf(o.Result.Connections)
+	return failedOf(o.Result.Connections, o.Result.Messages)
 }
 
-// failedOf returns an error if a connection failed.
-func failedOf(c result.Connections) error {
+// failedOf returns an error if a connection failed, or if messages were refused or
+// their outcome is unknown.
+func failedOf(c result.Connections, m result.Messages) error {
 	if n, _ := c.Failed.Value(); n > 0 {
 		asked, _ := c.Asked.Value()
 		return fmt.Errorf("%.0f of %.0f connections failed", n, asked)
+	}
+	refused, _ := m.Refused.Value()
+	unknown, _ := m.Unknown.Value()
+	sent, _ := m.Sent.Value()
+	switch all := sent + refused + unknown; {
+	case refused > 0:
+		return fmt.Errorf("%.0f of %.0f messages were refused", refused, all)
+	case unknown > 0:
+		return fmt.Errorf("of %.0f of %.0f messages it is unknown whether they were accepted", unknown, all)
 	}
 	return nil
 }

@@ -138,6 +138,9 @@ func (r *Result) caveats() []string {
 	for _, lost := range r.Processes.Lost {
 		sentences = append(sentences, "Lost on the way: "+oneLine(lost))
 	}
+	for _, note := range r.Notes {
+		sentences = append(sentences, oneLine(note))
+	}
 	for _, limit := range r.LimitedBy {
 		sentences = append(sentences, oneLine(limit.String()))
 	}
