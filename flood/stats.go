@@ -66,8 +66,8 @@ type Quantiles struct {
 	Histogram string `json:"histogram,omitempty"`
 }
 
-// Merge returns the distribution of several that have a Histogram, nil if none
-// has.
+// Merge returns the distribution of several that have a Histogram, with its own;
+// nil if none has.
 func Merge(parts ...*Quantiles) (*Quantiles, error) {
 	sum := newHistogram()
 	for _, q := range parts {
@@ -80,7 +80,7 @@ func Merge(parts ...*Quantiles) (*Quantiles, error) {
 		}
 		sum.Merge(h)
 	}
-	return quantiles(sum), nil
+	return whole(sum), nil
 }
 
 // Sample holds a flood's figures at one moment.

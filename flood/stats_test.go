@@ -146,7 +146,7 @@ func TestMergeIsTheDistributionOfAll(t *testing.T) {
 		parts = append(parts, whole(h))
 	}
 	got, err := Merge(append(parts, nil, &Quantiles{Count: 1})...)
-	if want := quantiles(all); err != nil || *got != *want {
+	if want := whole(all); err != nil || *got != *want {
 		t.Errorf("%+v, %v; want %+v", got, err, want)
 	}
 	if none, err := Merge(nil, whole(newHistogram())); none != nil || err != nil {

@@ -53,6 +53,9 @@ func TestSystemHistory(t *testing.T) {
 		if (i > 0) != (*m.Replayed > 0) {
 			t.Errorf("run %d: %d messages of earlier runs", i+1, *m.Replayed)
 		}
+		if m := r.Memory.PerConnection; i > 0 && m != nil || i == 0 && (m == nil || *m <= 0) {
+			t.Errorf("run %d: memory per connection is in\n%s\nwant it for a fresh nchan alone", i+1, text)
+		}
 		if *r.Latency.P99 > 1000 {
 			t.Errorf("run %d: p99 is %v ms: messages of an earlier run are in it", i+1, *r.Latency.P99)
 		}

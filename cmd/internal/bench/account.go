@@ -12,7 +12,6 @@ import (
 //
 //	asked = sent + refused + unknown + unanswered
 //	expected = delivered + missing
-//	expected = (sent - unaddressed) x the connections that each message is for
 //
 // and missing, of which dropped is a part, is never negative. What does not add
 // up is a fault, and the figure that it would make wrong is unknown.
@@ -28,7 +27,7 @@ type account struct {
 	faults                       []string
 
 	uncertain float64 // unknown and unanswered: each may have arrived
-	each      float64 // connections that every message is for
+	unsure    bool    // delivered is the least that it may be
 	told      bool    // a part said how many were for nobody
 	complete  bool    // every connection that was asked for is there
 }
@@ -53,18 +52,14 @@ func newAccount(rec *record, p *plan) *account {
 	a.asked, a.sent, a.refused = result.Of(g.Asked), result.Of(g.Sent), result.Of(g.Refused)
 	a.unknown, a.unanswered = result.Of(g.Unknown), result.Of(g.Unanswered)
 	a.uncertain = float64(g.Unknown + g.Unanswered)
+	a.unsure = t.UnknownTracks > 0
 	if sum := g.Sent + g.Refused + g.Unknown + g.Unanswered; g.Asked != sum {
 		a.fault("of %d messages that were due, the generator accounts for %d: sent %d, refused %d, unknown %d, unanswered %d",
 			g.Asked, sum, g.Sent, g.Refused, g.Unknown, g.Unanswered)
 	}
 	a.unaddressed = a.forNobody(rec, p)
-	a.each = float64(max(p.each, 1))
-	a.expected = a.sent.Minus(a.unaddressed).Times(a.each)
-	switch {
-	case t.UnknownTracks > 0:
-		a.fault("on %d connections more messages were out of order than their account can hold, so it is unknown what is missing and what came twice", t.UnknownTracks)
-		a.delivered, a.duplicated, a.reordered = result.Figure{}, result.Figure{}, result.Figure{}
-	case t.all:
+	a.expected = a.sent.Minus(a.unaddressed)
+	if t.all {
 		a.balance()
 	}
 	return a
@@ -97,7 +92,7 @@ func (a *account) forNobody(rec *record, p *plan) result.Figure {
 	case !g.ReachUnknown:
 		a.told = true
 		return result.Of(g.Unaddressed)
-	case p.each > 0 && a.complete:
+	case p.single && a.complete:
 		return result.Of(0)
 	case p.blocks && len(rec.losses) == 0 && rec.before != nil && rec.after != nil:
 		a.told = true
@@ -124,19 +119,19 @@ func (a *account) balance() {
 	}
 	// A node that is too far behind to take a message may count it as dropped and
 	// as for nobody too. Then it was for somebody.
-	if a.told && a.uncertain == 0 && expected-delivered < dropped {
+	if a.told && a.uncertain == 0 && !a.unsure && expected-delivered < dropped {
 		nobody, _ := a.unaddressed.Value()
-		both := min(nobody, (delivered+dropped-expected)/a.each)
-		expected += both * a.each
+		both := min(nobody, delivered+dropped-expected)
+		expected += both
 		a.expected, a.unaddressed = result.Of(expected), result.Of(nobody-both)
 	}
-	if delivered > expected+a.uncertain*a.each {
+	if delivered > expected+a.uncertain {
 		a.fault("%.0f messages were delivered, more than the %.0f that were sent to somebody and the %.0f of which nobody knows: do others send stamped messages to these streams?",
 			delivered, expected, a.uncertain)
 		return
 	}
-	if a.uncertain > 0 {
-		return // each of them is missing or was never sent
+	if a.uncertain > 0 || a.unsure {
+		return // each may be missing, never sent, or delivered after all
 	}
 	if expected-delivered < dropped {
 		a.fault("%.0f messages were dropped by the servers, more than the %.0f that did not arrive", dropped, expected-delivered)

@@ -82,8 +82,8 @@ func floodArgs(c *Config, p *plan, i int, to []string, log string) []string {
 	a := append(arguments(nil), to...)
 	a.set("connections", one.connections, "connect-rate", c.ConnectRate, "in-flight", c.InFlight,
 		"ids", fmt.Sprintf("%d-%d", one.firstID, one.lastID()))
-	a.set("run", p.run)
 	a = append(a, "--json", "--attended")
+	a.set("run", p.run)
 	unless(&a, "connect-timeout", c.ConnectTimeout)
 	a.list("header", c.Header)
 	unless(&a, "log", log)
@@ -102,11 +102,11 @@ func newsInterval(floods int) time.Duration {
 }
 
 // msggenArgs returns the arguments of the generator, which finds where messages
-// go by those in to.
+// go by those in to, for the ids that get any.
 func msggenArgs(c *Config, p *plan, to []string) []string {
 	var a arguments
-	a.set("rate", c.Rate, "senders", c.Senders, "first-id", p.firstID, "max-id", p.lastID, "run", p.run, "duration", c.Duration, "size", c.Size,
-		"distribution", c.Distribution, "arrivals", c.Arrivals, "seed", c.Seed, "window", c.Window)
+	a.set("rate", c.Rate, "senders", c.Senders, "first-id", p.firstID, "max-id", p.lastID, "duration", c.Duration, "size", c.Size,
+		"distribution", c.Distribution, "arrivals", c.Arrivals, "seed", c.Seed, "window", c.Window, "run", p.run)
 	a = append(a, "--json", "--feedback")
 	return append(a, to...)
 }

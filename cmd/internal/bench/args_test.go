@@ -14,8 +14,8 @@ func TestArguments(t *testing.T) {
 	cfg := config(t)
 	cfg.Header, cfg.Interest, cfg.Seed, cfg.Size, cfg.Distribution, cfg.Arrivals = []string{"TE: chunked"}, "block", 7, "0", "uniform", "constant"
 	cfg.Rate, cfg.Duration = "100", time.Minute
-	one := &plan{connections: 10, run: 0x0badcafe, firstID: 1, lastID: 10, pairs: []pair{{listen: "127.0.0.1:1", admin: "127.0.0.1:2", firstID: 1, connections: 10, sources: []string{"127.0.0.9-127.0.0.9"}}}, listen: "127.0.0.1:3"}
-	two := &plan{connections: 10, routed: true, rate: rate{max: true}, pairs: []pair{one.pairs[0], {listen: "127.0.0.2:1", admin: "127.0.0.2:2", firstID: 6, connections: 5, ids: 3}}}
+	one := &plan{run: 0xbadcafe, firstID: 1, lastID: 10, connections: 10, pairs: []pair{{listen: "127.0.0.1:1", admin: "127.0.0.1:2", firstID: 1, connections: 10, sources: []string{"127.0.0.9-127.0.0.9"}}}, listen: "127.0.0.1:3"}
+	two := &plan{run: 0xbadcafe, connections: 10, routed: true, rate: rate{max: true}, pairs: []pair{one.pairs[0], {listen: "127.0.0.2:1", admin: "127.0.0.2:2", firstID: 6, connections: 5, ids: 3}}}
 	slow := cfg
 	slow.ConnectTimeout, slow.Loops, slow.Router, slow.Interval = 5*time.Second, 3, []string{"--router", "nats://r:4222", "--router-ca", "ca.pem"}, 0
 	for name, c := range map[string]struct{ got, want []string }{
@@ -31,15 +31,15 @@ func TestArguments(t *testing.T) {
 		"the way to it": {routerArgs(&cfg, "nats://ours:1"), []string{"--router", "nats://ours:1"}},
 		"a flood": {
 			floodArgs(&cfg, one, 0, []string{"http://h/{id}"}, "flood.log"),
-			[]string{"http://h/{id}", "--connections", "10", "--connect-rate", "max", "--in-flight", "10", "--ids", "1-10", "--run", "0badcafe", "--json", "--attended", "--header", "TE: chunked", "--log", "flood.log", "--source-ip", "127.0.0.9-127.0.0.9"},
+			[]string{"http://h/{id}", "--connections", "10", "--connect-rate", "max", "--in-flight", "10", "--ids", "1-10", "--json", "--attended", "--run", "0badcafe", "--header", "TE: chunked", "--log", "flood.log", "--source-ip", "127.0.0.9-127.0.0.9"},
 		},
 		"one of two, flat out": {
 			floodArgs(&slow, two, 1, []string{"--urls", "urls-2.txt"}, ""),
-			[]string{"--urls", "urls-2.txt", "--connections", "5", "--connect-rate", "max", "--in-flight", "10", "--ids", "6-8", "--run", "00000000", "--json", "--attended", "--connect-timeout", "5s", "--header", "TE: chunked", "--sample-interval", "20ms"},
+			[]string{"--urls", "urls-2.txt", "--connections", "5", "--connect-rate", "max", "--in-flight", "10", "--ids", "6-8", "--json", "--attended", "--run", "0badcafe", "--connect-timeout", "5s", "--header", "TE: chunked", "--sample-interval", "20ms"},
 		},
 		"a generator": {
 			msggenArgs(&cfg, one, []string{"--to", "http://a/send"}),
-			[]string{"--rate", "100", "--senders", "1", "--first-id", "1", "--max-id", "10", "--run", "0badcafe", "--duration", "1m0s", "--size", "0", "--distribution", "uniform", "--arrivals", "constant", "--seed", "7", "--window", "1", "--json", "--feedback", "--to", "http://a/send"},
+			[]string{"--rate", "100", "--senders", "1", "--first-id", "1", "--max-id", "10", "--duration", "1m0s", "--size", "0", "--distribution", "uniform", "--arrivals", "constant", "--seed", "7", "--window", "1", "--run", "0badcafe", "--json", "--feedback", "--to", "http://a/send"},
 		},
 		"what publishes": {
 			publishArgs(&msggen.PublishConfig{URL: "http://h/p", Method: "PUT", Header: []string{"X-Key: a b"}, Body: `{"to":{id}}`, Connections: 4}),

@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"fmt"
 	"maps"
 
 	"example.org/comet/cmd/internal/probe"
@@ -79,7 +78,9 @@ func connectFigures(rec *record, p *plan, r *result.Result) {
 	r.Connections.Closed = result.Of(t.Closed)
 	r.Connect.Seconds = rec.connectSeconds
 	r.Connect.PerSecond = r.Connections.Established.Per(r.Connect.Seconds)
-	r.Connect.Latency = quantiles(merged(rec.floods, func(f *flood.Result) *flood.Quantiles { return f.FirstByte }))
+	firstByte := merged(rec.floods, func(f *flood.Result) *flood.Quantiles { return f.FirstByte })
+	r.Connect.Latency, r.Histograms.FirstByte = quantiles(firstByte), histogram(firstByte)
+	r.Histograms.Connect = histogram(merged(rec.floods, func(f *flood.Result) *flood.Quantiles { return f.Connect }))
 	grown := rec.connectedOrIdle().Sub(rec.begun)
 	r.Connect.ServerCPUSeconds = grown.Sum("server", probe.CPU)
 	r.Connect.FloodCPUSeconds = grown.Sum("flood", probe.CPU)
@@ -97,6 +98,14 @@ func quantiles(q *flood.Quantiles) result.Quantiles {
 	return result.Quantiles{P50: result.Of(q.P50), P90: result.Of(q.P90), P99: result.Of(q.P99), Max: result.Of(q.Max)}
 }
 
+// histogram returns the whole of a distribution, "" if it is nil.
+func histogram(q *flood.Quantiles) result.Histogram {
+	if q == nil {
+		return ""
+	}
+	return result.Histogram(q.Histogram)
+}
+
 func memoryFigures(rec *record, p *plan, r *result.Result) {
 	m, established := &r.Memory, r.Connections.Established
 	m.RSSStart, m.RSSIdle, m.RSSEnd = rec.begun.Sum("server", probe.RSS), rec.idle.Sum("server", probe.RSS), rec.ended.Sum("server", probe.RSS)
@@ -104,10 +113,9 @@ func memoryFigures(rec *record, p *plan, r *result.Result) {
 	m.RSSPeak = peak(rec)
 	grown := rec.idle.Sub(rec.begun)
 	m.PSSPerConnection = m.PSSIdle.Per(established)
-	m.BytesPerConnection = grown.Sum("server", probe.RSS).Per(established)
-	if why := pooled(rec, p, m.BytesPerConnection); why != "" {
-		m.BytesPerConnection = result.Figure{}
-		r.Notes = append(r.Notes, why)
+	each, reason := perConnection(rec, p, established)
+	if m.BytesPerConnection = each; reason != "" {
+		r.Notes = append(r.Notes, reason)
 	}
 	m.BytesPerConnectionAfterGC = afterGC(rec).Per(established)
 	r.Flood.BytesPerConnection = grown.Sum("flood", probe.RSS).Per(established)
@@ -177,82 +185,11 @@ func messageFigures(rec *record, p *plan, r *result.Result) {
 	if latest > 0 {
 		r.Messages.DeliveredPerSecond = r.Messages.Delivered.Per(result.Of(latest))
 	}
-	switch q := merged(rec.floods, func(f *flood.Result) *flood.Quantiles { return f.Latency }); {
-	case q == nil:
-	case p.rate.max:
-		r.Service = new(quantiles(q))
-	default:
-		r.Latency = result.Latency{
-			P50: result.Of(q.P50), P90: result.Of(q.P90), P99: result.Of(q.P99), P999: result.Of(q.P999), Max: result.Of(q.Max),
-		}
-	}
-	if !p.rate.max {
-		clockFigures(totals(rec.floods), r)
-	}
+	latencyFigures(rec, p, r)
 	used := rec.ended.Sub(rec.sending)
 	r.CPU.Server, r.CPU.Flood, r.CPU.Router = used.Sum("server", probe.CPU), used.Sum("flood", probe.CPU), used.Sum("router", probe.CPU)
 	r.CPU.Msggen = rec.generatorCPU
 	r.Memlog.CPUSecondsPerSample = used.Sum("memlog", probe.CPU).Per(samplesBetween(rec))
-}
-
-// clockFigures takes what floods saw of the clocks. Generator and floods run on
-// one machine and have one clock, unless a message came before it was due: then
-// the clock was set meanwhile, or somebody changes stamps on the way. The error is
-// at least as large as the largest lead, and no percentile below it can be told.
-func clockFigures(t counts, r *result.Result) {
-	if t.Delivered == 0 {
-		return
-	}
-	l := &r.Latency
-	l.BeforeDue, l.ClockError = result.Of(t.BeforeDue), result.Of(t.BeforeDueMS)
-	if t.BeforeDue == 0 {
-		return
-	}
-	hidden := 0
-	for _, percentile := range []*result.Figure{&l.P50, &l.P90, &l.P99, &l.P999, &l.Max} {
-		if ms, ok := percentile.Value(); ok && ms < t.BeforeDueMS {
-			*percentile = result.Figure{}
-			hidden++
-		}
-	}
-	note := fmt.Sprintf("%d of %d messages were received before they were due, by up to %.3f ms: the clock of their stamps is not the clock of the clients, or was set during the run.",
-		t.BeforeDue, t.Delivered, t.BeforeDueMS)
-	if p99, ok := l.P99.Value(); hidden > 0 {
-		note += " Percentiles below that error are not given."
-	} else if ok && t.BeforeDueMS > p99/10 {
-		note += fmt.Sprintf(" That is more than a tenth of the p99 of %.3f ms.", p99)
-	}
-	r.Notes = append(r.Notes, note)
-}
-
-// A server that ran before may hold memory from then: what it takes out of that
-// is not seen to grow.
-const (
-	// leastBytes is less than any server is known to need for a connection.
-	leastBytes = 16
-	// plainBytes is what a warm-up must grow a server by to be told from noise.
-	plainBytes = 256 << 10
-)
-
-// pooled returns why the growth of a server that ran before says nothing of its
-// connections, "" if it does: it did not grow, or its first connections cost
-// nothing where the later ones did.
-func pooled(rec *record, p *plan, each result.Figure) string {
-	cost, known := each.Value()
-	if p.target == "" || !known {
-		return ""
-	}
-	const why = "memory per connection is unknown: the server keeps memory from before, "
-	const cure = "; restart it and measure again"
-	if cost < leastBytes {
-		return fmt.Sprintf(why+"since it grew by %.0f bytes for each of its connections"+cure, max(cost, 0))
-	}
-	before, after := rec.bare.Sum("server", probe.RSS), rec.warm.Sum("server", probe.RSS)
-	warmed, known := after.Minus(before).Value()
-	if expected := cost * warmUps; known && expected >= plainBytes && warmed < expected/4 {
-		return fmt.Sprintf(why+"since its first %d connections grew it by %.0f bytes and the others by %.0f each"+cure, warmUps, max(warmed, 0), cost)
-	}
-	return ""
 }
 
 // samplesBetween counts the memory samples from the first message to the end.

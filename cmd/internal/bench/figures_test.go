@@ -229,10 +229,10 @@ func TestProcessFigures(t *testing.T) {
 }
 
 func TestTotals(t *testing.T) {
-	last := &flood.Result{Counts: flood.Counts{Asked: 5, Connected: 4, Closed: 1, Failed: 2, Delivered: 7, Stamped: 9, Chunks: 11, Duplicated: 1, Reordered: 3, Replayed: 6, UnknownTracks: 2, BeforeDue: 4, BeforeDueMS: 1.5}}
-	sample := flood.Sample{Counts: flood.Counts{Asked: 5, Connected: 5, Delivered: 1, BeforeDueMS: 2.5}}
+	last := &flood.Result{Counts: flood.Counts{Asked: 5, Connected: 4, Closed: 1, Failed: 2, Delivered: 7, Stamped: 9, Chunks: 11, Duplicated: 1, Reordered: 3, Replayed: 6, BeforeDue: 2, BeforeDueMS: 5}}
+	sample := flood.Sample{Counts: flood.Counts{Asked: 5, Connected: 5, Delivered: 1}}
 	got := totals([]floodAccount{{live: sample, ended: last}, {live: sample, lost: true}})
-	if got.Asked != 10 || got.Connected != 4 || got.Closed != 6 || got.Failed != 2 || got.Delivered != 8 || got.Stamped != 9 || got.Chunks != 11 || got.Duplicated != 1 || got.Reordered != 3 || got.Replayed != 6 || got.UnknownTracks != 2 || got.BeforeDue != 4 || got.BeforeDueMS != 2.5 {
+	if got.Asked != 10 || got.Connected != 4 || got.Closed != 6 || got.Failed != 2 || got.Delivered != 8 || got.Stamped != 9 || got.Chunks != 11 || got.Duplicated != 1 || got.Reordered != 3 || got.Replayed != 6 || got.BeforeDue != 2 || got.BeforeDueMS != 5 {
 		t.Errorf("%+v; want the last account of one and the last sample of the lost one, whose connections have closed", got)
 	}
 	if !got.final || got.all {
@@ -258,77 +258,5 @@ func TestMerged(t *testing.T) {
 	broken := &flood.Result{FirstByte: &flood.Quantiles{Histogram: "nonsense"}}
 	if q := merged([]floodAccount{{ended: broken}, {ended: one}}, firstByte); q != nil {
 		t.Errorf("%+v, want none", q)
-	}
-}
-
-func TestClockFigures(t *testing.T) {
-	for _, test := range []struct {
-		name   string
-		before uint64
-		ms     float64
-		want   string // p50, p99, max, error, before due
-		says   string
-	}{
-		{"one clock", 0, 0, "1 3 5 0 0", ""},
-		{"a step that reaches the median", 3, 2, "null 3 5 2 3", "Percentiles below"},
-		{"a step that reaches everything", 100, 9, "null null null 9 100", "Percentiles below"},
-		{"a small one", 1, 0.5, "1 3 5 0.5 1", "more than a tenth"},
-		{"one that does not matter", 1, 0.001, "1 3 5 0.001 1", "by up to 0.001 ms"},
-	} {
-		rec, p := made(func(rec *record, _ *plan) {
-			r := rec.floods[0].ended
-			r.Latency = &flood.Quantiles{Count: 100, P50: 1, P90: 2, P99: 3, P999: 4, Max: 5}
-			r.BeforeDue, r.BeforeDueMS = test.before, test.ms
-		})
-		r := figures(rec, p)
-		l := r.Latency
-		got := strings.Join([]string{show(l.P50), show(l.P99), show(l.Max), show(l.ClockError), show(l.BeforeDue)}, " ")
-		notes := strings.Join(r.Notes, " ")
-		if got != test.want || (notes == "") != (test.says == "") || !strings.Contains(notes, test.says) {
-			t.Errorf("%s: %s, %q; want %s, %q", test.name, got, notes, test.want, test.says)
-		}
-	}
-}
-
-// TestPooled: a server that ran before may hold memory from then.
-func TestPooled(t *testing.T) {
-	const mib = 1 << 20
-	for _, test := range []struct {
-		name                    string
-		target                  string
-		bare, warm, begun, idle float64 // RSS; 0 is not measured
-		connections             int
-		known                   bool
-	}{
-		{"ours is never", "", 0, 0, 20 * mib, 20 * mib, 1000, true},
-		{"fresh nginx", "h", 10 * mib, 12 * mib, 12 * mib, 20 * mib, 1000, true},
-		{"its second run", "h", 20 * mib, 20 * mib, 20 * mib, 20 * mib, 1000, false},
-		{"its second run, and a little noise", "h", 20 * mib, 20 * mib, 20 * mib, 20*mib + 4096, 1000, false},
-		{"memory that falls", "h", 20 * mib, 20 * mib, 20 * mib, 19 * mib, 1000, false},
-		{"a second run that is larger than the first", "h", 20 * mib, 20 * mib, 20 * mib, 28 * mib, 2000, false},
-		{"a warm-up whose memory was given back", "h", 10 * mib, 12 * mib, 10 * mib, 20 * mib, 1000, true},
-		{"few bytes each, where a warm-up is noise", "h", 10 * mib, 10 * mib, 10 * mib, 10*mib + 100_000, 1000, true},
-		{"a log that began late", "h", 0, 0, 12 * mib, 20 * mib, 1000, true},
-		{"a server that is not measured", "h", 0, 0, 0, 0, 1000, false},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			rec, p := made(func(rec *record, p *plan) {
-				p.target = test.target
-				for to, rss := range map[*probe.Snapshot]float64{&rec.bare: test.bare, &rec.warm: test.warm, &rec.begun: test.begun, &rec.idle: test.idle} {
-					u := probe.Usage{}
-					if rss > 0 {
-						u.RSS = result.Of(rss)
-					}
-					to.Usage = map[probe.Part]probe.Usage{theServer: u}
-				}
-				counted(rec, func(r *flood.Result) { r.Asked, r.Connected = test.connections, test.connections })
-				rec.floods[0].live.Counts.Connected = test.connections
-			})
-			r := figures(rec, p)
-			_, known := r.Memory.BytesPerConnection.Value()
-			if known != test.known || (len(r.Notes) > 0) != (!known && test.idle > 0) {
-				t.Errorf("%s bytes per connection, %q", show(r.Memory.BytesPerConnection), r.Notes)
-			}
-		})
 	}
 }

@@ -82,7 +82,7 @@ func (f *foreign) arrange(cfg *Config, system sysctl.System) *plan {
 		one.firstID += f.first() - 1
 	}
 	p.firstID, p.lastID = f.messageIDs(cfg.Connections)
-	p.terms = terms{target: f.label(), here: f.here(), posted: true, each: f.each(cfg.Connections, p.pairs)}
+	p.terms = terms{target: f.label(), here: f.here(), posted: true, single: f.single(cfg.Connections)}
 	p.need = sysctl.Need{
 		Connections: cfg.Connections, Role: sysctl.Client, Processes: len(p.pairs), Destinations: len(f.addrs), BytesPerConnection: processBytes,
 		SourceAddresses: 1, // unless they are planned, the kernel chooses
@@ -129,9 +129,13 @@ func (f *foreign) open(ctx context.Context, r *run) (err error) {
 	if err := f.gone(); err != nil {
 		return err
 	}
-	r.rec.bare.Usage = r.take(false).Usage
 	ended := r.show("start", func() (float64, float64, string) { return 0, uncounted, "warming up" })
-	failures, err := f.warmUp().run(ctx)
+	warmUp := f.warmUp()
+	if f.log == nil { // a log is too slow to show these moments
+		r.rec.cold = r.take(false)
+		warmUp.held = func(connections int) { r.rec.warm, r.rec.warmed = r.take(false), connections }
+	}
+	failures, err := warmUp.run(ctx)
 	ended()
 	if err != nil {
 		return fmt.Errorf("%v: %w", f.Target, err)
@@ -176,7 +180,6 @@ func (f *foreign) countedAt() (list []string) {
 
 func (f *foreign) warmUp() warmUp {
 	w := warmUp{streams: f.floodConfig(f.run.cfg), arrival: 2 * time.Second}
-	w.open = func() { f.run.rec.warm = f.run.take(false) }
 	w.streams.Sources = f.run.plan.warmUpSources
 	w.streams.Connections = warmUps
 	if len(f.URLs) > 0 || strings.Contains(f.URL, "{id}") {

@@ -45,13 +45,20 @@ func limits(rec *record, p *plan, r *result.Result) {
 	}
 	f.drops()
 	if rec.lostIn("messages", "drain") {
+		if p.rate.max {
+			f.add("a part that was lost", "%s", rec.losses[0].what)
+		}
 		return
 	}
 	before := len(r.LimitedBy)
 	f.intake()
 	f.whereto()
 	f.processors()
-	if p.rate.max && len(r.LimitedBy) == before && f.nearest != "" {
+	switch {
+	case !p.rate.max || len(r.LimitedBy) > before:
+	case f.nearest == "":
+		f.add("the window", "nothing is known of the processor time that the parts used, and only --window bounded the messages in flight: a wider one may show more")
+	default:
 		f.add(f.nearest, "no part was at its limit, and this one came nearest, with %.0f %% used during the messages: a wider --window may show more", 100*f.share)
 	}
 }

@@ -144,6 +144,15 @@ var processorLimits = []limit{
 		p.rate, rec.busy = rate{max: true}, result.Of(0.5)
 		busy(rec, 0.88, 0)
 	}, "this machine's processors", []string{"no part was at its limit", "88 %"}},
+	{"flat out, and nothing is known of processor time", func(rec *record, p *plan) {
+		foreignSite(rec, p)
+		p.rate, p.cpus = rate{max: true}, 4
+		rec.generatorCPU, rec.busy = result.Figure{}, result.Figure{}
+		rec.generated.Seconds = 0
+	}, "the window", []string{"--window"}},
+	{"flat out, and a part was lost", func(rec *record, p *plan) {
+		p.rate, rec.losses = rate{max: true}, []loss{{what: "server 2 was killed", phase: "messages", ended: true}}
+	}, "a part that was lost", []string{"server 2 was killed"}},
 	{"flat out, the server was at its limit", func(rec *record, p *plan) {
 		p.rate, rec.busy, p.loops = rate{max: true}, result.Of(0.88), 1
 		used(rec, 0.99, 1, 5)

@@ -162,8 +162,8 @@ func idle(ctx context.Context, r *run) error {
 	if r.rec.afterGC, err = r.site.collect(ctx); err != nil {
 		return err
 	}
-	rss := r.rec.idle.Sub(r.rec.begun).Sum("server", probe.RSS)
-	if each, ok := rss.Per(result.Of(r.totals().Established())).Value(); ok {
+	figure, _ := perConnection(&r.rec, r.plan, result.Of(r.totals().Established()))
+	if each, ok := figure.Value(); ok {
 		end, _ := r.rec.idle.Sum("server", probe.RSS).Value()
 		begin, _ := r.rec.begun.Sum("server", probe.RSS).Value()
 		r.progress.line("idle     %.0f bytes per connection (RSS %.1f MiB, from %.1f)", each, end/(1<<20), begin/(1<<20))

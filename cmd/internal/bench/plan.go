@@ -18,10 +18,7 @@ import (
 type plan struct {
 	connections int
 	rate        rate
-	// run is the word in the stamps of this run: a server with a history may
-	// bring those of others.
-	run   wire.Run
-	pairs []pair
+	pairs       []pair
 	// firstID and lastID are the ids that get messages.
 	firstID, lastID int64
 	// routed: messages go through a router, ours on listen unless the user has one.
@@ -29,7 +26,9 @@ type plan struct {
 	listen string
 	// crowded: every processor has very many pairs with as much work as they can do.
 	crowded bool
-	need    sysctl.Need
+	// run is the word of the run's stamps. Others are replayed, and count nowhere.
+	run  wire.Run
+	need sysctl.Need
 	// warmUpSources are where the warm-up connects from; none leaves it to the
 	// kernel.
 	warmUpSources []netip.Addr
@@ -169,10 +168,10 @@ func ranges(addrs []netip.Addr) []string {
 	return list
 }
 
-// address gives a run a word of its own, and each pair new addresses: the ports
-// of the last run's are in TIME_WAIT.
+// address gives the next run a word of its own, and each pair new addresses: the
+// ports of the last run's are in TIME_WAIT.
 func (p *plan) address() {
-	p.run = wire.Run(1 + rand.Uint32N(math.MaxUint32))
+	p.run = wire.Run(rand.Uint32N(math.MaxUint32) + 1) // 0 lets a generator pick one
 	p.listen = "127.0.0.1:0"
 	if runtime.GOOS != "linux" {
 		for i := range p.pairs {

@@ -16,11 +16,13 @@ import (
 type record struct {
 	started time.Time
 
-	// bare is before the first part was started; of servers that ran already it
-	// has their use. warm is while the connections of such a server's warm-up are
-	// open, begun when all were warm, idle some seconds after the last connect. sending and sent are the start and the
+	// bare is before the first part was started. Of servers that run already cold
+	// is before the warm-up and warm while its connections, of which there were
+	// warmed, are open. begun is when all were warm, idle
+	// some seconds after the last connect. sending and sent are the start and the
 	// end of the generator, ended is after the last arrival.
-	bare, warm, begun, connected, idle, sending, sent, ended probe.Snapshot
+	bare, cold, warm, begun, connected, idle, sending, sent, ended probe.Snapshot
+	warmed                                                         int
 
 	connectSeconds result.Figure
 	afterGC        map[probe.Part]result.Figure // the servers' memory after a collection

@@ -61,6 +61,8 @@ type terms struct {
 	// engine is how our own servers hold connections, target the host of a server
 	// that is not ours.
 	engine, target string
+	// fresh: the servers are started for each run.
+	fresh bool
 	// here: the servers share this machine's kernel.
 	here bool
 	// counted: the servers say how many messages they routed, dropped, and had
@@ -69,9 +71,8 @@ type terms struct {
 	// blocks: each message is at exactly one server, which says whether it had
 	// somebody for it.
 	blocks bool
-	// each is for how many connections every message is, once all are there; 0 if
-	// that is not the same for all.
-	each int
+	// single: every message is for exactly one connection.
+	single bool
 	// posted: each message is a request by itself, which waits for an answer.
 	posted bool
 	// loops is how many event loops each server has, 0 if nothing is known.

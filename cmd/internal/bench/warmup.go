@@ -22,12 +22,13 @@ type warmUp struct {
 	streams flood.Config
 	// publish sends the messages to so many connections; nil sends none.
 	publish func(ctx context.Context, connections int) error
+	// held is called with the number of connections before they are closed; nil is
+	// not.
+	held func(connections int)
 	// arrival is how long the messages may take. must says that they arrive: not
 	// every server passes on every message.
 	arrival time.Duration
 	must    bool
-	// open, if set, is called while the connections are open.
-	open func()
 }
 
 // run returns why some connections failed, and an error if all of them did, if
@@ -61,15 +62,11 @@ func (w warmUp) run(ctx context.Context) (failures string, err error) {
 		}
 	}
 	connected := tried.Load().Connected
+	if w.held != nil {
+		defer func() { w.held(connected.Established()) }() // runs before what closes them
+	}
 	if connected.Established() == 0 {
 		return "", fmt.Errorf("bench: warm-up: no connection: %s", connected.Explanation)
-	}
-	if w.open != nil {
-		defer func() {
-			if err == nil {
-				w.open()
-			}
-		}()
 	}
 	if w.publish == nil {
 		return connected.Explanation, nil

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -100,7 +99,7 @@ func runBench(ctx context.Context, env *Env, o *benchOptions) error {
 func faults(o *bench.Outcome) error {
 	if o.Scale != nil {
 		for _, step := range o.Scale.Steps {
-			if err := errors.Join(failedOf(step.Connections), refusedOf(step.Messages)); err != nil {
+			if err := failedOf(step.Connections, step.Messages); err != nil {
 				return fmt.Errorf("%s: %w", step.Folder, err)
 			}
 		}
@@ -114,25 +113,24 @@ func faults(o *bench.Outcome) error {
 			return fmt.Errorf("%s %d was lost", p.Role, p.Number)
 		}
 	}
-	return errors.Join(failedOf(o.Result.Connections), refusedOf(o.Result.Messages))
+	return failedOf(o.Result.Connections, o.Result.Messages)
 }
 
-// refusedOf returns an error if a message was refused, or it is unknown whether it
-// was sent.
-func refusedOf(m result.Messages) error {
-	refused, _ := m.Refused.Value()
-	unknown, _ := m.Unknown.Value()
-	if refused+unknown == 0 {
-		return nil
-	}
-	return fmt.Errorf("%.0f messages were refused, and of %.0f it is unknown whether they were sent", refused, unknown)
-}
-
-// failedOf returns an error if a connection failed.
-func failedOf(c result.Connections) error {
+// failedOf returns an error if a connection failed, or if messages were refused or
+// their outcome is unknown.
+func failedOf(c result.Connections, m result.Messages) error {
 	if n, _ := c.Failed.Value(); n > 0 {
 		asked, _ := c.Asked.Value()
 		return fmt.Errorf("%.0f of %.0f connections failed", n, asked)
+	}
+	refused, _ := m.Refused.Value()
+	unknown, _ := m.Unknown.Value()
+	sent, _ := m.Sent.Value()
+	switch all := sent + refused + unknown; {
+	case refused > 0:
+		return fmt.Errorf("%.0f of %.0f messages were refused", refused, all)
+	case unknown > 0:
+		return fmt.Errorf("of %.0f of %.0f messages it is unknown whether they were accepted", unknown, all)
 	}
 	return nil
 }

@@ -140,7 +140,7 @@ func Main(args []string) int {
 		Stdout:   os.Stdout,
 		Stderr:   os.Stderr,
 		Getenv:   os.Getenv,
-		Terminal: term.IsTerminal(int(os.Stderr.Fd())),
+		Terminal: term.IsTerminal(int(os.Stderr.Fd())) && os.Getenv("TERM") != "dumb", // which cannot redraw
 	}
 	ctx, second, stop := env.listen(context.Background(), hasControllingTerminal())
 	defer stop()

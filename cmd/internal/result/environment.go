@@ -1,10 +1,10 @@
 package result
 
 import (
-	"runtime"
-	"runtime/debug"
+	"strings"
 	"time"
 
+	"example.org/comet/cmd/internal/version"
 	"example.org/comet/sysctl"
 )
 
@@ -21,14 +21,8 @@ type Environment struct {
 // ReadEnvironment describes this machine and this program; now is when the
 // experiment starts.
 func ReadEnvironment(now time.Time) *Environment {
-	e := &Environment{Time: now.Format(time.RFC3339), Go: runtime.Version(), Environment: sysctl.Describe()}
-	if build, ok := debug.ReadBuildInfo(); ok {
-		e.Comet = build.Main.Version
-		for _, setting := range build.Settings {
-			if setting.Key == "vcs.revision" && e.Comet == "(devel)" {
-				e.Comet = setting.Value
-			}
-		}
+	info := version.Get()
+	return &Environment{
+		Time: now.Format(time.RFC3339), Comet: strings.TrimPrefix(info.String(), "comet "), Go: info.Go, Environment: sysctl.Describe(),
 	}
-	return e
 }

@@ -20,6 +20,11 @@ func Median(runs ...*Result) *Result {
 	for i, r := range runs {
 		all[i] = reflect.ValueOf(r).Elem()
 		m.Interrupted, m.InterruptedBy = m.Interrupted || r.Interrupted, cmp.Or(m.InterruptedBy, r.InterruptedBy)
+		for _, note := range r.Notes {
+			if !slices.Contains(m.Notes, note) {
+				m.Notes = append(slices.Clip(m.Notes), note)
+			}
+		}
 		if i > 0 {
 			m.Processes.Lost = append(slices.Clip(m.Processes.Lost), r.Processes.Lost...)
 		}
@@ -28,6 +33,9 @@ func Median(runs ...*Result) *Result {
 				m.LimitedBy = append(slices.Clip(m.LimitedBy), limit)
 			}
 		}
+	}
+	if len(runs) > 1 {
+		m.Histograms = Histograms{} // each run has its own
 	}
 	setMedians(reflect.ValueOf(&m).Elem(), all)
 	return &m

@@ -1,5 +1,7 @@
 package result
 
+import "encoding/json"
+
 // Schema is the version of result.json. Keys are added without a new one.
 const Schema = 1
 
@@ -12,10 +14,7 @@ type Result struct {
 	// Schema is set by Write.
 	Schema int `json:"schema"`
 	// Verdict says in one sentence what came of it. It is set by Write.
-	Verdict string `json:"verdict"`
-	// Notes say in a sentence each why a figure is null, or how far it can be
-	// trusted.
-	Notes       []string    `json:"notes,omitempty"`
+	Verdict     string      `json:"verdict"`
 	Connections Connections `json:"connections"`
 	Connect     Connect     `json:"connect"`
 	Memory      Memory      `json:"memory"`
@@ -23,14 +22,19 @@ type Result struct {
 	Latency     Latency     `json:"latency_ms"`
 	// Service replaces Latency where messages had no due time: the time from
 	// sent to received.
-	Service   *Quantiles `json:"service_ms,omitempty"`
-	CPU       CPU        `json:"cpu"`
-	Flood     Flood      `json:"flood"`
-	Router    Router     `json:"router"`
-	Memlog    Memlog     `json:"memlog"`
-	Processes Processes  `json:"processes"`
+	Service *Quantiles `json:"service_ms,omitempty"`
+	// Histograms are the whole distributions.
+	Histograms Histograms `json:"histograms"`
+	CPU        CPU        `json:"cpu"`
+	Flood      Flood      `json:"flood"`
+	Router     Router     `json:"router"`
+	Memlog     Memlog     `json:"memlog"`
+	Processes  Processes  `json:"processes"`
 	// LimitedBy says which parts were the bottleneck; empty if none was.
 	LimitedBy Limits `json:"limited_by"`
+	// Notes say in a sentence each why a figure is null, or how far it can be
+	// trusted.
+	Notes []string `json:"notes,omitempty"`
 	// Interrupted says that the experiment ended before its planned end,
 	// InterruptedBy why.
 	Interrupted   bool   `json:"interrupted"`
@@ -146,6 +150,27 @@ type Latency struct {
 	// BeforeDue counts messages that were received before they were due, which
 	// only clocks that differ can explain. They enter no percentile.
 	BeforeDue Figure `json:"before_due"`
+}
+
+// Histograms are distributions in microseconds, in base64 and the encoding V2 of
+// HdrHistogram. First byte and service are as Connect.Latency and Service, connect
+// is to the established connection.
+type Histograms struct {
+	Latency   Histogram `json:"latency"`
+	Connect   Histogram `json:"connect"`
+	FirstByte Histogram `json:"first_byte"`
+	Service   Histogram `json:"service"`
+}
+
+// Histogram is one distribution, "" if it was not measured, which JSON has as null.
+type Histogram string
+
+// MarshalJSON writes a text, or null.
+func (h Histogram) MarshalJSON() ([]byte, error) {
+	if h == "" {
+		return []byte("null"), nil
+	}
+	return json.Marshal(string(h))
 }
 
 // CPU is the processor time of the message phase, in seconds.

@@ -50,6 +50,7 @@ var contract = strings.Fields(`
 	flood.bytes_per_connection
 	memlog.cpu_seconds_per_sample
 	processes.servers processes.floods
+	histograms.latency histograms.connect histograms.first_byte histograms.service
 	environment settings`)
 
 func TestContract(t *testing.T) {

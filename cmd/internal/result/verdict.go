@@ -138,9 +138,6 @@ func (r *Result) caveats() []string {
 	for _, lost := range r.Processes.Lost {
 		sentences = append(sentences, "Lost on the way: "+oneLine(lost))
 	}
-	for _, fault := range r.Messages.Faults {
-		sentences = append(sentences, "The account of messages does not add up: "+oneLine(fault))
-	}
 	for _, note := range r.Notes {
 		sentences = append(sentences, oneLine(note))
 	}

@@ -1,0 +1,74 @@
+package bench
+
+import (
+	"fmt"
+	"strings"
+
+	"example.org/comet/cmd/internal/result"
+	"example.org/comet/flood"
+)
+
+// statedError is the share of a percentile from which the error of the clocks is
+// stated.
+const statedError = 0.1
+
+// latencyFigures enters how long messages took, as latency or, without a pace, as
+// service time. The clock error is at least the largest lead: no message comes
+// before it is due, so the clocks of its generator and of its flood differed by
+// that much. A percentile below it is null, with the reason in Notes.
+func latencyFigures(rec *record, p *plan, r *result.Result) {
+	t := totals(rec.floods)
+	q := merged(rec.floods, func(f *flood.Result) *flood.Quantiles { return f.Latency })
+	if q == nil && t.BeforeDue == 0 {
+		return
+	}
+	var l result.Latency
+	if q != nil {
+		l = result.Latency{P50: result.Of(q.P50), P90: result.Of(q.P90), P99: result.Of(q.P99), P999: result.Of(q.P999), Max: result.Of(q.Max)}
+	}
+	l.BeforeDue, l.ClockError = result.Of(t.BeforeDue), result.Of(t.BeforeDueMS)
+	r.Notes = append(r.Notes, clocks(&l)...)
+	if p.rate.max {
+		if q != nil {
+			r.Service = &result.Quantiles{P50: l.P50, P90: l.P90, P99: l.P99, Max: l.Max}
+			r.Histograms.Service = histogram(q)
+		}
+		if t.BeforeDue > 0 {
+			r.Latency = result.Latency{ClockError: l.ClockError, BeforeDue: l.BeforeDue}
+		}
+		return
+	}
+	r.Latency, r.Histograms.Latency = l, histogram(q)
+}
+
+// clocks takes out of l what is below the error of the clocks, and returns in
+// sentences what it did, and for which percentiles the error matters.
+func clocks(l *result.Latency) []string {
+	lead, _ := l.ClockError.Value()
+	if lead == 0 {
+		return nil
+	}
+	n, _ := l.BeforeDue.Value()
+	early := fmt.Sprintf("%.0f messages came up to %s before they were due: the clocks of generator and flood differ by that much at least", n, l.ClockError.Text(result.UnitMillis))
+	var out, rough []string
+	for _, one := range []struct {
+		name string
+		f    *result.Figure
+	}{{"p50", &l.P50}, {"p90", &l.P90}, {"p99", &l.P99}, {"p99.9", &l.P999}, {"max", &l.Max}} {
+		switch ms, known := one.f.Value(); {
+		case !known || ms < lead:
+			*one.f = result.Figure{}
+			out = append(out, one.name)
+		case lead > statedError*ms:
+			rough = append(rough, fmt.Sprintf("%s (%.0f %%)", one.name, 100*lead/ms))
+		}
+	}
+	notes := []string{early + "."}
+	if len(out) > 0 {
+		notes[0] = early + ", so " + strings.Join(out, ", ") + " are not known."
+	}
+	if len(rough) > 0 {
+		notes = append(notes, "The error of the clocks is more than a tenth of "+strings.Join(rough, ", ")+".")
+	}
+	return notes
+}

@@ -1,0 +1,63 @@
+package bench
+
+import (
+	"fmt"
+
+	"example.org/comet/cmd/internal/probe"
+	"example.org/comet/cmd/internal/result"
+)
+
+// leastPerConnection is the least memory, in bytes, that the growth of a server
+// that runs already must be per connection: the leanest one known needs 70, and
+// below this only pages that were in use before explain it.
+const leastPerConnection = 32
+
+// leastShare is the least share of a server's memory that it must grow by: a
+// collector of garbage moves it by more.
+const leastShare = 0.01
+
+// perConnection returns the servers' growth per connection from their start to
+// idle. It is null, with the reason, of a server that was in use before or keeps
+// memory in a pool: its connections then take memory that it had already. Four
+// signs show that, of which our own servers, started for the run, need none: it
+// did not grow, it grew by less than any server needs or by next to nothing of
+// what it had, or its first connections cost less than half of what the later ones do. The first ones of a fresh server
+// cost it more: what it needs once comes with them.
+func perConnection(rec *record, p *plan, established result.Figure) (each result.Figure, reason string) {
+	grown := rec.idle.Sub(rec.begun).Sum("server", probe.RSS)
+	each = grown.Per(established)
+	bytes, known := each.Value()
+	if !known || p.fresh {
+		return each, ""
+	}
+	const warm = "its memory was in use before, or it keeps memory in a pool. Start it anew to measure it."
+	n, _ := established.Value()
+	if bytes <= 0 {
+		total, _ := grown.Value()
+		return result.Figure{}, fmt.Sprintf("Memory per connection is not known: the server's memory changed by %.0f bytes while %.0f connections came, so %s", total, n, warm)
+	}
+	if bytes < leastPerConnection {
+		return result.Figure{}, fmt.Sprintf("Memory per connection is not known: the server grew by %.0f bytes for each of %.0f connections, less than any server needs, so %s", bytes, n, warm)
+	}
+	begun, _ := rec.begun.Sum("server", probe.RSS).Value()
+	if share := bytes * n / begun; share < leastShare {
+		return result.Figure{}, fmt.Sprintf("Memory per connection is not known: %.0f connections made the server grow by %.2f %% of what it had, which its other work may do, so %s", n, 100*share, warm)
+	}
+	first, known := firstConnections(rec)
+	if known && first < bytes/2 {
+		return result.Figure{}, fmt.Sprintf("Memory per connection is not known: each of the first %d connections made the server grow by %.0f bytes, and each of the %.0f after them by %.0f, so %s",
+			rec.warmed, max(first, 0), n, bytes, warm)
+	}
+	return each, ""
+}
+
+// firstConnections returns by how many bytes each connection of the warm-up made
+// the servers grow, at the most that was seen.
+func firstConnections(rec *record) (float64, bool) {
+	cold, known := rec.cold.Sum("server", probe.RSS).Value()
+	if !known || rec.warmed == 0 {
+		return 0, false
+	}
+	full, known := most(rec.warm.Sum("server", probe.RSS), rec.begun.Sum("server", probe.RSS)).Value()
+	return (full - cold) / float64(rec.warmed), known
+}
