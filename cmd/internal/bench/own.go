@@ -60,7 +60,9 @@ func (o *own) arrange(cfg *Config, system sysctl.System) *plan {
 		}
 	}
 	p.firstID, p.lastID = p.pairs[0].firstID, p.pairs[len(p.pairs)-1].lastID()
-	p.terms = terms{engine: cfg.Engine, here: true, counted: true, single: true, blocks: p.routed && natsrouter.Interest(cfg.Interest) == natsrouter.Block}
+	p.terms = terms{engine: cfg.Engine, here: true, counted: true, single: true,
+		blocks:     p.routed && natsrouter.Interest(cfg.Interest) == natsrouter.Block,
+		everywhere: p.routed && natsrouter.Interest(cfg.Interest) == natsrouter.All}
 	if server.Engine(cfg.Engine) == server.Epoll {
 		p.loops = loops(cfg, len(p.pairs))
 	}

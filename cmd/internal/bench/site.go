@@ -69,6 +69,8 @@ type terms struct {
 	// blocks: each message is at exactly one server, which says whether it had
 	// somebody for it.
 	blocks bool
+	// everywhere: each message is at every server, whoever it is for.
+	everywhere bool
 	// single: every message is for exactly one connection.
 	single bool
 	// posted: each message is a request by itself, which waits for an answer.
