@@ -42,6 +42,7 @@ type benchResult struct {
 
 func readResult(t *testing.T, folder string) (r benchResult) {
 	t.Helper()
+	checkAccount(t, folder)
 	text, err := os.ReadFile(filepath.Join(folder, "result.json"))
 	if err == nil {
 		err = json.Unmarshal(text, &r)

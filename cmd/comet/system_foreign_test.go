@@ -108,6 +108,7 @@ func TestSystemBenchNchan(t *testing.T) {
 		CPU       map[string]*float64
 		LimitedBy []any `json:"limited_by"`
 	}
+	checkAccount(t, folder)
 	text, err := os.ReadFile(filepath.Join(folder, "result.json"))
 	if err != nil {
 		t.Fatal(err)

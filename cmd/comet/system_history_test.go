@@ -34,6 +34,7 @@ func TestSystemHistory(t *testing.T) {
 		accepted := total - published - warmUps
 		published = total
 		var r truthFigures
+		checkAccount(t, folder)
 		text, err := os.ReadFile(filepath.Join(folder, "result.json"))
 		if err == nil {
 			err = json.Unmarshal(text, &r)

@@ -111,6 +111,7 @@ func benchTruth(t *testing.T, s *truthServer, code int, args ...string) (f truth
 	if got := bench.ProcessState.ExitCode(); got != code {
 		t.Fatalf("bench exits %d, want %d:\n%s", got, code, out)
 	}
+	checkAccount(t, folder)
 	text, err := os.ReadFile(filepath.Join(folder, "result.json"))
 	if err == nil {
 		err = json.Unmarshal(text, &f)

@@ -2,7 +2,9 @@ package bench
 
 import (
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 
 	"example.org/comet/cmd/internal/result"
 )
@@ -12,6 +14,7 @@ import (
 //
 //	asked = sent + refused + unknown + unanswered
 //	expected = delivered + missing
+//	expected = (sent - unaddressed) x the connections that each message is for
 //
 // and missing, of which dropped is a part, is never negative. What does not add
 // up is a fault, and the figure that it would make wrong is unknown.
@@ -28,7 +31,7 @@ type account struct {
 
 	uncertain float64 // unknown and unanswered: each may have arrived
 	unsure    bool    // delivered is the least that it may be
-	told      bool    // a part said how many were for nobody
+	each      float64 // connections that every message is for
 	complete  bool    // every connection that was asked for is there
 }
 
@@ -43,7 +46,7 @@ func newAccount(rec *record, p *plan) *account {
 	a.complete = t.Closed == 0 && t.Established() == p.connections
 	gone := slices.ContainsFunc(rec.parts, func(p part) bool { return p.Role == "server" && p.lost })
 	if rec.before != nil && rec.after != nil && !gone { // what a lost server counted went with it
-		a.servers(rec.before, rec.after)
+		a.servers(rec.before, rec.after, p.everywhere)
 	}
 	g := rec.generated
 	if g == nil {
@@ -58,10 +61,9 @@ func newAccount(rec *record, p *plan) *account {
 			g.Asked, sum, g.Sent, g.Refused, g.Unknown, g.Unanswered)
 	}
 	a.unaddressed = a.forNobody(rec, p)
-	a.expected = a.sent.Minus(a.unaddressed)
-	if t.all {
-		a.balance()
-	}
+	a.each = float64(max(p.each, 1))
+	a.expected = a.sent.Minus(a.unaddressed).Times(a.each)
+	a.balance(t)
 	return a
 }
 
@@ -69,18 +71,51 @@ func (a *account) fault(format string, args ...any) {
 	a.faults = append(a.faults, fmt.Sprintf(format, args...))
 }
 
-// servers takes what the servers counted between two moments.
-func (a *account) servers(before, after *traffic) {
-	a.routed = result.Of(after.routed).Minus(result.Of(before.routed))
+// servers takes what the servers counted between two moments. Everywhere says
+// that each message is at every server: what one did not receive may have been
+// for another.
+func (a *account) servers(before, after *traffic, everywhere bool) {
+	if doubts := append(slices.Clone(before.faults), after.faults...); len(doubts) > 0 {
+		slices.Sort(doubts)
+		a.faults = append(a.faults, slices.Compact(doubts)...)
+		return
+	}
+	if back := backwards(before, after); back != "" {
+		a.fault("what the servers count went backwards (%s): was one of them restarted?", back)
+		return
+	}
+	a.routed = result.Of(after.routed - before.routed)
 	a.dropped, a.droppedBy = result.Of(0), make(map[string]result.Figure)
-	var all float64
+	var all uint64
 	for reason, n := range after.dropped {
-		lost := float64(n) - float64(before.dropped[reason])
+		lost := n - before.dropped[reason]
 		if all += lost; lost != 0 {
 			a.droppedBy[reason] = result.Of(lost)
 		}
 	}
 	a.dropped = result.Of(all)
+	if strayed := after.strayed - before.strayed; everywhere && strayed > 0 {
+		a.fault("the router gave up %d messages to servers that did not read in time. With --interest all each is given to every server, so it is not known how many of them were for a connection of that server", strayed)
+		a.dropped, a.droppedBy[overrun] = result.Figure{}, result.Figure{}
+	}
+}
+
+// backwards returns which counters are lower after than before, "" for none.
+func backwards(before, after *traffic) string {
+	var list []string
+	check := func(name string, from, to uint64) {
+		if to < from {
+			list = append(list, fmt.Sprintf("%s from %d to %d", name, from, to))
+		}
+	}
+	check("routed", before.routed, after.routed)
+	check("unaddressed", before.unaddressed, after.unaddressed)
+	check("received", before.received, after.received)
+	check("dropped_slow_consumer", before.strayed, after.strayed)
+	for _, reason := range slices.Sorted(maps.Keys(before.dropped)) {
+		check("dropped_"+reason, before.dropped[reason], after.dropped[reason])
+	}
+	return strings.Join(list, ", ")
 }
 
 // forNobody returns how many of the sent messages were for ids with nobody there.
@@ -90,54 +125,70 @@ func (a *account) servers(before, after *traffic) {
 func (a *account) forNobody(rec *record, p *plan) result.Figure {
 	switch g := rec.generated; {
 	case !g.ReachUnknown:
-		a.told = true
 		return result.Of(g.Unaddressed)
-	case p.single && a.complete:
+	case p.each > 0 && a.complete:
 		return result.Of(0)
-	case p.blocks && len(rec.losses) == 0 && rec.before != nil && rec.after != nil:
-		a.told = true
+	case p.blocks && len(rec.losses) == 0 && a.routed != (result.Figure{}) && sawAll(rec):
 		return result.Of(rec.after.unaddressed).Minus(result.Of(rec.before.unaddressed))
 	}
 	return result.Figure{}
 }
 
+// sawAll reports whether every sent message came to a server. One that did not was
+// for a block that nobody is in any more, or was lost on the way.
+func sawAll(rec *record) bool {
+	return rec.after.strayed == rec.before.strayed && rec.after.received-rec.before.received >= rec.generated.Sent
+}
+
 // balance works out what is missing, and holds against each other what the parts
 // have counted.
-func (a *account) balance() {
+func (a *account) balance(t counts) {
 	expected, known := a.expected.Value()
 	if !known {
 		return
 	}
 	sent, _ := a.sent.Value()
 	delivered, _ := a.delivered.Value()
-	dropped, _ := a.dropped.Value()
 	if expected < 0 {
 		nobody, _ := a.unaddressed.Value()
 		a.fault("%.0f messages were for nobody, of %.0f that were sent", nobody, sent)
 		a.unaddressed, a.expected = result.Figure{}, result.Figure{}
 		return
 	}
-	// A node that is too far behind to take a message may count it as dropped and
-	// as for nobody too. Then it was for somebody.
-	if a.told && a.uncertain == 0 && !a.unsure && expected-delivered < dropped {
-		nobody, _ := a.unaddressed.Value()
-		both := min(nobody, delivered+dropped-expected)
-		expected += both
-		a.expected, a.unaddressed = result.Of(expected), result.Of(nobody-both)
-	}
-	if delivered > expected+a.uncertain {
+	most := expected + a.uncertain*a.each - delivered // that may be missing
+	if most < 0 {
 		a.fault("%.0f messages were delivered, more than the %.0f that were sent to somebody and the %.0f of which nobody knows: do others send stamped messages to these streams?",
 			delivered, expected, a.uncertain)
 		return
 	}
-	if a.uncertain > 0 || a.unsure {
-		return // each may be missing, never sent, or delivered after all
-	}
-	if expected-delivered < dropped {
-		a.fault("%.0f messages were dropped by the servers, more than the %.0f that did not arrive", dropped, expected-delivered)
+	a.cutShort(most, t.Closed)
+	if dropped, _ := a.dropped.Value(); dropped > most {
+		a.fault("%.0f messages were dropped by the servers, more than the %.0f that did not arrive", dropped, most)
 		return
 	}
-	a.missing = result.Of(expected - delivered)
+	// Each of the uncertain is missing or was never sent, and of a flood that was
+	// lost nobody knows what it got.
+	if a.uncertain == 0 && t.all && !a.unsure {
+		a.missing = result.Of(most)
+	}
+}
+
+// cutShort takes messages out of dropped that arrived all the same. The end of a
+// connection may cut one message, behind its stamp: the server counts it as
+// dropped, and it is delivered.
+func (a *account) cutShort(most float64, closed uint64) {
+	dropped, _ := a.dropped.Value()
+	excess := dropped - most
+	if excess <= 0 || excess > float64(closed) {
+		return
+	}
+	for _, reason := range []string{"closed", "slow"} {
+		n, _ := a.droppedBy[reason].Value()
+		if cut := min(n, excess); cut > 0 {
+			a.droppedBy[reason], excess, dropped = result.Of(n-cut), excess-cut, dropped-cut
+		}
+	}
+	a.dropped = result.Of(dropped)
 }
 
 // write puts the account into the result.

@@ -2,11 +2,14 @@ package bench
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 
 	"example.org/comet/cmd/internal/probe"
+	"example.org/comet/cmd/internal/result"
 	"example.org/comet/flood"
 )
 
@@ -17,7 +20,7 @@ func TestAccount(t *testing.T) {
 	}
 	router := func(rec *record, p *plan) {
 		rec.generated.ReachUnknown, rec.generated.Reached = true, 0
-		p.blocks = true
+		p.blocks, rec.after.received = true, 100
 	}
 	for _, c := range []struct {
 		name   string
@@ -83,7 +86,54 @@ func TestAccount(t *testing.T) {
 			leave(rec)
 			rec.after.unaddressed, rec.after.dropped[overrun] = 30, 25
 			counted(rec, deliver(70))
-		}, "95 70 25 5 25", ""},
+		}, "70 70 null 30 25", "25 messages were dropped by the servers, more than the 0"},
+		{"everybody left a block, and some came to no node", func(rec *record, p *plan) {
+			router(rec, p)
+			leave(rec)
+			rec.after.received, rec.after.unaddressed = 60, 2
+			counted(rec, deliver(58))
+		}, "null 58 null null 0", ""},
+		{"somebody left, and a node did not read in time", func(rec *record, p *plan) {
+			router(rec, p)
+			leave(rec)
+			rec.after.received, rec.after.strayed, rec.after.dropped[overrun] = 101, 5, 5
+			counted(rec, deliver(90))
+		}, "null 90 null null 5", ""},
+		{"all are at each node, and one did not read in time", func(rec *record, p *plan) {
+			router(rec, p)
+			p.blocks, p.everywhere = false, true
+			rec.after.strayed, rec.after.dropped[overrun] = 50, 50
+			counted(rec, deliver(80))
+		}, "100 80 20 0 null", "the router gave up 50 messages"},
+
+		{"a connection's end cut a message behind its stamp", func(rec *record, _ *plan) {
+			leave(rec)
+			rec.after.dropped["slow"] = 11
+			counted(rec, deliver(90))
+		}, "100 90 10 0 10", ""},
+		{"more are dropped and delivered than connections ended", func(rec *record, _ *plan) {
+			leave(rec)
+			rec.after.dropped["slow"] = 12
+			counted(rec, deliver(90))
+		}, "100 90 null 0 12", "12 messages were dropped"},
+		{"more dropped than was sent, and of some nobody knows", func(rec *record, _ *plan) {
+			rec.generated.Sent, rec.generated.Unknown = 90, 10
+			rec.after.dropped["slow"] = 20
+			counted(rec, deliver(85))
+		}, "90 85 null 0 20", "more than the 15"},
+		{"a flood was lost, and more for nobody than were sent", func(rec *record, _ *plan) {
+			rec.floods[0].lost, rec.generated.Unaddressed = true, 300
+		}, "null 100 null null 0", "300 messages were for nobody"},
+		{"a flood was lost, and more arrived than were sent", func(rec *record, _ *plan) {
+			rec.floods[0].lost = true
+			counted(rec, deliver(101))
+		}, "100 101 null 0 0", "101 messages were delivered"},
+		{"what servers count goes backwards", func(rec *record, _ *plan) {
+			rec.before.routed, rec.before.dropped["slow"] = 500, 3
+		}, "100 100 0 0 null", "went backwards (routed from 500 to 100, dropped_slow from 3 to 0)"},
+		{"what a server counts cannot be believed", func(rec *record, _ *plan) {
+			rec.after.faults = []string{"in /stats routed is 2e300"}
+		}, "100 100 0 0 null", "in /stats routed"},
 		{"somebody left, and the nodes do not know", func(rec *record, p *plan) {
 			router(rec, p)
 			leave(rec)
@@ -116,7 +166,7 @@ func TestAccount(t *testing.T) {
 		}, "null 100 null null null", ""},
 		{"a server that is not ours, a message is for several", func(rec *record, p *plan) {
 			foreignSite(rec, p)
-			p.single = false
+			p.each = 0
 			counted(rec, deliver(200))
 		}, "null 200 null null null", ""},
 	} {
@@ -154,11 +204,13 @@ func TestTheAccountAddsUp(t *testing.T) {
 		if random.IntN(2) == 0 {
 			g.Unknown, g.Unanswered = number(), number()
 		}
-		g.Asked, g.ReachUnknown, p.blocks, p.single = number(), random.IntN(2) == 0, random.IntN(2) == 0, random.IntN(2) == 0
+		g.Asked, g.ReachUnknown, p.blocks, p.each = number(), random.IntN(2) == 0, random.IntN(2) == 0, random.IntN(4)
 		if random.IntN(2) == 0 {
 			g.Asked = g.Sent + g.Refused + g.Unknown + g.Unanswered
 		}
+		rec.after.received, rec.after.strayed, p.everywhere = number(), random.Uint64N(2), random.IntN(2) == 0
 		rec.before.unaddressed, rec.after.unaddressed, rec.after.dropped[overrun], rec.before.dropped["slow"] = number(), number(), number(), number()
+		rec.after.dropped["slow"] = rec.before.dropped["slow"] + random.Uint64N(2)
 		counted(rec, func(r *flood.Result) { r.Delivered, r.Closed = number(), random.Uint64N(2) })
 		a := newAccount(rec, p)
 		if problem := addsUp(a); problem != "" {
@@ -172,6 +224,11 @@ func TestTheAccountAddsUp(t *testing.T) {
 
 // addsUp returns what is wrong with the figures of an account.
 func addsUp(a *account) string {
+	for name, f := range map[string]result.Figure{"expected": a.expected, "unaddressed": a.unaddressed, "dropped": a.dropped, "routed": a.routed} {
+		if n, known := f.Value(); known && n < 0 {
+			return name + " is negative"
+		}
+	}
 	missing, known := a.missing.Value()
 	if !known {
 		return ""
@@ -188,7 +245,7 @@ func addsUp(a *account) string {
 		return "more is dropped than missing"
 	case expected != delivered+missing:
 		return "expected is not delivered and missing"
-	case sent != expected+nobody:
+	case math.Abs((sent-nobody)*a.each-expected) > 1e-6*expected:
 		return "sent is not expected and unaddressed"
 	case a.uncertain > 0:
 		return "missing is stated, and of some messages nobody knows"
@@ -212,5 +269,26 @@ func TestAccountInTheResult(t *testing.T) {
 	rec, p = made(foreignSite)
 	if m := figures(rec, p).Messages; show(m.Unaddressed) != "null" || show(m.Routed) != "null" || show(m.Dropped) != "null" || show(m.Missing) != "0" {
 		t.Errorf("%+v", m)
+	}
+}
+
+// TestASilentFloodIsNotQuiet: of a flood that was stopped it is not known what
+// arrives, and the end of the run does not come meanwhile.
+func TestASilentFloodIsNotQuiet(t *testing.T) {
+	r, _ := onStage(t, &stage{})
+	f := &floodPart{Process: startPart(t, r, "flood", "is silent")}
+	r.floods = []*floodPart{f}
+	if r.silent() {
+		t.Error("a flood that has not reported yet is silent")
+	}
+	for age, want := range map[time.Duration]bool{time.Second: false, time.Minute: true} {
+		f.live.Store(&flood.Sample{Time: time.Now().Add(-age)})
+		if got := r.silent(); got != want {
+			t.Errorf("last heard of %v ago: silent %v", age, got)
+		}
+	}
+	f.ended.Store(new(flood.Result))
+	if r.silent() {
+		t.Error("a flood that has given its last account is silent")
 	}
 }

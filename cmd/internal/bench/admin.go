@@ -1,12 +1,14 @@
 package bench
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -86,6 +88,10 @@ type traffic struct {
 	connections                       int64
 	routed, unaddressed, acceptPauses uint64
 	dropped                           map[string]uint64 // by reason
+	// received are those that came from the router, strayed those that were lost
+	// on their way from there and are in dropped too.
+	received, strayed uint64
+	faults            []string // why the counts cannot be believed
 }
 
 func (a admin) traffic(ctx context.Context) (*traffic, error) {
@@ -111,17 +117,57 @@ func readTraffic(text []byte) (*traffic, error) {
 	}
 	for key, value := range all {
 		reason, is := strings.CutPrefix(key, "dropped_")
-		var n uint64
-		if is && json.Unmarshal(value, &n) == nil {
-			t.dropped[reason] += n
+		if !is || bytes.IndexAny(value, "-0123456789") != 0 {
+			continue
 		}
+		var n uint64
+		if err := json.Unmarshal(value, &n); err != nil {
+			t.doubt("%s is %.40s", key, value)
+			continue
+		}
+		t.dropped[reason] += n
 	}
+	t.require(all, "routed")
 	if s.Router != nil {
 		// Of messages that come through a router it alone says these.
-		t.unaddressed = s.Router.Unaddressed
-		t.dropped[overrun] += s.Router.DroppedSlowConsumer
+		t.unaddressed, t.received, t.strayed = s.Router.Unaddressed, s.Router.Received, s.Router.DroppedSlowConsumer
+		all = nil
+		_ = json.Unmarshal(text, &struct{ Router *map[string]json.RawMessage }{&all})
+		t.require(all, "received", "dropped_slow_consumer")
 	}
+	t.require(all, "unaddressed")
+	for name, n := range map[string]uint64{"routed": t.routed, "unaddressed": t.unaddressed, "received": t.received, "dropped_slow_consumer": t.strayed} {
+		t.bound(name, n)
+	}
+	for reason, n := range t.dropped {
+		t.bound("dropped_"+reason, n)
+	}
+	if len(t.faults) == 0 { // no sum of such counts overflows
+		t.dropped[overrun] += t.strayed
+	}
+	slices.Sort(t.faults)
 	return t, nil
+}
+
+// doubt notes why the counts cannot be believed.
+func (t *traffic) doubt(format string, args ...any) {
+	t.faults = append(t.faults, fmt.Sprintf("what a server counts cannot be believed: in /stats "+format, args...))
+}
+
+// require notes the keys that are not there: 0 would be a guess.
+func (t *traffic) require(all map[string]json.RawMessage, keys ...string) {
+	for _, key := range keys {
+		if _, is := all[key]; !is {
+			t.doubt("there is no %q: is it another version of comet?", key)
+		}
+	}
+}
+
+// bound notes a count above what a server can reach in years.
+func (t *traffic) bound(name string, n uint64) {
+	if n > 1<<53 {
+		t.doubt("%s is %d", name, n)
+	}
 }
 
 // overrun is the reason of a message from the router that a node was too far
@@ -134,6 +180,9 @@ func (t *traffic) add(other *traffic) {
 	t.routed += other.routed
 	t.unaddressed += other.unaddressed
 	t.acceptPauses += other.acceptPauses
+	t.received += other.received
+	t.strayed += other.strayed
+	t.faults = append(t.faults, other.faults...)
 	for reason, n := range other.dropped {
 		t.dropped[reason] += n
 	}

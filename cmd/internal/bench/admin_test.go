@@ -24,8 +24,8 @@ func TestReadTraffic(t *testing.T) {
 		t.Errorf("dropped %v, want %v", got.dropped, want)
 	}
 	// With a router, whom a message is for is what it says.
-	node, err := readTraffic([]byte(`{"routed":1,"unaddressed":99,"dropped_overrun":6,"router":{"unaddressed":8,"dropped_slow_consumer":3}}`))
-	if err != nil || node.unaddressed != 8 || node.dropped[overrun] != 9 {
+	node, err := readTraffic([]byte(`{"routed":1,"unaddressed":99,"dropped_overrun":6,"router":{"received":20,"unaddressed":8,"dropped_slow_consumer":3}}`))
+	if err != nil || len(node.faults) > 0 || node.received != 20 || node.strayed != 3 || node.unaddressed != 8 || node.dropped[overrun] != 9 {
 		t.Errorf("%+v, %v", node, err)
 	}
 	node.add(got)
@@ -34,6 +34,33 @@ func TestReadTraffic(t *testing.T) {
 	}
 	if _, err := readTraffic([]byte(`{"routed":"many"}`)); err == nil || !strings.Contains(err.Error(), "cannot be read") {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestTrafficOfALiar: a count that cannot be, and one that is not there, are
+// named. None of them is taken for 0.
+func TestTrafficOfALiar(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"unaddressed":1}`: `there is no "routed"`,
+		`{"routed":1}`:      `there is no "unaddressed"`,
+		`{}`:                `there is no "routed"`,
+		`{"routed":1,"unaddressed":1,"router":{}}`:                                                          `there is no "received"`,
+		`{"routed":18446744073709551615,"unaddressed":1}`:                                                   "routed is 18446744073709551615",
+		`{"routed":1,"unaddressed":1,"dropped_x":-5}`:                                                       "dropped_x is -5",
+		`{"routed":1,"unaddressed":1,"dropped_x":1.5}`:                                                      "dropped_x is 1.5",
+		`{"routed":1,"unaddressed":1,"dropped_x":1e300}`:                                                    "dropped_x is 1e300",
+		`{"routed":1,"unaddressed":18446744073709551615}`:                                                   "unaddressed is 18446744073709551615",
+		`{"routed":1,"router":{"received":1,"unaddressed":1,"dropped_slow_consumer":18446744073709551615}}`: "dropped_slow_consumer is",
+	} {
+		got, err := readTraffic([]byte(text))
+		if err != nil || !strings.Contains(strings.Join(got.faults, "; "), want) {
+			t.Errorf("%s: %+v, %v; want %q", text, got, err, want)
+		}
+	}
+	for _, text := range []string{`{"routed":-1}`, `{"routed":NaN}`, `{"routed":1.5}`, `{"router":7}`, `[]`, `{"routed":1e40}`, ``} {
+		if got, err := readTraffic([]byte(text)); err == nil {
+			t.Errorf("%s is read as %+v", text, got)
+		}
 	}
 }
 

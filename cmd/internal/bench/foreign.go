@@ -82,7 +82,7 @@ func (f *foreign) arrange(cfg *Config, system sysctl.System) *plan {
 		one.firstID += f.first() - 1
 	}
 	p.firstID, p.lastID = f.messageIDs(cfg.Connections)
-	p.terms = terms{target: f.label(), here: f.here(), posted: true, single: f.single(cfg.Connections)}
+	p.terms = terms{target: f.label(), here: f.here(), posted: true, each: f.each(cfg.Connections, p.pairs)}
 	p.need = sysctl.Need{
 		Connections: cfg.Connections, Role: sysctl.Client, Processes: len(p.pairs), Destinations: len(f.addrs), BytesPerConnection: processBytes,
 		SourceAddresses: 1, // unless they are planned, the kernel chooses

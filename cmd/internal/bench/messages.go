@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -149,7 +150,8 @@ func (r *run) readAccounts(ctx context.Context, limit time.Duration) error {
 	return errors.Join(errs...)
 }
 
-// awaitLast returns two seconds after the last arrival.
+// awaitLast returns two seconds after the last arrival. While a flood reports
+// nothing, it is not known whether something arrives.
 func (r *run) awaitLast(ctx context.Context) error {
 	const quiet, longest = 2 * time.Second, 30 * time.Second
 	begun, since := time.Now(), time.Now()
@@ -163,11 +165,20 @@ func (r *run) awaitLast(ctx context.Context) error {
 		if err := fleet.Wait(ctx, 50*time.Millisecond); err != nil {
 			return err
 		}
-		if now := r.totals().Stamped; now != seen {
+		if now := r.totals().Stamped; now != seen || r.silent() {
 			seen, since = now, time.Now()
 		}
 	}
 	return nil
+}
+
+// silent reports whether a flood has not reported for longer than it should, as
+// one that is stopped or has no processor.
+func (r *run) silent() bool {
+	const overdue = 1500 * time.Millisecond // they report once per second or more often
+	return slices.ContainsFunc(r.accounts(), func(f floodAccount) bool {
+		return !f.lost && f.ended == nil && !f.live.Time.IsZero() && time.Since(f.live.Time) > overdue
+	})
 }
 
 // salvage takes the accounts of messages that were cut short by err: hour 23 of a

@@ -60,7 +60,11 @@ func (o *own) arrange(cfg *Config, system sysctl.System) *plan {
 		}
 	}
 	p.firstID, p.lastID = p.pairs[0].firstID, p.pairs[len(p.pairs)-1].lastID()
-	p.terms = terms{engine: cfg.Engine, fresh: true, here: true, counted: true, single: true, blocks: p.routed && natsrouter.Interest(cfg.Interest) == natsrouter.Block}
+	p.terms = terms{
+		engine: cfg.Engine, fresh: true, here: true, counted: true, each: 1,
+		blocks:     p.routed && natsrouter.Interest(cfg.Interest) == natsrouter.Block,
+		everywhere: p.routed && natsrouter.Interest(cfg.Interest) == natsrouter.All,
+	}
 	if server.Engine(cfg.Engine) == server.Epoll {
 		p.loops = loops(cfg, len(p.pairs))
 	}

@@ -65,7 +65,7 @@ func onStage(t *testing.T, s *stage) (*run, *bytes.Buffer) {
 // part starts a part that plays a role, and is killed at the end.
 func startPart(t *testing.T, r *run, name, role string) *fleet.Process {
 	t.Helper()
-	t.Setenv("COMET_TEST_CHILD", role)
+	t.Setenv("TEST_CHILD_OF_COMET", role)
 	p, err := r.start(t.Context(), fleet.Spec{Name: name})
 	if err != nil {
 		t.Fatal(err)

@@ -71,8 +71,11 @@ type terms struct {
 	// blocks: each message is at exactly one server, which says whether it had
 	// somebody for it.
 	blocks bool
-	// single: every message is for exactly one connection.
-	single bool
+	// everywhere: each message is at every server, whoever it is for.
+	everywhere bool
+	// each is for how many connections every message is, once all are there; 0 if
+	// that is not the same for all.
+	each int
 	// posted: each message is a request by itself, which waits for an answer.
 	posted bool
 	// loops is how many event loops each server has, 0 if nothing is known.

@@ -112,9 +112,18 @@ func (t *Target) messageIDs(connections int) (first, last int64) {
 	return cmp.Or(t.FirstMessageID, first), cmp.Or(t.LastMessageID, last)
 }
 
-// single reports whether each message is for exactly one connection.
-func (t *Target) single(connections int) bool {
+// each returns for how many connections every message is, 0 if that is not the
+// same for all. In each of the pairs connections take the ids in turn.
+func (t *Target) each(connections int, pairs []pair) int {
+	ids := t.ids(connections)
 	first, last := t.messageIDs(connections)
-	return len(t.URLs) == 0 && strings.Contains(t.URL, "{id}") && t.ids(connections) == int64(connections) &&
-		first >= t.first() && last < t.first()+int64(connections)
+	if len(t.URLs) > 0 || !strings.Contains(t.URL, "{id}") || first < t.first() || last >= t.first()+ids {
+		return 0
+	}
+	for _, one := range pairs {
+		if one.ids > 0 && int64(one.connections)%one.ids != 0 {
+			return 0
+		}
+	}
+	return int(int64(connections) / ids)
 }

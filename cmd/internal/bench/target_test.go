@@ -52,7 +52,7 @@ func TestPlanTarget(t *testing.T) {
 	if len(p.pairs) != 3 || p.pairs[0].firstID != 1001 || p.pairs[2].lastID() != 1250 {
 		t.Errorf("%+v; want ids 1001 to 1250 among 3 floods", p.pairs)
 	}
-	if p.pairs[0].sources != nil || p.need.SourceAddresses != 1 || p.need.Role != sysctl.Client || p.here || p.counted || !p.posted || !p.single {
+	if p.pairs[0].sources != nil || p.need.SourceAddresses != 1 || p.need.Role != sysctl.Client || p.here || p.counted || !p.posted || p.each != 1 {
 		t.Errorf("%+v; want the kernel to choose where to connect from, on a machine without the server", p)
 	}
 
@@ -89,23 +89,24 @@ func TestMessageIDs(t *testing.T) {
 		name        string
 		target      Target
 		first, last int64
-		single      bool
+		each        int
 	}{
-		{"those of the connections", Target{URL: "http://h/{id}"}, 1, 100, true},
-		{"as many as there are connections", Target{URL: "http://h/{id}", FirstID: 11, LastID: 9999}, 11, 110, true},
-		{"of several connections each", Target{URL: "http://h/{id}", FirstID: 11, LastID: 20}, 11, 20, false},
-		{"from one of them on", Target{URL: "http://h/{id}", FirstMessageID: 5}, 5, 100, true},
-		{"some of them", Target{URL: "http://h/{id}", FirstMessageID: 5, LastMessageID: 6}, 5, 6, true},
-		{"some of nobody", Target{URL: "http://h/{id}", FirstMessageID: 1, LastMessageID: 101}, 1, 101, false},
-		{"without an id", Target{URL: "http://h/all"}, 1, 100, false},
-		{"of URLs that nobody knows the ids of", Target{URLs: []string{"http://h/{id}"}}, 1, 100, false},
+		{"those of the connections", Target{URL: "http://h/{id}"}, 1, 100, 1},
+		{"as many as there are connections", Target{URL: "http://h/{id}", FirstID: 11, LastID: 9999}, 11, 110, 1},
+		{"of several connections each", Target{URL: "http://h/{id}", FirstID: 11, LastID: 20}, 11, 20, 10},
+		{"from one of them on", Target{URL: "http://h/{id}", FirstMessageID: 5}, 5, 100, 1},
+		{"some of them", Target{URL: "http://h/{id}", FirstMessageID: 5, LastMessageID: 6}, 5, 6, 1},
+		{"some of nobody", Target{URL: "http://h/{id}", FirstMessageID: 1, LastMessageID: 101}, 1, 101, 0},
+		{"without an id", Target{URL: "http://h/all"}, 1, 100, 0},
+		{"of URLs that nobody knows the ids of", Target{URLs: []string{"http://h/{id}"}}, 1, 100, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if first, last := c.target.messageIDs(100); first != c.first || last != c.last {
 				t.Errorf("ids %d to %d, want %d to %d", first, last, c.first, c.last)
 			}
-			if got := c.target.single(100); got != c.single {
-				t.Errorf("each message is for one connection: %v, want %v", got, c.single)
+			p := (&foreign{Target: &c.target}).arrange(&Config{Connections: 100}, sysctl.UnknownSystem())
+			if p.each != c.each {
+				t.Errorf("each message is for %d connections, want %d", p.each, c.each)
 			}
 		})
 	}
