@@ -3,7 +3,9 @@ package flood
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"example.org/comet/server/wire"
@@ -149,35 +151,32 @@ func resetAdvice(c failureCase, e *example) string {
 }
 
 func (f *Failures) statusAdvice(c failureCase, e *example) string {
-	answered := fmt.Sprintf("the server answered with status %d", c.status)
+	status := fmt.Sprint(c.status)
 	advice := "see its log, and whether the URL is right"
 	if resp, body := wire.ReadStart(e.start); resp != nil {
-		answered = "the server answered with status " + wire.Said(resp, body)
+		status = wire.Said(resp, body)
 		if known := wire.Advise(resp, body, false, wire.Streaming); known != "" {
 			advice = known
 		}
 	}
-	if others := f.otherStatuses(c.status); others != "" {
-		answered += " (others: " + others + ")"
+	if len(f.Statuses) > 1 {
+		status = f.statusList() + ", mostly " + status
 	}
-	return answered + " and no stream: " + advice
+	return "the server answered with status " + status + " and no stream: " + advice
 }
 
-// otherStatuses lists the codes besides the commonest.
-func (f *Failures) otherStatuses(commonest int) string {
-	var codes []int
-	for code := range f.Statuses {
-		if code != commonest {
-			codes = append(codes, code)
+// statusList lists the codes that came.
+func (f *Failures) statusList() string {
+	const shown = 8
+	var list []string
+	for i, code := range slices.Sorted(maps.Keys(f.Statuses)) {
+		if i == shown {
+			list = append(list, "…")
+			break
 		}
+		list = append(list, strconv.Itoa(code))
 	}
-	slices.Sort(codes)
-	const shown = 5
-	text := strings.Trim(strings.ReplaceAll(fmt.Sprint(codes[:min(len(codes), shown)]), " ", ", "), "[]")
-	if len(codes) > shown {
-		text += ", …"
-	}
-	return text
+	return strings.Join(list, ", ")
 }
 
 func malformedAdvice(c failureCase, e *example) string {

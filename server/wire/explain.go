@@ -141,7 +141,7 @@ func adviseClient(resp *http.Response, purpose Purpose) string {
 			}
 		}
 		return wants + "give what it asks for as a header, such as " + purpose.words("`Authorization: …`", "-H 'Authorization: …'")
-	case http.StatusNotFound, http.StatusGone:
+	case http.StatusNotFound:
 		return "see that the path is " + purpose.words("the one that it takes messages at", "that of a stream")
 	case http.StatusMethodNotAllowed:
 		if allow := header(resp, "Allow"); allow != "" {
