@@ -209,10 +209,7 @@ func (c *stdConn) over(err error) {
 	}
 	switch {
 	case c.established.IsZero():
-		if kind == Timeout {
-			obs.fail.Silent++
-		}
-		obs.failed(kind, err)
+		obs.unanswered(&c.reading, kind, err)
 	case err == nil:
 		obs.ended(&c.reading, c.established)
 	default:

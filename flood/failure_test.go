@@ -62,41 +62,59 @@ func TestFailureNames(t *testing.T) {
 }
 
 func TestExplain(t *testing.T) {
+	head := func(text string) []byte { return []byte("HTTP/1.1 " + text + "\r\n\r\n") }
 	for _, c := range []struct {
-		kind Failure
-		want string
+		which failureCase
+		start []byte
+		want  string
 	}{
-		{Refused, `3 connections failed, most of them (2) with "refused": nothing listens at that address: is the server running`},
-		{Timeout, "lower --connect-rate or --in-flight"},
-		{Reset, "cut the connection: see its log"},
-		{NoFreePort, "add source addresses (--source-ip"},
-		{TooManyFiles, "raise the limit (ulimit -n)"},
-		{Unreachable, "ip route get"},
-		{Status, "the server answered with status 404, 503 and no stream"},
-		{Malformed, "is this a TLS or HTTP/2 port?"},
-		{Other, "the first was: the moon"},
+		{failureCase{kind: Refused}, nil, `3 connections failed, most of them (2) with "refused": nothing listens at that address: is the server running`},
+		{failureCase{kind: Timeout}, nil, "lower --connect-rate or --in-flight"},
+		{failureCase{kind: Timeout, phase: asked}, nil, "took the connection and the request"},
+		{failureCase{kind: Timeout, phase: inHead}, []byte("HTTP/1.1 200 OK\r\nX"), `the head did not end in time (it begins "HTTP/1.1 200 OK")`},
+		{failureCase{kind: Reset}, nil, "cut the connection before the request was sent"},
+		{failureCase{kind: Reset, phase: asked, closed: true}, nil, "closed the connection without an answer"},
+		{failureCase{kind: Reset, phase: asked}, nil, "reset the connection without an answer"},
+		{failureCase{kind: Reset, phase: inHead, closed: true}, []byte("HTTP/1.1 2"), `in the middle of the head of its answer (it begins "HTTP/1.1 2")`},
+		{failureCase{kind: Reset, phase: streamed}, nil, "established streams were cut off"},
+		{failureCase{kind: NoFreePort}, nil, "add source addresses (--source-ip"},
+		{failureCase{kind: TooManyFiles}, nil, "raise the limit (ulimit -n)"},
+		{failureCase{kind: Unreachable}, nil, "ip route get"},
+		{failureCase{kind: Status, phase: asked, status: 404}, head("404 Not Found"), "the server answered with status 404, 503, mostly 404 Not Found and no stream: see that the path"},
+		{failureCase{kind: Status, phase: asked, status: 101}, head("101 Switching Protocols"), "the URL of a WebSocket"},
+		{failureCase{kind: Malformed, phase: asked}, []byte("SSH-2.0-x\r\n"), `"SSH-2.0-x", which is not HTTP/1.1 but SSH`},
+		{failureCase{kind: Malformed, phase: streamed}, []byte("zz\x1b\r\n"), `where the size of a chunk was due came "zz\x1b"`},
+		{failureCase{kind: Other}, nil, `the first was: the \x1bmoon`},
 	} {
-		f := Failures{Statuses: map[int]uint64{503: 1, 404: 1}, example: errors.New("the moon")}
-		f.Count[c.kind] = 2
-		f.Count[(c.kind+1)%failureCount] = 1
+		f := Failures{Statuses: map[int]uint64{503: 1, c.which.status: 1}}
+		for range 2 {
+			f.add(c.which, errors.New("the \x1bmoon"), c.start)
+		}
+		f.add(failureCase{kind: (c.which.kind + 1) % failureCount}, nil, nil)
 		if got := f.Explain(); !strings.Contains(got, c.want) {
-			t.Errorf("%v: %q, want %q in it", c.kind, got, c.want)
+			t.Errorf("%v: %q, want %q in it", c.which, got, c.want)
 		}
-		if f.Total() != 3 || len(f.ByName()) != 2 || f.ByName()[c.kind.String()] != 2 {
-			t.Errorf("%v: %d in all, %v", c.kind, f.Total(), f.ByName())
+		if f.Total() != 3 || len(f.ByName()) != 2 || f.ByName()[c.which.kind.String()] != 2 {
+			t.Errorf("%v: %d in all, %v", c.which, f.Total(), f.ByName())
 		}
-	}
-	f := Failures{Silent: 2}
-	f.Count[Timeout] = 3
-	if got := f.Explain(); !strings.Contains(got, "took the connection and the request") {
-		t.Errorf("accepted and silent: %q", got)
-	}
-	f = Failures{Statuses: map[int]uint64{101: 3}}
-	f.Count[Status] = 3
-	if got := f.Explain(); !strings.Contains(got, "the URL of a WebSocket") {
-		t.Errorf("101: %q", got)
 	}
 	if got := new(Failures).Explain(); got != "" {
 		t.Errorf("nothing failed: %q", got)
+	}
+}
+
+// TestExamplesAreBounded whatever peers answer.
+func TestExamplesAreBounded(t *testing.T) {
+	var f Failures
+	for status := range 900 {
+		f.add(failureCase{kind: Status, status: status}, nil, make([]byte, 64<<10))
+	}
+	if len(f.cases) > maxExamples || f.Count[Status] != 900 {
+		t.Errorf("%d examples of %d failures", len(f.cases), f.Count[Status])
+	}
+	for _, e := range f.cases {
+		if cap(e.start) > 2*maxStart {
+			t.Fatalf("an example keeps %d bytes", cap(e.start))
+		}
 	}
 }

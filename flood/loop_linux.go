@@ -109,9 +109,6 @@ func (l *loop) turn() error {
 	}
 	for token := range l.deadlines.Expired(l.now, l.waits) {
 		slot, c, _ := l.conns.Lookup(token)
-		if c.state == asking {
-			l.obs.fail.Silent++
-		}
 		l.drop(slot, c, Timeout, nil)
 	}
 	if l.now.Sub(l.obs.lastSample) >= l.flood.cfg.SampleInterval {
@@ -348,7 +345,11 @@ func (l *loop) again(slot uint32, c *conn, err error) {
 // drop gives a connection up that was not established.
 func (l *loop) drop(slot uint32, c *conn, kind Failure, err error) {
 	l.obs.counts.InFlight--
-	l.obs.failed(kind, err)
+	if c.state == asking {
+		l.obs.unanswered(&c.reading, kind, err)
+	} else {
+		l.obs.failed(kind, err)
+	}
 	l.free(slot, c)
 }
 

@@ -91,6 +91,7 @@ func (o *observer) feed(r *reading, b []byte, now time.Time) (part wire.Part, re
 			b, row.head = row.head, row.head[:0]
 		}
 	}
+	o.fed = b
 	for {
 		part, payload, n := r.parser.Next(b)
 		b = b[n:]
@@ -106,6 +107,9 @@ func (o *observer) feed(r *reading, b []byte, now time.Time) (part wire.Part, re
 		case wire.End:
 			o.bodyEnded(r, now)
 			return part, nil
+		case wire.Malformed:
+			o.fed = b
+			return part, b
 		default:
 			return part, b
 		}

@@ -1,7 +1,9 @@
 package flood
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"sync"
 	"time"
@@ -167,6 +169,7 @@ type observer struct {
 	odd    oddities
 
 	spares spares
+	fed    []byte                  // what feed was given last, from the part that it returned
 	seam   [2 * wire.MaxStamp]byte // where two pieces of a body meet
 	held   budget                  // what the account of a connection may hold
 
@@ -201,14 +204,28 @@ func newObserver(cfg *Config) *observer {
 
 func (o *observer) failed(kind Failure, err error) {
 	o.counts.Failed++
-	o.count(kind, err)
+	o.fail.add(failureCase{kind: kind}, err, nil)
 }
 
-func (o *observer) count(kind Failure, err error) {
-	o.fail.Count[kind]++
-	if kind == Other && o.fail.example == nil {
-		o.fail.example = err
+// unanswered counts a connection whose request was sent and that did not become a
+// stream.
+func (o *observer) unanswered(r *reading, kind Failure, err error) {
+	o.counts.Failed++
+	c := failureCase{kind: kind, phase: asked, closed: errors.Is(err, io.EOF)}
+	start := o.fed
+	switch {
+	case kind == Status:
+		c.status = r.parser.Status()
+	case kind == Malformed:
+	case r.parser.Started():
+		c.phase, start = inHead, nil
+		if r.spare != 0 {
+			start = o.spares.rows[r.spare].head
+		}
+	default:
+		start = nil
 	}
+	o.fail.add(c, err, start)
 }
 
 // established takes a stream in whose head has come.
@@ -231,7 +248,11 @@ func (o *observer) ended(r *reading, since time.Time) {
 func (o *observer) cutOff(kind Failure, err error) {
 	o.counts.Connected--
 	o.counts.Closed++
-	o.count(kind, err)
+	start := o.fed
+	if kind != Malformed {
+		start = nil
+	}
+	o.fail.add(failureCase{kind: kind, phase: streamed, closed: errors.Is(err, io.EOF)}, err, start)
 }
 
 // latencyInterval is about the shortest time between samples with a latency:

@@ -8,6 +8,8 @@ import (
 	"net"
 	"os"
 	"syscall"
+
+	"example.org/comet/server/wire"
 )
 
 // dial connects to any of the server's addresses, within the time that an answer
@@ -72,7 +74,7 @@ func adviseDial(err error) string {
 // wrong with a certificate or a protocol will be so later.
 func (s *PublishSender) insecure(err error) error {
 	shown := s.template.shown
-	if why := explainTLS(err); why != "" {
+	if why := wire.ExplainTLS(err); why != "" {
 		return fmt.Errorf("msggen: cannot publish to %s: %w; %s", shown, err, why)
 	}
 	advice := "it accepted the connection: see that it speaks TLS there"
@@ -80,22 +82,6 @@ func (s *PublishSender) insecure(err error) error {
 		advice = fmt.Sprintf("it accepted the connection, but did not take part in the TLS handshake within %v", s.config.AnswerTimeout)
 	}
 	return &awayError{fmt.Errorf("msggen: cannot publish to %s: %w; %s", shown, err, advice)}
-}
-
-// explainTLS explains a handshake that fails every time, or returns "".
-func explainTLS(err error) string {
-	_, plain := errors.AsType[tls.RecordHeaderError](err)
-	_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
-	_, alert := errors.AsType[tls.AlertError](err)
-	switch {
-	case plain:
-		return "it does not speak TLS there: write http:// instead of https://, or name its TLS port"
-	case untrusted:
-		return "give the certificate of the authority that signed the server's, or a name that the certificate is for"
-	case alert:
-		return "the server refused the handshake: see which TLS versions it takes and whether it wants a client's certificate"
-	}
-	return ""
 }
 
 // awayError is an error that is an ErrAway too, without saying so again.

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"example.org/comet/server/wire"
 )
 
 // lostError is a server that went in the middle of a request.
@@ -45,7 +47,7 @@ func unreachable(req *http.Request, err error) error {
 		err = wrapped.Err // without the method and the URL again
 	}
 	shown := req.URL.Redacted()
-	why := explainTLS(err)
+	why := wire.ExplainTLS(err)
 	switch {
 	case errors.Is(err, http.ErrSchemeMismatch):
 		why = "it does not speak TLS there: write http:// instead of https://"
@@ -69,19 +71,19 @@ func refused(req *http.Request, resp *http.Response, text []byte) error {
 	if json.Unmarshal(text, &reply) == nil && reply.Error != "" {
 		text = []byte(reply.Error)
 	}
-	err := fmt.Errorf("msggen: POST %s was answered %s", req.URL.Redacted(), said(resp, text))
+	err := fmt.Errorf("msggen: POST %s was answered %s", req.URL.Redacted(), wire.Said(resp, text))
 	switch code := resp.StatusCode; {
 	case code == http.StatusUnauthorized, code == http.StatusForbidden:
 		return fmt.Errorf("%w: give the server's admin token, in COMET_ADMIN_TOKEN", err)
 	case code == http.StatusNotFound, code == http.StatusMethodNotAllowed, code == http.StatusNotImplemented:
 		return fmt.Errorf("%w: that is not the admin listener of a comet server, which is on port 8001 unless told otherwise", err)
 	case code < 500 && code != http.StatusRequestTimeout && code != http.StatusTooManyRequests:
-		if advice := advise(resp, text, req.URL.Scheme == "https"); advice != "" {
+		if advice := wire.Advise(resp, text, req.URL.Scheme == "https", wire.Publishing); advice != "" {
 			return fmt.Errorf("%w: %s", err, advice)
 		}
 		return err
 	}
-	if after := retryAfter(resp); after != "" {
+	if after := wire.RetryAfter(resp); after != "" {
 		return &awayError{fmt.Errorf("%w%s", err, after)}
 	}
 	return &awayError{err}

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"net/http"
 	"time"
+
+	"example.org/comet/server/wire"
 )
 
 // refusal is why messages were refused, and how many for that reason: the first
@@ -175,8 +177,8 @@ func (s *PublishSender) answered(p pending, resp *http.Response, text []byte) {
 
 // explain says what an answer means that is no 2xx.
 func (s *PublishSender) explain(id int64, resp *http.Response, text []byte) error {
-	what := s.template.line(id) + " was answered " + said(resp, text)
-	if advice := advise(resp, text, s.template.tls); advice != "" {
+	what := s.template.line(id) + " was answered " + wire.Said(resp, text)
+	if advice := wire.Advise(resp, text, s.template.tls, wire.Publishing); advice != "" {
 		what += ": " + advice
 	}
 	return errors.New("msggen: " + what)

@@ -70,6 +70,10 @@ const (
 // Status returns the code of the answer's head, 0 before it.
 func (p *ResponseParser) Status() int { return int(p.status) }
 
+// Started reports whether a part of a head has come, or an interim answer, and not
+// all of the head.
+func (p *ResponseParser) Started() bool { return p.state == inHead && (p.left > 0 || p.seen > 0) }
+
 // Complete reports whether the answer may end where it stands now: whether an
 // end of the connection here cuts nothing off.
 func (p *ResponseParser) Complete() bool { return p.state == ended || p.state == inRaw }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"syscall"
+
+	"example.org/comet/server/wire"
 )
 
 // Exit codes, which scripts rely on. A signal adds 128 + its number.
@@ -102,11 +104,13 @@ func exitCode(err error) int {
 	return exitFailed
 }
 
-// report prints err, unless everything was said or nobody is there to read it.
+// report prints err without what a terminal would obey in it: the names of files
+// and what peers say come from outside. It prints nothing if everything was said or
+// nobody is there to read it.
 func report(w io.Writer, err error) {
 	var sig interrupted
 	if err == nil || errors.As(err, new(reported)) || errors.As(err, &sig) && sig.sig == brokenPipe {
 		return
 	}
-	fmt.Fprintf(w, "comet: %v\n", err)
+	fmt.Fprintf(w, "comet: %s\n", wire.PrintableLines(err.Error()))
 }

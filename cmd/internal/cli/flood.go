@@ -98,18 +98,32 @@ func (o *floodOutput) end(ctx context.Context, hasEnd bool, r flood.Result, err 
 	if hasEnd {
 		outcome = func(err error) error { return planned(ctx, err) }
 	}
+	end := outcome(failure(r, outcome(nil) != nil))
+	said := !o.json && failed(r) && outcome(nil) == nil
+	if said { // the reason first, and then what there is of figures
+		report(o.env.Stderr, end)
+	}
 	if err := o.result(r, outcome(nil) != nil); err != nil {
 		return err
 	}
+	if said {
+		return reported(exitCode(end))
+	}
+	return end
+}
+
+// failure returns why a run failed, nil if it did not. That no connection was
+// answered is no failure of a run that was interrupted.
+func failure(r flood.Result, interrupted bool) error {
 	switch {
 	case !failed(r):
-		return outcome(nil)
+		return nil
 	case r.Explanation != "":
-		return outcome(failedConnections{errors.New(r.Explanation)})
+		return failedConnections{errors.New(r.Explanation)}
 	case r.Failed > 0:
-		return outcome(failedConnections{fmt.Errorf("%d of %d connections failed", r.Failed, r.Asked)})
-	case outcome(nil) != nil:
-		return outcome(nil)
+		return failedConnections{fmt.Errorf("%d of %d connections failed", r.Failed, r.Asked)}
+	case interrupted:
+		return nil
 	}
-	return failedConnections{fmt.Errorf("none of %d connections was answered before the end", r.Asked)}
+	return failedConnections{fmt.Errorf("none of %d connections was answered before the end: the server took them and kept silent, or the run was shorter than a connect takes (-d)", r.Asked)}
 }

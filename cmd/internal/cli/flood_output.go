@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -74,6 +75,10 @@ func (o *floodOutput) result(r flood.Result, interrupted bool) error {
 		}{r, interrupted})
 	}
 	w := o.env.Stdout
+	if failed(r) && r.Established() == 0 {
+		_, err := fmt.Fprintf(w, "connected 0 of %d; %d failed\n", r.Asked, r.Failed)
+		return err
+	}
 	fmt.Fprintf(w, "connected %d of %d in %.2f s (%.0f/s); %d closed since, %d failed\n",
 		r.Established(), r.Asked, r.ConnectSeconds, perSecond(r.Established(), r.ConnectSeconds), r.Closed, r.Failed)
 	printQuantiles(w, "first byte", r.FirstByte)
@@ -84,7 +89,7 @@ func (o *floodOutput) result(r flood.Result, interrupted bool) error {
 	_, err := fmt.Fprintln(w)
 	printQuantiles(w, "due to received", r.Latency)
 	if r.Explanation != "" && !failed(r) { // else it is the error
-		fmt.Fprintf(o.env.Stderr, "comet: %s\n", r.Explanation)
+		report(o.env.Stderr, errors.New(r.Explanation))
 	}
 	if r.Bottleneck != "" {
 		fmt.Fprintf(o.env.Stderr, "comet: limited by %s\n", r.Bottleneck)

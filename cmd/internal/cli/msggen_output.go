@@ -94,13 +94,21 @@ func (o *msggenOutput) end(ctx context.Context, end outcome) error {
 	if end.err != nil && end.result.Asked == 0 {
 		return end.err // nothing was sent: nothing to report
 	}
+	err := end.err
+	if err == nil && !o.attended && (!o.planned || ctx.Err() == nil) {
+		err = end.result.Err() // refused messages are a failure
+	}
+	said := err != nil && !o.json && ctx.Err() == nil
+	if said { // the reason first, and then the figures
+		report(o.env.Stderr, err)
+	}
 	if err := o.report(end.result, true, o.planned && ctx.Err() != nil); err != nil {
 		return err
 	}
-	if end.err == nil && !o.attended && (!o.planned || ctx.Err() == nil) {
-		return end.result.Err() // refused messages are a failure
+	if said {
+		return reported(exitCode(err))
 	}
-	return end.err
+	return err
 }
 
 // logLine appends to the log. A line that is lost, for a full disk, ends
