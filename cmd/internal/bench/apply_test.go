@@ -198,7 +198,7 @@ func TestLimitsArePutBackAfterAFailure(t *testing.T) {
 	m, folder, said := machine(t), t.TempDir(), new(bytes.Buffer)
 	cfg := Config{ApplySysctl: true, Progress: said}
 	raised := ""
-	err := cfg.withLimitsOf(m, tenThousand, folder, func() error {
+	err := cfg.withLimitsOf(t.Context(), m, tenThousand, folder, cfg.Progress, func() error {
 		raised = setting(t, m, backlog)
 		return failure
 	})
@@ -207,7 +207,7 @@ func TestLimitsArePutBackAfterAFailure(t *testing.T) {
 	}
 	func() {
 		defer func() { _ = recover() }()
-		_ = cfg.withLimitsOf(m, tenThousand, folder, func() error { panic("a defect") })
+		_ = cfg.withLimitsOf(t.Context(), m, tenThousand, folder, cfg.Progress, func() error { panic("a defect") })
 	}()
 	if setting(t, m, backlog) != "128" {
 		t.Error("not put back after a panic")
