@@ -43,6 +43,9 @@ func (c *Config) withLimitsOf(ctx context.Context, machine sysctl.Machine, need 
 		proposeLimits(machine, need, w)
 		return do()
 	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	restore, err := applyLimits(machine, need, folder, w)
 	if err != nil {
 		return err
