@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -30,21 +31,41 @@ func (c *Config) refusal(need sysctl.Need, limits []sysctl.Limit) error {
 // withLimits runs do. With ApplySysctl it raises the kernel settings that are
 // short of need before, and puts them back however do ends; without, it reports
 // what it would have changed.
-func (c *Config) withLimits(need sysctl.Need, folder string, do func() error) error {
-	return c.withLimitsOf(sysctl.Machine{}, need, folder, do)
+//
+// Once ctx ends they are put back at once, before anything else ends: whoever
+// asked may kill this process a few seconds later.
+func (c *Config) withLimits(ctx context.Context, need sysctl.Need, folder string, w io.Writer, do func() error) error {
+	return c.withLimitsOf(ctx, sysctl.Machine{}, need, folder, w, do)
 }
 
-func (c *Config) withLimitsOf(machine sysctl.Machine, need sysctl.Need, folder string, do func() error) (err error) {
+func (c *Config) withLimitsOf(ctx context.Context, machine sysctl.Machine, need sysctl.Need, folder string, w io.Writer, do func() error) (err error) {
 	if !c.ApplySysctl {
-		proposeLimits(machine, need, c.Progress)
+		proposeLimits(machine, need, w)
 		return do()
 	}
-	restore, err := applyLimits(machine, need, folder, c.Progress)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	restore, err := applyLimits(machine, need, folder, w)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, restore()) }()
+	forget := c.atExit(restore)
+	stop := context.AfterFunc(ctx, func() { _ = restore() }) // its error comes below
+	defer func() {
+		stop()
+		err = errors.Join(err, restore())
+		forget()
+	}()
 	return do()
+}
+
+// atExit calls AtExit if it is set.
+func (c *Config) atExit(restore func() error) (forget func()) {
+	if c.AtExit == nil {
+		return func() {}
+	}
+	return c.AtExit(restore)
 }
 
 // kernelSettings returns the settings that fix a limit and can be put back. The
@@ -172,6 +193,8 @@ type raised struct {
 func (r *raised) restore() error {
 	var errs []error
 	var left []sysctl.Assignment
+	var said strings.Builder // printed last: that may block, as on a terminal that is held
+	defer func() { _, _ = io.WriteString(r.w, said.String()) }()
 	for _, c := range slices.Backward(r.changes) {
 		was := sysctl.Assignment{Name: c.Setting, Value: c.Before}
 		if i := slices.IndexFunc(r.before, func(a sysctl.Assignment) bool { return a.Name == c.Setting }); i >= 0 {
@@ -179,7 +202,7 @@ func (r *raised) restore() error {
 		}
 		err := r.putBack(c, was)
 		if err == nil {
-			fmt.Fprintf(r.w, "sysctl   %s is %s again\n", was.Name, was.Value)
+			fmt.Fprintf(&said, "sysctl   %s is %s again\n", was.Name, was.Value)
 			continue
 		}
 		errs, left = append(errs, err), append(left, was)

@@ -2,11 +2,13 @@ package bench
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"example.org/comet/sysctl"
 )
@@ -198,7 +200,7 @@ func TestLimitsArePutBackAfterAFailure(t *testing.T) {
 	m, folder, said := machine(t), t.TempDir(), new(bytes.Buffer)
 	cfg := Config{ApplySysctl: true, Progress: said}
 	raised := ""
-	err := cfg.withLimitsOf(m, tenThousand, folder, func() error {
+	err := cfg.withLimitsOf(t.Context(), m, tenThousand, folder, cfg.Progress, func() error {
 		raised = setting(t, m, backlog)
 		return failure
 	})
@@ -207,12 +209,50 @@ func TestLimitsArePutBackAfterAFailure(t *testing.T) {
 	}
 	func() {
 		defer func() { _ = recover() }()
-		_ = cfg.withLimitsOf(m, tenThousand, folder, func() error { panic("a defect") })
+		_ = cfg.withLimitsOf(t.Context(), m, tenThousand, folder, cfg.Progress, func() error { panic("a defect") })
 	}()
 	if setting(t, m, backlog) != "128" {
 		t.Error("not put back after a panic")
 	}
 	if left, _ := os.ReadDir(folder); len(left) != 0 {
 		t.Errorf("%v is left", left)
+	}
+}
+
+// Once an end is asked for, the settings are put back while the run still ends,
+// and AtExit has them put back at any time.
+func TestLimitsArePutBackFirst(t *testing.T) {
+	for _, at := range []string{"an end", "an end at once"} {
+		m, folder, said := machine(t), t.TempDir(), new(bytes.Buffer)
+		var hooks []func() error
+		forgotten := 0
+		cfg := Config{ApplySysctl: true, AtExit: func(restore func() error) func() {
+			hooks = append(hooks, restore)
+			return func() { forgotten++ }
+		}}
+		ctx, cancel := context.WithCancel(t.Context())
+		err := cfg.withLimitsOf(ctx, m, tenThousand, folder, said, func() error {
+			if len(hooks) != 1 || setting(t, m, backlog) != "4096" {
+				t.Fatalf("%d hooks, %s", len(hooks), setting(t, m, backlog))
+			}
+			if at == "an end at once" {
+				return hooks[0]()
+			}
+			cancel()
+			for end := time.Now().Add(20 * time.Second); setting(t, m, backlog) != "128"; time.Sleep(time.Millisecond) {
+				if time.Now().After(end) {
+					return errors.New("not put back while the run ends")
+				}
+			}
+			return nil
+		})
+		if err != nil || setting(t, m, backlog) != "128" || forgotten != 1 {
+			t.Errorf("%s: %v, %s, forgotten %d times", at, err, setting(t, m, backlog), forgotten)
+		}
+		cancel()
+		raised := false
+		if err := cfg.withLimitsOf(ctx, m, tenThousand, folder, said, func() error { raised = true; return nil }); !errors.Is(err, context.Canceled) || raised {
+			t.Errorf("after the end was asked for: %v, raised %v", err, raised)
+		}
 	}
 }

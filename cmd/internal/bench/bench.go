@@ -8,8 +8,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
+	"example.org/comet/cmd/internal/fleet"
 	"example.org/comet/cmd/internal/result"
 )
 
@@ -39,6 +41,7 @@ func Run(ctx context.Context, cfg Config) (*Outcome, error) {
 	}
 	defer s.leave()
 	b := &bench{site: s}
+	defer b.endsAtOnce(&cfg)()
 	if b.plan, err = makePlan(&cfg, s); err != nil {
 		return nil, err // before there is a folder
 	}
@@ -61,6 +64,34 @@ func Run(ctx context.Context, cfg Config) (*Outcome, error) {
 type bench struct {
 	site site
 	plan *plan // of the last number of connections
+	// fleet is the processes of the run that goes on, or did last.
+	fleet atomic.Pointer[fleet.Fleet]
+}
+
+// lastWrite is how long a bench that must end at once has for writing what it
+// measured.
+const lastWrite = 3 * time.Second
+
+// endsAtOnce has all processes killed should this one have to end at once: those
+// that are stopped would not notice. Without them the run fails, and what it
+// measured is written. ended says that the bench has ended in time.
+func (b *bench) endsAtOnce(cfg *Config) (ended func()) {
+	written := make(chan struct{})
+	forget := cfg.atExit(func() error {
+		if f := b.fleet.Load(); f != nil {
+			f.Kill()
+		}
+		select {
+		case <-written:
+			return nil
+		case <-time.After(lastWrite):
+			return fmt.Errorf("bench: the results were not written within %v", lastWrite)
+		}
+	})
+	return func() {
+		close(written)
+		forget()
+	}
 }
 
 // repeat does the experiment several times, each in a folder of its own, and
@@ -102,7 +133,8 @@ func (b *bench) once(ctx context.Context, cfg *Config, folder string) (*result.R
 	}
 	b.plan.address()
 	run := newRun(cfg, b.plan, b.site, folder)
-	err = cfg.withLimits(b.plan.need, folder, func() error { return run.do(ctx) })
+	b.fleet.Store(run.fleet)
+	err = cfg.withLimits(ctx, b.plan.need, folder, run.progress, func() error { return run.do(ctx) })
 	run.rec.failure = err
 	r := figures(&run.rec, b.plan)
 	describe(r, cfg, run.rec.started)

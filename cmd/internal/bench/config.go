@@ -65,6 +65,9 @@ type Config struct {
 	// ApplySysctl raises the kernel settings that are short, and puts them back
 	// at the end.
 	ApplySysctl bool
+	// AtExit has restore called should the process have to end at once, the last
+	// one first, unless forget was called before; nil if nothing ends it so.
+	AtExit func(restore func() error) (forget func())
 	// Settings goes into the result: the flags by name.
 	Settings map[string]any
 	// Progress takes what happens, a line each; with Terminal, one line is

@@ -161,7 +161,7 @@ func (r *run) awaitLast(ctx context.Context) error {
 		return float64(time.Since(begun)) / float64(quiet), float64(delivered), fmt.Sprintf("%d delivered", delivered)
 	})
 	defer ended()
-	for time.Since(since) < quiet && time.Since(begun) < longest {
+	for time.Since(since) < quiet && time.Since(begun) < longest && !r.floodsEnded() {
 		if err := fleet.Wait(ctx, 50*time.Millisecond); err != nil {
 			return err
 		}
@@ -179,6 +179,16 @@ func (r *run) silent() bool {
 	return slices.ContainsFunc(r.accounts(), func(f floodAccount) bool {
 		return !f.lost && f.ended == nil && !f.live.Time.IsZero() && time.Since(f.live.Time) > overdue
 	})
+}
+
+// floodsEnded reports whether no flood is left to receive anything.
+func (r *run) floodsEnded() bool {
+	for _, f := range r.floods {
+		if !f.Ended() {
+			return false
+		}
+	}
+	return true
 }
 
 // salvage takes the accounts of messages that were cut short by err: hour 23 of a

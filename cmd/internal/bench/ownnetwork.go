@@ -16,13 +16,14 @@ import (
 // a bucket for each end of the connections. It takes root, and Linux 6.1 for the
 // table.
 //
-// The program's standard input is a pipe that ends when this process does, or
-// with ctx. OwnNetwork returns its exit code, or an error if it could not be
-// started.
-func OwnNetwork(ctx context.Context, executable string, args []string, connections int, stdout, stderr io.Writer) (code int, err error) {
+// The program's standard input is a pipe that gets a line when ctx ends, and ends
+// when this process does or atExit has it end at once. OwnNetwork returns its exit
+// code, or an error if it could not be started.
+func OwnNetwork(ctx context.Context, executable string, args []string, connections int, stdout, stderr io.Writer, atExit func(func() error) func()) (code int, err error) {
 	code, err = fleet.Namespace{
 		Executable: executable, Args: args, Buckets: tableSize(connections), Stdout: stdout, Stderr: stderr,
-		Grace: 5 * time.Minute, // two million connections take their time to close
+		Grace:  5 * time.Minute, // two million connections take their time to close
+		AtExit: atExit,
 	}.Run(ctx)
 	return code, ownNetworkError(err)
 }

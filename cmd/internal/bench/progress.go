@@ -30,6 +30,14 @@ type progress struct {
 // quietInterval is how often progress is printed where it cannot be redrawn.
 const quietInterval = 10 * time.Second
 
+// Write prints lines that stay.
+func (p *progress) Write(text []byte) (int, error) {
+	for line := range strings.Lines(string(text)) {
+		p.line("%s", strings.TrimSuffix(line, "\n"))
+	}
+	return len(text), nil
+}
+
 // line prints a line that stays. On a terminal it is wrapped between words, and
 // what follows is indented as the text of a line is.
 func (p *progress) line(format string, args ...any) {

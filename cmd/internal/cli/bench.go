@@ -62,7 +62,7 @@ func runBench(ctx context.Context, env *Env, o *benchOptions) error {
 		return err
 	}
 	cfg := o.Config
-	cfg.Progress, cfg.Terminal = env.Stderr, env.Terminal
+	cfg.Progress, cfg.Terminal, cfg.AtExit = env.Stderr, env.Terminal, env.AtExit
 	if env.verbosity < 0 {
 		cfg.Progress, cfg.Terminal = io.Discard, false
 	}

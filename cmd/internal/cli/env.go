@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"time"
 
 	"golang.org/x/term"
 )
@@ -133,6 +134,10 @@ func (e *Env) restore() { e.call(&e.restores, "a setting could not be put back")
 // reopen opens the logs again.
 func (e *Env) reopen() { e.call(&e.reopens, "a log could not be opened again") }
 
+// restorePatience bounds the wait for what AtExit was told of: longer than any of
+// it takes.
+const restorePatience = 5 * time.Second
+
 // Main runs one command line on the real process and returns its exit code.
 func Main(args []string) int {
 	env := &Env{
@@ -150,7 +155,15 @@ func Main(args []string) int {
 	case code := <-done:
 		return code
 	case sig := <-second:
-		env.restore()
+		restored := make(chan struct{})
+		go func() {
+			env.restore()
+			close(restored)
+		}()
+		select {
+		case <-restored:
+		case <-time.After(restorePatience): // as when it prints to a terminal that is held
+		}
 		return exitCode(interrupted{sig})
 	}
 }

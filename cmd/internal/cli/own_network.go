@@ -28,7 +28,7 @@ func (n *ownNetwork) bind(f *pflag.FlagSet) {
 // again runs the same command line in a namespace.
 func (n *ownNetwork) again(cmd *cobra.Command, env *Env, executable string, connections int) error {
 	args := append([]string{cmd.Name(), "--" + insideOwnNetwork}, flags.Given(cmd.Flags(), "own-network")...)
-	code, err := bench.OwnNetwork(cmd.Context(), executable, args, connections, plain(env.Stdout), plain(env.Stderr))
+	code, err := bench.OwnNetwork(cmd.Context(), executable, args, connections, plain(env.Stdout), plain(env.Stderr), env.AtExit)
 	if err != nil {
 		return err
 	}
@@ -43,7 +43,8 @@ func (n *ownNetwork) again(cmd *cobra.Command, env *Env, executable string, conn
 }
 
 // enter makes a namespace usable that again has made, and returns a context that
-// ends when the one who made it does.
+// ends when the one who made it does or says so. If it has said so and is gone
+// then, what it began ends at once.
 func (n *ownNetwork) enter(ctx context.Context, env *Env) (context.Context, error) {
 	if !n.inside {
 		return ctx, nil
@@ -53,8 +54,12 @@ func (n *ownNetwork) enter(ctx context.Context, env *Env) (context.Context, erro
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	go func() {
-		_, _ = io.Copy(io.Discard, env.Stdin) // an error is an end as well
+		n, err := env.Stdin.Read(make([]byte, 64))
 		cancel(interrupted{syscall.SIGINT})
+		if n > 0 && err == nil {
+			_, _ = io.Copy(io.Discard, env.Stdin) // an error is an end as well
+			env.restore()
+		}
 	}()
 	return ctx, nil
 }

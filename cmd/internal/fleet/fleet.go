@@ -28,6 +28,8 @@ type Fleet struct {
 	mu      sync.Mutex
 	running []*Process // those started and not lost, in order
 	lost    []*Process // those lost, in order
+	started []*Process // all of them
+	killed  bool       // by Kill
 }
 
 // Start starts a process and adds it to the fleet.
@@ -50,6 +52,11 @@ func (f *Fleet) Start(ctx context.Context, spec Spec) (*Process, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.running = append(f.running, p)
+	f.started = append(f.started, p)
+	if f.killed {
+		_ = p.cmd.Process.Kill()
+		return nil, errKilled
+	}
 	return p, nil
 }
 
@@ -112,6 +119,20 @@ func (f *Fleet) Lost(p *Process) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return slices.Contains(f.lost, p)
+}
+
+// errKilled refuses a process that would outlive Kill.
+var errKilled = errors.New("fleet: all processes were killed")
+
+// Kill kills all processes, also those that are about to end, without waiting
+// for that. None can be started any more.
+func (f *Fleet) Kill() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.killed = true
+	for _, p := range f.started {
+		_ = p.cmd.Process.Kill() // it may have ended
+	}
 }
 
 // Running returns the processes that were started and neither lost nor stopped,
