@@ -2,7 +2,7 @@
 GO   ?= go
 TOOL := $(GO) tool -modfile=.ci/tools/go.mod
 
-.PHONY: all build fmt lint test race cross fuzz bench system ci
+.PHONY: all build fmt lint test race cross fuzz bench seeds system ci
 
 all: lint test build
 
@@ -14,6 +14,9 @@ fmt:
 
 lint:
 	$(TOOL) golangci-lint run ./...
+
+seeds: ## the import rules refuse what they must
+	.ci/seeds
 
 test:
 	$(GO) test ./...

@@ -58,12 +58,8 @@ func newAccessLog(c *Config) *accessLog {
 	if c.AccessLog == nil {
 		return nil
 	}
-	to := c.AccessLog
-	if _, keepsLines := to.(*LogFile); !keepsLines {
-		to = &lineWriter{to: to}
-	}
 	return &accessLog{
-		to:     to,
+		to:     &lineWriter{to: c.AccessLog},
 		every:  uint64(c.AccessLogSample),
 		logger: c.Logger,
 		lines:  make(chan visit, accessQueue),

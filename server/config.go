@@ -78,8 +78,8 @@ type Config struct {
 	// AccessLog, if set, takes a line of JSON for one stream of AccessLogSample
 	// at its end, and for each request that got no stream. It is written to by
 	// one goroutine, which ends with Run; if it blocks or fails, lines are
-	// dropped and counted, and nothing else waits for it. A [LogFile] can be
-	// rotated.
+	// dropped and counted, and nothing else waits for it. Where a file may be
+	// rotated, use one that follows it, such as a series.File.
 	AccessLog io.Writer
 	// AccessLogSample logs one stream of this many. 0 means 100.
 	AccessLogSample int

@@ -26,6 +26,3 @@ func isAddrNotAvail(err error) bool { return errors.Is(err, unix.EADDRNOTAVAIL) 
 func outOfFiles(err error) bool {
 	return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) || errors.Is(err, unix.ENOBUFS) || errors.Is(err, unix.ENOMEM)
 }
-
-// nonblocking opens a pipe so that it has deadlines.
-const nonblocking = unix.O_NONBLOCK

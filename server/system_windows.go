@@ -14,6 +14,3 @@ func isAddrNotAvail(err error) bool { return errors.Is(err, syscall.Errno(10049)
 func outOfFiles(err error) bool {
 	return errors.Is(err, syscall.Errno(10024)) || errors.Is(err, syscall.Errno(10055)) // WSAEMFILE, WSAENOBUFS
 }
-
-// nonblocking: pipes of this system are opened otherwise.
-const nonblocking = 0

@@ -38,20 +38,16 @@ type File struct {
 	buf       []byte // of a Write that completes a line first
 }
 
-// OpenFile opens the log at path to append to it and creates it if it does not
-// exist. Several processes may append to one log. Close the File when done.
-func OpenFile(path string) (*File, error) {
+// OpenFile opens the log at path to append to it and creates it with the
+// permissions perm (before umask) if it does not exist. Several processes may
+// append to one log. Close the File when done.
+func OpenFile(path string, perm fs.FileMode) (*File, error) {
 	l := &File{path: path}
-	if err := l.open(0o644); err != nil {
+	if err := l.open(perm); err != nil {
 		return nil, fmt.Errorf("series: cannot append to the log: %w", err)
 	}
 	if !l.info.Mode().IsRegular() {
 		l.pipe = l.file
-		return l, nil
-	}
-	if _, err := l.endsWithinLine(l.info.Size()); err != nil {
-		l.file.Close()
-		return nil, fmt.Errorf("series: cannot read the log's last byte, to see whether its last line is complete: %w", err)
 	}
 	return l, nil
 }
@@ -67,6 +63,9 @@ func (l *File) open(perm fs.FileMode) error {
 		flags = os.O_APPEND | os.O_WRONLY
 	}
 	f, err := os.OpenFile(l.path, flags, perm)
+	if errors.Is(err, fs.ErrPermission) { // it may be a file to write only
+		f, err = os.OpenFile(l.path, flags&^os.O_RDWR|os.O_WRONLY, perm)
+	}
 	if err != nil {
 		return err
 	}
@@ -110,7 +109,8 @@ func (l *File) Misplaced() error {
 	return l.misplaced
 }
 
-// Write appends p, which must be whole lines, in one write call.
+// Write appends p, which must be whole lines, in one write call. A p that begins
+// with a newline completes a line itself.
 func (l *File) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -122,7 +122,7 @@ func (l *File) Write(p []byte) (int, error) {
 		return 0, err
 	}
 	lead := 0
-	if l.isTorn(size) {
+	if len(p) > 0 && p[0] != '\n' && l.isTorn(size) {
 		lead = 1
 		l.buf = append(append(l.buf[:0], '\n'), p...)
 		p = l.buf

@@ -23,7 +23,7 @@ func ExampleFile() {
 	}
 	defer os.RemoveAll(dir)
 	path := filepath.Join(dir, "access.log")
-	log, err := series.OpenFile(path)
+	log, err := series.OpenFile(path, 0o644)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -134,7 +134,7 @@ func TestRotation(t *testing.T) {
 			}
 			t.Cleanup(func() { os.Chmod(dir, 0o700) })
 			path := filepath.Join(dir, "a.log")
-			log, err := series.OpenFile(path)
+			log, err := series.OpenFile(path, 0o644)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -172,7 +172,7 @@ func TestRotationEnds(t *testing.T) {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	log, err := series.OpenFile(path)
+	log, err := series.OpenFile(path, 0o644)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -236,7 +236,7 @@ func TestReopenKeepsPermissions(t *testing.T) {
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	log, err := series.OpenFile(path)
+	log, err := series.OpenFile(path, 0o644)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -327,5 +327,28 @@ func TestDevicesAreNotReopened(t *testing.T) {
 	std := series.NewWriter(&strings.Builder{})
 	if err := errors.Join(std.Reopen(), std.Write(good), std.Misplaced(), std.Close()); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestWriteEndsALineItself: a writer that completes a torn line itself, since it
+// knows of it, leaves no empty line.
+func TestWriteEndsALineItself(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.log")
+	if err := os.WriteFile(path, []byte("torn"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	log, err := series.OpenFile(path, 0o640)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	if _, err := log.Write([]byte("\n")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := log.Write([]byte("1\n")); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := os.ReadFile(path); string(got) != "torn\n1\n" {
+		t.Errorf("the log holds %q", got)
 	}
 }

@@ -18,7 +18,7 @@ import (
 // ever, so a log that was replaced by one is not opened again.
 func TestAPipeInTheLogsPlace(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.log")
-	log, err := series.OpenFile(path)
+	log, err := series.OpenFile(path, 0o644)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +52,7 @@ func TestALogThatIsAPipe(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer reader.Close()
-	log, err := series.OpenFile(path)
+	log, err := series.OpenFile(path, 0o644)
 	if err != nil {
 		t.Fatal(err)
 	}

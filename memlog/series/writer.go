@@ -32,7 +32,7 @@ func NewWriter(w io.Writer) *Writer { return &Writer{out: w} }
 // it creates the log if there is none, completes a torn last line, and follows
 // the log when it is rotated. Close the Writer when done.
 func OpenAppend(path string) (*Writer, error) {
-	f, err := OpenFile(path)
+	f, err := OpenFile(path, 0o644)
 	if err != nil {
 		return nil, err
 	}

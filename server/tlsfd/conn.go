@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"time"
 )
@@ -90,7 +91,7 @@ func (c *Conn) Feed(b []byte) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.fed == nil && len(t.in) == 0 {
-		t.in = b[:len(b):len(b)]
+		t.in = slices.Clip(b)
 		return
 	}
 	t.in = append(t.in, b...)

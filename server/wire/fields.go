@@ -28,19 +28,10 @@ type fields struct {
 	transferred bool // there is a Transfer-Encoding
 }
 
-// scanFields walks the header fields from b[at:] and returns where the head
-// ends, past its empty line, or -1 while it does not. It reports false on a
-// line that is not `name: value` (RFC 9112, section 5).
-func scanFields(b []byte, at int) (int, bool) {
-	end, complete, valid := readFields(b, at, nil)
-	if !complete && valid {
-		end = -1
-	}
-	return end, valid
-}
-
-// readFields is scanFields, but collects what it sees in f, if that is not nil,
-// and returns how far it has come while the end of the head is not there.
+// readFields walks the header fields from b[at:], adds them to f unless that is
+// nil, and returns where the head ends, past its empty line, or, while that is
+// not complete, the start of the line to go on from. It reports false on a line
+// that is not `name: value` (RFC 9112, section 5).
 func readFields(b []byte, at int, f *fields) (next int, complete, valid bool) {
 	for {
 		n := bytes.IndexByte(b[at:], '\n')
