@@ -100,7 +100,7 @@ func TestWithoutSettings(t *testing.T) {
 func FuzzConfig(f *testing.F) {
 	f.Add("connections: 10k\nheader: [a, b]\n")
 	f.Add("a: &x [1]\nheader: *x\n")
-	f.Fuzz(func(t *testing.T, text string) {
+	f.Fuzz(func(_ *testing.T, text string) {
 		var c FloodCommand
 		fs := pflag.NewFlagSet("", pflag.ContinueOnError)
 		c.Bind(fs)
