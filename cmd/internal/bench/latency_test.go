@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"example.org/comet/flood/pace"
 	"strings"
 	"testing"
 
@@ -31,7 +32,9 @@ func TestClockError(t *testing.T) {
 				if site == "foreign" {
 					foreignSite(rec, p)
 				}
-				p.rate.max = c.max
+				if c.max {
+					p.rate = pace.MaxRate
+				}
 				counted(rec, func(r *flood.Result) { r.BeforeDue, r.BeforeDueMS = c.early, c.lead })
 			})
 			r := figures(rec, p)
