@@ -58,7 +58,12 @@ func newAccount(rec *record, p *plan) *account {
 			g.Asked, sum, g.Sent, g.Refused, g.Unknown, g.Unanswered)
 	}
 	a.unaddressed = a.forNobody(rec, p)
-	a.expected = a.sent.Minus(a.unaddressed)
+	fanout := 1.0
+	if p.perID > 1 {
+		fanout = float64(p.perID)
+	}
+	a.uncertain *= fanout
+	a.expected = a.sent.Minus(a.unaddressed).Times(fanout)
 	if t.all {
 		a.balance()
 	}
@@ -85,14 +90,15 @@ func (a *account) servers(before, after *traffic) {
 
 // forNobody returns how many of the sent messages were for ids with nobody there.
 // A generator knows from the server's answers, which a router does not give; then
-// there are none where every message is for one connection and all are there, and
+// there are none where every id has the same number of connections and all are
+// there, and
 // else the servers know if each message is at one of them.
 func (a *account) forNobody(rec *record, p *plan) result.Figure {
 	switch g := rec.generated; {
 	case !g.ReachUnknown:
 		a.told = true
 		return result.Of(g.Unaddressed)
-	case p.single && a.complete:
+	case (p.single || p.perID > 1) && a.complete:
 		return result.Of(0)
 	case p.blocks && len(rec.losses) == 0 && rec.before != nil && rec.after != nil:
 		a.told = true

@@ -83,6 +83,7 @@ func (f *foreign) arrange(cfg *Config, system sysctl.System) *plan {
 	}
 	p.firstID, p.lastID = f.messageIDs(cfg.Connections)
 	p.terms = terms{target: f.label(), here: f.here(), posted: true, single: f.single(cfg.Connections)}
+	p.perID = f.perID(cfg.Connections, p.pairs)
 	p.need = sysctl.Need{
 		Connections: cfg.Connections, Role: sysctl.Client, Processes: len(p.pairs), Destinations: len(f.addrs), BytesPerConnection: processBytes,
 		SourceAddresses: 1, // unless they are planned, the kernel chooses

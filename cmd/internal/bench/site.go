@@ -73,6 +73,9 @@ type terms struct {
 	blocks bool
 	// single: every message is for exactly one connection.
 	single bool
+	// perID is how many connections each id has that gets messages, 0 if they differ
+	// or nothing is known of it.
+	perID int
 	// posted: each message is a request by itself, which waits for an answer.
 	posted bool
 	// loops is how many event loops each server has, 0 if nothing is known.

@@ -110,6 +110,26 @@ func (t *Target) messageIDs(connections int) (first, last int64) {
 	return cmp.Or(t.FirstMessageID, first), cmp.Or(t.LastMessageID, last)
 }
 
+// perID returns how many connections each id has that gets messages, with the
+// connections divided among pairs; 0 if they differ.
+func (t *Target) perID(connections int, pairs []pair) (each int) {
+	first, last := t.messageIDs(connections)
+	ids := t.ids(connections)
+	if len(t.URLs) > 0 || !strings.Contains(t.URL, "{id}") || first < t.first() || last >= t.first()+ids {
+		return 0
+	}
+	if ids == int64(connections) {
+		return 1
+	}
+	for _, one := range pairs {
+		if int64(one.connections)%ids != 0 {
+			return 0
+		}
+		each += one.connections / int(ids)
+	}
+	return each
+}
+
 // single reports whether each message is for exactly one connection.
 func (t *Target) single(connections int) bool {
 	first, last := t.messageIDs(connections)

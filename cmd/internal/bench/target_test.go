@@ -205,3 +205,24 @@ func TestWitness(t *testing.T) {
 		t.Errorf("connections are counted at %v, here: %v", list, f.here())
 	}
 }
+
+func TestPerID(t *testing.T) {
+	const url = "http://h/{id}"
+	for name, c := range map[string]struct {
+		target Target
+		pairs  []pair
+		want   int
+	}{
+		"one for each":            {Target{URL: url}, []pair{{connections: 40}}, 1},
+		"two for each":            {Target{URL: url, FirstID: 1, LastID: 20}, []pair{{connections: 40}}, 2},
+		"over two floods":         {Target{URL: url, FirstID: 1, LastID: 10}, []pair{{connections: 20}, {connections: 20}}, 4},
+		"some have more":          {Target{URL: url, FirstID: 1, LastID: 15}, []pair{{connections: 40}}, 0},
+		"the floods divide badly": {Target{URL: url, FirstID: 1, LastID: 20}, []pair{{connections: 30}, {connections: 10}}, 0},
+		"ids without a stream":    {Target{URL: url, FirstID: 1, LastID: 20, LastMessageID: 21}, []pair{{connections: 40}}, 0},
+		"one stream for all":      {Target{URL: "http://h/"}, []pair{{connections: 40}}, 0},
+	} {
+		if got := c.target.perID(40, c.pairs); got != c.want {
+			t.Errorf("%s: %d, want %d", name, got, c.want)
+		}
+	}
+}
