@@ -120,7 +120,8 @@ func backwards(before, after *traffic) string {
 
 // forNobody returns how many of the sent messages were for ids with nobody there.
 // A generator knows from the server's answers, which a router does not give; then
-// there are none where every message is for one connection and all are there, and
+// there are none where every id has the same number of connections and all are
+// there, and
 // else the servers know if each message is at one of them.
 func (a *account) forNobody(rec *record, p *plan) result.Figure {
 	switch g := rec.generated; {

@@ -57,6 +57,11 @@ func TestAccount(t *testing.T) {
 		{"a flood's gaps are no loss", func(rec *record, _ *plan) {
 			counted(rec, func(r *flood.Result) { r.Missing = 7 })
 		}, "100 100 0 0 0", ""},
+		{"two connections for each id", func(rec *record, p *plan) {
+			foreignSite(rec, p)
+			p.each = 2
+			counted(rec, func(r *flood.Result) { r.Delivered = 190 })
+		}, "200 190 10 0 null", ""},
 		{"some are on their way", func(rec *record, _ *plan) {
 			rec.generated.Sent, rec.generated.Unanswered = 90, 10
 			counted(rec, deliver(90))

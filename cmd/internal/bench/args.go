@@ -5,52 +5,33 @@ import (
 	"net/netip"
 	"path/filepath"
 	"runtime"
-	"strconv"
-	"strings"
 	"time"
 
+	"example.org/comet/cmd/internal/flags"
+	"example.org/comet/flood"
+	"example.org/comet/memlog"
+	"example.org/comet/memlog/sockdiag"
 	"example.org/comet/msggen"
+	"example.org/comet/server"
+	"example.org/comet/server/natsrouter"
+	"example.org/comet/server/natsrouter/broker"
+	"example.org/comet/server/wire"
 )
 
-// This file renders the command lines of the parts, and is the only one that
-// spells their flags.
-
-// arguments is a command line under construction.
-type arguments []string
-
-// set adds flags, each name with its value.
-func (a *arguments) set(pairs ...any) {
-	for i := 0; i < len(pairs); i += 2 {
-		*a = append(*a, fmt.Sprint("--", pairs[i]), fmt.Sprint(pairs[i+1]))
-	}
-}
-
-// unless adds a flag unless its value is the zero value.
-func unless[T comparable](a *arguments, name string, value T) {
-	if value != *new(T) {
-		a.set(name, value)
-	}
-}
-
-// list adds a flag once for each value.
-func (a *arguments) list(name string, values []string) {
-	for _, v := range values {
-		a.set(name, v)
-	}
-}
+// This file has the command lines of the parts, rendered by what parses them.
 
 // serveArgs returns the arguments of server i, whose router is at url if there is
 // one.
 func serveArgs(c *Config, p *plan, i int, url string) []string {
-	var a arguments
-	a.set("listen", p.pairs[i].listen, "admin", p.pairs[i].admin, "engine", c.Engine)
-	a = append(a, "--json", "--end-with-stdin")
-	unless(&a, "loops", loops(c, len(p.pairs)))
-	if p.routed {
-		a.set("interest", c.Interest, "name", fmt.Sprintf("node-%d", i+1))
-		a = append(a, routerArgs(c, url)...)
+	cmd := flags.ServeCommand{
+		Config: server.Config{Listen: p.pairs[i].listen, Admin: p.pairs[i].admin, Engine: c.Engine, Loops: loops(c, len(p.pairs))},
+		JSON:   true, EndWithStdin: true,
 	}
-	return a
+	if p.routed {
+		cmd.Node = natsrouter.NodeConfig{Interest: c.Interest, Name: fmt.Sprintf("node-%d", i+1)}
+		cmd.Router = theRouter(c, url)
+	}
+	return flags.Args(cmd)
 }
 
 // loops returns how many event loops each server is given, 0 if it may choose.
@@ -61,38 +42,38 @@ func loops(c *Config, servers int) int {
 	return c.Loops
 }
 
-// routerArgs returns the arguments that lead a part to the router: the user's
-// own, or ours at url.
-func routerArgs(c *Config, url string) []string {
-	if len(c.Router) > 0 {
+// theRouter returns the user's router, or ours at url.
+func theRouter(c *Config, url string) flags.Router {
+	if c.Router.Given() {
 		return c.Router
 	}
-	return []string{"--router", url}
+	return flags.Router{URLs: []string{url}}
+}
+
+// routerArgs returns the arguments that lead a generator to the router.
+func routerArgs(c *Config, url string) []string {
+	r := theRouter(c, url)
+	return r.Args()
 }
 
 // routeArgs returns the arguments of our router.
 func routeArgs(p *plan) []string {
-	return []string{"--listen", p.listen, "--admin", p.listen, "--json", "--end-with-stdin"}
+	return flags.Args(flags.RouterCommand{Config: broker.Config{Listen: p.listen, Admin: p.listen}, JSON: true, EndWithStdin: true})
 }
 
 // floodArgs returns the arguments of flood i, which finds its streams by those in
 // to, and logs to a file unless that is "".
 func floodArgs(c *Config, p *plan, i int, to []string, log string) []string {
 	one := p.pairs[i]
-	a := append(arguments(nil), to...)
-	a.set("connections", one.connections, "connect-rate", c.ConnectRate, "in-flight", c.InFlight,
-		"ids", fmt.Sprintf("%d-%d", one.firstID, one.lastID()))
-	a = append(a, "--json", "--attended")
-	a.set("run", p.run)
-	unless(&a, "connect-timeout", c.ConnectTimeout)
-	a.list("header", c.Header)
-	unless(&a, "log", log)
-	a.list("source-ip", one.sources)
-	if p.rate.max {
-		// The window can be no finer than the news of what was delivered.
-		a.set("sample-interval", newsInterval(len(p.pairs)))
+	cfg := flood.Config{
+		Connections: one.connections, Pace: c.ConnectPace, InFlight: c.InFlight, ConnectTimeout: c.ConnectTimeout, Header: c.Header,
+		FirstID: one.firstID, LastID: one.lastID(), Sources: one.sources, Run: []wire.Run{p.run},
 	}
-	return a
+	if c.Rate.Unpaced() {
+		// The window can be no finer than the news of what was delivered.
+		cfg.SampleInterval = newsInterval(len(p.pairs))
+	}
+	return append(flags.Args(flags.FloodCommand{Config: cfg, Log: log, JSON: true, Attended: true}), to...)
 }
 
 // newsInterval returns how often a flood reports what was delivered, where a
@@ -104,22 +85,31 @@ func newsInterval(floods int) time.Duration {
 // msggenArgs returns the arguments of the generator, which finds where messages
 // go by those in to, for the ids that get any.
 func msggenArgs(c *Config, p *plan, to []string) []string {
-	var a arguments
-	a.set("rate", c.Rate, "senders", c.Senders, "first-id", p.firstID, "max-id", p.lastID, "duration", c.Duration, "size", c.Size,
-		"distribution", c.Distribution, "arrivals", c.Arrivals, "seed", c.Seed, "window", c.Window, "run", p.run)
-	a = append(a, "--json", "--feedback")
-	return append(a, to...)
+	cfg := c.generator()
+	cfg.FirstID, cfg.MaxID, cfg.Run = p.firstID, p.lastID, p.run
+	return append(flags.Args(flags.MsggenCommand{Config: cfg, JSON: true, Feedback: true}), to...)
 }
 
 // publishArgs returns the arguments by which the generator publishes each message
 // by itself.
 func publishArgs(p *msggen.PublishConfig) []string {
-	var a arguments
-	a.set("publish", p.URL, "publish-connections", max(p.Connections, 1))
-	unless(&a, "method", p.Method)
-	unless(&a, "body", p.Body)
-	a.list("header", p.Header)
-	return a
+	publish := *p
+	publish.Connections = max(publish.Connections, 1)
+	return flags.Args(flags.MsggenCommand{Publish: publish})
+}
+
+// intakeArgs returns the arguments by which the generator finds the intake of a
+// server of ours.
+func intakeArgs(admin string) []string {
+	return flags.Args(flags.MsggenCommand{Config: msggen.Config{To: admin + "/send"}})
+}
+
+// urlsArgs returns the arguments by which a flood finds a file of URLs.
+func urlsArgs(file string) []string { return flags.Args(flags.FloodCommand{URLFile: file}) }
+
+// urlArgs returns the arguments by which a flood finds the streams of a URL.
+func urlArgs(url string) []string {
+	return flags.Args(flags.FloodCommand{Config: flood.Config{URL: url}})
 }
 
 // memlogArgs returns the arguments of what logs the memory of processes, told of
@@ -129,9 +119,8 @@ func memlogArgs(c *Config, folder string, what []string) []string {
 	if interval == 0 {
 		interval = sampleInterval(c.Connections)
 	}
-	a := append(arguments(nil), what...)
-	a.set("interval", interval, "out", filepath.Join(folder, memLog))
-	return append(a, "--end-with-stdin")
+	cmd := flags.MemlogCommand{Config: memlog.Config{Interval: interval}, Out: filepath.Join(folder, memLog), EndWithStdin: true}
+	return append(flags.Args(cmd), what...)
 }
 
 // sampleInterval keeps the witness from disturbing: counting a million sockets
@@ -143,35 +132,27 @@ func sampleInterval(connections int) time.Duration {
 // pidArgs returns the arguments that have processes logged, with connections
 // counted at the addresses in listen.
 func pidArgs(pids []int32, listen []string) []string {
-	var a arguments
-	a.set("pid", pidList(pids))
-	a.list("listen", listen)
-	return a
+	return flags.Args(flags.MemlogCommand{Config: memlog.Config{PIDs: pids, Listen: filters(listen)}})
 }
 
 // serverArgs returns those arguments for servers of ours, by their addresses.
 // What a server that is alone says of itself is logged too.
 func serverArgs(pids []int32, addrs, stats []string) []string {
-	a := append(pidArgs(pids, countedAt(addrs)), "--no-children")
+	cfg := memlog.Config{PIDs: pids, Listen: filters(countedAt(addrs)), NoChildren: true}
 	if len(stats) == 1 {
-		a = append(a, "--stats", stats[0]+"/stats")
+		cfg.StatsURL = stats[0] + "/stats"
 	}
-	return a
+	return flags.Args(flags.MemlogCommand{Config: cfg})
 }
 
-// intakeArgs returns the arguments by which the generator finds the intake of a
-// server of ours.
-func intakeArgs(admin string) []string { return []string{"--to", admin + "/send"} }
-
-// urlsArgs returns the arguments by which a flood finds a file of URLs.
-func urlsArgs(file string) []string { return []string{"--urls", file} }
-
-func pidList(pids []int32) string {
-	texts := make([]string, len(pids))
-	for i, pid := range pids {
-		texts[i] = strconv.Itoa(int(pid))
+// filters reads addresses, which are written by ourselves.
+func filters(texts []string) (list []sockdiag.Filter) {
+	for _, text := range texts {
+		if f, err := sockdiag.ParseFilter(text); err == nil {
+			list = append(list, f)
+		}
 	}
-	return strings.Join(texts, ",")
+	return list
 }
 
 // countedAt returns where memlog counts the connections of servers of ours: the

@@ -1,9 +1,14 @@
 package bench
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
+
+	"example.org/comet/cmd/internal/flags"
+	"example.org/comet/flood/pace"
+	"example.org/comet/server/natsrouter"
 
 	"example.org/comet/msggen"
 )
@@ -12,55 +17,47 @@ import (
 // nothing about.
 func TestArguments(t *testing.T) {
 	cfg := config(t)
-	cfg.Header, cfg.Interest, cfg.Seed, cfg.Size, cfg.Distribution, cfg.Arrivals = []string{"TE: chunked"}, "block", 7, "0", "uniform", "constant"
-	cfg.Rate, cfg.Duration = "100", time.Minute
-	one := &plan{run: 0xbadcafe, firstID: 1, lastID: 10, connections: 10, pairs: []pair{{listen: "127.0.0.1:1", admin: "127.0.0.1:2", firstID: 1, connections: 10, sources: []string{"127.0.0.9-127.0.0.9"}}}, listen: "127.0.0.1:3"}
-	two := &plan{run: 0xbadcafe, connections: 10, routed: true, rate: rate{max: true}, pairs: []pair{one.pairs[0], {listen: "127.0.0.2:1", admin: "127.0.0.2:2", firstID: 6, connections: 5, ids: 3}}}
+	cfg.Header, cfg.Interest, cfg.Seed, cfg.Size = []string{"TE: chunked"}, natsrouter.Block, 7, msggen.Size{}
+	cfg.Rate, cfg.Duration = 100, time.Minute
+	one := &plan{run: 0xbadcafe, firstID: 1, lastID: 10, connections: 10, pairs: []pair{{listen: "127.0.0.1:1", admin: "127.0.0.1:2", firstID: 1, connections: 10, sources: []netip.Addr{netip.MustParseAddr("127.0.0.9")}}}, listen: "127.0.0.1:3"}
+	two := &plan{run: 0xbadcafe, connections: 10, routed: true, pairs: []pair{one.pairs[0], {listen: "127.0.0.2:1", admin: "127.0.0.2:2", firstID: 6, connections: 5, ids: 3}}}
 	slow := cfg
-	slow.ConnectTimeout, slow.Loops, slow.Router, slow.Interval = 5*time.Second, 3, []string{"--router", "nats://r:4222", "--router-ca", "ca.pem"}, 0
-	for name, c := range map[string]struct{ got, want []string }{
-		"a server": {
-			serveArgs(&cfg, one, 0, ""),
-			[]string{"--listen", "127.0.0.1:1", "--admin", "127.0.0.1:2", "--engine", "goroutine", "--json", "--end-with-stdin"},
-		},
-		"a node": {
-			serveArgs(&slow, two, 1, "nats://ours:1"),
-			[]string{"--listen", "127.0.0.2:1", "--admin", "127.0.0.2:2", "--engine", "goroutine", "--json", "--end-with-stdin", "--loops", "3", "--interest", "block", "--name", "node-2", "--router", "nats://r:4222", "--router-ca", "ca.pem"},
-		},
-		"our router":    {routeArgs(one), []string{"--listen", "127.0.0.1:3", "--admin", "127.0.0.1:3", "--json", "--end-with-stdin"}},
-		"the way to it": {routerArgs(&cfg, "nats://ours:1"), []string{"--router", "nats://ours:1"}},
+	slow.ConnectTimeout, slow.Loops, slow.Interval, slow.Rate = 5*time.Second, 3, 0, pace.MaxRate
+	slow.Router = flags.Router{URLs: []string{"nats://r:4222"}}
+	for name, c := range map[string]struct {
+		got  []string
+		want string
+	}{
+		"a server":      {serveArgs(&cfg, one, 0, ""), "--admin=127.0.0.1:2 --end-with-stdin=true --engine=goroutine --json=true --listen=127.0.0.1:1"},
+		"a node":        {serveArgs(&slow, two, 1, "nats://ours:1"), "--admin=127.0.0.2:2 --end-with-stdin=true --engine=goroutine --interest=block --json=true --listen=127.0.0.2:1 --loops=3 --name=node-2 --router=nats://r:4222"},
+		"our router":    {routeArgs(one), "--admin=127.0.0.1:3 --end-with-stdin=true --json=true --listen=127.0.0.1:3"},
+		"the way to it": {routerArgs(&cfg, "nats://ours:1"), "--router=nats://ours:1"},
 		"a flood": {
-			floodArgs(&cfg, one, 0, []string{"http://h/{id}"}, "flood.log"),
-			[]string{"http://h/{id}", "--connections", "10", "--connect-rate", "max", "--in-flight", "10", "--ids", "1-10", "--json", "--attended", "--run", "0badcafe", "--header", "TE: chunked", "--log", "flood.log", "--source-ip", "127.0.0.9-127.0.0.9"},
+			floodArgs(&cfg, one, 0, urlArgs("http://h/{id}"), "flood.log"),
+			"--attended=true --connections=10 --header=TE: chunked --ids=1-10 --in-flight=10 --json=true --log=flood.log --run=0badcafe --source-ip=127.0.0.9 --url=http://h/{id}",
 		},
 		"one of two, flat out": {
-			floodArgs(&slow, two, 1, []string{"--urls", "urls-2.txt"}, ""),
-			[]string{"--urls", "urls-2.txt", "--connections", "5", "--connect-rate", "max", "--in-flight", "10", "--ids", "6-8", "--json", "--attended", "--run", "0badcafe", "--connect-timeout", "5s", "--header", "TE: chunked", "--sample-interval", "20ms"},
+			floodArgs(&slow, two, 1, urlsArgs("urls-2.txt"), ""),
+			"--attended=true --connect-timeout=5s --connections=5 --header=TE: chunked --ids=6-8 --in-flight=10 --json=true --run=0badcafe --sample-interval=20ms --urls=urls-2.txt",
 		},
 		"a generator": {
-			msggenArgs(&cfg, one, []string{"--to", "http://a/send"}),
-			[]string{"--rate", "100", "--senders", "1", "--first-id", "1", "--max-id", "10", "--duration", "1m0s", "--size", "0", "--distribution", "uniform", "--arrivals", "constant", "--seed", "7", "--window", "1", "--run", "0badcafe", "--json", "--feedback", "--to", "http://a/send"},
+			msggenArgs(&cfg, one, intakeArgs("http://a")),
+			"--duration=1m0s --feedback=true --json=true --max-id=10 --rate=100 --run=0badcafe --seed=7 --window=1 --to=http://a/send",
 		},
 		"what publishes": {
 			publishArgs(&msggen.PublishConfig{URL: "http://h/p", Method: "PUT", Header: []string{"X-Key: a b"}, Body: `{"to":{id}}`, Connections: 4}),
-			[]string{"--publish", "http://h/p", "--publish-connections", "4", "--method", "PUT", "--body", `{"to":{id}}`, "--header", "X-Key: a b"},
+			`--body={"to":{id}} --header=X-Key: a b --method=PUT --publish=http://h/p --publish-connections=4`,
 		},
-		"what publishes by default": {publishArgs(&msggen.PublishConfig{URL: "http://h/p"}), []string{"--publish", "http://h/p", "--publish-connections", "1"}},
+		"what publishes by default": {publishArgs(&msggen.PublishConfig{URL: "http://h/p"}), "--publish=http://h/p --publish-connections=1"},
 		"the witness": {
 			memlogArgs(&cfg, "folder", pidArgs([]int32{7, 8}, []string{"127.0.0.1:1"})),
-			[]string{"--pid", "7,8", "--listen", "127.0.0.1:1", "--interval", "1s", "--out", "folder/mem.log", "--end-with-stdin"},
+			"--end-with-stdin=true --interval=1s --out=folder/mem.log --listen=127.0.0.1:1 --pid=7 --pid=8",
 		},
-		"the witness of a server that is alone": {
-			serverArgs([]int32{7}, []string{"127.0.0.1:1"}, []string{"http://a"}), []string{"--pid", "7", "--listen", "127.0.0.1:1", "--no-children", "--stats", "http://a/stats"},
-		},
-		"the witness of several": {serverArgs([]int32{7, 8}, []string{"x", "y"}, []string{"http://a", "http://b"}), []string{"--pid", "7,8", "--no-children"}},
-		"to our intake":          {intakeArgs("http://a"), []string{"--to", "http://a/send"}},
-		"to a file of URLs":      {urlsArgs("urls-1.txt"), []string{"--urls", "urls-1.txt"}},
-		"the witness of a million": {
-			memlogArgs(&Config{Connections: 1_000_000}, "folder", nil), []string{"--interval", "1m0s", "--out", "folder/mem.log", "--end-with-stdin"},
-		},
+		"the witness of a server that is alone": {serverArgs([]int32{7}, []string{"127.0.0.1:1"}, []string{"http://a"}), "--listen=127.0.0.1:1 --no-children=true --pid=7 --stats=http://a/stats"},
+		"the witness of several":                {serverArgs([]int32{7, 8}, []string{"x", "y"}, []string{"http://a", "http://b"}), "--no-children=true --pid=7 --pid=8"},
+		"the witness of a million":              {memlogArgs(&Config{Connections: 1_000_000}, "folder", nil), "--end-with-stdin=true --out=folder/mem.log"},
 	} {
-		if got, want := strings.ReplaceAll(strings.Join(c.got, "|"), `\`, "/"), strings.Join(c.want, "|"); got != want {
+		if got, want := strings.ReplaceAll(strings.Join(c.got, " "), `\`, "/"), c.want; got != want {
 			t.Errorf("%s:\n%s, want\n%s", name, got, want)
 		}
 	}

@@ -14,8 +14,8 @@ import (
 func config(t *testing.T) Config {
 	t.Helper()
 	return Config{
-		Executable: os.Args[0], Connections: 10, Engine: "goroutine", ConnectRate: "max", InFlight: 10,
-		Rate: "none", Senders: 1, Window: 1, Interval: time.Second, Idle: time.Second,
+		Executable: os.Args[0], Connections: 10, Engine: "goroutine", InFlight: 10,
+		Senders: 1, Window: 1, Interval: time.Second, Idle: time.Second,
 		Out: filepath.Join(t.TempDir(), "report"), Progress: new(bytes.Buffer),
 	}
 }
@@ -50,7 +50,7 @@ func TestFolder(t *testing.T) {
 	cfg := config(t)
 	t.Chdir(t.TempDir())
 	cfg.Out = ""
-	first, err := cfg.makeFolder(cfg.Engine, time.Unix(1e9, 0).UTC())
+	first, err := cfg.makeFolder(string(cfg.Engine), time.Unix(1e9, 0).UTC())
 	if err != nil || first != filepath.Join("comet-report", "20010909-014640-goroutine-10") {
 		t.Fatalf("%q, %v", first, err)
 	}
@@ -58,18 +58,18 @@ func TestFolder(t *testing.T) {
 		t.Errorf("latest leads to %q", target)
 	}
 	cfg.Out = first
-	if _, err := cfg.makeFolder(cfg.Engine, time.Now()); err != nil {
+	if _, err := cfg.makeFolder(string(cfg.Engine), time.Now()); err != nil {
 		t.Errorf("an empty folder: %v", err)
 	}
 	log := filepath.Join(first, memLog)
 	if err := os.WriteFile(log, []byte("an older run's\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := cfg.makeFolder(cfg.Engine, time.Now()); err == nil || !strings.Contains(err.Error(), "is not empty") {
+	if _, err := cfg.makeFolder(string(cfg.Engine), time.Now()); err == nil || !strings.Contains(err.Error(), "is not empty") {
 		t.Errorf("a folder with something in it: %v", err)
 	}
 	cfg.Force = true
-	if _, err := cfg.makeFolder(cfg.Engine, time.Now()); err != nil {
+	if _, err := cfg.makeFolder(string(cfg.Engine), time.Now()); err != nil {
 		t.Error(err)
 	}
 	if err := removeFiles(first); err != nil {

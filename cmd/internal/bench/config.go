@@ -4,9 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"time"
 
-	"example.org/comet/flood"
+	"example.org/comet/cmd/internal/flags"
+	"example.org/comet/flood/pace"
+	"example.org/comet/msggen"
+	"example.org/comet/server"
+	"example.org/comet/server/natsrouter"
 )
 
 // Config says what to do. Fields without a stated default must be set.
@@ -19,39 +24,41 @@ type Config struct {
 	// Steps does the experiment once for each number of connections, smallest
 	// first, instead of for Connections.
 	Steps  []int
-	Engine string
+	Engine server.Engine
 	Loops  int
 	// Nodes is how many servers share the connections, with a router between
 	// them and the generator; 0 is as few as hold them, and no router where one
 	// server does. Interest is what they ask of the router, as `comet serve`
-	// names it. Router, if not empty, leads to a router that is there already:
-	// flags that `comet serve` and `comet msggen` both take.
+	// names it. Router, if it is given, is a router that is there already.
 	Nodes    int
-	Interest string
-	Router   []string
+	Interest natsrouter.Interest
+	Router   flags.Router
 	// Target, if not nil, is a server that is not ours, and none is started. What
 	// concerns ours must be empty then: Engine, Loops, Nodes and Router.
 	Target *Target
-	// ConnectRate is connections per second, or "max". InFlight bounds how many
+	// ConnectPace says when connections are begun. InFlight bounds how many
 	// wait for their first byte, and ConnectTimeout how long; 0 is flood's own.
-	ConnectRate    string
+	ConnectPace    pace.Pacer
 	InFlight       int
 	ConnectTimeout time.Duration
 	// Header is further lines of the floods' requests. Sources are the addresses
 	// that they connect from, divided among them, as `comet flood` takes them;
 	// none are addresses of the experiment's own where the server is in
 	// 127.0.0.0/8, and else the kernel chooses.
-	Header, Sources []string
-	// Rate is messages per second, "max", or "none" for no messages at all.
-	Rate string
+	Header  []string
+	Sources []netip.Addr
+	// Rate is messages per second; 0 sends none at all.
+	Rate pace.Rate
 	// Duration is how long the Senders send messages, from Seed (0 picks one).
-	// Window bounds what is on its way with Rate "max". Distribution, Arrivals and
+	// Window bounds what is in flight with Rate [pace.MaxRate]. Distribution, Arrivals and
 	// Size are as `comet msggen` takes them.
-	Duration                     time.Duration
-	Senders                      int
-	Seed                         uint64
-	Window                       int
-	Distribution, Arrivals, Size string
+	Duration     time.Duration
+	Senders      int
+	Seed         uint64
+	Window       int
+	Distribution msggen.Distribution
+	Arrivals     msggen.Arrivals
+	Size         msggen.Size
 	// Interval is from one memory sample to the next, 0 one that suits the number
 	// of connections. Idle is from the last connect to when the memory is read.
 	Interval time.Duration
@@ -88,7 +95,7 @@ func (c Config) Validate() error {
 		bad(n > 0 && (i == 0 || n > c.Steps[i-1]), "step %d has %d connections: give 1 or more, and each step more than the one before", i+1, n)
 	}
 	bad(c.Connections > 0 || len(c.Steps) > 0, "%d connections: use 1 or more", c.Connections)
-	bad(c.Duration > 0 || c.Rate == "none", "messages for %v: give a duration, or --rate none", c.Duration)
+	bad(c.Duration > 0 || c.Rate == 0, "messages for %v: give a duration, or --rate none", c.Duration)
 	bad(c.Interval >= 0, "a sample every %v: give a positive interval", c.Interval)
 	bad(c.Nodes >= 0, "%d nodes: use 1 or more", c.Nodes)
 	bad(c.Idle >= time.Second, "an idle phase of %v: give 1s or more, for the memory to settle", c.Idle)
@@ -97,9 +104,19 @@ func (c Config) Validate() error {
 	bad(c.Window > 0, "a window of %d messages: use 1 or more", c.Window)
 	bad(c.InFlight > 0, "%d connections in flight: use 1 or more", c.InFlight)
 	bad(c.ConnectTimeout >= 0, "a connect timeout of %v: give a positive one", c.ConnectTimeout)
-	if _, err := flood.ParseSources(c.Sources); err != nil {
-		errs = append(errs, err)
-	}
 	errs = append(errs, c.Target.validate(&c))
 	return errors.Join(errs...)
+}
+
+// generator returns the settings of the generator, but for the ids, the run and
+// where messages go.
+func (c *Config) generator() msggen.Config {
+	g := msggen.Config{
+		Senders: c.Senders, Window: c.Window, Duration: c.Duration, Seed: c.Seed,
+		Distribution: c.Distribution, Arrivals: c.Arrivals, Size: c.Size,
+	}
+	if g.Max = c.Rate.Unpaced(); !g.Max {
+		g.Rate = float64(c.Rate)
+	}
+	return g
 }

@@ -175,7 +175,9 @@ func peak(rec *record) (highest result.Figure) {
 }
 
 func messageFigures(rec *record, p *plan, r *result.Result) {
-	r.Messages.AskedPerSecond = p.rate.perSecond
+	if p.rate > 0 { // infinite, which no figure is, without a pace
+		r.Messages.AskedPerSecond = result.Of(p.rate)
+	}
 	latest := 0.0
 	for _, f := range rec.floods {
 		if f.ended != nil {

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"example.org/comet/flood/pace"
+
 	"example.org/comet/cmd/internal/probe"
 	"example.org/comet/cmd/internal/result"
 	"example.org/comet/flood"
@@ -129,7 +131,7 @@ func TestFiguresAreNull(t *testing.T) {
 		},
 		"there were no messages": {
 			func(rec *record, p *plan) {
-				rec.sending, rec.sent, rec.generated, rec.before, rec.after, p.rate = probe.Snapshot{}, probe.Snapshot{}, nil, nil, nil, rate{none: true}
+				rec.sending, rec.sent, rec.generated, rec.before, rec.after, p.rate = probe.Snapshot{}, probe.Snapshot{}, nil, nil, nil, 0
 			},
 			"messages.asked_per_second messages.sent messages.routed messages.dropped messages.delivered messages.missing messages.unaddressed messages.expected messages.refused messages.unknown messages.replayed messages.delivered_per_second latency_ms.p50 latency_ms.clock_error_ms service_ms.p50 cpu.server_seconds cpu.flood_seconds cpu.msggen_seconds memlog.cpu_seconds_per_sample",
 			"memory.bytes_per_connection memory.rss_end_bytes connect.latency_ms.p50",
@@ -141,7 +143,7 @@ func TestFiguresAreNull(t *testing.T) {
 			"latency_ms.p50 latency_ms.clock_error_ms messages.delivered_per_second", "messages.delivered messages.missing cpu.server_seconds",
 		},
 		"flat out": {
-			func(_ *record, p *plan) { p.rate = rate{max: true} },
+			func(_ *record, p *plan) { p.rate = pace.MaxRate },
 			"latency_ms.p50 latency_ms.p999 latency_ms.clock_error_ms messages.asked_per_second", "service_ms.p50 service_ms.max messages.delivered_per_second",
 		},
 		"nobody sees the server": {

@@ -158,9 +158,9 @@ func (f *foreign) witness() string {
 	case f.log != nil:
 		return "the memory log from " + f.log.Name
 	case len(f.pids) == 1:
-		return "pid " + pidList(f.pids) + " and its descendants"
+		return fmt.Sprintf("pid %d and its descendants", f.pids[0])
 	case len(f.pids) > 1:
-		return "pids " + pidList(f.pids) + " and their descendants"
+		return "pids " + strings.ReplaceAll(strings.Trim(fmt.Sprint(f.pids), "[]"), " ", ",") + " and their descendants"
 	}
 	return "nobody (name its pid, a pattern or a log of its memory)"
 }
@@ -185,7 +185,7 @@ func (f *foreign) warmUp() warmUp {
 	if len(f.URLs) > 0 || strings.Contains(f.URL, "{id}") {
 		w.streams.Connections = int(min(warmUps, f.ids(f.run.cfg.Connections)))
 	}
-	if f.Publish != nil && !f.run.plan.rate.none {
+	if f.Publish != nil && f.run.plan.rate != 0 {
 		w.publish = f.publishOnce
 	}
 	return w
@@ -221,7 +221,7 @@ func (f *foreign) publishOnce(ctx context.Context, _ int) (err error) {
 
 func (f *foreign) streams(i int) ([]string, error) {
 	if len(f.URLs) == 0 {
-		return []string{f.URL}, nil
+		return urlArgs(f.URL), nil
 	}
 	file, err := f.writeURLs(f.run.folder, f.run.plan, i)
 	return urlsArgs(file), err

@@ -51,7 +51,7 @@ func newBus(t *testing.T) *bus {
 func (b *bus) at(t *testing.T, change func(*Config)) (*foreign, *run, *bytes.Buffer) {
 	t.Helper()
 	cfg, said := config(t), new(bytes.Buffer)
-	cfg.Engine, cfg.Progress, cfg.Rate, cfg.Duration = "", said, "10", time.Second
+	cfg.Engine, cfg.Progress, cfg.Rate, cfg.Duration = "", said, 10, time.Second
 	cfg.Target = &Target{URL: b.url + "/{id}", Publish: &msggen.PublishConfig{URL: b.url + "/{id}"}}
 	change(&cfg)
 	if err := cfg.Validate(); err != nil {
@@ -92,10 +92,10 @@ func TestAForeignServerIsWarmedUp(t *testing.T) {
 	if left, err := f.collect(t.Context()); left != nil || err != nil {
 		t.Errorf("%+v, %v: it is not asked", left, err)
 	}
-	if to := f.publisher(); to[0] != "--publish" || to[1] != b.url+"/{id}" {
+	if to := f.publisher(); to[0] != "--publish="+b.url+"/{id}" {
 		t.Errorf("messages go to %q", to)
 	}
-	if to, err := f.streams(0); err != nil || len(to) != 1 || to[0] != b.url+"/{id}" {
+	if to, err := f.streams(0); err != nil || len(to) != 1 || to[0] != "--url="+b.url+"/{id}" {
 		t.Errorf("streams are at %q, %v", to, err)
 	}
 
@@ -114,7 +114,7 @@ func TestAForeignServerThatRefusesMessages(t *testing.T) {
 		t.Errorf("%v, want what it answers", err)
 	}
 	// Without messages there is nothing to refuse.
-	f, r, _ = b.at(t, func(cfg *Config) { cfg.Target.Publish, cfg.Rate = nil, "none" })
+	f, r, _ = b.at(t, func(cfg *Config) { cfg.Target.Publish, cfg.Rate = nil, 0 })
 	if err := f.open(t.Context(), r); err != nil {
 		t.Error(err)
 	}

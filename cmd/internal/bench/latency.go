@@ -28,7 +28,7 @@ func latencyFigures(rec *record, p *plan, r *result.Result) {
 	}
 	l.BeforeDue, l.ClockError = result.Of(t.BeforeDue), result.Of(t.BeforeDueMS)
 	r.Notes = append(r.Notes, clocks(&l)...)
-	if p.rate.max {
+	if p.rate.Unpaced() {
 		if q != nil {
 			r.Service = &result.Quantiles{P50: l.P50, P90: l.P90, P99: l.P99, Max: l.Max}
 			r.Histograms.Service = histogram(q)

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"example.org/comet/flood/pace"
+
 	"example.org/comet/cmd/internal/result"
 	"example.org/comet/flood"
 )
@@ -31,7 +33,9 @@ func TestClockError(t *testing.T) {
 				if site == "foreign" {
 					foreignSite(rec, p)
 				}
-				p.rate.max = c.max
+				if c.max {
+					p.rate = pace.MaxRate
+				}
 				counted(rec, func(r *flood.Result) { r.BeforeDue, r.BeforeDueMS = c.early, c.lead })
 			})
 			r := figures(rec, p)

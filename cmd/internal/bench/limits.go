@@ -45,7 +45,7 @@ func limits(rec *record, p *plan, r *result.Result) {
 	}
 	f.drops()
 	if rec.lostIn("messages", "drain") {
-		if p.rate.max {
+		if p.rate.Unpaced() {
 			f.add("a part that was lost", "%s", rec.losses[0].what)
 		}
 		return
@@ -55,7 +55,7 @@ func limits(rec *record, p *plan, r *result.Result) {
 	f.whereto()
 	f.processors()
 	switch {
-	case !p.rate.max || len(r.LimitedBy) > before:
+	case !p.rate.Unpaced() || len(r.LimitedBy) > before:
 	case f.nearest == "":
 		f.add("the window", "nothing is known of the processor time that the parts used, and only --window bounded the messages in flight: a wider one may show more")
 	default:
@@ -131,7 +131,7 @@ func (f *finder) intake() {
 	switch {
 	case g.Refusal != "":
 		f.add("the server's intake", "it refused %d of %d messages; the first: %s", g.Refused, g.Asked, g.Refusal)
-	case !f.plan.rate.max && float64(g.Sent) < kept*float64(g.Asked):
+	case !f.plan.rate.Unpaced() && float64(g.Sent) < kept*float64(g.Asked):
 		f.add("the message generator or the server's intake", "of %d messages that were due %d were accepted", g.Asked, g.Sent)
 	}
 	if late := g.Late; f.plan.posted && late != nil && float64(g.LateCount) > held*float64(g.Asked) {

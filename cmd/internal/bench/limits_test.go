@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"example.org/comet/flood/pace"
+
 	"example.org/comet/cmd/internal/probe"
 	"example.org/comet/cmd/internal/result"
 	"example.org/comet/flood"
@@ -138,23 +140,23 @@ var processorLimits = []limit{
 		used(rec, 3.9, 1, 5)
 	}, "", nil},
 	{"flat out, the flood came nearest", func(rec *record, p *plan) {
-		p.rate, rec.busy = rate{max: true}, result.Of(0.88)
+		p.rate, rec.busy = pace.MaxRate, result.Of(0.88)
 	}, "the flood", []string{"no part was at its limit", "88 %", "--window"}},
 	{"flat out, the machine came nearest", func(rec *record, p *plan) {
-		p.rate, rec.busy = rate{max: true}, result.Of(0.5)
+		p.rate, rec.busy = pace.MaxRate, result.Of(0.5)
 		busy(rec, 0.88, 0)
 	}, "this machine's processors", []string{"no part was at its limit", "88 %"}},
 	{"flat out, and nothing is known of processor time", func(rec *record, p *plan) {
 		foreignSite(rec, p)
-		p.rate, p.cpus = rate{max: true}, 4
+		p.rate, p.cpus = pace.MaxRate, 4
 		rec.generatorCPU, rec.busy = result.Figure{}, result.Figure{}
 		rec.generated.Seconds = 0
 	}, "the window", []string{"--window"}},
 	{"flat out, and a part was lost", func(rec *record, p *plan) {
-		p.rate, rec.losses = rate{max: true}, []loss{{what: "server 2 was killed", phase: "messages", ended: true}}
+		p.rate, rec.losses = pace.MaxRate, []loss{{what: "server 2 was killed", phase: "messages", ended: true}}
 	}, "a part that was lost", []string{"server 2 was killed"}},
 	{"flat out, the server was at its limit", func(rec *record, p *plan) {
-		p.rate, rec.busy, p.loops = rate{max: true}, result.Of(0.88), 1
+		p.rate, rec.busy, p.loops = pace.MaxRate, result.Of(0.88), 1
 		used(rec, 0.99, 1, 5)
 	}, "the server's processors", []string{"99 % of the 1"}},
 }

@@ -16,7 +16,7 @@ import (
 
 // messages runs the generator to its end.
 func messages(ctx context.Context, r *run) (err error) {
-	if r.plan.rate.none {
+	if r.plan.rate == 0 {
 		return nil
 	}
 	if r.rec.before, err = r.site.traffic(ctx); err != nil {
@@ -68,7 +68,7 @@ func (r *run) p99() (highest result.Figure) {
 // reportDelivered tells a generator without a pace what was delivered, for its
 // window, until the returned function is called.
 func (r *run) reportDelivered() (stop func()) {
-	if !r.plan.rate.max {
+	if !r.plan.rate.Unpaced() {
 		return func() {}
 	}
 	var told uint64

@@ -22,7 +22,7 @@ import (
 // own is a site of our own servers, started for each run, with a router between
 // them and the messages if there are several.
 type own struct {
-	engine string
+	engine server.Engine
 	client *http.Client
 
 	// Of the run that is under way.
@@ -43,11 +43,11 @@ func newOwn(cfg *Config) *own {
 	return &own{engine: cfg.Engine, client: &http.Client{Transport: new(http.Transport)}}
 }
 
-func (o *own) label() string { return o.engine }
+func (o *own) label() string { return string(o.engine) }
 
 func (o *own) arrange(cfg *Config, system sysctl.System) *plan {
 	p := &plan{pairs: share(cfg.Connections, cfg.Nodes, room(system))}
-	p.routed = len(p.pairs) > 1 || cfg.Nodes > 0 || len(cfg.Router) > 0
+	p.routed = len(p.pairs) > 1 || cfg.Nodes > 0 || cfg.Router.Given()
 	p.need = sysctl.Need{
 		Connections: cfg.Connections, Role: sysctl.Both, Processes: len(p.pairs),
 		SourceAddresses: len(p.pairs), BytesPerConnection: processBytes,
@@ -61,18 +61,17 @@ func (o *own) arrange(cfg *Config, system sysctl.System) *plan {
 	}
 	p.firstID, p.lastID = p.pairs[0].firstID, p.pairs[len(p.pairs)-1].lastID()
 	p.terms = terms{
-		engine: cfg.Engine, fresh: true, here: true, counted: true, each: 1,
-		blocks:     p.routed && natsrouter.Interest(cfg.Interest) == natsrouter.Block,
-		everywhere: p.routed && natsrouter.Interest(cfg.Interest) == natsrouter.All,
+		engine: string(cfg.Engine), fresh: true, here: true, counted: true, each: 1,
+		blocks:     p.routed && cfg.Interest == natsrouter.Block,
+		everywhere: p.routed && cfg.Interest == natsrouter.All,
 	}
-	if server.Engine(cfg.Engine) == server.Epoll {
+	if cfg.Engine == server.Epoll {
 		p.loops = loops(cfg, len(p.pairs))
 	}
 	// Then there is always a pair to run, and one that moves from one processor to
 	// another only costs. With less to do, or fewer pairs to share out, a message
 	// would wait for a busy processor beside one that is idle.
-	asked, _ := parseRate(cfg.Rate) // makePlan has its error
-	p.crowded = asked.max && len(p.pairs) >= 16*runtime.NumCPU()
+	p.crowded = cfg.Rate.Unpaced() && len(p.pairs) >= 16*runtime.NumCPU()
 	p.planSources(cfg, system, true)
 	return p
 }
@@ -133,7 +132,7 @@ func (o *own) open(ctx context.Context, r *run) error {
 
 // startRouter starts our router, if one is needed and the user has none.
 func (o *own) startRouter(ctx context.Context) (err error) {
-	if !o.run.plan.routed || len(o.run.cfg.Router) > 0 {
+	if !o.run.plan.routed || o.run.cfg.Router.Given() {
 		return nil
 	}
 	o.router, err = o.startPart(ctx, fleet.Spec{Name: "router", Args: routeArgs(o.run.plan)})
@@ -230,7 +229,7 @@ func (o *own) named(p *ownPart, err error) error {
 }
 
 func (o *own) streams(i int) ([]string, error) {
-	return []string{"http://" + o.servers[i].addr + "/test/{id}"}, nil
+	return urlArgs("http://" + o.servers[i].addr + "/test/{id}"), nil
 }
 
 func (o *own) publisher() []string {

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"example.org/comet/flood/pace"
+
 	"example.org/comet/cmd/internal/bench"
 	"example.org/comet/cmd/internal/result"
 )
@@ -51,8 +53,8 @@ func small(t *testing.T, progress *watched) bench.Config {
 	t.Helper()
 	t.Parallel() // most of the time it waits
 	return bench.Config{
-		Executable: os.Args[0], Connections: 50, Engine: "goroutine", ConnectRate: "max", InFlight: 50, Interest: "block",
-		Rate: "100", Duration: 2 * time.Second, Senders: 5, Window: 1000, Distribution: "uniform", Arrivals: "constant", Size: "0",
+		Executable: os.Args[0], Connections: 50, Engine: "goroutine", InFlight: 50, Interest: "block",
+		Rate: 100, Duration: 2 * time.Second, Senders: 5, Window: 1000,
 		Interval: 200 * time.Millisecond, Idle: time.Second, Out: filepath.Join(t.TempDir(), "report"), Progress: progress,
 	}
 }
@@ -119,7 +121,7 @@ func TestRunWithRealParts(t *testing.T) {
 // Two nodes and a router, flat out, twice.
 func TestRepeatWithRealNodes(t *testing.T) {
 	cfg := small(t, new(watched))
-	cfg.Connections, cfg.Nodes, cfg.Rate, cfg.Duration, cfg.Repeat = 1100, 2, "max", time.Second, 2
+	cfg.Connections, cfg.Nodes, cfg.Rate, cfg.Duration, cfg.Repeat = 1100, 2, pace.MaxRate, time.Second, 2
 	outcome, err := bench.Run(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)

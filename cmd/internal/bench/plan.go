@@ -9,7 +9,7 @@ import (
 	"net/netip"
 	"runtime"
 
-	"example.org/comet/flood"
+	"example.org/comet/flood/pace"
 	"example.org/comet/server/wire"
 	"example.org/comet/sysctl"
 )
@@ -17,7 +17,7 @@ import (
 // plan is which processes there are, and where they meet.
 type plan struct {
 	connections int
-	rate        rate
+	rate        pace.Rate
 	pairs       []pair
 	// firstID and lastID are the ids that get messages.
 	firstID, lastID int64
@@ -44,7 +44,7 @@ type plan struct {
 // queue's worth of connects per second.
 type pair struct {
 	listen, admin string
-	sources       []string // for flood's --source-ip; none leaves it to the kernel
+	sources       []netip.Addr // none leaves it to the kernel
 	firstID       int64
 	connections   int
 	ids           int64 // 0: one for each connection
@@ -76,9 +76,7 @@ func makePlan(cfg *Config, s site) (*plan, error) {
 	}
 	p := s.arrange(cfg, system)
 	p.connections, p.cpus = cfg.Connections, runtime.NumCPU()
-	if p.rate, err = parseRate(cfg.Rate); err != nil {
-		return nil, err
-	}
+	p.rate = cfg.Rate
 	if len(p.pairs) > maxPairs {
 		return nil, fmt.Errorf("%d connections take %d pairs of processes and there are addresses for %d: allow each more open files (ulimit -n), or run with fewer",
 			cfg.Connections, len(p.pairs), maxPairs)
@@ -141,31 +139,17 @@ func (p *plan) sourcesOf(one pair) int { return (one.connections + p.perSource -
 // giveSources divides the addresses that the user gave among the floods. With
 // fewer addresses than floods, some share one.
 func (p *plan) giveSources(cfg *Config) {
-	addrs, _ := flood.ParseSources(cfg.Sources) // Config.Validate has seen its error
+	addrs := cfg.Sources
 	n := len(p.pairs)
 	for i := range p.pairs {
 		from, to := len(addrs)*i/n, len(addrs)*(i+1)/n
 		if from == to {
 			from, to = i%len(addrs), i%len(addrs)+1
 		}
-		p.pairs[i].sources = ranges(addrs[from:to])
+		p.pairs[i].sources = addrs[from:to]
 	}
 	p.need.SourceAddresses = len(addrs)
 	p.warmUpSources = addrs
-}
-
-// ranges writes addresses as --source-ip takes them, neighbors together.
-func ranges(addrs []netip.Addr) []string {
-	var list []string
-	for i := 0; i < len(addrs); {
-		last := i
-		for last+1 < len(addrs) && addrs[last].Next() == addrs[last+1] {
-			last++
-		}
-		list = append(list, addrs[i].String()+"-"+addrs[last].String())
-		i = last + 1
-	}
-	return list
 }
 
 // address gives the next run a word of its own, and each pair new addresses: the
@@ -185,7 +169,10 @@ func (p *plan) address() {
 		one.listen = netip.AddrPortFrom(streams(i, 1), 0).String()
 		one.admin = netip.AddrPortFrom(others(i, 1), 0).String()
 		if p.perSource > 0 {
-			one.sources = []string{others(i, 2).String() + "-" + others(i, 1+p.sourcesOf(*one)).String()}
+			one.sources = nil
+			for host := range p.sourcesOf(*one) {
+				one.sources = append(one.sources, others(i, 2+host))
+			}
 		}
 	}
 	if p.perSource > 0 {

@@ -2,10 +2,10 @@ package bench
 
 import (
 	"runtime"
-	"strings"
 	"testing"
 
-	"example.org/comet/cmd/internal/result"
+	"example.org/comet/flood/pace"
+
 	"example.org/comet/server/natsrouter"
 	"example.org/comet/sysctl"
 )
@@ -53,24 +53,9 @@ func TestShare(t *testing.T) {
 	}
 }
 
-func TestParseRate(t *testing.T) {
-	for text, want := range map[string]rate{
-		"none": {none: true}, "max": {max: true}, "1000": {perSecond: result.Of(1000)}, "0.5": {perSecond: result.Of(0.5)},
-	} {
-		if got, err := parseRate(text); err != nil || got != want {
-			t.Errorf("%s: %+v, %v", text, got, err)
-		}
-	}
-	for _, text := range []string{"", "0", "-1", "many", "Max"} {
-		if got, err := parseRate(text); err == nil {
-			t.Errorf("%q: %+v, want an error", text, got)
-		}
-	}
-}
-
 func TestPlanOfOurServers(t *testing.T) {
 	cfg := config(t)
-	cfg.Connections, cfg.Nodes, cfg.Interest, cfg.Engine, cfg.Rate = 3000, 2, "block", "epoll", "max"
+	cfg.Connections, cfg.Nodes, cfg.Interest, cfg.Engine, cfg.Rate = 3000, 2, "block", "epoll", pace.MaxRate
 	p := new(own).arrange(&cfg, fewFiles())
 	if len(p.pairs) != 2 || !p.routed || !p.blocks || !p.here || !p.counted || p.posted || p.loops == 0 {
 		t.Errorf("%+v", p)
@@ -101,21 +86,16 @@ func TestPlanOfOurServers(t *testing.T) {
 	if p := new(own).arrange(&cfg, s); p.crowded != (len(p.pairs) >= 16*runtime.NumCPU()) {
 		t.Errorf("%d pairs, crowded %v", len(p.pairs), p.crowded)
 	}
-	cfg.Rate = "10"
+	cfg.Rate = 10
 	if p := new(own).arrange(&cfg, s); p.crowded {
 		t.Error("crowded by 10 messages per second")
 	}
 }
 
-func TestPlanIsRefused(t *testing.T) {
+func TestPlanOfThisMachine(t *testing.T) {
 	cfg := config(t)
-	cfg.Rate = "many"
-	if _, err := makePlan(&cfg, newOwn(&cfg)); err == nil || !strings.Contains(err.Error(), `a rate of "many"`) {
-		t.Errorf("%v", err)
-	}
-	cfg.Rate = "none"
 	p, err := makePlan(&cfg, newOwn(&cfg))
-	if err != nil || p.connections != 10 || p.cpus < 1 || !p.rate.none {
+	if err != nil || p.connections != 10 || p.cpus < 1 || p.rate != 0 {
 		t.Errorf("%+v, %v", p, err)
 	}
 }

@@ -52,7 +52,7 @@ func made(changes ...func(*record, *plan)) (*record, *plan) {
 		floods:    []floodAccount{{live: flood.Sample{Counts: flood.Counts{Connected: 10}}, connected: account, ended: account}},
 		parts:     []part{{Part: theServer, pid: result.Of(41), connections: result.Of(10)}, {Part: theFlood, pid: result.Of(42), connections: result.Of(10)}},
 	}
-	p := &plan{connections: 10, pairs: []pair{{firstID: 1, connections: 10}}, rate: rate{perSecond: result.Of(10)}, cpus: 4, terms: terms{here: true, counted: true, each: 1}}
+	p := &plan{connections: 10, pairs: []pair{{firstID: 1, connections: 10}}, rate: 10, cpus: 4, terms: terms{here: true, counted: true, each: 1}}
 	for _, change := range changes {
 		change(rec, p)
 	}

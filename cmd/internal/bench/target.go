@@ -55,11 +55,11 @@ func (t *Target) validate(cfg *Config) error {
 			errs = append(errs, fmt.Errorf("bench: "+format, args...))
 		}
 	}
-	bad(cfg.Engine != "" || cfg.Loops != 0 || cfg.Nodes != 0 || len(cfg.Router) != 0, "engine, loops, nodes and router are settings of our own server, and another one is to be measured")
+	bad(cfg.Engine != "" || cfg.Loops != 0 || cfg.Nodes != 0 || cfg.Router.Given(), "engine, loops, nodes and router are settings of our own server, and another one is to be measured")
 	if t.Publish != nil {
 		errs = append(errs, t.Publish.Validate())
 	}
-	bad(t.Publish == nil && cfg.Rate != "none", "there is nowhere to send messages to: say where they are published, or send none")
+	bad(t.Publish == nil && cfg.Rate != 0, "there is nowhere to send messages to: say where they are published, or send none")
 	witnesses := 0
 	for _, given := range []bool{len(t.PIDs) > 0, t.Match != "", t.Log != ""} {
 		if given {
@@ -74,12 +74,10 @@ func (t *Target) validate(cfg *Config) error {
 
 // floodConfig returns a flood of the target by all connections.
 func (t *Target) floodConfig(cfg *Config) flood.Config {
-	c := flood.Config{
+	return flood.Config{
 		URL: t.URL, URLs: t.URLs, Connections: cfg.Connections, FirstID: t.FirstID, LastID: t.LastID,
-		Header: cfg.Header, InFlight: cfg.InFlight, ConnectTimeout: cfg.ConnectTimeout,
+		Header: cfg.Header, InFlight: cfg.InFlight, ConnectTimeout: cfg.ConnectTimeout, Sources: cfg.Sources,
 	}
-	c.Sources, _ = flood.ParseSources(cfg.Sources) // Config.Validate has seen its error
-	return c
 }
 
 // String returns where the target is.
@@ -113,17 +111,22 @@ func (t *Target) messageIDs(connections int) (first, last int64) {
 }
 
 // each returns for how many connections every message is, 0 if that is not the
-// same for all. In each of the pairs connections take the ids in turn.
-func (t *Target) each(connections int, pairs []pair) int {
+// same for all. In each of the pairs connections take the ids in turn, from the
+// first one.
+func (t *Target) each(connections int, pairs []pair) (n int) {
 	ids := t.ids(connections)
 	first, last := t.messageIDs(connections)
 	if len(t.URLs) > 0 || !strings.Contains(t.URL, "{id}") || first < t.first() || last >= t.first()+ids {
 		return 0
 	}
+	if ids == int64(connections) {
+		return 1
+	}
 	for _, one := range pairs {
-		if one.ids > 0 && int64(one.connections)%one.ids != 0 {
+		if int64(one.connections)%ids != 0 {
 			return 0
 		}
+		n += one.connections / int(ids)
 	}
-	return int(int64(connections) / ids)
+	return n
 }

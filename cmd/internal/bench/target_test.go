@@ -9,6 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"example.org/comet/cmd/internal/flags"
+	"example.org/comet/flood"
+	"example.org/comet/flood/pace"
+
 	"example.org/comet/cmd/internal/probe"
 	"example.org/comet/msggen"
 	"example.org/comet/sysctl"
@@ -56,19 +60,19 @@ func TestPlanTarget(t *testing.T) {
 		t.Errorf("%+v; want the kernel to choose where to connect from, on a machine without the server", p)
 	}
 
-	cfg.Sources = []string{"10.0.0.2-10.0.0.5", "10.0.0.9"}
+	cfg.Sources, _ = flood.ParseSources([]string{"10.0.0.2-10.0.0.5", "10.0.0.9"})
 	p = site.arrange(cfg, fewFiles())
 	var sources []string
 	for _, one := range p.pairs {
-		sources = append(sources, strings.Join(one.sources, " "))
+		sources = append(sources, strings.Join(flags.FormatSources(one.sources), " "))
 	}
-	if want := []string{"10.0.0.2-10.0.0.2", "10.0.0.3-10.0.0.4", "10.0.0.5-10.0.0.5 10.0.0.9-10.0.0.9"}; !reflect.DeepEqual(sources, want) {
+	if want := []string{"10.0.0.2", "10.0.0.3-10.0.0.4", "10.0.0.5 10.0.0.9"}; !reflect.DeepEqual(sources, want) {
 		t.Errorf("the floods connect from %q, want %q", sources, want)
 	}
 	if p.need.SourceAddresses != 5 {
 		t.Errorf("%d source addresses, want 5", p.need.SourceAddresses)
 	}
-	cfg.Sources = []string{"10.0.0.2-10.0.0.3"}
+	cfg.Sources, _ = flood.ParseSources([]string{"10.0.0.2-10.0.0.3"})
 	for i, one := range site.arrange(cfg, fewFiles()).pairs {
 		if len(one.sources) != 1 {
 			t.Errorf("flood %d connects from %q, want one of the two addresses", i, one.sources)
@@ -148,16 +152,16 @@ func TestTargetLabel(t *testing.T) {
 func TestTargetIsRefusedBeforeThereIsAFolder(t *testing.T) {
 	for name, c := range map[string]struct {
 		target Target
-		rate   string
+		rate   pace.Rate
 		want   string
 	}{
-		"no URL":            {Target{}, "none", "give one URL with {id}"},
-		"nowhere to send":   {Target{URL: "http://127.0.0.1:1/{id}"}, "10", "nowhere to send messages to"},
-		"nobody is sent to": {Target{URL: "http://127.0.0.1:1/{id}", Publish: &msggen.PublishConfig{URL: "http://127.0.0.1:1/"}}, "10", "{id}"},
-		"ids of nobody":     {Target{URL: "http://127.0.0.1:1/{id}", FirstMessageID: 99}, "none", "are for nobody"},
-		"two witnesses":     {Target{URL: "http://127.0.0.1:1/{id}", Match: "x", PIDs: []int32{1}}, "none", "choose one"},
-		"nothing matches":   {Target{URL: "http://127.0.0.1:1/{id}", Match: "nothing is called so"}, "none", "nothing that runs matches"},
-		"no log":            {Target{URL: "http://127.0.0.1:1/{id}", Log: filepath.Join(t.TempDir(), "none.log")}, "none", "none.log"},
+		"no URL":            {Target{}, 0, "give one URL with {id}"},
+		"nowhere to send":   {Target{URL: "http://127.0.0.1:1/{id}"}, 10, "nowhere to send messages to"},
+		"nobody is sent to": {Target{URL: "http://127.0.0.1:1/{id}", Publish: &msggen.PublishConfig{URL: "http://127.0.0.1:1/"}}, 10, "{id}"},
+		"ids of nobody":     {Target{URL: "http://127.0.0.1:1/{id}", FirstMessageID: 99}, 0, "are for nobody"},
+		"two witnesses":     {Target{URL: "http://127.0.0.1:1/{id}", Match: "x", PIDs: []int32{1}}, 0, "choose one"},
+		"nothing matches":   {Target{URL: "http://127.0.0.1:1/{id}", Match: "nothing is called so"}, 0, "nothing that runs matches"},
+		"no log":            {Target{URL: "http://127.0.0.1:1/{id}", Log: filepath.Join(t.TempDir(), "none.log")}, 0, "none.log"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := config(t)
@@ -201,5 +205,26 @@ func TestWitness(t *testing.T) {
 	f.addrs = []netip.AddrPort{netip.MustParseAddrPort("192.0.2.1:80")} // a published port of a container
 	if list := f.countedAt(); list != nil || !f.here() {
 		t.Errorf("connections are counted at %v, here: %v", list, f.here())
+	}
+}
+
+func TestEach(t *testing.T) {
+	const url = "http://h/{id}"
+	for name, c := range map[string]struct {
+		target Target
+		pairs  []pair
+		want   int
+	}{
+		"one for each":            {Target{URL: url}, []pair{{connections: 40}}, 1},
+		"two for each":            {Target{URL: url, FirstID: 1, LastID: 20}, []pair{{connections: 40}}, 2},
+		"over two floods":         {Target{URL: url, FirstID: 1, LastID: 10}, []pair{{connections: 20}, {connections: 20}}, 4},
+		"some have more":          {Target{URL: url, FirstID: 1, LastID: 15}, []pair{{connections: 40}}, 0},
+		"the floods divide badly": {Target{URL: url, FirstID: 1, LastID: 20}, []pair{{connections: 30}, {connections: 10}}, 0},
+		"ids without a stream":    {Target{URL: url, FirstID: 1, LastID: 20, LastMessageID: 21}, []pair{{connections: 40}}, 0},
+		"one stream for all":      {Target{URL: "http://h/"}, []pair{{connections: 40}}, 0},
+	} {
+		if got := c.target.each(40, c.pairs); got != c.want {
+			t.Errorf("%s: %d, want %d", name, got, c.want)
+		}
 	}
 }

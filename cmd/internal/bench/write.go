@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 
 	"example.org/comet/cmd/internal/result"
 	"example.org/comet/memlog/series"
@@ -65,11 +64,11 @@ func drawMemory(folder, title string, samples []series.Sample) error {
 // title returns the heading of the picture.
 func title(p *plan) string {
 	title := fmt.Sprintf("Mem usage with %d active connections", p.connections)
-	if p.rate.max {
+	if p.rate.Unpaced() {
 		return title + ", as many messages as can be"
 	}
-	if n, ok := p.rate.perSecond.Value(); ok {
-		return title + ", " + strconv.FormatFloat(n, 'f', -1, 64) + " msg/sec"
+	if p.rate > 0 {
+		return title + ", " + p.rate.String() + " msg/sec"
 	}
 	return title
 }

@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"example.org/comet/flood/pace"
+
 	"example.org/comet/cmd/internal/result"
 )
 
@@ -39,10 +41,10 @@ func TestMemoryIsReadAndDrawn(t *testing.T) {
 }
 
 func TestTitle(t *testing.T) {
-	for want, wanted := range map[string]rate{
-		"Mem usage with 10 active connections":                             {none: true},
-		"Mem usage with 10 active connections, as many messages as can be": {max: true},
-		"Mem usage with 10 active connections, 1500000 msg/sec":            {perSecond: result.Of(1_500_000)},
+	for want, wanted := range map[string]pace.Rate{
+		"Mem usage with 10 active connections":                             0,
+		"Mem usage with 10 active connections, as many messages as can be": pace.MaxRate,
+		"Mem usage with 10 active connections, 1500000 msg/sec":            1_500_000,
 	} {
 		if got := title(&plan{connections: 10, rate: wanted}); got != want {
 			t.Errorf("%q, want %q", got, want)

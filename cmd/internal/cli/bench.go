@@ -11,28 +11,21 @@ import (
 	"github.com/spf13/cobra"
 
 	"example.org/comet/cmd/internal/bench"
-	"example.org/comet/cmd/internal/flags"
 	"example.org/comet/cmd/internal/result"
 	"example.org/comet/flood"
 	"example.org/comet/msggen"
-	"example.org/comet/server"
-	"example.org/comet/server/natsrouter"
 )
 
 // benchOptions are the flags of comet bench.
 type benchOptions struct {
-	// Config takes what belongs to bench alone. The rest is typed, and Config
-	// gets its text.
-	Config   bench.Config
-	Server   server.Config // Engine and Loops
-	Interest natsrouter.Interest
-	Flood    flood.Config
-	Msggen   msggen.Config
-	Rate     loadRate
-	Router   flags.Router
-	Network  ownNetwork
-	Target   benchTarget
-	JSON     bool
+	// Config takes what belongs to bench alone, and then what the parts' own flags
+	// say.
+	Config  bench.Config
+	Flood   flood.Config
+	Msggen  msggen.Config
+	Network ownNetwork
+	Target  benchTarget
+	JSON    bool
 }
 
 func newBench(env *Env, run func(context.Context, *Env, *benchOptions) error) *cobra.Command {

@@ -27,11 +27,10 @@ func (o *benchOptions) settings(f *pflag.FlagSet) map[string]any {
 	hideHeaders(m, "header", o.Config.Header)
 	target := o.Config.Target
 	if target == nil {
-		m["engine"] = o.Config.Engine // not "auto"
+		m["engine"] = string(o.Config.Engine) // not "auto"
 		return m
 	}
 	drop(m, ownServerFlags...)
-	m["rate"] = o.Config.Rate
 	if target.Publish == nil {
 		drop(m, messageFlags...)
 	} else {

@@ -70,13 +70,13 @@ func (b *benchTarget) complete(env *Env, f *pflag.FlagSet, o *benchOptions) erro
 		b.Target.Publish = &b.Publish
 		return nil
 	}
-	if f.Changed("rate") && o.Config.Rate != "none" {
-		return fmt.Errorf("--rate %s: say where messages go: --publish URL", o.Config.Rate)
+	if f.Changed("rate") && o.Config.Rate != 0 {
+		return fmt.Errorf("--rate %v: say where messages go: --publish URL", o.Config.Rate)
 	}
 	if name := flags.FirstGiven(f, messageFlags...); name != "" {
 		return fmt.Errorf("--%s is about messages: say where they go: --publish URL", name)
 	}
-	o.Rate, o.Config.Rate = "none", "none"
+	o.Config.Rate = 0
 	return nil
 }
 

@@ -40,13 +40,13 @@ func TestBenchTarget(t *testing.T) {
 	if len(cfg.Header) != 1 || cfg.Header[0] != "TE: chunked" || len(target.Publish.Header) != 1 || target.Publish.Header[0] != "X-A: b" {
 		t.Errorf("the streams' headers are %q, the messages' %q", cfg.Header, target.Publish.Header)
 	}
-	if cfg.Rate != "5" || target.Publish.Connections != 3 || len(cfg.Sources) != 1 || len(target.PIDs) != 2 || cfg.Engine != "" {
+	if cfg.Rate != 5 || target.Publish.Connections != 3 || len(cfg.Sources) != 1 || len(target.PIDs) != 2 || cfg.Engine != "" {
 		t.Errorf("%+v %+v", cfg, target)
 	}
 
 	// Without --publish there are no messages.
-	if cfg := benchOf(t, "--url", "http://h/{id}").Config; cfg.Rate != "none" || cfg.Connections != 10_000 {
-		t.Errorf("rate %q of %d connections; want none of 10,000", cfg.Rate, cfg.Connections)
+	if cfg := benchOf(t, "--url", "http://h/{id}").Config; cfg.Rate != 0 || cfg.Connections != 10_000 {
+		t.Errorf("rate %v of %d connections; want none of 10,000", cfg.Rate, cfg.Connections)
 	}
 	// A list of URLs has a connection for each, whoever wrote it.
 	if cfg := benchOf(t, "--urls", "-").Config; cfg.Connections != 2 || len(cfg.Target.URLs) != 2 || cfg.Target.URLs[0] != "http://h/1" {
@@ -54,12 +54,12 @@ func TestBenchTarget(t *testing.T) {
 	}
 	// Without --url there is no target, and headers are for ours as well.
 	cfg = benchOf(t, "-H", "X-A: b", "--engine", "goroutine", "-c", "10", "--size", "exp:20").Config
-	if cfg.Target != nil || cfg.Engine != "goroutine" || len(cfg.Header) != 1 || cfg.Size != "exp:20" || cfg.ConnectRate != "max" || cfg.Interest != "block" {
+	if cfg.Target != nil || cfg.Engine != "goroutine" || len(cfg.Header) != 1 || cfg.Size.Bytes != 20 || !cfg.ConnectPace.Unpaced() || cfg.Interest != "block" {
 		t.Errorf("%+v", cfg)
 	}
 	cfg = benchOf(t, "--steps", "1k,5k", "--connect-rate", "2k", "--router", "nats://a,nats://b:1", "--router-ca", "testdata/flags.golden").Config
-	if cfg.Connections != 1000 || len(cfg.Steps) != 2 || cfg.ConnectRate != "2000" ||
-		strings.Join(cfg.Router, " ") != "--router=nats://a --router=nats://b:1 --router-ca=testdata/flags.golden" {
+	if cfg.Connections != 1000 || len(cfg.Steps) != 2 || cfg.ConnectPace.Rate() != 2000 ||
+		strings.Join(cfg.Router.Args(), " ") != "--router=nats://a --router=nats://b:1 --router-ca=testdata/flags.golden" {
 		t.Errorf("%+v", cfg)
 	}
 }

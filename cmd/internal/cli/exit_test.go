@@ -82,6 +82,9 @@ func TestFaults(t *testing.T) {
 	well.Connections.Failed, well.Connections.Asked = result.Of(0), result.Of(10)
 	some := &result.Result{}
 	some.Connections.Failed, some.Connections.Asked = result.Of(1), result.Of(10)
+	refused, unknown := &result.Result{}, &result.Result{}
+	refused.Messages.Sent, refused.Messages.Refused = result.Of(6), result.Of(4)
+	unknown.Messages.Sent, unknown.Messages.Unknown = result.Of(9), result.Of(1)
 	lost := &result.Result{}
 	lost.Processes.List = []result.Process{{Role: "server", Number: 1}, {Role: "flood", Number: 2, Lost: true}}
 	series := &result.Scale{Steps: []result.Step{{Connections: well.Connections}, {Folder: "20", Connections: some.Connections}}}
@@ -93,6 +96,9 @@ func TestFaults(t *testing.T) {
 		{bench.Outcome{Result: &result.Result{}}, ""},
 		{bench.Outcome{Result: well}, ""},
 		{bench.Outcome{Result: some}, "1 of 10 connections failed"},
+		{bench.Outcome{Result: refused}, "4 of 10 messages were refused"},
+		{bench.Outcome{Result: unknown}, "of 1 of 10 messages it is unknown whether they were accepted"},
+		{bench.Outcome{Scale: &result.Scale{Steps: []result.Step{{Folder: "10", Messages: refused.Messages}}}}, "10: 4 of 10 messages were refused"},
 		{bench.Outcome{Result: lost}, "flood 2 was lost"},
 		{bench.Outcome{Scale: series}, "20: 1 of 10 connections failed"},
 	} {
