@@ -2,7 +2,7 @@
 GO   ?= go
 TOOL := $(GO) tool -modfile=.ci/tools/go.mod
 
-.PHONY: all build fmt lint test race cross fuzz bench seeds system ci
+.PHONY: all build fmt lint test race cross fuzz bench seeds system endings ci
 
 all: lint test build
 
@@ -41,6 +41,9 @@ bench:
 # installs them; a test that misses one says so and is skipped.
 system:
 	$(GO) test -tags system -count 1 -run System -v ./...
+
+endings: ## all of the matrix of endings, of which system takes all pairs (root)
+	COMET_ENDINGS=all $(GO) test -tags system -count 1 -timeout 3h -parallel 4 -run 'TestSystemEndings' -v ./cmd/comet
 
 ci:
 	bash .ci/run

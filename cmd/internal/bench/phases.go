@@ -116,6 +116,7 @@ func (r *run) fill(ctx context.Context, f *floodPart) error {
 	if r.fleet.Lost(f.Process) {
 		return nil
 	}
+	f.Expect()
 	_ = f.Tell("go") // Await has the error of one that has ended
 	var account flood.Result
 	if err := f.Await(ctx, "connected", 0, &account); err != nil {

@@ -175,7 +175,7 @@ func (p *Process) hear(stderr io.Reader, say func(string)) {
 func (p *Process) Await(ctx context.Context, kind string, limit time.Duration, v any) error {
 	if limit > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, limit, &HungError{p, fmt.Sprintf("did not report %q within %v", kind, limit)})
+		ctx, cancel = withPatience(ctx, limit, &HungError{p, fmt.Sprintf("did not report %q within %v", kind, limit)})
 		defer cancel()
 	}
 	for {
@@ -238,8 +238,16 @@ func (p *Process) Ended() bool {
 	}
 }
 
+// Expect has Silent count from now, for a process that is to give samples and may
+// be stopped before the first one.
+func (p *Process) Expect() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sample = time.Now()
+}
+
 // Silent returns for how long a process that gives samples has given none: 0
-// before the first one, and after its end.
+// before the first one, unless Expect was called, and after its end.
 func (p *Process) Silent() time.Duration {
 	if p.Ended() {
 		return 0
