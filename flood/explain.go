@@ -141,7 +141,7 @@ func resetAdvice(c failureCase, e *example) string {
 	const seeLog = ": see the log of the server, or of the proxy before it; it may be out of files or workers"
 	switch c.phase {
 	case asked:
-		return "the server, or something before it, cut the connection: it took the request and " + how + " the connection without an answer" + seeLog + ", or speak TLS on this port (https://)"
+		return "the server, or something before it, cut the connection: it took the request and " + how + " the connection without an answer" + seeLog + ", or speak TLS on this port, which flood does not"
 	case inHead:
 		return "the server, or something before it, cut the connection: it " + how + " it in the middle of the head of its answer" + began(e) + seeLog
 	case streamed:
@@ -190,7 +190,7 @@ func malformedAdvice(c failureCase, e *example) string {
 	if bytes.HasPrefix(e.start, []byte("HTTP/1.")) && !bytes.Contains(e.start, []byte("\n\r\n")) && len(e.start) == maxStart {
 		return fmt.Sprintf("the head of the answer has no end within %d KiB, which is not HTTP/1 as anybody speaks it%s: see what the server does for this URL", wire.MaxKept>>10, began(e))
 	}
-	return "what came back is not HTTP/1: " + wire.NotHTTP1(e.start, nil)
+	return "what came back is not HTTP/1: " + wire.NotHTTP1(e.start, nil, wire.Streaming)
 }
 
 // maxShown is how much of a line is shown, in bytes.

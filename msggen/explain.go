@@ -12,5 +12,5 @@ func (e *notHTTPError) Error() string { return e.why }
 
 // malformed explains an answer that could not be read, by how it begins.
 func malformed(start []byte, err error) error {
-	return &notHTTPError{wire.NotHTTP1(start, err)}
+	return &notHTTPError{wire.NotHTTP1(start, err, wire.Publishing)}
 }

@@ -104,7 +104,7 @@ func Advise(resp *http.Response, body []byte, secure bool, purpose Purpose) stri
 	switch code := resp.StatusCode; {
 	case code == http.StatusSwitchingProtocols:
 		return purpose.words("it changes to another protocol, which nobody asked for: name the path that takes messages over HTTP",
-			"it switches to another protocol ("+header(resp, "Upgrade")+"), which was not asked for: this is the URL of a WebSocket; write ws:// for it, or name the URL of a stream over HTTP/1")
+			"it switches to another protocol ("+header(resp, "Upgrade")+"), which was not asked for: this is the URL of a WebSocket, which flood does not speak: name the URL of a stream over HTTP/1")
 	case code >= 200 && code < 300:
 		return purpose.words("", "that has no stream in it: name the URL of a stream; a long poll answers so when there is no message")
 	case code >= 300 && code < 400:
@@ -114,7 +114,7 @@ func Advise(resp *http.Response, body []byte, secure bool, purpose Purpose) stri
 		}
 		return purpose.words("messages are not sent after a redirect", "redirects are not followed") + "; name " + to + " itself"
 	case code == http.StatusBadRequest && !secure && mentionsTLS(body):
-		return speaksTLS
+		return speaksTLS(purpose)
 	case code >= 400 && code < 500:
 		return adviseClient(resp, purpose)
 	case code == http.StatusServiceUnavailable:
@@ -158,7 +158,7 @@ func adviseClient(resp *http.Response, purpose Purpose) string {
 		return "give fewer or shorter headers, or raise the server's limit"
 	case http.StatusUpgradeRequired:
 		return "it wants another protocol (" + header(resp, "Upgrade") + "): " +
-			purpose.words("name the path that takes messages over HTTP", "write ws:// if that is a WebSocket, or name the URL of a stream over HTTP/1")
+			purpose.words("name the path that takes messages over HTTP", "flood does not speak it: name the URL of a stream over HTTP/1")
 	case http.StatusTooManyRequests:
 		return "the server limits the rate" + RetryAfter(resp) + ": " +
 			purpose.words("send fewer messages per second, or raise its limit", "lower --connect-rate, or raise its limit")
@@ -166,7 +166,10 @@ func adviseClient(resp *http.Response, purpose Purpose) string {
 	return purpose.words("", "the server refuses the request: see its log, and whether the URL and the headers are right")
 }
 
-const speaksTLS = "it speaks TLS there: write https:// instead of http://"
+// speaksTLS explains a server that speaks TLS to a request without.
+func speaksTLS(purpose Purpose) string {
+	return "it speaks TLS there" + purpose.words(": write https:// instead of http://", ", which flood does not: name its port without TLS")
+}
 
 // mentionsTLS reports whether an answer says that it was to a request without
 // TLS on a port that speaks it, as servers put that.
@@ -193,10 +196,10 @@ func ExplainTLS(err error) string {
 
 // NotHTTP1 explains bytes that are not an answer in HTTP/1, by how they begin.
 // err is why they could not be read, or nil.
-func NotHTTP1(start []byte, err error) string {
+func NotHTTP1(start []byte, err error, purpose Purpose) string {
 	switch {
 	case len(start) >= 2 && (start[0] == 0x15 || start[0] == 0x16) && start[1] == 3: // a record of TLS (RFC 8446, section 5.1)
-		return speaksTLS
+		return speaksTLS(purpose)
 	case len(start) >= 4 && start[0] == 0 && start[3] == 4: // a SETTINGS frame (RFC 9113, section 6.5)
 		return "it speaks HTTP/2 without TLS: name a port that speaks HTTP/1.1, which is what is spoken here"
 	}

@@ -59,7 +59,7 @@ func TestExplainTLS(t *testing.T) {
 // TestAdviseForStreams names what to do about each status.
 func TestAdviseForStreams(t *testing.T) {
 	for head, want := range map[string]string{
-		"101 Switching Protocols\r\nUpgrade: websocket": "the URL of a WebSocket; write ws://",
+		"101 Switching Protocols\r\nUpgrade: websocket": "the URL of a WebSocket, which flood does not speak",
 		"204 No Content":                               "no stream in it",
 		"301 Moved\r\nLocation: https://x/y":           "redirects are not followed; name https://x/y itself",
 		"307 Temporary Redirect":                       "name its destination itself",
@@ -73,7 +73,7 @@ func TestAdviseForStreams(t *testing.T) {
 		"405 Method Not Allowed":                       "takes no GET",
 		"408 Request Timeout":                          "lower --connect-rate",
 		"418 Teapot":                                   "the URL and the headers",
-		"426 Upgrade Required\r\nUpgrade: websocket":   "another protocol (websocket): write ws://",
+		"426 Upgrade Required\r\nUpgrade: websocket":   "another protocol (websocket): flood does not speak it",
 		"429 Too Many Requests\r\nRetry-After: 7":      "wait 7 s (Retry-After): lower --connect-rate",
 		"431 Too Large":                                "shorter headers",
 		"500 Oops":                                     "its log",
@@ -96,7 +96,7 @@ func TestAdviseForStreams(t *testing.T) {
 // TestNotHTTP1 names the protocol, or the line that is wrong.
 func TestNotHTTP1(t *testing.T) {
 	for start, want := range map[string]string{
-		"\x15\x03\x01\x00\x02\x02\x16":                    "it speaks TLS there: write https://",
+		"\x15\x03\x01\x00\x02\x02\x16":                    "it speaks TLS there, which flood does not",
 		"\x00\x00\x12\x04\x00\x00\x00\x00\x00":            "it speaks HTTP/2 without TLS",
 		"SSH-2.0-OpenSSH_9.2p1\r\n":                       `"SSH-2.0-OpenSSH_9.2p1", which is not HTTP/1.1 but SSH`,
 		"220 mail ESMTP\r\n":                              "a mail or FTP server",
@@ -113,7 +113,7 @@ func TestNotHTTP1(t *testing.T) {
 		"HTTP/1.1 200 OK\r\nA: \x00\r\n\r\n":              "no NUL",
 		"":                                                "right port",
 	} {
-		if got := NotHTTP1([]byte(start), errors.New("odd")); !strings.Contains(got, want) {
+		if got := NotHTTP1([]byte(start), errors.New("odd"), Streaming); !strings.Contains(got, want) {
 			t.Errorf("%q: %q\nwant %q in it", start, got, want)
 		}
 	}
