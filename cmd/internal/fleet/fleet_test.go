@@ -183,6 +183,39 @@ func TestStopKillsTheDeaf(t *testing.T) {
 	}
 }
 
+// TestKill ends what would not end, and nothing starts after it.
+func TestKill(t *testing.T) {
+	f := new(Fleet)
+	deaf, echo := launch(t, f, "serve", "is deaf"), launch(t, f, "flood", "echo")
+	f.Retire(echo) // about to end, and not ended yet
+	f.Kill()
+	for _, p := range []*Process{deaf, echo} {
+		select {
+		case <-p.Done():
+		case <-time.After(patience):
+			t.Errorf("%v runs on", p)
+		}
+	}
+	if p, err := f.Start(t.Context(), Spec{Name: "serve", Env: []string{role + "=ends"}}); !errors.Is(err, errKilled) {
+		t.Errorf("%v, %v; want no process after that", p, err)
+	}
+}
+
+// TestExpect: a process that was to speak and has not is silent since then.
+func TestExpect(t *testing.T) {
+	p := launch(t, new(Fleet), "flood", "is deaf")
+	if silent := p.Silent(); silent != 0 {
+		t.Errorf("silent for %v before anything was expected", silent)
+	}
+	p.Expect()
+	for p.Silent() == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	if err := p.Stop(0); err == nil || p.Silent() != 0 {
+		t.Errorf("%v; silent for %v after its end", err, p.Silent())
+	}
+}
+
 func TestStart(t *testing.T) {
 	f := &Fleet{Executable: "/nowhere/comet"}
 	if _, err := f.Start(t.Context(), Spec{Name: "serve"}); err == nil || !strings.Contains(err.Error(), "cannot start comet serve") {

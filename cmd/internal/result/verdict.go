@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // title returns a line about what was measured.
@@ -138,6 +139,9 @@ func (r *Result) caveats() []string {
 	for _, lost := range r.Processes.Lost {
 		sentences = append(sentences, "Lost on the way: "+oneLine(lost))
 	}
+	for _, fault := range r.Messages.Faults {
+		sentences = append(sentences, "The account of messages does not add up: "+oneLine(fault))
+	}
 	for _, note := range r.Notes {
 		sentences = append(sentences, oneLine(note))
 	}
@@ -172,8 +176,14 @@ func count(n float64, thing string) string {
 	return group(n) + " " + thing
 }
 
-// oneLine joins the lines of a text, such as that of several errors.
+// oneLine joins the lines of a text, such as that of several errors, and blanks
+// what a terminal would obey: a part may quote what a peer said.
 func oneLine(text string) string {
-	lines := strings.FieldsFunc(text, func(c rune) bool { return c == '\n' || c == '\r' })
-	return strings.Join(lines, "; ")
+	lines := strings.FieldsFunc(strings.ToValidUTF8(text, "\uFFFD"), func(c rune) bool { return c == '\n' || c == '\r' })
+	return strings.Map(func(c rune) rune {
+		if unicode.IsControl(c) || unicode.Is(unicode.Bidi_Control, c) {
+			return ' '
+		}
+		return c
+	}, strings.Join(lines, "; "))
 }
