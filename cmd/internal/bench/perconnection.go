@@ -17,12 +17,12 @@ const leastPerConnection = 32
 const leastShare = 0.01
 
 // perConnection returns the servers' growth per connection from their start to
-// idle. It is null, with the reason, of a server that was in use before or keeps
+// idle. It is null, with the reason, for a server that was in use before or keeps
 // memory in a pool: its connections then take memory that it had already. Four
-// signs show that, of which our own servers, started for the run, need none: it
-// did not grow, it grew by less than any server needs or by next to nothing of
-// what it had, or its first connections cost less than half of what the later ones do. The first ones of a fresh server
-// cost it more: what it needs once comes with them.
+// signs show that: it did not grow, it grew by less than any server needs, by next
+// to nothing of what it had, or its first connections cost less than half of what
+// the later ones do. The first ones of a fresh server cost it more, since what it
+// needs once comes with them. Our own servers are started for the run.
 func perConnection(rec *record, p *plan, established result.Figure) (each result.Figure, reason string) {
 	grown := rec.idle.Sub(rec.begun).Sum("server", probe.RSS)
 	each = grown.Per(established)
@@ -52,7 +52,7 @@ func perConnection(rec *record, p *plan, established result.Figure) (each result
 }
 
 // firstConnections returns by how many bytes each connection of the warm-up made
-// the servers grow, at the most that was seen.
+// the servers grow, the most that was seen.
 func firstConnections(rec *record) (float64, bool) {
 	cold, known := rec.cold.Sum("server", probe.RSS).Value()
 	if !known || rec.warmed == 0 {
