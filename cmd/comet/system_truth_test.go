@@ -83,19 +83,53 @@ func TestSystemTruth(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			for try := 1; ; try++ {
 				server := startTruth(t, fmt.Sprintf("127.31.%d.%d:8077", i, try), c.faults)
+				late := lateness(t)
 				figures := benchTruth(t, server, c.code, c.args...)
+				share := late()
 				found := server.found()
 				compareCounts(t, figures, found)
 				off := latencyOff(figures, found)
 				if t.Failed() || off == "" {
 					return
 				}
-				if try == 3 {
+				t.Logf("try %d, %.1f %% of this test's own timers more than 0.5 ms late: %s", try, 100*share, off)
+				switch {
+				case try < 3:
+				case share < 0.02:
 					t.Fatal(off)
+				default:
+					t.Log("the machine is too busy to tell a millisecond: the latency is not checked")
+					return
 				}
-				t.Logf("try %d: %s", try, off)
 			}
 		})
+	}
+}
+
+// lateness measures, until the returned function is called, what share of timers
+// fires more than half a millisecond late: a busy machine is no fault of bench.
+func lateness(t *testing.T) (share func() float64) {
+	t.Helper()
+	stop, done := make(chan struct{}), make(chan float64, 1)
+	go func() {
+		late, n := 0.0, 0.0
+		for {
+			select {
+			case <-stop:
+				done <- late / max(n, 1)
+				return
+			default:
+			}
+			begun := time.Now()
+			time.Sleep(2 * time.Millisecond)
+			if n++; time.Since(begun) > 2500*time.Microsecond {
+				late++
+			}
+		}
+	}()
+	return func() float64 {
+		close(stop)
+		return <-done
 	}
 }
 
@@ -153,14 +187,18 @@ func compareCounts(t *testing.T, f truthFigures, found truth) {
 func latencyOff(f truthFigures, found truth) string {
 	var off []string
 	differ := func(name string, got *float64, q float64) {
+		// Where messages are few and their latencies far apart, the next rank may
+		// be milliseconds away.
+		rank := 1 / float64(max(len(found.latency), 1))
 		want := found.quantile(q).Seconds() * 1000
+		least, most := found.quantile(max(q-rank, 0)).Seconds()*1000, found.quantile(min(q+rank, 1)).Seconds()*1000
 		switch {
 		case found.beforeDue > 0 && got == nil:
 		case found.beforeDue > 0:
 			off = append(off, fmt.Sprintf("%s is %.3f ms, and a clock is an hour off", name, *got))
 		case got == nil:
 			off = append(off, fmt.Sprintf("%s is null, the server's log has %.3f ms", name, want))
-		case *got < want-1 || *got > want+1:
+		case *got < least-1 || *got > most+1:
 			off = append(off, fmt.Sprintf("%s is %.3f ms, the server's log has %.3f ms", name, *got, want))
 		}
 	}
