@@ -26,10 +26,10 @@ func TestSystemNamespace(t *testing.T) {
 	case err != nil:
 		return
 	}
-	// Its standard input ends with the context, and what does not mind is killed.
+	// It gets a line when the context ends, and what does not mind is killed.
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	for as, grace := range map[string]int{"echo": 1, "is deaf": 0} {
+	for as, grace := range map[string]int{"samples": 1, "is deaf": 0} {
 		t.Setenv(role, as)
 		n.Grace = 0
 		if grace > 0 {
