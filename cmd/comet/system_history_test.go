@@ -21,12 +21,12 @@ import (
 // subscribers: only those of the run that goes on may count.
 func TestSystemHistory(t *testing.T) {
 	const addr, n, rate, seconds, warmUps = "127.0.93.1:8093", 300, 300, 4, 200
-	startNchan(t, addr, "nchan_subscriber http-chunked;")
+	pid := startNchan(t, addr, "nchan_subscriber http-chunked;")
 	published := 0
 	for i := range 3 {
 		folder := filepath.Join(t.TempDir(), "report")
 		bench := exec.CommandContext(t.Context(), "comet", "bench", "-q", "--url", "http://"+addr+"/sub/{id}", "-H", "TE: chunked",
-			"--publish", "http://"+addr+"/pub/{id}", "-c", strconv.Itoa(n), "-r", strconv.Itoa(rate), "-d", fmt.Sprintf("%ds", seconds), "--idle", "1s", "--out", folder)
+			"--publish", "http://"+addr+"/pub/{id}", "--pid", pid, "-c", strconv.Itoa(n), "-r", strconv.Itoa(rate), "-d", fmt.Sprintf("%ds", seconds), "--idle", "1s", "--out", folder)
 		if out, err := bench.CombinedOutput(); err != nil {
 			t.Fatalf("run %d: %v\n%s", i+1, err, out)
 		}
