@@ -84,13 +84,13 @@ func (c *Conn) Handshake(ctx context.Context, wake func()) error {
 // State returns what the handshake agreed on.
 func (c *Conn) State() tls.ConnectionState { return c.tls.ConnectionState() }
 
-// Feed gives c bytes from the socket. After the handshake c borrows them until
-// the next call of Read that returns ErrAgain; during it c makes a copy.
+// Feed gives c bytes from the socket. From the first Read on c borrows them until
+// Read returns ErrAgain; before it c makes a copy.
 func (c *Conn) Feed(b []byte) {
 	t := &c.wire
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.fed == nil && len(t.in) == 0 {
+	if t.read && len(t.in) == 0 {
 		t.in = slices.Clip(b)
 		return
 	}
@@ -111,6 +111,7 @@ func (c *Conn) EOF() {
 // after the peer's close_notify (RFC 8446, section 6.1), io.ErrUnexpectedEOF if
 // its socket ended without one. A read may leave output to send.
 func (c *Conn) Read(p []byte) (int, error) {
+	c.wire.read = true
 	n, err := c.tls.Read(p)
 	if n > 0 {
 		return n, nil
@@ -154,6 +155,9 @@ type transport struct {
 	in  []byte // fed, and not read yet
 	out []byte
 	eof bool
+	// read is set by the first Read of the Conn: the handshake is over, and Feed
+	// and Read belong to one goroutine.
+	read bool
 	// ended is set once a read has met eof.
 	ended bool
 	// The rest is set while a handshake runs, which waits for input.

@@ -170,6 +170,27 @@ func TestBothWays(t *testing.T) {
 	}
 }
 
+// TestFeedBeforeTheFirstRead: what comes as a handshake ends is copied, since the
+// loop reads into the same buffer again before it knows of the end.
+func TestFeedBeforeTheFirstRead(t *testing.T) {
+	p := newPair(t, 0)
+	for round, want := range []string{"first", "second"} {
+		if _, err := p.server.Write([]byte(want)); err != nil {
+			t.Fatal(err)
+		}
+		out := p.server.Output()
+		buffer := bytes.Clone(out)
+		p.server.Sent(len(out))
+		p.client.Feed(buffer)
+		if round == 0 {
+			clear(buffer) // the loop's buffer is its own again
+		}
+		if got, err := readAll(t, p.client); err != nil || string(got) != want {
+			t.Errorf("round %d: %q, %v; want %q", round, got, err, want)
+		}
+	}
+}
+
 func TestEnds(t *testing.T) {
 	p := newPair(t, 0)
 	if err := p.server.CloseWrite(); err != nil {
