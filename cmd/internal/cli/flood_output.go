@@ -15,32 +15,18 @@ import (
 type floodOutput struct {
 	env  *Env
 	json bool
-	log  *series.Writer
+	log  *series.Writer // nil without --log
 	last time.Time
-	// forget takes the log off those that a signal reopens.
-	forget func()
+	// close closes the log.
+	close func()
 }
 
 func newFloodOutput(env *Env, asJSON bool, logFile string) (*floodOutput, error) {
-	o := &floodOutput{env: env, json: asJSON}
-	if logFile != "" {
-		w, err := series.OpenAppend(logFile)
-		if err != nil {
-			return nil, usageError{err}
-		}
-		o.log, o.forget = w, env.reopenLog(w)
+	log, closeLog, err := openRunLog(env, logFile, "flood")
+	if err != nil {
+		return nil, err
 	}
-	return o, nil
-}
-
-func (o *floodOutput) close() {
-	if o.log == nil {
-		return
-	}
-	o.forget()
-	if err := o.log.Close(); err != nil {
-		o.env.Logger().Warn("the flood log may be incomplete", "error", err)
-	}
+	return &floodOutput{env: env, json: asJSON, log: log, close: closeLog}, nil
 }
 
 // line prints one JSON line: {"type":kind, …}.

@@ -22,30 +22,16 @@ type msggenOutput struct {
 	planned   bool           // the run has a planned end
 	attended  bool           // whoever started it reads what was refused
 	log       *series.Writer // nil without --log
-	forget    func()         // takes the log off those that a signal reopens
+	close     func()         // closes the log
 	logged    time.Time
 }
 
 func newMsggenOutput(env *Env, generator *msggen.Generator, asJSON bool, logFile string) (*msggenOutput, error) {
-	o := &msggenOutput{env: env, generator: generator, json: asJSON}
-	if logFile != "" {
-		w, err := series.OpenAppend(logFile)
-		if err != nil {
-			return nil, usageError{err}
-		}
-		o.log, o.forget = w, env.reopenLog(w)
+	log, closeLog, err := openRunLog(env, logFile, "msggen")
+	if err != nil {
+		return nil, err
 	}
-	return o, nil
-}
-
-func (o *msggenOutput) close() {
-	if o.log == nil {
-		return
-	}
-	o.forget()
-	if err := o.log.Close(); err != nil {
-		o.env.Logger().Warn("the message log may be incomplete", "error", err)
-	}
+	return &msggenOutput{env: env, generator: generator, json: asJSON, log: log, close: closeLog}, nil
 }
 
 // outcome is what came of a run.
