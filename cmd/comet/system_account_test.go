@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// cutConnections has the kernel end connections of a process, as a network
-// does that fails.
+// cutConnections ends connections of a process through the kernel, as a network
+// that fails does.
 func cutConnections(t *testing.T, pid int) {
 	t.Helper()
 	text := run(t, need(t, "ss"), "-Htnp", "state", "established")

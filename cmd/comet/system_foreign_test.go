@@ -5,12 +5,9 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -69,20 +66,7 @@ func TestSystemBenchNchan(t *testing.T) {
 
 	// While the last messages are waited for nothing changes any more: what ps
 	// says then is what the end of the log must say.
-	status := func(what string) int {
-		answer, err := http.Get("http://" + addr + "/status")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer answer.Body.Close()
-		text, _ := io.ReadAll(answer.Body)
-		found := regexp.MustCompile(what + `: (\d+)`).FindSubmatch(text)
-		if found == nil {
-			t.Fatalf("nchan's status page is %s", text)
-		}
-		number, _ := strconv.Atoi(string(found[1]))
-		return number
-	}
+	status := func(what string) int { return nchanStatus(t, addr, what) }
 	eventually(t, "all connections are there", func() bool { return status("subscribers") == n })
 	const warmUps = 200
 	eventually(t, "all messages are published", func() bool { return status("total published messages") == warmUps+rate*seconds })

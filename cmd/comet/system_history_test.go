@@ -80,7 +80,7 @@ func nchanStatus(t *testing.T, addr, what string) int {
 	return number
 }
 
-// TestSystemUnreadable has streams that flood cannot read: each is to be named
+// TestSystemUnreadable floods streams that flood cannot read. Each must be named
 // for what it is.
 func TestSystemUnreadable(t *testing.T) {
 	const addr, nchan = "127.0.94.1:8094", "127.0.94.2:8094"

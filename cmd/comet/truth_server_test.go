@@ -331,7 +331,8 @@ func (s *truthServer) found() (f truth) {
 	return f
 }
 
-// expectedLocked is how many deliveries the sent messages make. s.mu must be held.
+// expectedLocked counts the deliveries that the sent messages make. s.mu must be
+// held.
 func (s *truthServer) expectedLocked() (n int) {
 	for _, m := range s.sent {
 		n += len(s.streams[m.id])

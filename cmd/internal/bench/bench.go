@@ -72,9 +72,10 @@ type bench struct {
 // measured.
 const lastWrite = 3 * time.Second
 
-// endsAtOnce has all processes killed should this one have to end at once: those
-// that are stopped would not notice. Without them the run fails, and what it
-// measured is written. ended says that the bench has ended in time.
+// endsAtOnce arranges that all processes are killed if this one must end at once,
+// because those that are stopped would not notice. The run then fails without
+// them and writes what it measured. The caller calls ended when the bench has ended
+// in time.
 func (b *bench) endsAtOnce(cfg *Config) (ended func()) {
 	written := make(chan struct{})
 	forget := cfg.atExit(func() error {

@@ -39,7 +39,7 @@ func at(r *result.Result, path string) result.Figure {
 	return f
 }
 
-// latencies is a distribution of milliseconds.
+// latencies makes a distribution, in milliseconds.
 func latencies(p50 float64) *flood.Quantiles {
 	return &flood.Quantiles{Count: 100, P50: p50, P90: 2, P99: 3, P999: 4, Max: 5}
 }

@@ -10,8 +10,9 @@ import (
 	"example.org/comet/flood"
 )
 
-// What is below the error of the clocks is null with the reason, and what it
-// reaches is stated, of our own servers and of others, paced and flat out.
+// TestClockError checks that a percentile below the error of the clocks is null
+// with the reason, and that an error which reaches one is stated, for our own
+// servers and for others, paced and flat out.
 func TestClockError(t *testing.T) {
 	for name, c := range map[string]struct {
 		lead  float64
