@@ -178,8 +178,10 @@ type endingBench struct {
 func (e ending) begin(t *testing.T) *endingBench {
 	t.Helper()
 	b := &endingBench{folder: filepath.Join(t.TempDir(), "report")}
-	args := []string{"-n", "sh", "-c", `ip link set lo up && echo ` + shortBacklog + ` >/proc/sys/net/core/somaxconn && exec "$0" "$@"`,
-		"comet", "bench", "--out", b.folder, "-c", strconv.Itoa(endingConnections), "--nodes", e.nodes, "-r", "100", "--interval", "100ms"}
+	args := []string{
+		"-n", "sh", "-c", `ip link set lo up && echo ` + shortBacklog + ` >/proc/sys/net/core/somaxconn && exec "$0" "$@"`,
+		"comet", "bench", "--out", b.folder, "-c", strconv.Itoa(endingConnections), "--nodes", e.nodes, "-r", "100", "--interval", "100ms",
+	}
 	if e.settings == "apply" {
 		args = append(args, "--apply-sysctl")
 	}
