@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
 	"example.org/comet/flood/pace"
+	"example.org/comet/flood/users"
 	"example.org/comet/server/wire"
 )
 
@@ -25,9 +28,19 @@ type Config struct {
 	// FirstID and LastID are the ids for {id}; the connections take them in
 	// turn. A LastID of 0 means as many ids as Connections, from FirstID or 1.
 	FirstID, LastID int64
+	// Protocol is what is spoken; "" is [Auto].
+	Protocol Protocol
+	// Method and Body make the request of a stream: "" is GET, or POST with a Body.
+	Method, Body string
 	// Header is further lines for the request head, "Name: value". A Host or
 	// User-Agent line takes the place of flood's own.
 	Header []string
+	// Talk is what connections say and wait for after their request.
+	Talk
+	// Users, if not nil, has a row for each connection in turn, whose columns fill
+	// the holes of their names in URLs, Header, Body and texts. A column id gives
+	// {id}; FirstID and LastID then are rows, from 1.
+	Users *users.Table
 	// Sources are the addresses to connect from. Empty leaves it to the kernel,
 	// which finds at most some 28,000 ports for one server address.
 	Sources []netip.Addr
@@ -58,11 +71,29 @@ type Config struct {
 	// atOnce is how soon behind its head an empty body has to end to be no stream;
 	// 0 means a second. Only tests, whose machine may be slow, set it.
 	atOnce time.Duration
+	// random draws numbers; nil means math/rand. Only tests set it.
+	random func() uint64
 }
 
-const idHole = "{id}"
-
 func (c Config) withDefaults() Config {
+	if c.Connections == 0 && c.Users != nil {
+		c.Connections = max(c.Users.Len(), len(c.URLs))
+	}
+	if c.LastID == 0 && c.Users != nil {
+		c.FirstID, c.LastID = 1, int64(c.Users.Len())
+	}
+	if c.Protocol == "" {
+		c.Protocol = Auto
+	}
+	if c.Method == "" {
+		c.Method = "GET"
+		if c.Body != "" {
+			c.Method = "POST"
+		}
+	}
+	if c.random == nil {
+		c.random = rand.Uint64
+	}
 	if c.Connections == 0 {
 		c.Connections = max(len(c.URLs), int(max(c.LastID-c.FirstID+1, 0)))
 		if c.LastID == 0 {
@@ -109,9 +140,20 @@ func (c Config) Validate() error {
 		name, _, found := strings.Cut(line, ":")
 		bad(found && name != "" && !strings.ContainsAny(line, "\r\n"), "header %q: write it as `Name: value`", line)
 	}
+	bad(slices.Contains(Protocols(), c.Protocol), "protocol %q: use one of %v", c.Protocol, Protocols())
+	bad(!strings.ContainsFunc(c.Method, func(r rune) bool { return r < 'A' || r > 'Z' }), "method %q: write it in capital letters, such as POST", c.Method)
+	bad(c.Method != "GET" || c.Body == "", "a GET has no body: give --stream-method POST")
+	holes := holesOf(c.Users)
+	_, err := newScript(&c.Talk, holes)
+	errs = append(errs, err)
 	for _, u := range c.urls() {
-		_, err := parseURL(u)
+		r, err := parseURL(u, c.Protocol, holes)
 		bad(err == nil, "%w", err)
+		if err != nil {
+			continue
+		}
+		bad(r.socket || !c.needsSocket(), "URL %q: first messages, replies, heartbeats and subprotocols are for WebSockets: write ws:// or wss://", u)
+		bad(!r.socket || c.Method == "GET", "URL %q: a WebSocket is asked for with GET", u)
 	}
 	return errors.Join(errs...)
 }
@@ -126,6 +168,7 @@ func (c Config) urls() []string {
 // Flood is a flood to be run once.
 type Flood struct {
 	cfg     Config
+	script  *script
 	targets *targets
 	sources *sources
 }
@@ -136,7 +179,11 @@ func New(cfg Config) (*Flood, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	t, err := newTargets(cfg)
+	script, err := newScript(&cfg.Talk, holesOf(cfg.Users))
+	if err != nil {
+		return nil, err
+	}
+	t, err := newTargets(&cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -144,7 +191,7 @@ func New(cfg Config) (*Flood, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Flood{cfg: cfg, targets: t, sources: s}, nil
+	return &Flood{cfg: cfg, script: script, targets: t, sources: s}, nil
 }
 
 // Run opens the connections, holds them until ctx ends or Duration is over, and

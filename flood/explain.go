@@ -2,6 +2,7 @@ package flood
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -18,6 +19,7 @@ const (
 	dialing  phase = iota // the request was not sent
 	asked                 // it was
 	inHead                // a part of the answer's head came
+	greeted               // all of it came, and not what makes the connection ready
 	streamed              // it was established
 )
 
@@ -113,6 +115,10 @@ func (f *Failures) advice(c failureCase, kind Failure, e *example) string {
 		return f.statusAdvice(c, e)
 	case Malformed:
 		return malformedAdvice(c, e)
+	case Mismatch:
+		return mismatchAdvice(e)
+	case ClosedByCode:
+		return closeAdvice(c, e)
 	}
 	if e.err == nil {
 		return "the cause is not known"
@@ -126,6 +132,9 @@ func timeoutAdvice(c failureCase, e *example) string {
 		return "the server took the connection and the request, and sent no head of an answer in time: a stream's head has to come before its first message; this may be a long poll, or a proxy that buffers (for nginx: proxy_buffering off)"
 	case inHead:
 		return "the server began to answer and the head did not end in time" + began(e) + ": a head ends with an empty line, and a final answer must follow an interim one (1xx); see what the server does for this URL"
+	}
+	if c.phase == greeted {
+		return "the connections were taken, and what --ready waits for did not come in time" + lastCame(e) + ": see what the server sends first, and whether it waits for a --first-message"
 	}
 	if c.phase == streamed {
 		return "established streams went silent until the kernel gave them up: see the network between here and the server"
@@ -141,9 +150,11 @@ func resetAdvice(c failureCase, e *example) string {
 	const seeLog = ": see the log of the server, or of the proxy before it; it may be out of files or workers"
 	switch c.phase {
 	case asked:
-		return "the server, or something before it, cut the connection: it took the request and " + how + " the connection without an answer" + seeLog + ", or speak TLS on this port, which flood does not"
+		return "the server, or something before it, cut the connection: it took the request and " + how + " the connection without an answer" + seeLog + ", or speak TLS on this port: then write https:// or wss://"
 	case inHead:
 		return "the server, or something before it, cut the connection: it " + how + " it in the middle of the head of its answer" + began(e) + seeLog
+	case greeted:
+		return "the server, or something before it, " + how + " the connection before what --ready waits for came" + lastCame(e) + seeLog
 	case streamed:
 		return "established streams were cut off: the server, or something before it, " + how + " the connection in the middle of the body" + seeLog + ", or limit how long a stream lasts"
 	}
@@ -179,8 +190,50 @@ func (f *Failures) statusList() string {
 	return strings.Join(list, ", ")
 }
 
+// lastCame returns what came last, in parentheses.
+func lastCame(e *example) string {
+	if len(e.start) == 0 {
+		return ""
+	}
+	return " (the last that came begins \"" + wire.Printable(string(e.start), maxShown) + "\")"
+}
+
+// mismatchAdvice explains an answer that is not to what was asked for.
+func mismatchAdvice(e *example) string {
+	status := ""
+	if resp, body := wire.ReadStart(e.start); resp != nil {
+		status = " (" + wire.Said(resp, body) + ")"
+	}
+	return "the answer" + status + " is not to what was asked for: " + wire.Printable(e.err.Error(), maxStart)
+}
+
+// closeAdvice explains a close frame with the code of a fault (RFC 6455, section
+// 7.4.1).
+func closeAdvice(c failureCase, e *example) string {
+	when := "after it was established"
+	if c.phase != streamed {
+		when = "before it was ready"
+	}
+	said := "the server closed its WebSocket " + when + " with " + wire.Printable(e.err.Error(), maxStart)
+	g, _ := errors.AsType[goodbye](e.err)
+	switch g.code {
+	case 1002, 1003, 1007:
+		return said + ": it does not take what it was sent; see --first-message and --subprotocol"
+	case 1008, 3000, 4001, 4003, 4401, 4403:
+		return said + ": it does not let this client in; give it a token, as a header (-H) or a --first-message"
+	case 1009:
+		return said + ": a message was too long for it"
+	case 1011, 1012, 1013, 1014:
+		return said + ": it failed or is overloaded; its log should say why"
+	}
+	return said + ": its documentation and its log should say what that means"
+}
+
 func malformedAdvice(c failureCase, e *example) string {
-	if c.phase == streamed {
+	if fault, ok := errors.AsType[*wire.ProtocolError](e.err); ok {
+		return "the server, or a proxy before it, breaks the WebSocket protocol: it sent " + fault.Reason
+	}
+	if c.phase == streamed || c.phase == greeted {
 		line, _, _ := bytes.Cut(e.start, []byte{'\n'})
 		return fmt.Sprintf("established streams broke their framing: where the size of a chunk was due came \"%s\"; the server, or a proxy before it, miscounts its chunks or writes into the stream past them", wire.Printable(string(bytes.TrimRight(line, "\r")), maxShown))
 	}

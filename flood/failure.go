@@ -20,13 +20,15 @@ const (
 	TooManyFiles                // the open-file limit of this process or machine
 	Unreachable                 // no route, or no such source address
 	Status                      // answered, but not with a stream
-	Malformed                   // the answer is not HTTP/1
+	Malformed                   // the answer is not HTTP/1, or what follows no WebSocket
+	Mismatch                    // the answer is not to what was asked for
+	ClosedByCode                // a WebSocket's server closed it with the code of a fault
 	Other
 	failureCount
 )
 
 var failureNames = [failureCount]string{
-	"refused", "timeout", "reset", "no_free_port", "too_many_files", "unreachable", "status", "malformed", "other",
+	"refused", "timeout", "reset", "no_free_port", "too_many_files", "unreachable", "status", "malformed", "mismatch", "close_code", "other",
 }
 
 func (f Failure) String() string { return failureNames[f] }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"net/netip"
 	"os"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"example.org/comet/server/epoll"
+	"example.org/comet/server/wire"
 )
 
 // loop is the one event loop of a flood: it opens, reads and closes every
@@ -27,8 +27,10 @@ type loop struct {
 
 	from, to sockaddr // of the connect under way
 
-	begunCount int             // connections begun, or failed at once
-	deadlines  epoll.Deadlines // of those in flight
+	begunCount int               // connections begun, or failed at once
+	returning  []conn            // established ones that are to be opened again
+	beats      []epoll.Deadlines // of each text that is sent again and again
+	deadlines  epoll.Deadlines   // of those in flight
 	now        time.Time
 	connected  bool // every connection has been tried
 }
@@ -43,18 +45,21 @@ type conn struct {
 	addr    uint8   // index of the address of its host
 	tried   tried   // which of them were tried
 	why     Failure // of the first one tried
+	again   bool    // it was established before
+	kept    bool    // its request is not the first on its socket
 }
 
 type state uint8
 
 const (
-	connecting state = iota // the request has not been written
-	asking                  // waits for the head of the answer
-	streaming
+	connecting  state = iota // the request has not been written
+	waitingHead              // the request is written
+	greeting                 // the head of the answer came, and it is not ready
+	streaming                // it is established
 )
 
 // waiting reports whether the connection is not established yet.
-func (c *conn) waiting() bool { return c.state != streaming }
+func (c *conn) waiting() bool { return c.state < streaming }
 
 // How long one thing may keep the loop from the others.
 const (
@@ -71,7 +76,7 @@ func (f *Flood) run(ctx context.Context) (Result, error) {
 	if err != nil {
 		return Result{}, fmt.Errorf("flood: %w", err)
 	}
-	l := &loop{flood: f, obs: newObserver(&f.cfg), poll: poll, readBuf: make([]byte, 64<<10)}
+	l := &loop{flood: f, obs: newObserver(f), poll: poll, readBuf: make([]byte, 64<<10), beats: make([]epoll.Deadlines, len(f.script.every))}
 	defer l.obs.report()() // last: OnSample may keep it waiting
 	defer l.closeAll()
 	defer context.AfterFunc(ctx, poll.Wake)()
@@ -100,8 +105,8 @@ func (l *loop) turn() error {
 		if !ok {
 			continue
 		}
-		if c.state == connecting && e.Writable() {
-			ok = l.ask(slot, c)
+		if e.Writable() {
+			ok = l.writable(slot, c)
 		}
 		if ok && e.Readable() {
 			l.read(slot, c, e.Ended())
@@ -111,6 +116,7 @@ func (l *loop) turn() error {
 		slot, c, _ := l.conns.Lookup(token)
 		l.drop(slot, c, Timeout, nil)
 	}
+	l.beat()
 	if l.now.Sub(l.obs.lastSample) >= l.flood.cfg.SampleInterval {
 		l.obs.emit(l.obs.sample(l.now, true))
 	}
@@ -129,6 +135,7 @@ func (l *loop) open() time.Duration {
 	cfg, obs := &l.flood.cfg, l.obs
 	total := cfg.Connections
 	due := min(total, int(min(cfg.Pace.Count(l.now.Sub(obs.begun)), uint64(total))))
+	l.reopen()
 	for range openBatch {
 		if l.begunCount >= due || obs.counts.InFlight >= cfg.InFlight {
 			break
@@ -145,7 +152,7 @@ func (l *loop) open() time.Duration {
 	}
 	wait := cfg.SampleInterval - l.now.Sub(obs.lastSample)
 	switch {
-	case l.begunCount < due && obs.counts.InFlight < cfg.InFlight:
+	case obs.counts.InFlight < cfg.InFlight && (l.begunCount < due || len(l.returning) > 0):
 		return 0
 	case l.begunCount == due && due < total:
 		wait = min(wait, cfg.Pace.Due(uint64(due))-l.now.Sub(obs.begun))
@@ -153,7 +160,26 @@ func (l *loop) open() time.Duration {
 	if next := l.deadlines.Next(); !next.IsZero() {
 		wait = min(wait, next.Sub(l.now))
 	}
+	for i := range l.beats {
+		if next := l.beats[i].Next(); !next.IsZero() {
+			wait = min(wait, next.Sub(l.now))
+		}
+	}
 	return max(wait, 0)
+}
+
+// reopen opens the connections that are to be opened again.
+func (l *loop) reopen() {
+	for range min(openBatch, len(l.returning)) {
+		last := len(l.returning) - 1
+		if l.obs.counts.InFlight >= l.flood.cfg.InFlight || !l.dial(l.returning[last], nil) {
+			return
+		}
+		l.returning = l.returning[:last]
+	}
+	if len(l.returning) == 0 {
+		l.returning = nil
+	}
 }
 
 // begin opens connection i (from 0). It reports false when the search for a
@@ -179,7 +205,7 @@ func (l *loop) dial(c conn, err error) bool {
 	for {
 		index, ok := host.next(c.tried)
 		if !ok {
-			l.obs.failed(c.why, err)
+			l.lost(&c, c.why, err)
 			return true
 		}
 		fd, connectErr := l.connect(host.addrs[index])
@@ -189,7 +215,7 @@ func (l *loop) dial(c conn, err error) bool {
 		case connectErr != nil:
 			c.addr = index
 			if err = connectErr; !c.refused(failureOf(err)) {
-				l.obs.failed(c.why, err)
+				l.lost(&c, c.why, err)
 				return true
 			}
 			continue
@@ -303,52 +329,40 @@ func (s *sockaddr) set(a netip.AddrPort) unix.Sockaddr {
 	return &s.v6
 }
 
-// ask writes the request. On loopback the connection is usually established by
-// the time connect returns, so that this saves an event; elsewhere the kernel
-// says EAGAIN and reports when it is. It reports false when that closed the
-// connection.
-func (l *loop) ask(slot uint32, c *conn) bool {
-	l.request = l.flood.targets.append(l.request[:0], int(c.index))
-	n, err := epoll.WriteNow(l.conns.FD(slot), l.request)
-	switch {
-	case err != nil:
-		l.again(slot, c, os.NewSyscallError("connect", err))
-		return false
-	case n == 0:
-		return true
-	case n < len(l.request):
-		// A request is smaller than any send buffer.
-		l.drop(slot, c, Other, fmt.Errorf("the request of %d bytes was not taken whole", len(l.request)))
-		return false
-	}
-	l.flood.targets.host(int(c.index)).first = c.addr
-	c.state = asking
-	took := time.Since(l.obs.begun) - time.Duration(c.due)
-	c.connect = uint32(min(max(took.Microseconds(), 0), math.MaxUint32))
-	return true
-}
-
 // again gives a connect up that failed, and tries the next address of its host.
 func (l *loop) again(slot uint32, c *conn, err error) {
 	failed := *c
 	l.obs.counts.InFlight--
-	l.free(slot, c)
+	l.close(slot)
 	if !failed.refused(failureOf(err)) {
-		l.obs.failed(failed.why, err)
+		l.lost(&failed, failed.why, err)
 		return
 	}
 	if !l.dial(failed, err) {
-		l.obs.failed(NoFreePort, errSearching)
+		l.lost(&failed, NoFreePort, errSearching)
 	}
 }
 
-// drop gives a connection up that was not established.
-func (l *loop) drop(slot uint32, c *conn, kind Failure, err error) {
-	l.obs.counts.InFlight--
-	if c.state == asking {
-		l.obs.unanswered(&c.reading, kind, err)
+// lost counts a connection that could not be opened.
+func (l *loop) lost(c *conn, kind Failure, err error) {
+	if c.again {
+		l.obs.cutOff(kind, err)
 	} else {
 		l.obs.failed(kind, err)
+	}
+	l.obs.spares.drop(&c.reading)
+}
+
+// drop gives a connection up that was not established, or not again.
+func (l *loop) drop(slot uint32, c *conn, kind Failure, err error) {
+	l.obs.counts.InFlight--
+	switch {
+	case c.again:
+		l.obs.cutOff(kind, err)
+	case c.state == connecting:
+		l.obs.failed(kind, err)
+	default:
+		l.obs.unanswered(&c.reading, kind, err)
 	}
 	l.free(slot, c)
 }
@@ -365,14 +379,22 @@ func (l *loop) cutOff(slot uint32, c *conn, kind Failure, err error) {
 	l.free(slot, c)
 }
 
+// free closes a connection and forgets what came on it.
 func (l *loop) free(slot uint32, c *conn) {
 	l.obs.spares.drop(&c.reading)
+	l.close(slot)
+}
+
+func (l *loop) close(slot uint32) {
 	unix.Close(l.conns.FD(slot))
 	l.conns.Free(slot)
 }
 
 func (l *loop) closeAll() {
 	for slot, c := range l.conns.All {
+		if c.upgraded() { // a client that leaves says so (RFC 6455, section 7.4.1)
+			_, _ = epoll.WriteNow(l.conns.FD(slot), wire.AppendClientClose(l.request[:0], l.obs.mask(), 1001))
+		}
 		l.free(slot, c)
 	}
 	l.poll.Close()

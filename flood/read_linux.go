@@ -8,7 +8,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"example.org/comet/server/epoll"
-	"example.org/comet/server/wire"
 )
 
 // read takes what has come, until there is no more. A connection on which more
@@ -42,7 +41,10 @@ func (l *loop) over(slot uint32, c *conn, err error) {
 	switch {
 	case c.waiting():
 		l.drop(slot, c, failureOf(err), err)
-	case errors.Is(err, io.EOF) && c.parser.Complete():
+	case l.flood.cfg.Protocol == Poll && c.pollAgain(err, c.kept):
+		l.obs.bodyEnded(&c.reading, time.Now())
+		l.redial(slot, c)
+	case c.endsWhole(err):
 		l.obs.bodyEnded(&c.reading, time.Now())
 		l.ended(slot, c)
 	default:
@@ -50,50 +52,134 @@ func (l *loop) over(slot uint32, c *conn, err error) {
 	}
 }
 
+// redial opens a connection again that was established.
+func (l *loop) redial(slot uint32, c *conn) {
+	fresh := conn{reading: c.reading, index: c.index, again: true}
+	fresh.next()
+	l.close(slot)
+	l.returning = append(l.returning, fresh)
+}
+
 // received takes the next bytes of a connection. It reports false when that
 // closed it.
 func (l *loop) received(slot uint32, c *conn, b []byte) bool {
 	now := time.Now()
 	for {
-		part, rest := l.obs.feed(&c.reading, b, now)
-		switch part {
-		case wire.More:
-			return true
-		case wire.Head:
-			if !l.answered(slot, c, now) {
-				return false
-			}
-			b = rest
-		case wire.End:
-			l.ended(slot, c)
-			return false
-		default:
-			l.malformed(slot, c)
+		what, rest := l.obs.feed(&c.reading, int(c.index), b, now)
+		if !l.answerNow(slot, c) {
 			return false
 		}
+		ok := true
+		switch what {
+		case more:
+			return true
+		case headed:
+			ok = l.answered(slot, c, now)
+		case ready:
+			l.isReady(slot, c, now)
+		case complete:
+			ok = l.answerEnded(slot, c)
+		case closed:
+			l.closedBy(slot, c)
+			return false
+		default:
+			l.broken(slot, c)
+			return false
+		}
+		if !ok {
+			return false
+		}
+		b = rest
 	}
 }
 
-// answered takes the head of the answer. It reports false when that was not a
-// stream.
+// answered takes the head of the answer. It reports false when that closed the
+// connection.
 func (l *loop) answered(slot uint32, c *conn, now time.Time) bool {
-	if status := c.parser.Status(); status != 200 {
-		l.obs.fail.Statuses[status]++
-		l.drop(slot, c, Status, nil)
+	err := l.obs.judge(&c.reading, int(c.index))
+	switch {
+	case err != nil && !c.waiting():
+		l.obs.refused(&c.reading, err)
+		l.free(slot, c)
 		return false
+	case err != nil:
+		if errors.Is(err, errStatus) {
+			l.obs.fail.Statuses[c.parser.Status()]++
+		}
+		l.drop(slot, c, kindOf(err), err)
+		return false
+	case !c.waiting(): // a long poll
+		return true
 	}
+	if l.obs.begin(&c.reading, int(c.index)) {
+		l.isReady(slot, c, now)
+	} else {
+		c.state = greeting
+	}
+	return l.answerNow(slot, c)
+}
+
+// isReady takes a connection that is established now.
+func (l *loop) isReady(slot uint32, c *conn, now time.Time) {
 	c.state = streaming
 	l.obs.counts.InFlight--
 	due := l.obs.begun.Add(time.Duration(c.due))
 	l.obs.established(&c.reading, due, due.Add(time.Duration(c.connect)*time.Microsecond), now)
 	c.due = int64(now.Sub(l.obs.begun))
-	return true
+	for i := range l.beats {
+		l.beats[i].Add(l.conns.Token(slot), now.Add(l.flood.script.every[i].every))
+	}
 }
 
-func (l *loop) malformed(slot uint32, c *conn) {
+// answerEnded takes the end of an answer. It reports false when that closed the
+// connection.
+func (l *loop) answerEnded(slot uint32, c *conn) bool {
+	switch {
+	case c.waiting():
+		l.drop(slot, c, Reset, io.EOF)
+		return false
+	case l.flood.cfg.Protocol != Poll:
+		l.ended(slot, c)
+		return false
+	case !c.parser.Persistent():
+		l.redial(slot, c)
+		return false
+	}
+	c.next()
+	c.kept = true
+	l.request = l.flood.targets.append(l.request[:0], int(c.index), l.obs.carried(&c.reading))
+	return l.send(slot, c, l.request)
+}
+
+// closedBy takes the close frame of a WebSocket's server.
+func (l *loop) closedBy(slot uint32, c *conn) {
+	err := l.obs.parting()
+	l.lastWords(slot)
+	switch {
+	case c.waiting() && err == nil:
+		l.drop(slot, c, Reset, io.EOF)
+	case c.waiting():
+		l.drop(slot, c, kindOf(err), err)
+	case err == nil:
+		l.ended(slot, c)
+	default:
+		l.cutOff(slot, c, kindOf(err), err)
+	}
+}
+
+// broken gives a connection up on which came what is not spoken.
+func (l *loop) broken(slot uint32, c *conn) {
+	err := l.obs.brokenError(&c.reading)
+	l.lastWords(slot)
 	if c.waiting() {
-		l.drop(slot, c, Malformed, errNotHTTP)
+		l.drop(slot, c, Malformed, err)
 		return
 	}
-	l.cutOff(slot, c, Malformed, errNotHTTP)
+	l.cutOff(slot, c, Malformed, err)
+}
+
+// lastWords sends what is to be sent before a close, as far as there is room.
+func (l *loop) lastWords(slot uint32) {
+	_, _ = epoll.WriteNow(l.conns.FD(slot), l.obs.reply)
+	l.obs.reply = l.obs.reply[:0]
 }

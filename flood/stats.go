@@ -162,16 +162,25 @@ func whole(h *hdrhistogram.Histogram) *Quantiles {
 
 // observer gathers the figures. It belongs to one goroutine at a time.
 type observer struct {
-	config *Config
-	begun  time.Time
-	counts Counts
-	fail   Failures
-	odd    oddities
+	config  *Config
+	targets *targets
+	script  *script
+	begun   time.Time
+	counts  Counts
+	fail    Failures
+	odd     oddities
 
 	spares spares
-	fed    []byte                  // what feed was given last, from the part that it returned
-	seam   [2 * wire.MaxStamp]byte // where two pieces of a body meet
-	held   budget                  // what the account of a connection may hold
+	fed    []byte // what feed was given last, from the part that it returned
+	reply  []byte // what feed has to be sent
+	head   []byte // of the answer that has just come
+	text   []byte // for one message
+	// closing is the close frame that has just come; broken, how a WebSocket's
+	// server broke the protocol.
+	closing []byte
+	broken  *wire.ProtocolError
+	seam    [2 * wire.MaxStamp]byte // where two pieces of a body meet
+	held    budget                  // what the account of a connection may hold
 
 	connect, firstByte, latency *hdrhistogram.Histogram
 	recent                      *hdrhistogram.Histogram // latency since the last sample
@@ -190,10 +199,11 @@ type observer struct {
 	told *Result // of connecting; nil once a sample has carried it
 }
 
-func newObserver(cfg *Config) *observer {
+func newObserver(f *Flood) *observer {
 	now := time.Now()
+	cfg := &f.cfg
 	return &observer{
-		config: cfg, begun: now, lastSample: now,
+		config: cfg, targets: f.targets, script: f.script, begun: now, lastSample: now,
 		counts:  Counts{Asked: cfg.Connections},
 		fail:    Failures{Statuses: make(map[int]uint64)},
 		held:    newBudget(),
@@ -216,6 +226,10 @@ func (o *observer) unanswered(r *reading, kind Failure, err error) {
 	switch {
 	case kind == Status:
 		c.status = r.parser.Status()
+	case kind == Mismatch:
+		start = o.head
+	case r.parser.Status() != 0:
+		c.phase, start = greeted, o.unheard(r)
 	case kind == Malformed:
 	case r.parser.Started():
 		c.phase, start = inHead, nil
@@ -235,6 +249,23 @@ func (o *observer) established(r *reading, due, connected, now time.Time) {
 	o.lastFirstByte = now
 	record(o.connect, connected.Sub(due))
 	record(o.firstByte, now.Sub(due))
+}
+
+// polling takes a long poll in whose request is on its way.
+func (o *observer) polling(due, now time.Time) {
+	o.counts.Connected++
+	o.lastFirstByte = now
+	record(o.connect, now.Sub(due))
+}
+
+// refused takes an established long poll back, whose first answer, or a later one,
+// is none.
+func (o *observer) refused(r *reading, err error) {
+	o.counts.Connected--
+	if kind := kindOf(err); kind == Status {
+		o.fail.Statuses[r.parser.Status()]++
+	}
+	o.unanswered(r, kindOf(err), err)
 }
 
 // ended counts the end of a stream that is complete, and whose head came at since.

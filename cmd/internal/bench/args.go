@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"path/filepath"
@@ -65,10 +66,8 @@ func routeArgs(p *plan) []string {
 // to, and logs to a file unless that is "".
 func floodArgs(c *Config, p *plan, i int, to []string, log string) []string {
 	one := p.pairs[i]
-	cfg := flood.Config{
-		Connections: one.connections, Pace: c.ConnectPace, InFlight: c.InFlight, ConnectTimeout: c.ConnectTimeout, Header: c.Header,
-		FirstID: one.firstID, LastID: one.lastID(), Sources: one.sources, Run: []wire.Run{p.run},
-	}
+	cfg := c.Streams
+	cfg.Connections, cfg.FirstID, cfg.LastID, cfg.Sources, cfg.Run = one.connections, one.firstID, one.lastID(), one.sources, []wire.Run{p.run}
 	if c.Rate.Unpaced() {
 		// The window can be no finer than the news of what was delivered.
 		cfg.SampleInterval = newsInterval(len(p.pairs))
@@ -106,6 +105,12 @@ func intakeArgs(admin string) []string {
 
 // urlsArgs returns the arguments by which a flood finds a file of URLs.
 func urlsArgs(file string) []string { return flags.Args(flags.FloodCommand{URLFile: file}) }
+
+// ownURL returns where a server of ours at addr has its streams of a protocol.
+func ownURL(addr string, protocol flood.Protocol) string {
+	path := map[flood.Protocol]string{flood.SSE: "events", flood.Poll: "poll", flood.WebSocket: "ws"}[protocol]
+	return "http://" + addr + "/" + cmp.Or(path, "test") + "/{id}"
+}
 
 // urlArgs returns the arguments by which a flood finds the streams of a URL.
 func urlArgs(url string) []string {

@@ -17,12 +17,12 @@ import (
 // nothing about.
 func TestArguments(t *testing.T) {
 	cfg := config(t)
-	cfg.Header, cfg.Interest, cfg.Seed, cfg.Size = []string{"TE: chunked"}, natsrouter.Block, 7, msggen.Size{}
+	cfg.Streams.Header, cfg.Interest, cfg.Seed, cfg.Size = []string{"TE: chunked"}, natsrouter.Block, 7, msggen.Size{}
 	cfg.Rate, cfg.Duration = 100, time.Minute
 	one := &plan{run: 0xbadcafe, firstID: 1, lastID: 10, connections: 10, pairs: []pair{{listen: "127.0.0.1:1", admin: "127.0.0.1:2", firstID: 1, connections: 10, sources: []netip.Addr{netip.MustParseAddr("127.0.0.9")}}}, listen: "127.0.0.1:3"}
 	two := &plan{run: 0xbadcafe, connections: 10, routed: true, pairs: []pair{one.pairs[0], {listen: "127.0.0.2:1", admin: "127.0.0.2:2", firstID: 6, connections: 5, ids: 3}}}
 	slow := cfg
-	slow.ConnectTimeout, slow.Loops, slow.Interval, slow.Rate = 5*time.Second, 3, 0, pace.MaxRate
+	slow.Streams.ConnectTimeout, slow.Loops, slow.Interval, slow.Rate = 5*time.Second, 3, 0, pace.MaxRate
 	slow.Router = flags.Router{URLs: []string{"nats://r:4222"}}
 	for name, c := range map[string]struct {
 		got  []string

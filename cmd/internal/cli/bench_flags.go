@@ -23,7 +23,7 @@ func (o *benchOptions) bind(f *pflag.FlagSet) {
 		f.IntVar(&cfg.Repeat, "repeat", 1, "how many times; the result has the median of each figure")
 	})
 	o.Target.bind(f)
-	flags.Flood(f, &o.Flood)
+	flags.Flood(f, &cfg.Streams)
 	flags.Group(f, flags.Messages, func() {
 		cfg.Rate = 1000
 		f.VarP(&loadRate{&cfg.Rate}, "rate", "r", "messages per second, max, or none")
@@ -111,8 +111,6 @@ func (o *benchOptions) gather() {
 	if cfg.Engine == server.Auto {
 		cfg.Engine = server.DefaultEngine
 	}
-	cfg.ConnectPace, cfg.InFlight, cfg.ConnectTimeout = o.Flood.Pace, o.Flood.InFlight, o.Flood.ConnectTimeout
-	cfg.Header, cfg.Sources = o.Flood.Header, o.Flood.Sources
 	cfg.Senders, cfg.Seed, cfg.Window = o.Msggen.Senders, o.Msggen.Seed, o.Msggen.Window
 	cfg.Distribution, cfg.Arrivals, cfg.Size = o.Msggen.Distribution, o.Msggen.Arrivals, o.Msggen.Size
 }

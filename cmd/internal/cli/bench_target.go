@@ -91,9 +91,11 @@ func (b *benchTarget) readStreams(env *Env, f *pflag.FlagSet, o *benchOptions) (
 			return err
 		}
 	}
-	b.Target.FirstID, b.Target.LastID = o.Flood.FirstID, o.Flood.LastID
+	b.Target.FirstID, b.Target.LastID = o.Config.Streams.FirstID, o.Config.Streams.LastID
 	switch {
 	case f.Changed("connections"), len(o.Config.Steps) > 0:
+	case o.Config.Streams.Users != nil:
+		o.Config.Connections = o.Config.Streams.Users.Len()
 	case len(b.Target.URLs) > 0:
 		o.Config.Connections = len(b.Target.URLs)
 	case b.Target.LastID > 0:

@@ -60,6 +60,7 @@ const groupAnnotation = "comet_group"
 const (
 	Target       = "Target"
 	Load         = "Load"
+	Talking      = "What connections say"
 	Messages     = "Messages"
 	Server       = "Server"
 	Admin        = "Admin listener"
@@ -70,7 +71,7 @@ const (
 
 // Groups returns the names of the groups in the order of the help.
 func Groups() []string {
-	return []string{Target, Load, Messages, Server, SeveralHosts, Admin, Output, Other}
+	return []string{Target, Talking, Load, Messages, Server, SeveralHosts, Admin, Output, Other}
 }
 
 // Group puts the flags that bind adds, and that are in no group yet, into one.

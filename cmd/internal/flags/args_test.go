@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"example.org/comet/flood"
 	"example.org/comet/flood/pace"
 	"example.org/comet/memlog/sockdiag"
 	"example.org/comet/msggen"
@@ -88,6 +89,9 @@ func (o odd) flood() FloodCommand {
 	c.Config.FirstID, c.Config.LastID = 0, int64(o.count())
 	c.Config.Run = pick(o, nil, []wire.Run{1}, []wire.Run{7, 0x0badcafe})
 	c.Config.Header, c.Config.Sources, c.Config.Pace = o.list(), o.sources(), o.pace()
+	c.Config.Protocol = pick(o, flood.Protocols()...)
+	c.Config.Method, c.Config.Body, c.Config.Ready = o.text(), o.text(), o.text()
+	c.Config.FirstMessages, c.Config.Replies, c.Config.SendEvery, c.Config.Subprotocols = o.list(), o.list(), o.list(), o.list()
 	c.Config.Connections, c.Config.InFlight = o.count(), o.count()
 	c.Config.ConnectTimeout, c.Config.Duration, c.Config.SampleInterval = o.duration(), o.duration(), o.duration()
 	return c

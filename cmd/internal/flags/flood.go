@@ -51,8 +51,19 @@ func (c *FloodCommand) Bind(fs *pflag.FlagSet) {
 func Flood(fs *pflag.FlagSet, cfg *flood.Config) {
 	Group(fs, Target, func() {
 		IDs(fs, &cfg.FirstID, &cfg.LastID, "the ids for {id}, `FIRST-LAST` (default 1 to the number of connections)")
+		Enum(fs, &cfg.Protocol, "protocol", flood.Auto, "what is spoken: auto (ws for a ws:// URL, else what the answer is), stream, sse, poll or ws", flood.Protocols()...)
 		Lines(fs, &cfg.Header, "header", "H", "header `\"Name: value\"` of the streams' requests; repeatable")
+		String(fs, &cfg.Method, "stream-method", "", "", "`method` of the streams' requests (default GET, or POST with --stream-body)")
+		String(fs, &cfg.Body, "stream-body", "", "", "`text` for the body of the streams' requests")
+		Users(fs, &cfg.Users)
 		Sources(fs, &cfg.Sources, "`address` to connect from: 127.0.0.2, 127.0.0.2-127.0.0.18 or 127.0.1.0/24; repeatable")
+	})
+	Group(fs, Talking, func() {
+		String(fs, &cfg.Ready, "ready", "", "", "a connection is established once this `text` has come; * stands for anything")
+		Lines(fs, &cfg.FirstMessages, "first-message", "", "WebSocket: send `TEXT` first, or WAIT=>TEXT once WAIT has come; repeatable")
+		Lines(fs, &cfg.Replies, "reply", "", "WebSocket: `TEXT=>TEXT`: send the second whenever the first comes; repeatable")
+		Lines(fs, &cfg.SendEvery, "send-every", "", "WebSocket: `30s=TEXT`: send it again and again; repeatable")
+		Lines(fs, &cfg.Subprotocols, "subprotocol", "", "WebSocket: offer this subprotocol, by its `name`; repeatable")
 	})
 	Group(fs, Load, func() {
 		bind(fs, &cfg.Pace, "connect-rate", "", cfg.Pace, "connections per second, or max", pacer())
@@ -64,6 +75,9 @@ func Flood(fs *pflag.FlagSet, cfg *flood.Config) {
 // Complete checks the flags against each other and takes the URL that was given
 // without a flag.
 func (c *FloodCommand) Complete(fs *pflag.FlagSet, args []string) error {
+	if c.Config.Users.HasID() && fs.Changed("ids") && !c.Attended {
+		return errIDsTwice
+	}
 	if len(args) == 1 {
 		if c.Config.URL != "" {
 			return fmt.Errorf("the URL is given twice: %q and %q", c.Config.URL, args[0])
