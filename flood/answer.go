@@ -64,7 +64,8 @@ var carriedOn = [...]struct{ answer, request string }{
 func (o *observer) remember(r *reading) {
 	var carried [512]byte
 	b := carried[:0]
-	for name, value := range wire.HeadFields(o.head) {
+	fields := wire.HeadFields(o.head)
+	for name, value, ok := fields.Next(); ok; name, value, ok = fields.Next() {
 		for _, field := range carriedOn {
 			if bytes.EqualFold(name, []byte(field.answer)) && len(value) > 0 {
 				b = append(b, field.request...)

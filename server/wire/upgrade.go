@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"iter"
 	"slices"
 )
 
@@ -38,7 +37,8 @@ func (h *Handshake) Check(head []byte) error {
 	var upgrade, connection bool
 	var accept, extensions, protocol []byte
 	accepts, protocols := 0, 0
-	for name, value := range HeadFields(head) {
+	fields := HeadFields(head)
+	for name, value, ok := fields.Next(); ok; name, value, ok = fields.Next() {
 		switch {
 		case bytes.EqualFold(name, []byte("Upgrade")):
 			upgrade = upgrade || lists(value, "websocket")
@@ -52,13 +52,15 @@ func (h *Handshake) Check(head []byte) error {
 			protocol, protocols = value, protocols+1
 		}
 	}
-	key := base64.StdEncoding.AppendEncode(nil, h.Key[:])
+	var key [24]byte
+	var want [28]byte
+	base64.StdEncoding.Encode(key[:], h.Key[:])
 	switch {
 	case !upgrade:
 		return errors.New("its answer has no `Upgrade: websocket`")
 	case !connection:
 		return errors.New("its answer has no `Connection: Upgrade`")
-	case accepts != 1 || !bytes.Equal(accept, appendAccept(nil, key)):
+	case accepts != 1 || !bytes.Equal(accept, appendAccept(want[:0], key[:])):
 		return fmt.Errorf("its Sec-WebSocket-Accept %q is not the answer to the key that was sent: something before it answers from a cache, or it is no WebSocket server", accept)
 	case len(extensions) > 0:
 		return fmt.Errorf("it forces the extension %q, which was not offered: switch compression off in the server", extensions)
@@ -70,19 +72,28 @@ func (h *Handshake) Check(head []byte) error {
 	return nil
 }
 
-// HeadFields yields the names and values of the last head in b, which holds
-// whole heads only: interim answers come before the final one.
-func HeadFields(b []byte) iter.Seq2[[]byte, []byte] {
+// HeadFields returns the fields of the last head in b, which holds whole heads
+// only: interim answers come before the final one.
+func HeadFields(b []byte) Fields {
 	b = unfolded(b)
 	if last := bytes.LastIndex(b, []byte("\nHTTP/1.")); last >= 0 {
 		b = b[last+1:]
 	}
-	return func(yield func(name, value []byte) bool) {
-		for line := range bytes.Lines(b) {
-			name, value, found := bytes.Cut(line, []byte{':'})
-			if found && !yield(bytes.TrimRight(name, " \t"), trimBlanks(trimCR(bytes.TrimSuffix(value, []byte{'\n'})))) {
-				return
-			}
+	return b
+}
+
+// Fields is the fields of a head, for Next.
+type Fields []byte
+
+// Next takes the first field of f and returns its name and value. ok is false
+// when there is none left.
+func (f *Fields) Next() (name, value []byte, ok bool) {
+	for len(*f) > 0 {
+		line, rest, _ := bytes.Cut(*f, []byte{'\n'})
+		*f = rest
+		if name, value, ok = bytes.Cut(line, []byte{':'}); ok {
+			return bytes.TrimRight(name, " \t"), trimBlanks(trimCR(value)), true
 		}
 	}
+	return nil, nil, false
 }

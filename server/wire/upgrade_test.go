@@ -47,3 +47,15 @@ func TestHandshakeCheck(t *testing.T) {
 		}
 	}
 }
+
+func TestCheckAllocatesNothing(t *testing.T) {
+	h := Handshake{Key: [16]byte([]byte("the sample nonce"))}
+	head := []byte("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n")
+	if n := testing.AllocsPerRun(100, func() {
+		if err := h.Check(head); err != nil {
+			t.Error(err)
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations for each answer", n)
+	}
+}
