@@ -146,7 +146,7 @@ func kindOf(err error) Failure {
 	if _, ok := errors.AsType[goodbye](err); ok {
 		return ClosedByCode
 	}
-	return failureOf(err)
+	return failureOfTLS(err)
 }
 
 // endsWhole reports whether err, after which nothing more comes, cuts nothing off.

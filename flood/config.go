@@ -13,6 +13,7 @@ import (
 
 	"example.org/comet/flood/pace"
 	"example.org/comet/flood/users"
+	"example.org/comet/server/tlsclient"
 	"example.org/comet/server/wire"
 )
 
@@ -35,6 +36,10 @@ type Config struct {
 	// Header is further lines for the request head, "Name: value". A Host or
 	// User-Agent line takes the place of flood's own.
 	Header []string
+	// TLS is for URLs of https and wss. TLSResume has a connection resume the session
+	// of an earlier one, which saves most of its handshake.
+	TLS       tlsclient.Options
+	TLSResume bool
 	// Talk is what connections say and wait for after their request.
 	Talk
 	// Users, if not nil, has a row for each connection in turn, whose columns fill
