@@ -47,11 +47,18 @@ const (
 // serve runs the connection to its end.
 func (c *stdConn) serve() {
 	defer c.Close()
+	if c.engine.core.HeadTimeout > 0 {
+		c.setReadDeadline(time.Now().Add(c.engine.core.HeadTimeout))
+	}
+	if !c.shake() {
+		return
+	}
 	req, head, ok := c.readHead()
 	if !ok {
 		return
 	}
 	if req.Refused() {
+		c.engine.core.noteRefusedHead(head)
 		c.engine.counters.refusedOther.Add(1)
 		c.refuse(head, req.Answer)
 		return
@@ -76,9 +83,6 @@ func (c *stdConn) serve() {
 // readHead reads and parses the request head, and what came with it. It reports
 // false when the client has gone.
 func (c *stdConn) readHead() (req wire.Request, head []byte, ok bool) {
-	if c.engine.core.HeadTimeout > 0 {
-		c.setReadDeadline(time.Now().Add(c.engine.core.HeadTimeout))
-	}
 	buf := make([]byte, 1024)
 	for {
 		n, err := c.Read(buf)
@@ -151,15 +155,6 @@ func (c *stdConn) answer(answer []byte) {
 	}
 	c.halfClose()
 	c.dropAll(nil)
-}
-
-// halfClose ends the sending side, and gives the client lingerTime to close by
-// itself, so that a reset does not discard what it has not read.
-func (c *stdConn) halfClose() {
-	if tcp, ok := c.Conn.(*net.TCPConn); ok {
-		_ = tcp.CloseWrite() // fails when the client is gone, which the read finds
-	}
-	c.SetReadDeadline(time.Now().Add(c.engine.core.lingerTime))
 }
 
 // dropAll reads until the connection ends, and drops what comes, except for

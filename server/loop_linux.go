@@ -25,6 +25,7 @@ type loop struct {
 	conns   epoll.Slots[conn]
 	extras  extras
 	readBuf []byte
+	records records // TLS
 	out     backlog // what is being written now
 	ids     []int64 // of the head being read
 	gone    []int64 // of the connection being logged out
@@ -87,13 +88,14 @@ func (l *loop) turn(atMost time.Duration) error {
 		if !ok {
 			continue // it was closed earlier in this turn
 		}
-		if e.Writable() && c.extra != 0 {
+		if e.Writable() && (c.extra != 0 || l.secureOf(slot) != nil) {
 			ok = l.flushBacklog(slot, c)
 		}
 		if ok && e.Readable() {
 			l.read(slot, c, e.Ended())
 		}
 	}
+	l.attendHandshakes()
 	l.admitParked()
 	l.deliver()
 	l.expire()
@@ -106,6 +108,7 @@ func (l *loop) free() {
 	for slot := range l.conns.All {
 		l.close(slot)
 	}
+	l.records.joined.Wait()
 	l.abandonParked()
 	l.poll.Close()
 }
@@ -218,6 +221,11 @@ func (l *loop) expire() {
 	}
 	for token := range l.heads.Expired(l.now, l.isIn(readingHead)) {
 		slot, c, _ := l.conns.Lookup(token)
+		if s := l.secureOf(slot); s != nil && s.phase < secured {
+			l.core.noteHandshake(errHandshakeTimeout)
+			l.close(slot)
+			continue
+		}
 		l.logRefusal(slot, l.headSoFar(c), headTimeoutAnswer)
 		l.answer(slot, c, headTimeoutAnswer)
 	}
