@@ -65,6 +65,9 @@ func TestFields(t *testing.T) {
 		{"--admin-host a,b --admin-host c", func(c *ServeCommand) any { return c.Config.AdminHosts }, "[a b c]"},
 		{"--admin-tls-cert f", func(c *ServeCommand) any { return c.Config.AdminCertFile }, "f"},
 		{"--admin-tls-key f", func(c *ServeCommand) any { return c.Config.AdminKeyFile }, "f"},
+		{"--tls-cert f", func(c *ServeCommand) any { return c.Config.TLSCertFile }, "f"},
+		{"--tls-key f", func(c *ServeCommand) any { return c.Config.TLSKeyFile }, "f"},
+		{"--tls-resume", func(c *ServeCommand) any { return c.Config.TLSResume }, "true"},
 		{"--json", func(c *ServeCommand) any { return c.JSON }, "true"},
 		{"--end-with-stdin", func(c *ServeCommand) any { return c.EndWithStdin }, "true"},
 	})
