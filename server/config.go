@@ -64,8 +64,7 @@ type Config struct {
 	// SlowClient says what becomes of a connection that is over BacklogBytes.
 	SlowClient SlowPolicy
 	// HeadTimeout limits how long a request head may take, with the TLS handshake
-	// before it. 0 means 10 s, a
-	// negative value no limit.
+	// before it. 0 means 10 s, a negative value no limit.
 	HeadTimeout time.Duration
 	// PollTimeout limits how long a long poll waits for a message before it is
 	// answered 204. 0 means 30 s; with a negative value it waits for as long as

@@ -126,6 +126,9 @@ func (l *loop) open(fd int) {
 func (l *loop) read(slot uint32, c *conn, toEnd bool) {
 	fd, token := l.conns.FD(slot), l.conns.Token(slot)
 	for range readBatch {
+		if !l.mayRead(slot) {
+			return
+		}
 		n, err := epoll.ReadNow(fd, l.readBuf)
 		if err != nil {
 			if !errors.Is(err, unix.EAGAIN) {
@@ -134,7 +137,9 @@ func (l *loop) read(slot uint32, c *conn, toEnd bool) {
 			return
 		}
 		if n == 0 { // the client has gone, or will send no more, which is treated the same
-			l.close(slot)
+			if !l.ended(slot) {
+				l.close(slot)
+			}
 			return
 		}
 		l.arrived(slot, c, l.readBuf[:n])
@@ -205,6 +210,12 @@ func (l *loop) receivedHead(slot uint32, c *conn, b []byte) {
 		x := l.extras.at(c.extra)
 		x.head, x.parsed = nil, 0
 		l.rest(c)
+	}
+	if l.isPlain(slot) {
+		req.Answer = l.core.notePlain()
+		l.logRefusal(slot, b, req.Answer)
+		l.answer(slot, c, req.Answer)
+		return
 	}
 	if req.Refused() {
 		l.core.noteRefusedHead(b)

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"crypto/tls"
 	"errors"
 	"net"
 	"os"
@@ -14,12 +15,13 @@ import (
 
 // stdConn is one connection of the goroutine engine.
 type stdConn struct {
-	net.Conn
-	engine *stdEngine
-	name   router.Conn
-	kind   wire.Kind   // set before it is logged in
-	origin wire.Origin // likewise
-	place  place       // likewise
+	net.Conn           // the socket
+	secure   *tls.Conn // over it; nil without TLS, and until the handshake is done
+	engine   *stdEngine
+	name     router.Conn
+	kind     wire.Kind   // set before it is logged in
+	origin   wire.Origin // likewise
+	place    place       // likewise
 
 	// wake has room for one token: there is something in pending, or over.
 	wake chan struct{}
@@ -50,12 +52,16 @@ func (c *stdConn) serve() {
 	if c.engine.core.HeadTimeout > 0 {
 		c.setReadDeadline(time.Now().Add(c.engine.core.HeadTimeout))
 	}
-	if !c.shake() {
-		return
-	}
-	req, head, ok := c.readHead()
+	plain, ok := c.shake()
 	if !ok {
 		return
+	}
+	req, head, ok := c.readHead(plain)
+	if !ok {
+		return
+	}
+	if c.isPlain() {
+		req = wire.Request{Answer: c.engine.core.notePlain()}
 	}
 	if req.Refused() {
 		c.engine.core.noteRefusedHead(head)
@@ -80,9 +86,10 @@ func (c *stdConn) serve() {
 	writer.Wait()
 }
 
-// readHead reads and parses the request head, and what came with it. It reports
-// false when the client has gone.
-func (c *stdConn) readHead() (req wire.Request, head []byte, ok bool) {
+// readHead reads and parses the request head, which begins with what was read of it
+// already, and what came with it. It reports false when the client has gone.
+func (c *stdConn) readHead(begun []byte) (req wire.Request, head []byte, ok bool) {
+	head = begun
 	buf := make([]byte, 1024)
 	for {
 		n, err := c.Read(buf)

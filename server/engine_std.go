@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"net"
 	"runtime"
@@ -123,9 +122,6 @@ func (e *stdEngine) accept() (net.Conn, error) {
 }
 
 func (e *stdEngine) begin(nc net.Conn) {
-	if e.core.tls != nil {
-		nc = tls.Server(nc, e.core.tls)
-	}
 	c := &stdConn{Conn: nc, engine: e, wake: make(chan struct{}, 1)}
 	e.tableMu.Lock()
 	slot, row := e.table.Alloc(0)

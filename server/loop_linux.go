@@ -199,7 +199,7 @@ func (l *loop) beginDrain(giveUp time.Time) {
 // that is negative.
 func (l *loop) untilDeadline(atMost time.Duration) time.Duration {
 	next := time.Time{}
-	for _, due := range [...]time.Time{l.heads.Next(), l.polls.Next(), l.lasts.Next(), l.lingers.Next(), l.acceptAgain, l.beatDue()} {
+	for _, due := range [...]time.Time{l.heads.Next(), l.polls.Next(), l.lasts.Next(), l.lingers.Next(), l.acceptAgain, l.beatDue(), l.crowdedUntil()} {
 		if next.IsZero() || !due.IsZero() && due.Before(next) {
 			next = due
 		}
@@ -226,9 +226,14 @@ func (l *loop) expire() {
 			l.close(slot)
 			continue
 		}
-		l.logRefusal(slot, l.headSoFar(c), headTimeoutAnswer)
-		l.answer(slot, c, headTimeoutAnswer)
+		answer := headTimeoutAnswer
+		if l.isPlain(slot) {
+			answer = l.core.notePlain()
+		}
+		l.logRefusal(slot, l.headSoFar(c), answer)
+		l.answer(slot, c, answer)
 	}
+	l.makeRoom()
 	for token := range l.polls.Expired(l.now, l.isIn(streaming)) {
 		slot, c, _ := l.conns.Lookup(token)
 		l.end(slot, c)

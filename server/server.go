@@ -87,6 +87,10 @@ type core struct {
 	lastBytesTime time.Duration
 	// lingerTime is how long an answered client has to go.
 	lingerTime time.Duration
+	// mostShaking is how many TLS handshakes a loop runs at a time, and crowdTime
+	// how long each may take while others wait to begin.
+	mostShaking int
+	crowdTime   time.Duration
 	// pauseReported is when reportPause last spoke, in ns since started, and
 	// tlsReported when something about TLS was logged.
 	pauseReported, tlsReported atomic.Int64
@@ -122,7 +126,10 @@ func New(cfg Config) (*Server, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	c := &core{Config: cfg, started: time.Now(), lastBytesTime: 30 * time.Second, lingerTime: 500 * time.Millisecond}
+	c := &core{
+		Config: cfg, started: time.Now(), lastBytesTime: 30 * time.Second, lingerTime: 500 * time.Millisecond,
+		mostShaking: 1024, crowdTime: 2 * time.Second,
+	}
 	origins, err := wire.ParseOrigins(cfg.AllowOrigins)
 	if err != nil {
 		return nil, fmt.Errorf("server: %w", err)
@@ -152,6 +159,7 @@ func New(cfg Config) (*Server, error) {
 		admin.Close()
 		return nil, err
 	}
+	c.warnOfCertificates()
 	return &Server{core: c, engine: e, admin: admin}, nil
 }
 

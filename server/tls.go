@@ -14,14 +14,18 @@ const (
 	// recordBytes is the most plaintext that one TLS record holds (RFC 8446,
 	// section 5.1).
 	recordBytes = 16 << 10
-	// handshakeBytes is the most that a client may send before its handshake is
+	// handshakeBytes is the most that is read of a client before its handshake is
 	// done, without what it may send of its request head: crypto/tls takes
 	// handshake messages of up to 64 KiB.
 	handshakeBytes = 128 << 10
 )
 
-// errHandshakeTimeout is a handshake that took longer than a request head may.
-var errHandshakeTimeout = errors.New("it was not done in time")
+var (
+	// errHandshakeTimeout is a handshake that took longer than a request head may.
+	errHandshakeTimeout = errors.New("it was not done in time")
+	// errHandshakeCrowded is one that made room for others that waited.
+	errHandshakeCrowded = errors.New("it took long while others waited to begin")
+)
 
 // tlsConfig loads the certificate of the streams. It returns nil without one.
 func (c *Config) tlsConfig() (*tls.Config, error) {
@@ -40,6 +44,29 @@ func (c *Config) tlsConfig() (*tls.Config, error) {
 		// A message is one record, however young its connection is.
 		DynamicRecordSizingDisabled: true,
 	}, nil
+}
+
+// warnOfCertificates logs what has clients refuse the certificates of streams and of
+// the admin listener. Those that do not verify would take them.
+func (c *core) warnOfCertificates() {
+	for _, pair := range [][2]string{{c.TLSCertFile, c.TLSKeyFile}, {c.AdminCertFile, c.AdminKeyFile}} {
+		if pair[0] == "" {
+			continue
+		}
+		loaded, err := tls.LoadX509KeyPair(pair[0], pair[1])
+		if err != nil {
+			continue // the listener says so
+		}
+		const lasts = time.RFC3339
+		switch leaf, now := loaded.Leaf, time.Now(); {
+		case now.After(leaf.NotAfter):
+			c.Logger.Warn("clients will refuse the certificate: it has expired; renew it", "file", pair[0], "not_after", leaf.NotAfter.Format(lasts))
+		case now.Before(leaf.NotBefore):
+			c.Logger.Warn("clients will refuse the certificate: it is not valid yet; check the clock", "file", pair[0], "not_before", leaf.NotBefore.Format(lasts))
+		case len(leaf.DNSNames)+len(leaf.IPAddresses) == 0:
+			c.Logger.Warn("clients will refuse the certificate: it names no host; have one made with subjectAltName", "file", pair[0])
+		}
+	}
 }
 
 // checkTLS reports what is wrong with the fields of TLS.

@@ -3,7 +3,9 @@ package server
 import (
 	"context"
 	"errors"
+	"io"
 	"sync"
+	"time"
 
 	"example.org/comet/server/epoll"
 	"example.org/comet/server/tlsfd"
@@ -28,19 +30,22 @@ type secure struct {
 	// inHand is how many bytes at the front of what waits for the connection are
 	// in the output of conn already.
 	inHand int
-	fed    int // bytes before the handshake was done
+	fed    int       // bytes before the handshake was done
+	since  time.Time // when the handshake began
 	phase  tlsPhase
+	ended  bool // the client will send no more
 }
 
-// mostShaking is how many handshakes a loop runs at a time. The others wait, for
-// as long as a request head may take.
-const mostShaking = 1024
+// owedBytes limits what TLS itself may have to say to a client that does not read,
+// beside one record: answers to its KeyUpdates (RFC 8446, section 4.6.3).
+const owedBytes = 4 << 10
 
 // records is the TLS of a loop's connections. The zero value is a loop without.
 type records struct {
-	conns   []*secure // of each slot; nil without TLS
-	plain   []byte    // what is read is decrypted into it
-	queue   []epoll.Token
+	conns   []*secure     // of each slot; nil without TLS
+	plain   []byte        // what is read is decrypted into it
+	queue   []epoll.Token // those that wait until a handshake may begin
+	begun   []epoll.Token // those that shake hands, or did, the oldest first
 	running int
 	joined  sync.WaitGroup
 
@@ -102,9 +107,7 @@ func (l *loop) arrived(slot uint32, c *conn, b []byte) {
 	case c.state == answered, c.state == lingering: // dropped
 	case s.phase == greeting && isPlainHTTP(b):
 		l.records.conns[slot] = nil
-		answer := l.core.notePlain()
-		l.logRefusal(slot, b, answer)
-		l.answer(slot, c, answer)
+		l.received(slot, c, b)
 	case s.phase < secured:
 		l.feedHandshake(slot, s, b)
 	default:
@@ -113,18 +116,40 @@ func (l *loop) arrived(slot uint32, c *conn, b []byte) {
 	}
 }
 
+// isPlain reports whether a connection speaks no TLS to a listener that does.
+func (l *loop) isPlain(slot uint32) bool { return l.core.tls != nil && l.secureOf(slot) == nil }
+
+// mayRead reports whether a connection is to be read. What a client sends in
+// advance of its handshake's end is bounded: the rest stays in the socket.
+func (l *loop) mayRead(slot uint32) bool {
+	s := l.secureOf(slot)
+	return s == nil || s.phase >= secured || !l.isFed(s)
+}
+
+// isFed reports whether a handshake was given all that it gets.
+func (l *loop) isFed(s *secure) bool { return s.fed >= handshakeBytes+l.core.MaxHeadBytes }
+
+// ended takes the end of what a client sends. Its handshake may be done with what
+// came before, like a request that comes with its end; then it reports true.
+func (l *loop) ended(slot uint32) (goesOn bool) {
+	s := l.secureOf(slot)
+	if s == nil || s.phase != queueing && s.phase != shaking {
+		return false
+	}
+	s.ended = true
+	s.conn.EOF()
+	return true
+}
+
 // feedHandshake gives the handshake what has come for it, and begins it with the
 // first bytes.
 func (l *loop) feedHandshake(slot uint32, s *secure, b []byte) {
-	if s.fed += len(b); s.fed > handshakeBytes+l.core.MaxHeadBytes {
-		l.close(slot) // it talks on without an answer
-		return
-	}
+	s.fed += len(b)
 	s.conn.Feed(b)
 	if s.phase != greeting {
 		return
 	}
-	if l.records.running >= mostShaking {
+	if l.records.running >= l.core.mostShaking {
 		s.phase = queueing
 		l.records.queue = append(l.records.queue, l.conns.Token(slot))
 		return
@@ -135,9 +160,10 @@ func (l *loop) feedHandshake(slot uint32, s *secure, b []byte) {
 // shake runs the handshake of a connection in a goroutine.
 func (l *loop) shake(slot uint32, s *secure) {
 	ctx, cancel := context.WithCancel(context.Background())
-	s.phase, s.cancel = shaking, cancel
+	s.phase, s.cancel, s.since = shaking, cancel, l.now
 	token := l.conns.Token(slot)
 	l.records.running++
+	l.records.begun = append(l.records.begun, token)
 	l.records.joined.Go(func() {
 		defer cancel()
 		err := s.conn.Handshake(ctx, func() { l.tellHandshake(handshakeNews{token: token}) })
@@ -179,34 +205,80 @@ func (l *loop) attendHandshakes() {
 		}
 		l.shaken(slot, c, n.err)
 	}
-	for r.running < mostShaking && len(r.queue) > 0 {
-		slot, _, ok := l.conns.Lookup(r.queue[0])
-		r.queue = r.queue[1:]
-		if s := l.secureOf(slot); ok && s != nil && s.phase == queueing {
+	for r.running < l.core.mostShaking && len(r.queue) > 0 {
+		if slot, s := l.inPhase(r.queue[0], queueing); s != nil {
 			l.shake(slot, s)
 		}
+		r.queue = r.queue[1:]
 	}
 	if len(r.queue) == 0 {
 		r.queue = nil
 	}
 }
 
+// inPhase returns the connection of a token and its TLS, nil unless it is in that
+// phase.
+func (l *loop) inPhase(token epoll.Token, phase tlsPhase) (slot uint32, s *secure) {
+	slot, _, ok := l.conns.Lookup(token)
+	if !ok {
+		return 0, nil
+	}
+	if s = l.secureOf(slot); s == nil || s.phase != phase {
+		return 0, nil
+	}
+	return slot, s
+}
+
+// crowdedUntil returns when the oldest handshake must make room, zero while none
+// waits for room.
+func (l *loop) crowdedUntil() time.Time {
+	r := &l.records
+	for len(r.begun) > 0 {
+		if _, s := l.inPhase(r.begun[0], shaking); s == nil {
+			r.begun = r.begun[1:]
+		} else if len(r.queue) > 0 {
+			return s.since.Add(l.core.crowdTime)
+		} else {
+			return time.Time{}
+		}
+	}
+	r.begun = nil
+	return time.Time{}
+}
+
+// makeRoom ends the handshakes that have had crowdTime while others wait to begin:
+// clients that greet and then say nothing cannot keep the others out.
+func (l *loop) makeRoom() {
+	for due := l.crowdedUntil(); !due.IsZero() && !l.now.Before(due); due = l.crowdedUntil() {
+		l.core.noteHandshake(errHandshakeCrowded)
+		l.close(l.records.begun[0].Slot())
+		l.records.begun = l.records.begun[1:]
+	}
+}
+
 // shaken goes on after a handshake: with what has come behind it, or with the end.
 func (l *loop) shaken(slot uint32, c *conn, err error) {
-	s := l.secureOf(slot)
+	s, token := l.secureOf(slot), l.conns.Token(slot)
 	s.cancel = nil
 	if err == nil {
 		s.phase = secured
 		l.counters.tlsHandshakes.Add(1)
-		if l.flushRecords(slot, c) {
-			l.readRecords(slot, c, s)
+		l.readRecords(slot, c, s)
+	} else {
+		s.phase, c.state = untrusted, answered
+		l.counters.tlsFailed.Add(1)
+		if !errors.Is(err, io.EOF) {
+			l.core.noteHandshake(err)
 		}
-		return
+		if s.ended {
+			l.close(slot)
+			return
+		}
+		l.lingerIfDone(slot, c)
 	}
-	l.counters.tlsFailed.Add(1)
-	l.core.noteHandshake(err)
-	s.phase, c.state = untrusted, answered
-	l.lingerIfDone(slot, c)
+	if _, _, ok := l.conns.Lookup(token); ok && l.isFed(s) {
+		l.watch(slot, c) // the poller reports what was left in the socket
+	}
 }
 
 // readRecords reads what was fed to a connection.
@@ -224,7 +296,14 @@ func (l *loop) readRecords(slot uint32, c *conn, s *secure) {
 			continue
 		}
 		// There may be an answer to a KeyUpdate to send, or an alert.
-		if l.flushRecords(slot, c) && !errors.Is(err, tlsfd.ErrAgain) {
+		if !l.flushRecords(slot, c) {
+			return
+		}
+		crowded := len(s.conn.Output()) > recordBytes+owedBytes
+		if crowded {
+			l.counters.disconnected.Add(1) // it has keys updated and does not read
+		}
+		if crowded || !errors.Is(err, tlsfd.ErrAgain) {
 			l.close(slot)
 		}
 		return

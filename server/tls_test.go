@@ -25,7 +25,7 @@ import (
 
 // testCert writes a certificate for localhost and 127.0.0.1 and its key, and
 // returns their files and the settings of a client that trusts it.
-func testCert(tb testing.TB) (cert, key string, client *tls.Config) {
+func testCert(tb testing.TB, changes ...func(*x509.Certificate)) (cert, key string, client *tls.Config) {
 	tb.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -35,6 +35,9 @@ func testCert(tb testing.TB) (cert, key string, client *tls.Config) {
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "localhost"}, DNSNames: []string{"localhost"},
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+	}
+	for _, change := range changes {
+		change(template)
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
 	if err != nil {
