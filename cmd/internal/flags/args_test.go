@@ -16,6 +16,7 @@ import (
 	"example.org/comet/server"
 	"example.org/comet/server/natsrouter"
 	"example.org/comet/server/natsrouter/broker"
+	"example.org/comet/server/tlsclient"
 	"example.org/comet/server/wire"
 )
 
@@ -112,7 +113,7 @@ func (o odd) serve() ServeCommand {
 }
 
 func (o odd) msggen() MsggenCommand {
-	c := MsggenCommand{AdminToken: Secret{File: o.text()}, Router: o.router(), Log: o.text(), JSON: o.bool(), Feedback: o.bool()}
+	c := MsggenCommand{AdminToken: Secret{File: o.text()}, TLS: o.clientTLS(), Router: o.router(), Log: o.text(), JSON: o.bool(), Feedback: o.bool()}
 	c.Publish = msggen.PublishConfig{URL: "https://" + o.text(), Method: o.text(), Header: o.list(), Body: o.text(), Connections: o.count()}
 	c.Config = msggen.Config{
 		To: "http://" + o.text(), Senders: o.count(), FirstID: int64(o.count()), MaxID: int64(o.count()), Window: o.count(),
@@ -135,8 +136,12 @@ func (o odd) msggen() MsggenCommand {
 	return c
 }
 
+func (o odd) clientTLS() tlsclient.Options {
+	return tlsclient.Options{CAFile: o.text(), Insecure: o.bool(), CertFile: o.text(), KeyFile: o.text()}
+}
+
 func (o odd) send() SendCommand {
-	c := SendCommand{AdminToken: Secret{File: o.text()}, Router: o.router(), JSON: o.bool()}
+	c := SendCommand{AdminToken: Secret{File: o.text()}, TLS: o.clientTLS(), Router: o.router(), JSON: o.bool()}
 	c.HTTP.URL = "http://" + o.text()
 	return c
 }
