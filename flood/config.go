@@ -148,6 +148,11 @@ func (c Config) Validate() error {
 	bad(slices.Contains(Protocols(), c.Protocol), "protocol %q: use one of %v", c.Protocol, Protocols())
 	bad(!strings.ContainsFunc(c.Method, func(r rune) bool { return r < 'A' || r > 'Z' }), "method %q: write it in capital letters, such as POST", c.Method)
 	bad(c.Method != "GET" || c.Body == "", "a GET has no body: give --stream-method POST")
+	secure := slices.ContainsFunc(c.urls(), func(u string) bool {
+		scheme, _, _ := strings.Cut(strings.ToLower(u), "://")
+		return schemes[scheme]
+	})
+	bad(secure || c.TLS == (tlsclient.Options{}) && !c.TLSResume || len(c.urls()) == 0, "certificates and sessions are for TLS: write https:// or wss:// in the URL, or leave --ca, --insecure, --cert, --key and --tls-resume out")
 	holes := holesOf(c.Users)
 	_, err := newScript(&c.Talk, holes)
 	errs = append(errs, err)
