@@ -32,6 +32,7 @@ func (o *oddities) answered(p *wire.ResponseParser) {
 // came right behind its head: a stream that lasted had nothing to bring.
 func (o *oddities) ended(p *wire.ResponseParser, atOnce bool) {
 	switch {
+	case p.Status() == 101: // a WebSocket has no body
 	case p.Begun() && p.HasLength():
 		o.oneAnswer++
 	case !p.Begun() && atOnce:

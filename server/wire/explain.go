@@ -209,7 +209,7 @@ func NotHTTP1(start []byte, err error, purpose Purpose) string {
 	case len(start) >= 2 && (start[0] == 0x15 || start[0] == 0x16) && start[1] == 3: // a record of TLS (RFC 8446, section 5.1)
 		return speaksTLS(purpose)
 	case len(start) >= 4 && start[0] == 0 && start[3] == 4: // a SETTINGS frame (RFC 9113, section 6.5)
-		return "it speaks HTTP/2 without TLS: name a port that speaks HTTP/1.1, which is what is spoken here"
+		return "it speaks HTTP/2: name a port that speaks HTTP/1.1, which is what is spoken here"
 	}
 	line, _, _ := strings.Cut(string(start), "\n")
 	shown := Printable(strings.TrimRight(line, "\r"), maxShownStart)
