@@ -96,8 +96,8 @@ func TestAdviseForStreams(t *testing.T) {
 // TestNotHTTP1 names the protocol, or the line that is wrong.
 func TestNotHTTP1(t *testing.T) {
 	for start, want := range map[string]string{
-		"\x15\x03\x01\x00\x02\x02\x16":                    "it speaks TLS there, which flood does not",
-		"\x00\x00\x12\x04\x00\x00\x00\x00\x00":            "it speaks it speaks HTTP/2: ",
+		"\x15\x03\x01\x00\x02\x02\x16":                    "it speaks TLS there: write https",
+		"\x00\x00\x12\x04\x00\x00\x00\x00\x00":            "it speaks HTTP/2: ",
 		"SSH-2.0-OpenSSH_9.2p1\r\n":                       `"SSH-2.0-OpenSSH_9.2p1", which is not HTTP/1.1 but SSH`,
 		"220 mail ESMTP\r\n":                              "a mail or FTP server",
 		"-ERR unknown command 'GET'\r\n":                  "Redis",
