@@ -101,7 +101,7 @@ func (g goodbye) Error() string {
 	if g.reason == "" {
 		return fmt.Sprintf("code %d", g.code)
 	}
-	return fmt.Sprintf("code %d, %q", g.code, g.reason)
+	return fmt.Sprintf("code %d, \"%s\"", g.code, g.reason)
 }
 
 // parting answers the close frame that has come, and returns what it means: nil
@@ -116,7 +116,7 @@ func (o *observer) parting() error {
 	if code == 1000 || code == 1001 || code == 1005 {
 		return nil
 	}
-	return goodbye{int(code), wire.Printable(string(reason), 123)}
+	return goodbye{int(code), string(reason)}
 }
 
 // brokenError returns the error of a step that is broken, and readies the close
@@ -146,7 +146,7 @@ func kindOf(err error) Failure {
 	if _, ok := errors.AsType[goodbye](err); ok {
 		return ClosedByCode
 	}
-	return failureOf(err)
+	return failureOfTLS(err)
 }
 
 // endsWhole reports whether err, after which nothing more comes, cuts nothing off.

@@ -3,6 +3,7 @@ package flood
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -204,11 +205,20 @@ var errPollAgain = errors.New("the answer is complete")
 func (c *stdConn) once(ctx context.Context, kept *bool) error {
 	s := c.flood
 	deadline := time.Now().Add(s.flood.cfg.ConnectTimeout)
-	nc, err := s.dial(ctx, s.flood.targets.host(c.index), deadline)
+	host := s.flood.targets.host(c.index)
+	nc, err := s.dial(ctx, host, deadline)
 	if err != nil {
-		return dialError{err}
+		return dialError{err, dialing}
 	}
 	defer nc.Close()
+	if host.tls != nil {
+		secured := tls.Client(nc, host.tls)
+		nc.SetDeadline(deadline)
+		if err := secured.HandshakeContext(ctx); err != nil {
+			return dialError{err, handshaking}
+		}
+		nc = secured
+	}
 	stop := context.AfterFunc(ctx, func() {
 		s.locked(func() {
 			if c.reading.upgraded() {
@@ -240,7 +250,10 @@ func (c *stdConn) once(ctx context.Context, kept *bool) error {
 }
 
 // dialError is why no connection came about.
-type dialError struct{ error }
+type dialError struct {
+	error
+	at phase
+}
 
 func (e dialError) Unwrap() error { return e.error }
 
@@ -282,10 +295,10 @@ func (c *stdConn) over(err error) {
 	obs := c.flood.obs
 	kind := kindOf(err)
 	isPoll := c.flood.flood.cfg.Protocol == Poll
-	_, unopened := errors.AsType[dialError](err)
+	unopened, isUnopened := errors.AsType[dialError](err)
 	switch {
-	case c.established.IsZero() && unopened:
-		obs.failed(kind, err)
+	case c.established.IsZero() && isUnopened:
+		obs.failed(failureOfTLS(unopened.error), unopened.at, unopened.error)
 	case c.established.IsZero():
 		if kind == Status {
 			obs.fail.Statuses[c.reading.parser.Status()]++

@@ -13,6 +13,7 @@ import (
 
 	"example.org/comet/flood/pace"
 	"example.org/comet/flood/users"
+	"example.org/comet/server/tlsclient"
 	"example.org/comet/server/wire"
 )
 
@@ -35,6 +36,10 @@ type Config struct {
 	// Header is further lines for the request head, "Name: value". A Host or
 	// User-Agent line takes the place of flood's own.
 	Header []string
+	// TLS is for URLs of https and wss. TLSResume has a connection resume the session
+	// of an earlier one, which saves most of its handshake.
+	TLS       tlsclient.Options
+	TLSResume bool
 	// Talk is what connections say and wait for after their request.
 	Talk
 	// Users, if not nil, has a row for each connection in turn, whose columns fill
@@ -143,6 +148,11 @@ func (c Config) Validate() error {
 	bad(slices.Contains(Protocols(), c.Protocol), "protocol %q: use one of %v", c.Protocol, Protocols())
 	bad(!strings.ContainsFunc(c.Method, func(r rune) bool { return r < 'A' || r > 'Z' }), "method %q: write it in capital letters, such as POST", c.Method)
 	bad(c.Method != "GET" || c.Body == "", "a GET has no body: give --stream-method POST")
+	secure := slices.ContainsFunc(c.urls(), func(u string) bool {
+		scheme, _, _ := strings.Cut(strings.ToLower(u), "://")
+		return schemes[scheme]
+	})
+	bad(secure || c.TLS == (tlsclient.Options{}) && !c.TLSResume || len(c.urls()) == 0, "certificates and sessions are for TLS: write https:// or wss:// in the URL, or leave --ca, --insecure, --cert, --key and --tls-resume out")
 	holes := holesOf(c.Users)
 	_, err := newScript(&c.Talk, holes)
 	errs = append(errs, err)

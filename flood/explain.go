@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"example.org/comet/server/tlsclient"
 	"example.org/comet/server/wire"
 )
 
@@ -16,11 +17,12 @@ import (
 type phase uint8
 
 const (
-	dialing  phase = iota // the request was not sent
-	asked                 // it was
-	inHead                // a part of the answer's head came
-	greeted               // all of it came, and not what makes the connection ready
-	streamed              // it was established
+	dialing     phase = iota // the request was not sent
+	handshaking              // a TLS handshake was under way
+	asked                    // it was
+	inHead                   // a part of the answer's head came
+	greeted                  // all of it came, and not what makes the connection ready
+	streamed                 // it was established
 )
 
 // failureCase is a kind of failure in all that its explanation depends on.
@@ -29,6 +31,7 @@ type failureCase struct {
 	phase  phase
 	closed bool // in order, by the server, and not by a reset
 	status int
+	socket bool // a WebSocket was asked for
 }
 
 // example is the first failure of its case.
@@ -117,6 +120,8 @@ func (f *Failures) advice(c failureCase, kind Failure, e *example) string {
 		return malformedAdvice(c, e)
 	case Mismatch:
 		return mismatchAdvice(e)
+	case TLS:
+		return tlsclient.Explain(e.err, "https").Error()
 	case ClosedByCode:
 		return closeAdvice(c, e)
 	}
@@ -128,8 +133,10 @@ func (f *Failures) advice(c failureCase, kind Failure, e *example) string {
 
 func timeoutAdvice(c failureCase, e *example) string {
 	switch c.phase {
+	case handshaking:
+		return "the server took the connection, and the TLS handshake did not end in time: see that this port speaks TLS (https:// or wss://), or lower --in-flight, since handshakes cost both ends much processor time"
 	case asked:
-		return "the server took the connection and the request, and sent no head of an answer in time: a stream's head has to come before its first message; this may be a long poll, or a proxy that buffers (for nginx: proxy_buffering off)"
+		return "the server took the connection and the request, and sent no head of an answer in time: a stream's head has to come before its first message; this may be a long poll (give --protocol poll), or a proxy that buffers (for nginx: proxy_buffering off)"
 	case inHead:
 		return "the server began to answer and the head did not end in time" + began(e) + ": a head ends with an empty line, and a final answer must follow an interim one (1xx); see what the server does for this URL"
 	}
@@ -149,6 +156,8 @@ func resetAdvice(c failureCase, e *example) string {
 	}
 	const seeLog = ": see the log of the server, or of the proxy before it; it may be out of files or workers"
 	switch c.phase {
+	case handshaking:
+		return "the server, or something before it, " + how + " the connection in the TLS handshake: see that this port speaks TLS, and its log"
 	case asked:
 		return "the server, or something before it, cut the connection: it took the request and " + how + " the connection without an answer" + seeLog + ", or speak TLS on this port: then write https:// or wss://"
 	case inHead:
@@ -169,11 +178,18 @@ func (f *Failures) statusAdvice(c failureCase, e *example) string {
 		if known := wire.Advise(resp, body, false, wire.Streaming); known != "" {
 			advice = known
 		}
+		if c.socket && resp.StatusCode < 300 {
+			advice = "the URL is not that of a WebSocket: name one, or write http:// (https://) for a stream"
+		}
 	}
 	if len(f.Statuses) > 1 {
 		status = f.statusList() + ", mostly " + status
 	}
-	return "the server answered with status " + status + " and no stream: " + advice
+	what := "stream"
+	if c.socket {
+		what = "WebSocket"
+	}
+	return "the server answered with status " + status + " and no " + what + ": " + advice
 }
 
 // statusList lists the codes that came.
@@ -221,6 +237,8 @@ func closeAdvice(c failureCase, e *example) string {
 		return said + ": it does not take what it was sent; see --first-message and --subprotocol"
 	case 1008, 3000, 3500, 4001, 4003, 4009, 4401, 4403:
 		return said + ": it does not let this client in; give it a token, as a header (-H) or a --first-message"
+	case 3012, 4201:
+		return said + ": it did not hear from this client in time; see --reply and --send-every"
 	case 1009:
 		return said + ": a message was too long for it"
 	case 1011, 1012, 1013, 1014:

@@ -30,7 +30,8 @@ type loop struct {
 	begunCount int               // connections begun, or failed at once
 	returning  []conn            // established ones that are to be opened again
 	beats      []epoll.Deadlines // of each text that is sent again and again
-	deadlines  epoll.Deadlines   // of those in flight
+	records    records
+	deadlines  epoll.Deadlines // of those in flight
 	now        time.Time
 	connected  bool // every connection has been tried
 }
@@ -53,6 +54,7 @@ type state uint8
 
 const (
 	connecting  state = iota // the request has not been written
+	shaking                  // the TLS handshake is under way
 	waitingHead              // the request is written
 	greeting                 // the head of the answer came, and it is not ready
 	streaming                // it is established
@@ -112,6 +114,7 @@ func (l *loop) turn() error {
 			l.read(slot, c, e.Ended())
 		}
 	}
+	l.attendHandshakes()
 	for token := range l.deadlines.Expired(l.now, l.waits) {
 		slot, c, _ := l.conns.Lookup(token)
 		l.drop(slot, c, Timeout, nil)
@@ -242,12 +245,13 @@ func (l *loop) opened(fd int, opened conn) {
 	*c = opened
 	l.obs.counts.InFlight++
 	l.deadlines.Add(l.conns.Token(slot), time.Now().Add(l.flood.cfg.ConnectTimeout))
-	if !l.ask(slot, c) {
+	interest := epoll.Read | epoll.Write
+	if host := l.flood.targets.host(int(c.index)); host.tls != nil {
+		l.shake(slot, host)
+	} else if !l.ask(slot, c) {
 		return
-	}
-	interest := epoll.Read
-	if c.state == connecting {
-		interest |= epoll.Write
+	} else if c.state != connecting {
+		interest = epoll.Read
 	}
 	if err := l.poll.Add(fd, interest, l.conns.Token(slot)); err != nil {
 		l.drop(slot, c, failureOf(err), err)
@@ -348,7 +352,7 @@ func (l *loop) lost(c *conn, kind Failure, err error) {
 	if c.again {
 		l.obs.cutOff(kind, err)
 	} else {
-		l.obs.failed(kind, err)
+		l.obs.failed(kind, dialing, err)
 	}
 	l.obs.spares.drop(&c.reading)
 }
@@ -360,7 +364,9 @@ func (l *loop) drop(slot uint32, c *conn, kind Failure, err error) {
 	case c.again:
 		l.obs.cutOff(kind, err)
 	case c.state == connecting:
-		l.obs.failed(kind, err)
+		l.obs.failed(kind, dialing, err)
+	case c.state == shaking:
+		l.obs.failed(kind, handshaking, err)
 	default:
 		l.obs.unanswered(&c.reading, kind, err)
 	}
@@ -386,6 +392,7 @@ func (l *loop) free(slot uint32, c *conn) {
 }
 
 func (l *loop) close(slot uint32) {
+	l.closeTLS(slot)
 	unix.Close(l.conns.FD(slot))
 	l.conns.Free(slot)
 }
@@ -393,9 +400,10 @@ func (l *loop) close(slot uint32) {
 func (l *loop) closeAll() {
 	for slot, c := range l.conns.All {
 		if c.upgraded() { // a client that leaves says so (RFC 6455, section 7.4.1)
-			_, _ = epoll.WriteNow(l.conns.FD(slot), wire.AppendClientClose(l.request[:0], l.obs.mask(), 1001))
+			l.lastWords(slot, wire.AppendClientClose(l.request[:0], l.obs.mask(), 1001))
 		}
 		l.free(slot, c)
 	}
+	l.records.joined.Wait()
 	l.poll.Close()
 }

@@ -16,7 +16,6 @@ type oddities struct {
 	// Of the streams that the server ended:
 	empty     uint64 // at once, with nothing in their body
 	oneAnswer uint64 // with a body of a length that the head gave
-	greeted   uint64 // at once, with the close frame of an ordinary end
 }
 
 // answered notes the head of an established stream.
@@ -33,10 +32,7 @@ func (o *oddities) answered(p *wire.ResponseParser) {
 // came right behind its head: a stream that lasted had nothing to bring.
 func (o *oddities) ended(p *wire.ResponseParser, atOnce bool) {
 	switch {
-	case p.Status() == 101:
-		if atOnce {
-			o.greeted++
-		}
+	case p.Status() == 101: // a WebSocket has no body
 	case p.Begun() && p.HasLength():
 		o.oneAnswer++
 	case !p.Begun() && atOnce:
@@ -59,11 +55,8 @@ func (o *oddities) explain(stamped bool) []string {
 	if o.empty > 0 {
 		all = append(all, fmt.Sprintf("%d streams ended with an empty body: the URL answers at once and does not stream; see whether it is the right one, and what the server says in its log", o.empty))
 	}
-	if o.greeted > 0 {
-		all = append(all, fmt.Sprintf("%d WebSockets were closed by the server as soon as they were there, without giving a fault: see whether the URL is the right one, and whether it waits for a --first-message or a --subprotocol", o.greeted))
-	}
 	if o.oneAnswer > 0 {
-		all = append(all, fmt.Sprintf("%d streams ended after one answer with a Content-Length: this is a long poll or a plain page, which answers once, and no stream; give the URL of a stream", o.oneAnswer))
+		all = append(all, fmt.Sprintf("%d streams ended after one answer with a Content-Length: this is a long poll, for which give --protocol poll, or a plain page; else give the URL of a stream", o.oneAnswer))
 	}
 	return all
 }

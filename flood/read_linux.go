@@ -22,12 +22,14 @@ func (l *loop) read(slot uint32, c *conn, toEnd bool) {
 		case err != nil:
 			l.over(slot, c, err)
 			return
-		case n == 0:
+		case n == 0 && l.tlsEnded(slot):
 			l.over(slot, c, io.EOF)
+			return
+		case n == 0:
 			return
 		}
 		l.obs.counts.Bytes += uint64(n)
-		if !l.received(slot, c, l.readBuf[:n]) || n < len(l.readBuf) && !toEnd {
+		if !l.arrived(slot, c, l.readBuf[:n]) || n < len(l.readBuf) && !toEnd {
 			return
 		}
 	}
@@ -39,6 +41,8 @@ func (l *loop) read(slot uint32, c *conn, toEnd bool) {
 // over takes the end of the connection, by the server or by an error.
 func (l *loop) over(slot uint32, c *conn, err error) {
 	switch {
+	case c.state == connecting:
+		l.again(slot, c, err)
 	case c.waiting():
 		l.drop(slot, c, failureOf(err), err)
 	case l.flood.cfg.Protocol == Poll && c.pollAgain(err, c.kept):
@@ -154,7 +158,8 @@ func (l *loop) answerEnded(slot uint32, c *conn) bool {
 // closedBy takes the close frame of a WebSocket's server.
 func (l *loop) closedBy(slot uint32, c *conn) {
 	err := l.obs.parting()
-	l.lastWords(slot)
+	l.lastWords(slot, l.obs.reply)
+	l.obs.reply = l.obs.reply[:0]
 	switch {
 	case c.waiting() && err == nil:
 		l.drop(slot, c, Reset, io.EOF)
@@ -170,16 +175,11 @@ func (l *loop) closedBy(slot uint32, c *conn) {
 // broken gives a connection up on which came what is not spoken.
 func (l *loop) broken(slot uint32, c *conn) {
 	err := l.obs.brokenError(&c.reading)
-	l.lastWords(slot)
+	l.lastWords(slot, l.obs.reply)
+	l.obs.reply = l.obs.reply[:0]
 	if c.waiting() {
 		l.drop(slot, c, Malformed, err)
 		return
 	}
 	l.cutOff(slot, c, Malformed, err)
-}
-
-// lastWords sends what is to be sent before a close, as far as there is room.
-func (l *loop) lastWords(slot uint32) {
-	_, _ = epoll.WriteNow(l.conns.FD(slot), l.obs.reply)
-	l.obs.reply = l.obs.reply[:0]
 }

@@ -212,16 +212,17 @@ func newObserver(f *Flood) *observer {
 	}
 }
 
-func (o *observer) failed(kind Failure, err error) {
+// failed counts a connection whose request was not sent.
+func (o *observer) failed(kind Failure, at phase, err error) {
 	o.counts.Failed++
-	o.fail.add(failureCase{kind: kind}, err, nil)
+	o.fail.add(failureCase{kind: kind, phase: at, closed: errors.Is(err, io.EOF)}, err, nil)
 }
 
 // unanswered counts a connection whose request was sent and that did not become a
 // stream.
 func (o *observer) unanswered(r *reading, kind Failure, err error) {
 	o.counts.Failed++
-	c := failureCase{kind: kind, phase: asked, closed: errors.Is(err, io.EOF)}
+	c := failureCase{kind: kind, phase: asked, closed: errors.Is(err, io.EOF), socket: kind == Status && o.targets != nil && o.targets.socket(0)}
 	start := o.fed
 	switch {
 	case kind == Status:

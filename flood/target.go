@@ -2,6 +2,7 @@ package flood
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"net/netip"
@@ -31,7 +32,8 @@ func newTargets(cfg *Config) (*targets, error) {
 			return nil, fmt.Errorf("flood: %w", err)
 		}
 		at := withPort(r.host, r.secure)
-		index, ok := known[at]
+		key := fmt.Sprint(at, r.secure)
+		index, ok := known[key]
 		if !ok {
 			addrs, err := resolve(at)
 			if err == nil {
@@ -41,13 +43,32 @@ func newTargets(cfg *Config) (*targets, error) {
 				return nil, err
 			}
 			index = len(t.hosts)
-			t.hosts = append(t.hosts, host{addrs: addrs})
-			known[at] = index
+			h := host{addrs: addrs}
+			if r.secure {
+				if h.tls, err = cfg.tlsFor(at); err != nil {
+					return nil, err
+				}
+			}
+			t.hosts = append(t.hosts, h)
+			known[key] = index
 		}
 		r.at = index
 		t.requests = append(t.requests, r)
 	}
 	return t, nil
+}
+
+// tlsFor returns the settings of TLS for a host and port.
+func (c *Config) tlsFor(at string) (*tls.Config, error) {
+	cfg, err := c.TLS.Config()
+	if err != nil {
+		return nil, fmt.Errorf("flood: %w", err)
+	}
+	cfg.ServerName, _, _ = net.SplitHostPort(at)
+	if c.TLSResume {
+		cfg.ClientSessionCache = tls.NewLRUClientSessionCache(0)
+	}
+	return cfg, nil
 }
 
 // withPort returns the host of a URL with the port that it has or that goes with
@@ -69,6 +90,7 @@ type host struct {
 	addrs []netip.AddrPort
 	// first is the index of the one to try first: that which worked last.
 	first uint8
+	tls   *tls.Config // nil without
 }
 
 // maxAddrs is how many addresses of a name are tried.

@@ -20,6 +20,8 @@ var errNotRead = errors.New("the server does not read what it is sent, such as t
 // when that closed the connection.
 func (l *loop) writable(slot uint32, c *conn) bool {
 	switch {
+	case l.secureOf(slot) != nil:
+		return l.flushTLS(slot, c)
 	case c.state == connecting:
 		return l.ask(slot, c)
 	case c.spare != 0 && len(l.obs.spares.rows[c.spare].out) > 0:
@@ -34,6 +36,10 @@ func (l *loop) writable(slot uint32, c *conn) bool {
 // connection.
 func (l *loop) ask(slot uint32, c *conn) bool {
 	l.request = l.flood.targets.append(l.request[:0], int(c.index), l.obs.carried(&c.reading))
+	if l.secureOf(slot) != nil {
+		l.asked(c)
+		return l.writeTLS(slot, c, l.request)
+	}
 	n, err := epoll.WriteNow(l.conns.FD(slot), l.request)
 	switch {
 	case err != nil:
@@ -42,6 +48,15 @@ func (l *loop) ask(slot uint32, c *conn) bool {
 	case n == 0:
 		return true
 	}
+	l.asked(c)
+	if n < len(l.request) {
+		return l.keepOut(slot, c, l.request[n:])
+	}
+	return true
+}
+
+// asked takes that the request of a connection is on its way.
+func (l *loop) asked(c *conn) {
 	l.flood.targets.host(int(c.index)).first = c.addr
 	c.state = waitingHead
 	if !c.again {
@@ -51,10 +66,6 @@ func (l *loop) ask(slot uint32, c *conn) bool {
 	if l.flood.cfg.Protocol == Poll {
 		l.polling(c)
 	}
-	if n < len(l.request) {
-		return l.keepOut(slot, c, l.request[n:])
-	}
-	return true
 }
 
 // polling takes a long poll whose request is written: that is all there is to
@@ -73,6 +84,9 @@ func (l *loop) polling(c *conn) {
 // socket does not take waits for it. It reports false when that closed the
 // connection.
 func (l *loop) send(slot uint32, c *conn, b []byte) bool {
+	if l.secureOf(slot) != nil {
+		return l.writeTLS(slot, c, b)
+	}
 	if c.spare != 0 && len(l.obs.spares.rows[c.spare].out) > 0 {
 		return l.keepOut(slot, c, b)
 	}
@@ -145,4 +159,17 @@ func (l *loop) beat() {
 func (l *loop) established(token epoll.Token) bool {
 	_, c, ok := l.conns.Lookup(token)
 	return ok && c.state == streaming
+}
+
+// lastWords sends b before a close, as far as there is room.
+func (l *loop) lastWords(slot uint32, b []byte) {
+	s := l.secureOf(slot)
+	if s == nil {
+		_, _ = epoll.WriteNow(l.conns.FD(slot), b)
+		return
+	}
+	if _, err := s.conn.Write(b); err == nil {
+		n, _ := epoll.WriteNow(l.conns.FD(slot), s.conn.Output())
+		s.conn.Sent(n)
+	}
 }

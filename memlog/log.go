@@ -69,7 +69,7 @@ func (l *Log) Stats() Stats { return Stats{Samples: l.samples.Load(), Lost: l.lo
 func (l *Log) Run(ctx context.Context) error {
 	defer l.sampler.Close()
 	if l.cfg.StatsURL != "" {
-		client, err := newStatsClient(l.cfg.StatsURL, l.cfg.StatsToken)
+		client, err := newStatsClient(l.cfg.StatsURL, l.cfg.StatsToken, l.cfg.StatsTLS)
 		if err != nil {
 			return err
 		}

@@ -18,6 +18,7 @@
 package memlog
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -61,6 +62,8 @@ type Config struct {
 	StatsURL string
 	// StatsToken, if set, is sent along as a bearer token.
 	StatsToken string
+	// StatsTLS is for a StatsURL of https; nil means the authorities of the system.
+	StatsTLS *tls.Config
 
 	// Interval is the time from one sample to the next; 0 means
 	// DefaultInterval.

@@ -42,7 +42,7 @@ func TestStatsAnswerIsPrintable(t *testing.T) {
 	}))
 	defer server.Close()
 	for _, path := range []string{"/status", "/body"} {
-		client, err := newStatsClient(server.URL+path, "")
+		client, err := newStatsClient(server.URL+path, "", nil)
 		if err != nil {
 			t.Fatal(err)
 		}

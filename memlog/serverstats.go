@@ -2,6 +2,7 @@ package memlog
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"example.org/comet/memlog/series"
+	"example.org/comet/server/tlsclient"
 )
 
 const (
@@ -58,14 +60,14 @@ type statsClient struct {
 	http       http.Client
 }
 
-func newStatsClient(address, token string) (*statsClient, error) {
+func newStatsClient(address, token string, secure *tls.Config) (*statsClient, error) {
 	address, err := statsURL(address)
 	if err != nil {
 		return nil, joined([]error{err})
 	}
 	return &statsClient{
 		url: address, token: token,
-		http: http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1}},
+		http: http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1, TLSClientConfig: secure.Clone()}},
 	}, nil
 }
 
@@ -81,6 +83,9 @@ func (c *statsClient) ask(ctx context.Context) (serverStats, error) {
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
+		if fault := tlsclient.Explain(err, "https"); fault != nil {
+			return serverStats{}, fmt.Errorf("memlog: asking %s for the server's own count: %w", c.url, fault)
+		}
 		return serverStats{}, fmt.Errorf("memlog: asking the server for its own count: %w", err)
 	}
 	defer resp.Body.Close()

@@ -82,7 +82,7 @@ func TestStatsClient(t *testing.T) {
 	var answer http.HandlerFunc
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { answer(w, r) }))
 	defer server.Close()
-	client, err := newStatsClient(server.URL, "secret")
+	client, err := newStatsClient(server.URL, "secret", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

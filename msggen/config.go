@@ -1,6 +1,7 @@
 package msggen
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -34,6 +35,8 @@ type Config struct {
 	To string
 	// Token is sent to To as a bearer token unless empty.
 	Token string
+	// TLS is for a To of https; nil means the authorities of the system.
+	TLS *tls.Config
 	// Sender takes the messages instead of To. Run closes it.
 	Sender Sender
 

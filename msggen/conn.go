@@ -12,6 +12,8 @@ import (
 	"os"
 	"slices"
 	"time"
+
+	"example.org/comet/server/tlsclient"
 )
 
 // fate is what became of a request.
@@ -97,17 +99,28 @@ func (b *boundedReader) explain(r reply) error {
 // conclude books what r says about the request under way, and reports whether
 // the connection goes on, on which it writes the next request.
 func (l *lane) conclude(conn net.Conn, r reply) (more bool) {
+	// TLS 1.3 refuses a client's certificate, or the lack of one, after a handshake.
+	var final error
+	if fault := tlsclient.Explain(r.err, "https"); fault != nil && !r.heard {
+		final = l.sender.untrusted(fault)
+	}
 	l.mu.Lock()
 	busy, fresh, w := l.busy, l.fresh, l.writing
 	if !busy { // an answer to no request says goodbye
 		l.conn = nil
 		l.mu.Unlock()
+		if final != nil {
+			l.sender.fail(final)
+		}
 		return false
 	}
 	l.mu.Unlock()
 	// While busy, nobody else writes to the connection or takes from the queue.
 	whole := w == nil || w.ended(conn)
 	how := l.judge(conn, r, fresh, whole)
+	if final != nil {
+		how = unread
+	}
 
 	l.mu.Lock()
 	more = how == answered && r.reusable && whole
@@ -134,7 +147,7 @@ func (l *lane) conclude(conn net.Conn, r reply) (more bool) {
 	case answered:
 		l.sender.answered(p, r.resp, r.text)
 	case unread:
-		l.sender.unread(p)
+		l.sender.unread(p, final)
 	case unknown:
 		l.sender.lost(p, l.cause(r))
 	case again: // it waits

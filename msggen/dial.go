@@ -9,7 +9,7 @@ import (
 	"os"
 	"syscall"
 
-	"example.org/comet/server/wire"
+	"example.org/comet/server/tlsclient"
 )
 
 // dial connects to any of the server's addresses, within the time that an answer
@@ -74,14 +74,19 @@ func adviseDial(err error) string {
 // wrong with a certificate or a protocol will be so later.
 func (s *PublishSender) insecure(err error) error {
 	shown := s.template.shown
-	if why := wire.ExplainTLS(err); why != "" {
-		return fmt.Errorf("msggen: cannot publish to %s: %w; %s", shown, err, why)
+	if fault := tlsclient.Explain(err, "https"); fault != nil {
+		return s.untrusted(fault)
 	}
 	advice := "it accepted the connection: see that it speaks TLS there"
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) {
 		advice = fmt.Sprintf("it accepted the connection, but did not take part in the TLS handshake within %v", s.config.AnswerTimeout)
 	}
 	return &awayError{fmt.Errorf("msggen: cannot publish to %s: %w; %s", shown, err, advice)}
+}
+
+// untrusted is the end of a run over a fault that no later connection will be without.
+func (s *PublishSender) untrusted(fault *tlsclient.Fault) error {
+	return fmt.Errorf("msggen: cannot publish to %s: %w", s.template.shown, fault)
 }
 
 // awayError is an error that is an ErrAway too, without saying so again.

@@ -69,7 +69,7 @@ func New(config Config) (*Generator, error) {
 	}
 	sender := config.Sender
 	if sender == nil {
-		if sender, err = NewHTTPSender(HTTPConfig{URL: config.To, Token: config.Token}); err != nil {
+		if sender, err = NewHTTPSender(HTTPConfig{URL: config.To, Token: config.Token, TLS: config.TLS}); err != nil {
 			return nil, err
 		}
 	}

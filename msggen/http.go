@@ -3,6 +3,7 @@ package msggen
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -28,6 +29,8 @@ type HTTPConfig struct {
 	URL string
 	// Token is sent as a bearer token unless empty.
 	Token string
+	// TLS is for https; nil means the authorities of the system.
+	TLS *tls.Config
 	// NDJSON sends lines {"id":1,"message":"…"} instead of `1 …` as text/plain,
 	// which is quicker but cannot carry a message with a line break in it. JSON
 	// carries text only: bytes that are not UTF-8 arrive as U+FFFD.
@@ -100,17 +103,18 @@ func NewHTTPSender(config HTTPConfig) (*HTTPSender, error) {
 		config.AnswerTimeout = DefaultAnswerTimeout
 	}
 	s := &HTTPSender{config: config, url: target.String(), shown: target.Redacted()}
-	s.transport, s.client = newClient()
+	s.transport, s.client = newClient(config.TLS)
 	return s, nil
 }
 
 // newClient returns a client without what would get between a generator and its
 // server: a proxy, compression, redirects (a body that was read is gone),
 // HTTP/2 (whose frames would be flushed at other moments).
-func newClient() (*http.Transport, *http.Client) {
+func newClient(secure *tls.Config) (*http.Transport, *http.Client) {
 	dialer := net.Dialer{Timeout: 5 * time.Second}
 	transport := &http.Transport{
 		DialContext:         dialer.DialContext,
+		TLSClientConfig:     secure.Clone(),
 		TLSHandshakeTimeout: 5 * time.Second,
 		DisableCompression:  true,
 		MaxIdleConns:        1,

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 
+	"example.org/comet/server/tlsclient"
 	"example.org/comet/server/wire"
 )
 
@@ -47,7 +48,10 @@ func unreachable(req *http.Request, err error) error {
 		err = wrapped.Err // without the method and the URL again
 	}
 	shown := req.URL.Redacted()
-	why := wire.ExplainTLS(err)
+	if fault := tlsclient.Explain(err, req.URL.Scheme); fault != nil {
+		return fmt.Errorf("msggen: cannot post to %s: %w", shown, fault)
+	}
+	why := ""
 	switch {
 	case errors.Is(err, http.ErrSchemeMismatch):
 		why = "it does not speak TLS there: write http:// instead of https://"

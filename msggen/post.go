@@ -27,7 +27,7 @@ func Post(ctx context.Context, config HTTPConfig, id int64, message []byte) (rea
 	if err != nil {
 		return 0, fmt.Errorf("msggen: cannot post to %s: %w", target, err)
 	}
-	transport, client := newClient()
+	transport, client := newClient(config.TLS)
 	defer transport.CloseIdleConnections()
 	var counts struct {
 		Reached *uint64 `json:"reached"`

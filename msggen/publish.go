@@ -48,7 +48,7 @@ type PublishConfig struct {
 	// AnswerTimeout is how long an answer may take; then what became of the
 	// message is unknown. 0 means DefaultAnswerTimeout.
 	AnswerTimeout time.Duration
-	// TLS is for https; nil means the system's certificates.
+	// TLS is for https; nil means the authorities of the system.
 	TLS *tls.Config
 }
 

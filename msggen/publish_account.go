@@ -116,14 +116,20 @@ func (s *PublishSender) dropped(messages []pending) {
 }
 
 // unread books that the server ended each connection that p was sent over
-// before it read p.
-func (s *PublishSender) unread(p pending) {
+// before it read p; final, if set, is why no later one will do better.
+func (s *PublishSender) unread(p pending, final error) {
 	s.record(p, p.written)
-	err := fmt.Errorf("msggen: %s was not read: the server takes connections and closes them; see that it speaks HTTP/1.1 there, and if a proxy does, that the server behind it runs", s.template.line(p.id))
+	err := final
+	if err == nil {
+		err = fmt.Errorf("msggen: %s was not read: the server takes connections and closes them; see that it speaks HTTP/1.1 there, and if a proxy does, that the server behind it runs", s.template.line(p.id))
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.refuseLocked(neverRead, 1, func() error { return err })
-	if s.cut++; s.cut >= max(len(s.lanes), enoughCuts) {
+	switch s.cut++; {
+	case final != nil:
+		s.failLocked(final)
+	case s.cut >= max(len(s.lanes), enoughCuts):
 		s.failLocked(&awayError{err})
 	}
 	s.tell()

@@ -37,6 +37,11 @@ type Config struct {
 	Engine Engine
 	// Loops is the number of event loops of the epoll engine; 0 is one per core.
 	Loops int
+	// TLSCertFile and TLSKeyFile (PEM) turn TLS on for Listen: 1.2 or later, with
+	// HTTP/1.1 alone. They are read by New.
+	TLSCertFile, TLSKeyFile string
+	// TLSResume lets clients resume a TLS session, by a ticket.
+	TLSResume bool
 	// MaxConnections limits the open streams; one more is answered 503. 0 or
 	// less means what the open-file limit allows.
 	MaxConnections int
@@ -53,12 +58,13 @@ type Config struct {
 	// that answers carry no CORS fields, and that every WebSocket is accepted.
 	AllowOrigins []string
 	// BacklogBytes limits what waits for one connection whose socket is full.
-	// 0 means 64 KiB; the least is 1024.
+	// 0 means 64 KiB; the least is 1024. With TLS it counts plaintext; one record
+	// of it, of up to 16 KiB, is kept encrypted as well.
 	BacklogBytes int
 	// SlowClient says what becomes of a connection that is over BacklogBytes.
 	SlowClient SlowPolicy
-	// HeadTimeout limits how long a request head may take. 0 means 10 s, a
-	// negative value no limit.
+	// HeadTimeout limits how long a request head may take, with the TLS handshake
+	// before it. 0 means 10 s, a negative value no limit.
 	HeadTimeout time.Duration
 	// PollTimeout limits how long a long poll waits for a message before it is
 	// answered 204. 0 means 30 s; with a negative value it waits for as long as
@@ -211,6 +217,9 @@ func (c Config) Validate() error {
 	bad(c.AccessLogSample >= 1, "an access log of 1 in %d streams: use 1 (every stream) or more", c.AccessLogSample)
 	bad(c.Heartbeat == 0 || c.Heartbeat >= leastHeartbeat, "a heartbeat every %v: use 0 (none), or %v or more", c.Heartbeat, leastHeartbeat)
 	bad(c.BacklogBytes >= 1024, "a backlog of %d bytes holds no message: use 1024 or more", max(c.BacklogBytes, 0))
+	if err := c.checkTLS(); err != nil {
+		errs = append(errs, err)
+	}
 	_, _, err = net.SplitHostPort(c.Listen)
 	bad(err == nil, "address %q: %w; write host:port, such as 127.0.0.1:8000", c.Listen, err)
 	for _, err := range c.adminConfig().Validate() {

@@ -112,6 +112,7 @@ func (l *loop) rest(c *conn) {
 func (l *loop) open(fd int) {
 	slot, c := l.conns.Alloc(fd)
 	token := l.conns.Token(slot)
+	l.openRecords(slot)
 	l.read(slot, c, false)
 	if _, _, ok := l.conns.Lookup(token); ok && l.watch(slot, c) && c.state == readingHead {
 		if l.core.HeadTimeout > 0 {
@@ -125,6 +126,9 @@ func (l *loop) open(fd int) {
 func (l *loop) read(slot uint32, c *conn, toEnd bool) {
 	fd, token := l.conns.FD(slot), l.conns.Token(slot)
 	for range readBatch {
+		if !l.mayRead(slot) {
+			return
+		}
 		n, err := epoll.ReadNow(fd, l.readBuf)
 		if err != nil {
 			if !errors.Is(err, unix.EAGAIN) {
@@ -133,10 +137,12 @@ func (l *loop) read(slot uint32, c *conn, toEnd bool) {
 			return
 		}
 		if n == 0 { // the client has gone, or will send no more, which is treated the same
-			l.close(slot)
+			if !l.ended(slot) {
+				l.close(slot)
+			}
 			return
 		}
-		l.received(slot, c, l.readBuf[:n])
+		l.arrived(slot, c, l.readBuf[:n])
 		if _, _, ok := l.conns.Lookup(token); !ok {
 			return
 		}
@@ -205,7 +211,14 @@ func (l *loop) receivedHead(slot uint32, c *conn, b []byte) {
 		x.head, x.parsed = nil, 0
 		l.rest(c)
 	}
+	if l.isPlain(slot) {
+		req.Answer = l.core.notePlain()
+		l.logRefusal(slot, b, req.Answer)
+		l.answer(slot, c, req.Answer)
+		return
+	}
 	if req.Refused() {
+		l.core.noteRefusedHead(b)
 		l.logRefusal(slot, b, req.Answer)
 		l.answer(slot, c, req.Answer)
 		return
@@ -292,7 +305,7 @@ func (l *loop) finish(slot uint32, c *conn, last []byte) {
 }
 
 func (l *loop) lingerIfDone(slot uint32, c *conn) {
-	if c.state != answered || l.waiting(c) > 0 {
+	if c.state != answered || l.waiting(c) > 0 || !l.endRecords(slot, c) {
 		return
 	}
 	if err := unix.Shutdown(l.conns.FD(slot), unix.SHUT_WR); err != nil {
@@ -318,6 +331,7 @@ func (l *loop) close(slot uint32) {
 		l.counters.backlogBytes.Add(-int64(out.waiting()))
 		l.extras.release(c.extra)
 	}
+	l.closeRecords(slot)
 	unix.Close(l.conns.FD(slot))
 	l.core.sockets.Add(-1)
 	l.conns.Free(slot)

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"crypto/tls"
 	"errors"
 	"net"
 	"os"
@@ -14,12 +15,13 @@ import (
 
 // stdConn is one connection of the goroutine engine.
 type stdConn struct {
-	net.Conn
-	engine *stdEngine
-	name   router.Conn
-	kind   wire.Kind   // set before it is logged in
-	origin wire.Origin // likewise
-	place  place       // likewise
+	net.Conn           // the socket
+	secure   *tls.Conn // over it; nil without TLS, and until the handshake is done
+	engine   *stdEngine
+	name     router.Conn
+	kind     wire.Kind   // set before it is logged in
+	origin   wire.Origin // likewise
+	place    place       // likewise
 
 	// wake has room for one token: there is something in pending, or over.
 	wake chan struct{}
@@ -47,11 +49,22 @@ const (
 // serve runs the connection to its end.
 func (c *stdConn) serve() {
 	defer c.Close()
-	req, head, ok := c.readHead()
+	if c.engine.core.HeadTimeout > 0 {
+		c.setReadDeadline(time.Now().Add(c.engine.core.HeadTimeout))
+	}
+	plain, ok := c.shake()
 	if !ok {
 		return
 	}
+	req, head, ok := c.readHead(plain)
+	if !ok {
+		return
+	}
+	if c.isPlain() {
+		req = wire.Request{Answer: c.engine.core.notePlain()}
+	}
 	if req.Refused() {
+		c.engine.core.noteRefusedHead(head)
 		c.engine.counters.refusedOther.Add(1)
 		c.refuse(head, req.Answer)
 		return
@@ -73,12 +86,10 @@ func (c *stdConn) serve() {
 	writer.Wait()
 }
 
-// readHead reads and parses the request head, and what came with it. It reports
-// false when the client has gone.
-func (c *stdConn) readHead() (req wire.Request, head []byte, ok bool) {
-	if c.engine.core.HeadTimeout > 0 {
-		c.setReadDeadline(time.Now().Add(c.engine.core.HeadTimeout))
-	}
+// readHead reads and parses the request head, which begins with what was read of it
+// already, and what came with it. It reports false when the client has gone.
+func (c *stdConn) readHead(begun []byte) (req wire.Request, head []byte, ok bool) {
+	head = begun
 	buf := make([]byte, 1024)
 	for {
 		n, err := c.Read(buf)
@@ -151,15 +162,6 @@ func (c *stdConn) answer(answer []byte) {
 	}
 	c.halfClose()
 	c.dropAll(nil)
-}
-
-// halfClose ends the sending side, and gives the client lingerTime to close by
-// itself, so that a reset does not discard what it has not read.
-func (c *stdConn) halfClose() {
-	if tcp, ok := c.Conn.(*net.TCPConn); ok {
-		_ = tcp.CloseWrite() // fails when the client is gone, which the read finds
-	}
-	c.SetReadDeadline(time.Now().Add(c.engine.core.lingerTime))
 }
 
 // dropAll reads until the connection ends, and drops what comes, except for

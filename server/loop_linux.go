@@ -26,6 +26,7 @@ type loop struct {
 	conns   epoll.Slots[conn]
 	extras  extras
 	readBuf []byte
+	records records      // TLS
 	out     backlog      // what is being written now
 	scratch wire.Scratch // of the head being read
 	gone    []int64      // of the connection being logged out
@@ -88,13 +89,14 @@ func (l *loop) turn(atMost time.Duration) error {
 		if !ok {
 			continue // it was closed earlier in this turn
 		}
-		if e.Writable() && c.extra != 0 {
+		if e.Writable() && (c.extra != 0 || l.secureOf(slot) != nil) {
 			ok = l.flushBacklog(slot, c)
 		}
 		if ok && e.Readable() {
 			l.read(slot, c, e.Ended())
 		}
 	}
+	l.attendHandshakes()
 	l.admitParked()
 	l.deliver()
 	l.expire()
@@ -107,6 +109,7 @@ func (l *loop) free() {
 	for slot := range l.conns.All {
 		l.close(slot)
 	}
+	l.records.joined.Wait()
 	l.abandonParked()
 	l.poll.Close()
 }
@@ -197,7 +200,7 @@ func (l *loop) beginDrain(giveUp time.Time) {
 // that is negative.
 func (l *loop) untilDeadline(atMost time.Duration) time.Duration {
 	next := time.Time{}
-	for _, due := range [...]time.Time{l.heads.Next(), l.polls.Next(), l.lasts.Next(), l.lingers.Next(), l.acceptAgain, l.beatDue()} {
+	for _, due := range [...]time.Time{l.heads.Next(), l.polls.Next(), l.lasts.Next(), l.lingers.Next(), l.acceptAgain, l.beatDue(), l.crowdedUntil()} {
 		if next.IsZero() || !due.IsZero() && due.Before(next) {
 			next = due
 		}
@@ -219,9 +222,19 @@ func (l *loop) expire() {
 	}
 	for token := range l.heads.Expired(l.now, l.isIn(readingHead)) {
 		slot, c, _ := l.conns.Lookup(token)
-		l.logRefusal(slot, l.headSoFar(c), headTimeoutAnswer)
-		l.answer(slot, c, headTimeoutAnswer)
+		if s := l.secureOf(slot); s != nil && s.phase < secured {
+			l.core.noteHandshake(errHandshakeTimeout)
+			l.close(slot)
+			continue
+		}
+		answer := headTimeoutAnswer
+		if l.isPlain(slot) {
+			answer = l.core.notePlain()
+		}
+		l.logRefusal(slot, l.headSoFar(c), answer)
+		l.answer(slot, c, answer)
 	}
+	l.makeRoom()
 	for token := range l.polls.Expired(l.now, l.isIn(streaming)) {
 		slot, c, _ := l.conns.Lookup(token)
 		l.end(slot, c)

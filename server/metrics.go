@@ -19,6 +19,8 @@ func (s *Stats) metrics() []adminhttp.Metric {
 		adminhttp.Counter("comet_refused_total", "", `{reason="address"}`, float64(s.RefusedAddress)),
 		adminhttp.Counter("comet_refused_total", "", `{reason="away"}`, float64(s.RefusedAway)),
 		adminhttp.Counter("comet_refused_total", "", `{reason="other"}`, float64(s.RefusedOther)),
+		adminhttp.Counter("comet_tls_handshakes_total", "TLS handshakes.", `{result="done"}`, float64(s.TLSHandshakes)),
+		adminhttp.Counter("comet_tls_handshakes_total", "", `{result="failed"}`, float64(s.TLSHandshakesFailed)),
 		adminhttp.Counter("comet_accept_pauses_total", "Times that accepting paused because there were no files.", "", float64(s.AcceptPauses)),
 		adminhttp.Counter("comet_disconnected_slow_total", "Connections closed because their client did not read.", "", float64(s.Disconnected)),
 		adminhttp.Counter("comet_messages_sent_total", "Messages accepted.", "", float64(s.Sent)),

@@ -29,6 +29,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -78,15 +79,21 @@ type core struct {
 	room      int64         // the most of them
 	addresses *addressLimit // nil without a limit per address
 	parser    wire.Parser
-	access    *accessLog // nil without one
+	access    *accessLog  // nil without one
+	tls       *tls.Config // of Listen; nil without TLS
 	draining  atomic.Bool
 	// lastBytesTime is how long the last bytes of a connection may wait for room
 	// in its socket: it does not count against the limit any more.
 	lastBytesTime time.Duration
 	// lingerTime is how long an answered client has to go.
 	lingerTime time.Duration
-	// pauseReported is when reportPause last spoke, in ns since started.
-	pauseReported atomic.Int64
+	// mostShaking is how many TLS handshakes a loop runs at a time, and crowdTime
+	// how long each may take while others wait to begin.
+	mostShaking int
+	crowdTime   time.Duration
+	// pauseReported is when reportPause last spoke, in ns since started, and
+	// tlsReported when something about TLS was logged.
+	pauseReported, tlsReported atomic.Int64
 	// giveUp is when the drain ends, in ns since started; 0 before it begins.
 	giveUp atomic.Int64
 	// forced counts the collections that POST /gc has made.
@@ -119,12 +126,18 @@ func New(cfg Config) (*Server, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	c := &core{Config: cfg, started: time.Now(), lastBytesTime: 30 * time.Second, lingerTime: 500 * time.Millisecond}
+	c := &core{
+		Config: cfg, started: time.Now(), lastBytesTime: 30 * time.Second, lingerTime: 500 * time.Millisecond,
+		mostShaking: 1024, crowdTime: 2 * time.Second,
+	}
 	origins, err := wire.ParseOrigins(cfg.AllowOrigins)
 	if err != nil {
 		return nil, fmt.Errorf("server: %w", err)
 	}
 	c.parser = wire.Parser{MaxHead: cfg.MaxHeadBytes, Origins: origins}
+	if c.tls, err = cfg.tlsConfig(); err != nil {
+		return nil, err
+	}
 	c.addresses, c.access = newAddressLimit(cfg.ConnectionLimit), newAccessLog(&cfg)
 	admins, err := c.shareFiles(openFileLimit())
 	if err != nil {
@@ -146,6 +159,7 @@ func New(cfg Config) (*Server, error) {
 		admin.Close()
 		return nil, err
 	}
+	c.warnOfCertificates()
 	return &Server{core: c, engine: e, admin: admin}, nil
 }
 
@@ -256,9 +270,7 @@ func listenError(what, address string, err error) error {
 
 // reportPause logs that accepting pauses, and why, at most once per second.
 func (c *core) reportPause(err error) {
-	now := time.Since(c.started).Nanoseconds()
-	last := c.pauseReported.Load()
-	if last != 0 && now-last < int64(time.Second) || !c.pauseReported.CompareAndSwap(last, now) {
+	if !c.mayReport(&c.pauseReported) {
 		return
 	}
 	c.Logger.Warn("accepting pauses: no more files or memory for connections; raise the open-file limit (ulimit -n) or lower --max-connections",

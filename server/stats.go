@@ -30,7 +30,10 @@ type Stats struct {
 
 	router.Drops // messages discarded, by reason
 
-	Disconnected     uint64 `json:"disconnected"`       // connections closed for being slow
+	Disconnected        uint64 `json:"disconnected"`          // connections closed for being slow
+	TLSHandshakes       uint64 `json:"tls_handshakes"`        // that succeeded
+	TLSHandshakesFailed uint64 `json:"tls_handshakes_failed"` // that failed, or that the client or the time ended first
+
 	Heartbeats       uint64 `json:"heartbeats"`         // sent to silent streams
 	AccessLogDropped uint64 `json:"access_log_dropped"` // lines that there was no room for, or that could not be written
 
@@ -51,6 +54,7 @@ type Stats struct {
 type counters struct {
 	accepted, streams, refusedFull, refusedAddress, refusedOther, acceptPauses atomic.Uint64
 	refusedAway                                                                atomic.Uint64
+	tlsHandshakes, tlsFailed                                                   atomic.Uint64
 	written, bytesWritten                                                      atomic.Uint64
 	droppedClosed, droppedSlow, disconnected, heartbeats                       atomic.Uint64
 	backlogBytes                                                               atomic.Int64
@@ -64,6 +68,8 @@ func (c *counters) addTo(s *Stats) {
 	s.RefusedAddress += c.refusedAddress.Load()
 	s.RefusedAway += c.refusedAway.Load()
 	s.RefusedOther += c.refusedOther.Load()
+	s.TLSHandshakes += c.tlsHandshakes.Load()
+	s.TLSHandshakesFailed += c.tlsFailed.Load()
 	s.AcceptPauses += c.acceptPauses.Load()
 	s.Written += c.written.Load()
 	s.BytesWritten += c.bytesWritten.Load()

@@ -81,7 +81,7 @@ func (l *loop) write(slot uint32, c *conn) bool {
 	if l.out.waiting() == 0 {
 		return true
 	}
-	n, err := epoll.WriteNow(l.conns.FD(slot), l.out.unsent())
+	n, err := l.send(slot, l.out.unsent())
 	if err != nil {
 		l.counters.droppedClosed.Add(uint64(l.out.messages()))
 		l.out.reset()
@@ -133,9 +133,9 @@ func (l *loop) awaitRoom(slot uint32, c *conn) bool {
 // the connection.
 func (l *loop) flushBacklog(slot uint32, c *conn) bool {
 	token := l.conns.Token(slot)
-	out := &l.extras.at(c.extra).out
-	for out.waiting() > 0 {
-		n, err := epoll.WriteNow(l.conns.FD(slot), out.unsent())
+	for l.waiting(c) > 0 {
+		out := &l.extras.at(c.extra).out
+		n, err := l.send(slot, out.unsent())
 		if err != nil {
 			l.close(slot)
 			return false
@@ -145,6 +145,9 @@ func (l *loop) flushBacklog(slot uint32, c *conn) bool {
 		}
 		l.counters.backlogBytes.Add(-int64(n))
 		l.wrote(slot, c, n, out.advance(n))
+	}
+	if !l.flushRecords(slot, c) {
+		return false
 	}
 	l.rest(c)
 	l.lingerIfDone(slot, c)

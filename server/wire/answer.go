@@ -24,6 +24,7 @@ func (a *Answer) Bytes() []byte { return a.whole }
 var (
 	BadID          = newAnswer(http.StatusBadRequest, "The id must be a whole number from 0 to 9223372036854775807, as in /test/123; several are separated by commas.")
 	NotHTTP        = newAnswer(http.StatusBadRequest, "This is not a request in HTTP/1.0 or HTTP/1.1.")
+	TLSNeeded      = newAnswer(http.StatusBadRequest, "This is a plain HTTP request to an HTTPS port: write https:// or wss://.")
 	BadHost        = newAnswer(http.StatusBadRequest, "A request in HTTP/1.1 carries one valid Host field (RFC 9112, section 3.2).")
 	BadUpgrade     = newAnswer(http.StatusBadRequest, "This is not a valid WebSocket handshake (RFC 6455, section 4.2.1).")
 	OriginRefused  = newAnswer(http.StatusForbidden, "Pages of this origin may not open streams here: the server's --allow-origin does not name it.")

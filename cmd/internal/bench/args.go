@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 
 	"example.org/comet/cmd/internal/flags"
@@ -27,6 +28,9 @@ func serveArgs(c *Config, p *plan, i int, url string) []string {
 	cmd := flags.ServeCommand{
 		Config: server.Config{Listen: p.pairs[i].listen, Admin: p.pairs[i].admin, Engine: c.Engine, Loops: loops(c, len(p.pairs))},
 		JSON:   true, EndWithStdin: true,
+	}
+	if c.TLS {
+		cmd.Config.TLSCertFile, cmd.Config.TLSKeyFile, cmd.Config.TLSResume = p.certificate.certFile, p.certificate.keyFile, c.Streams.TLSResume
 	}
 	if p.routed {
 		cmd.Node = natsrouter.NodeConfig{Interest: c.Interest, Name: fmt.Sprintf("node-%d", i+1)}
@@ -67,6 +71,9 @@ func routeArgs(p *plan) []string {
 func floodArgs(c *Config, p *plan, i int, to []string, log string) []string {
 	one := p.pairs[i]
 	cfg := c.Streams
+	if c.TLS {
+		cfg.TLS.CAFile = p.certificate.certFile
+	}
 	cfg.Connections, cfg.FirstID, cfg.LastID, cfg.Sources, cfg.Run = one.connections, one.firstID, one.lastID(), one.sources, []wire.Run{p.run}
 	if c.Rate.Unpaced() {
 		// The window can be no finer than the news of what was delivered.
@@ -91,10 +98,13 @@ func msggenArgs(c *Config, p *plan, to []string) []string {
 
 // publishArgs returns the arguments by which the generator publishes each message
 // by itself.
-func publishArgs(p *msggen.PublishConfig) []string {
-	publish := *p
-	publish.Connections = max(publish.Connections, 1)
-	return flags.Args(flags.MsggenCommand{Publish: publish})
+func publishArgs(c *Config, p *msggen.PublishConfig) []string {
+	cmd := flags.MsggenCommand{Publish: *p}
+	cmd.Publish.Connections = max(p.Connections, 1)
+	if strings.HasPrefix(strings.ToLower(p.URL), "https:") {
+		cmd.TLS = c.Streams.TLS
+	}
+	return flags.Args(cmd)
 }
 
 // intakeArgs returns the arguments by which the generator finds the intake of a
@@ -106,10 +116,14 @@ func intakeArgs(admin string) []string {
 // urlsArgs returns the arguments by which a flood finds a file of URLs.
 func urlsArgs(file string) []string { return flags.Args(flags.FloodCommand{URLFile: file}) }
 
-// ownURL returns where a server of ours at addr has its streams of a protocol.
-func ownURL(addr string, protocol flood.Protocol) string {
-	path := map[flood.Protocol]string{flood.SSE: "events", flood.Poll: "poll", flood.WebSocket: "ws"}[protocol]
-	return "http://" + addr + "/" + cmp.Or(path, "test") + "/{id}"
+// ownURL returns where a server of ours at addr has its streams.
+func ownURL(c *Config, addr string) string {
+	path := map[flood.Protocol]string{flood.SSE: "events", flood.Poll: "poll", flood.WebSocket: "ws"}[c.Streams.Protocol]
+	scheme := "http://"
+	if c.TLS {
+		scheme = "https://"
+	}
+	return scheme + addr + "/" + cmp.Or(path, "test") + "/{id}"
 }
 
 // urlArgs returns the arguments by which a flood finds the streams of a URL.

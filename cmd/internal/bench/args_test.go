@@ -45,10 +45,10 @@ func TestArguments(t *testing.T) {
 			"--duration=1m0s --feedback=true --json=true --max-id=10 --rate=100 --run=0badcafe --seed=7 --window=1 --to=http://a/send",
 		},
 		"what publishes": {
-			publishArgs(&msggen.PublishConfig{URL: "http://h/p", Method: "PUT", Header: []string{"X-Key: a b"}, Body: `{"to":{id}}`, Connections: 4}),
+			publishArgs(&cfg, &msggen.PublishConfig{URL: "http://h/p", Method: "PUT", Header: []string{"X-Key: a b"}, Body: `{"to":{id}}`, Connections: 4}),
 			`--body={"to":{id}} --header=X-Key: a b --method=PUT --publish=http://h/p --publish-connections=4`,
 		},
-		"what publishes by default": {publishArgs(&msggen.PublishConfig{URL: "http://h/p"}), "--publish=http://h/p --publish-connections=1"},
+		"what publishes by default": {publishArgs(&cfg, &msggen.PublishConfig{URL: "http://h/p"}), "--publish=http://h/p --publish-connections=1"},
 		"the witness": {
 			memlogArgs(&cfg, "folder", pidArgs([]int32{7, 8}, []string{"127.0.0.1:1"})),
 			"--end-with-stdin=true --interval=1s --out=folder/mem.log --listen=127.0.0.1:1 --pid=7 --pid=8",

@@ -41,6 +41,8 @@ type Config struct {
 	// where the server is in 127.0.0.0/8, and else the kernel chooses. Where streams
 	// are, how many, and with which ids, is said here and in Target.
 	Streams flood.Config
+	// TLS has our own servers speak TLS, with a certificate made for the run.
+	TLS bool
 	// Rate is messages per second; 0 sends none at all.
 	Rate pace.Rate
 	// Duration is how long the Senders send messages, from Seed (0 picks one).
@@ -98,7 +100,7 @@ func (c Config) Validate() error {
 	bad(c.Window > 0, "a window of %d messages: use 1 or more", c.Window)
 	if c.Target == nil {
 		streams := c.Streams
-		streams.URL, streams.Connections = ownURL("127.0.0.1:1", c.Streams.Protocol), max(c.Connections, 1)
+		streams.URL, streams.Connections = ownURL(&c, "127.0.0.1:1"), max(c.Connections, 1)
 		errs = append(errs, streams.Validate())
 	}
 	errs = append(errs, c.Target.validate(&c))

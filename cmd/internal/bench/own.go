@@ -104,6 +104,9 @@ func (o *own) open(ctx context.Context, r *run) error {
 	if err := o.startRouter(ctx); err != nil {
 		return err
 	}
+	if err := o.certify(); err != nil {
+		return err
+	}
 	started := make([]*ownPart, len(r.plan.pairs))
 	err := fleet.Each(len(started), atOnce, func(i int) (err error) {
 		started[i], err = o.startPart(ctx, r.spec(i, "serve", serveArgs(o.run.cfg, r.plan, i, o.url)))
@@ -127,6 +130,19 @@ func (o *own) open(ctx context.Context, r *run) error {
 		pids, addrs, admins = append(pids, s.PID), append(addrs, s.addr), append(admins, s.admin.url)
 	}
 	return r.logMemory(ctx, serverArgs(pids, addrs, admins))
+}
+
+// certify makes the certificate of the run, if it is over TLS.
+func (o *own) certify() (err error) {
+	if !o.run.cfg.TLS {
+		return nil
+	}
+	var listen []string
+	for _, one := range o.run.plan.pairs {
+		listen = append(listen, one.listen)
+	}
+	o.run.plan.certificate, err = newCertificate(listen)
+	return err
 }
 
 // startRouter starts our router, if one is needed and the user has none.
@@ -196,7 +212,10 @@ func (o *own) warmUp(ctx context.Context, i int) error {
 		return err
 	}
 	streams := o.run.cfg.Streams
-	streams.URL, streams.Connections, streams.FirstID, streams.Sources = ownURL(s.addr, streams.Protocol), warmUps, first, nil
+	streams.URL, streams.Connections, streams.FirstID, streams.Sources = ownURL(o.run.cfg, s.addr), warmUps, first, nil
+	if o.run.cfg.TLS {
+		streams.TLS.CAFile = o.run.plan.certificate.certFile
+	}
 	_, err := warmUp{streams: streams, arrival: patience, must: true, publish: func(ctx context.Context, _ int) error {
 		// A long poll is asked for before the server knows of it.
 		if err := s.await(ctx, func(connections int64) bool { return connections >= warmUps }); err != nil {
@@ -245,7 +264,7 @@ func (o *own) named(p *ownPart, err error) error {
 }
 
 func (o *own) streams(i int) ([]string, error) {
-	return urlArgs(ownURL(o.servers[i].addr, o.run.cfg.Streams.Protocol)), nil
+	return urlArgs(ownURL(o.run.cfg, o.servers[i].addr)), nil
 }
 
 func (o *own) publisher() []string {
@@ -337,6 +356,7 @@ const askPatience = 5 * time.Second
 
 func (o *own) close() []string {
 	o.client.CloseIdleConnections()
+	o.run.plan.certificate.remove()
 	return nil
 }
 

@@ -24,6 +24,8 @@ type plan struct {
 	// routed: messages go through a router, ours on listen unless the user has one.
 	routed bool
 	listen string
+	// certificate is what the servers show, if they speak TLS.
+	certificate certificate
 	// crowded: every processor has very many pairs with as much work as they can do.
 	crowded bool
 	// run is the word of the run's stamps. Others are replayed, and count nowhere.

@@ -33,6 +33,7 @@ func (o *benchOptions) bind(f *pflag.FlagSet) {
 	flags.Group(f, flags.Server, func() {
 		flags.Engine(f, &cfg.Engine)
 		f.IntVar(&cfg.Loops, "loops", 0, "event loops of the epoll engine; 0: one per core")
+		f.BoolVar(&cfg.TLS, "tls", false, "have the server speak TLS, with a certificate made for the run")
 		f.BoolVar(&cfg.ApplySysctl, "apply-sysctl", false, "raise the kernel settings that are short, and put them back at the end (Linux, root)")
 		o.Network.bind(f)
 	})

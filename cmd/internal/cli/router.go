@@ -74,7 +74,7 @@ func announceRouter(env *Env, r *broker.Broker, cfg broker.Config, asJSON bool) 
 		more = " [--router-ca FILE]"
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "router on %s, questions to http://%s/stats\n", r.URL(), r.AdminAddr())
+	fmt.Fprintf(&b, "router on %s, questions to %s://%s/stats\n", r.URL(), schemeOf(cfg.AdminCertFile), r.AdminAddr())
 	if cfg.Credentials != "" {
 		fmt.Fprintf(&b, "with the same credentials, by --router-credentials FILE or COMET_ROUTER_CREDENTIALS:\n")
 	}

@@ -60,7 +60,7 @@ func runServe(ctx context.Context, env *Env, o *flags.ServeCommand) error {
 	if err != nil {
 		return usageError{err}
 	}
-	if err := announce(env, s, o.Router.URLs, o.JSON); err != nil {
+	if err := announce(env, s, o); err != nil {
 		return err
 	}
 	if o.EndWithStdin {
@@ -82,8 +82,9 @@ func joinRouter(ctx context.Context, env *Env, node natsrouter.NodeConfig) (*nat
 }
 
 // announce prints where the server is.
-func announce(env *Env, s *server.Server, routers []string, asJSON bool) error {
-	if asJSON {
+func announce(env *Env, s *server.Server, o *flags.ServeCommand) error {
+	routers := o.Router.URLs
+	if o.JSON {
 		return json.NewEncoder(env.Stdout).Encode(struct {
 			Type    string   `json:"type"`
 			Addr    string   `json:"addr"`
@@ -96,7 +97,15 @@ func announce(env *Env, s *server.Server, routers []string, asJSON bool) error {
 	if len(routers) > 0 {
 		through = ", router " + strings.Join(routers, ",")
 	}
-	_, err := fmt.Fprintf(env.Stdout, "streams on http://%s/test/{id}, messages to http://%s/send, at most %d connections%s\n",
-		s.Addr(), s.AdminAddr(), s.MaxConnections(), through)
+	_, err := fmt.Fprintf(env.Stdout, "streams on %s://%s/test/{id}, messages to %s://%s/send, at most %d connections%s\n",
+		schemeOf(o.Config.TLSCertFile), s.Addr(), schemeOf(o.Config.AdminCertFile), s.AdminAddr(), s.MaxConnections(), through)
 	return err
+}
+
+// schemeOf returns the scheme of a listener with this certificate, "" for none.
+func schemeOf(certFile string) string {
+	if certFile == "" {
+		return "http"
+	}
+	return "https"
 }

@@ -17,6 +17,7 @@ import (
 	"example.org/comet/server"
 	"example.org/comet/server/natsrouter"
 	"example.org/comet/server/natsrouter/broker"
+	"example.org/comet/server/tlsclient"
 	"example.org/comet/server/wire"
 )
 
@@ -89,6 +90,7 @@ func (o odd) flood() FloodCommand {
 	c.Config.FirstID, c.Config.LastID = 0, int64(o.count())
 	c.Config.Run = pick(o, nil, []wire.Run{1}, []wire.Run{7, 0x0badcafe})
 	c.Config.Header, c.Config.Sources, c.Config.Pace = o.list(), o.sources(), o.pace()
+	c.Config.TLS, c.Config.TLSResume = tlsclient.Options{CAFile: o.text(), Insecure: o.bool(), CertFile: o.text(), KeyFile: o.text()}, o.bool()
 	c.Config.Protocol = pick(o, flood.Protocols()...)
 	c.Config.Method, c.Config.Body, c.Config.Ready = o.text(), o.text(), o.text()
 	c.Config.FirstMessages, c.Config.Replies, c.Config.SendEvery, c.Config.Subprotocols = o.list(), o.list(), o.list(), o.list()
@@ -107,7 +109,7 @@ func (o odd) serve() ServeCommand {
 	c := ServeCommand{AdminToken: Secret{File: o.text()}, Router: o.router(), AccessLog: o.text(), JSON: o.bool(), EndWithStdin: o.bool()}
 	c.Config = server.Config{
 		Listen: o.text(), Admin: o.text(), Engine: pick(o, server.Auto, server.Epoll, server.Goroutine), Loops: o.count(),
-		MaxConnections: o.count(), ConnectionLimit: o.count(), BacklogBytes: 1024 + o.count(), MaxHeadBytes: 1024 + o.count(), AllowOrigins: o.list(), AdminCertFile: o.text(), AdminKeyFile: o.text(), SlowClient: pick(o, server.Disconnect, server.Drop),
+		MaxConnections: o.count(), ConnectionLimit: o.count(), BacklogBytes: 1024 + o.count(), MaxHeadBytes: 1024 + o.count(), AllowOrigins: o.list(), AdminCertFile: o.text(), AdminKeyFile: o.text(), TLSCertFile: o.text(), TLSKeyFile: o.text(), SlowClient: pick(o, server.Disconnect, server.Drop),
 		PollTimeout: o.duration(), KeepAlive: pick(o, -1, o.duration()), Heartbeat: o.duration(), AccessLogSample: o.count(),
 		DrainDelay: o.duration(), DrainTimeout: o.duration(), WithoutRouter: pick(o, server.AcceptAway, server.RefuseAway),
 	}
@@ -116,7 +118,7 @@ func (o odd) serve() ServeCommand {
 }
 
 func (o odd) msggen() MsggenCommand {
-	c := MsggenCommand{AdminToken: Secret{File: o.text()}, Router: o.router(), Log: o.text(), JSON: o.bool(), Feedback: o.bool()}
+	c := MsggenCommand{AdminToken: Secret{File: o.text()}, TLS: o.clientTLS(), Router: o.router(), Log: o.text(), JSON: o.bool(), Feedback: o.bool()}
 	c.Publish = msggen.PublishConfig{URL: "https://" + o.text(), Method: o.text(), Header: o.list(), Body: o.text(), Connections: o.count()}
 	c.Config = msggen.Config{
 		To: "http://" + o.text(), Senders: o.count(), FirstID: int64(o.count()), MaxID: int64(o.count()), Window: o.count(),
@@ -139,8 +141,12 @@ func (o odd) msggen() MsggenCommand {
 	return c
 }
 
+func (o odd) clientTLS() tlsclient.Options {
+	return tlsclient.Options{CAFile: o.text(), Insecure: o.bool(), CertFile: o.text(), KeyFile: o.text()}
+}
+
 func (o odd) send() SendCommand {
-	c := SendCommand{AdminToken: Secret{File: o.text()}, Router: o.router(), JSON: o.bool()}
+	c := SendCommand{AdminToken: Secret{File: o.text()}, TLS: o.clientTLS(), Router: o.router(), JSON: o.bool()}
 	c.HTTP.URL = "http://" + o.text()
 	return c
 }

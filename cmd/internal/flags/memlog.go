@@ -10,6 +10,7 @@ import (
 
 	"example.org/comet/memlog"
 	"example.org/comet/memlog/sockdiag"
+	"example.org/comet/server/tlsclient"
 )
 
 // MemlogCommand is the flags of comet memlog.
@@ -20,6 +21,7 @@ type MemlogCommand struct {
 	// Mark is the event to append to it instead of logging.
 	Mark         string
 	AdminToken   Secret
+	TLS          tlsclient.Options // for --stats
 	EndWithStdin bool
 }
 
@@ -28,6 +30,7 @@ func (c *MemlogCommand) Bind(fs *pflag.FlagSet) {
 	Memlog(fs, &c.Config)
 	Group(fs, Target, func() {
 		c.AdminToken.adminToken(fs, "`file` with the token that --stats needs")
+		ClientTLS(fs, &c.TLS)
 		EndWithStdin(fs, &c.EndWithStdin)
 	})
 	Group(fs, Output, func() {
@@ -62,9 +65,15 @@ func (c *MemlogCommand) Complete(fs *pflag.FlagSet, getenv func(string) string) 
 	case c.AdminToken.File != "" && c.Config.StatsURL == "":
 		return errors.New("--admin-token-file goes with --stats")
 	case c.Config.StatsURL == "":
+		if name := FirstGiven(fs, ClientTLSFlags()...); name != "" {
+			return fmt.Errorf("--%s goes with --stats", name)
+		}
 		return nil
 	}
 	var err error
+	if c.Config.StatsTLS, err = ClientConfig(fs, c.TLS, "stats", c.Config.StatsURL); err != nil {
+		return err
+	}
 	c.Config.StatsToken, err = c.AdminToken.Read(getenv)
 	return err
 }

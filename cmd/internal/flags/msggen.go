@@ -10,6 +10,7 @@ import (
 
 	"example.org/comet/msggen"
 	"example.org/comet/server/natsrouter"
+	"example.org/comet/server/tlsclient"
 	"example.org/comet/server/wire"
 )
 
@@ -18,7 +19,9 @@ type MsggenCommand struct {
 	Config     msggen.Config
 	Publish    msggen.PublishConfig
 	AdminToken Secret
-	Router     Router
+	// TLS is for --to and --publish.
+	TLS    tlsclient.Options
+	Router Router
 	// Servers is how to reach the routers, which Complete works out.
 	Servers natsrouter.Servers
 	Log     string
@@ -36,6 +39,7 @@ func (c *MsggenCommand) Bind(fs *pflag.FlagSet) {
 		c.AdminToken.adminToken(fs, "`file` with the server's admin token")
 		URL(fs, &c.Publish.URL, "publish", "", "`URL` to send each message to by itself, with {id} in it, instead of --to")
 		Publish(fs, &c.Publish, "header", "H", "with --publish: request header `\"Name: value\"`; repeatable")
+		ClientTLS(fs, &c.TLS)
 	})
 	c.Router.Bind(fs, "`URLs` of the routers, such as nats://a:4222,nats://b:4222, to publish to instead of --to")
 	Group(fs, Load, func() {
@@ -119,7 +123,7 @@ func (c *MsggenCommand) Complete(fs *pflag.FlagSet, getenv func(string) string) 
 	if fs.Changed("rate") && fs.Changed("interval") {
 		return errors.New("--rate and --interval both say when messages are due: give one of them")
 	}
-	others := append([]string{"to", "admin-token-file", "publish", "header"}, publishFlags...)
+	others := slices.Concat([]string{"to", "admin-token-file", "publish", "header"}, publishFlags, ClientTLSFlags())
 	if err := c.Router.OnlyRouter(fs, others...); err != nil {
 		return err
 	}
@@ -131,7 +135,14 @@ func (c *MsggenCommand) Complete(fs *pflag.FlagSet, getenv func(string) string) 
 			return fmt.Errorf("--%s is for a comet server, --publish for any other: give one of them", name)
 		}
 	}
-	if c.Servers, err = c.Router.Servers(fs, getenv); err != nil || c.Router.Given() || c.Publish.URL != "" {
+	if c.Servers, err = c.Router.Servers(fs, getenv); err != nil || c.Router.Given() {
+		return err
+	}
+	if c.Publish.URL != "" {
+		c.Publish.TLS, err = ClientConfig(fs, c.TLS, "publish", c.Publish.URL)
+		return err
+	}
+	if c.Config.TLS, err = ClientConfig(fs, c.TLS, "to", c.Config.To); err != nil {
 		return err
 	}
 	c.Config.Token, err = c.AdminToken.Read(getenv)

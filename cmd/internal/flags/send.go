@@ -8,6 +8,7 @@ import (
 
 	"example.org/comet/msggen"
 	"example.org/comet/server/natsrouter"
+	"example.org/comet/server/tlsclient"
 )
 
 // SendCommand is the flags of comet send.
@@ -15,6 +16,7 @@ type SendCommand struct {
 	HTTP       msggen.HTTPConfig
 	Servers    natsrouter.Servers
 	AdminToken Secret
+	TLS        tlsclient.Options
 	Router     Router
 	JSON       bool
 	// ID and Message are the arguments.
@@ -27,6 +29,7 @@ func (c *SendCommand) Bind(fs *pflag.FlagSet) {
 	Group(fs, Target, func() {
 		URL(fs, &c.HTTP.URL, "to", "http://127.0.0.1:8001", "`URL` of a comet server's admin listener")
 		c.AdminToken.adminToken(fs, "`file` with the server's admin token")
+		ClientTLS(fs, &c.TLS)
 	})
 	c.Router.Bind(fs, "`URLs` of the routers, such as nats://a:4222,nats://b:4222, to send through instead of --to")
 	Group(fs, Output, func() { fs.BoolVar(&c.JSON, "json", false, "print the result as a line of JSON") })
@@ -39,10 +42,13 @@ func (c *SendCommand) Complete(fs *pflag.FlagSet, args []string, getenv func(str
 		return fmt.Errorf("%q is not an id: it must be a whole number from 0 to %d", args[0], int64(1<<63-1))
 	}
 	c.Message = args[1]
-	if err := c.Router.OnlyRouter(fs, "to", "admin-token-file"); err != nil {
+	if err := c.Router.OnlyRouter(fs, append(ClientTLSFlags(), "to", "admin-token-file")...); err != nil {
 		return err
 	}
 	if c.Servers, err = c.Router.Servers(fs, getenv); err != nil || c.Router.Given() {
+		return err
+	}
+	if c.HTTP.TLS, err = ClientConfig(fs, c.TLS, "to", c.HTTP.URL); err != nil {
 		return err
 	}
 	if c.HTTP.Token, err = c.AdminToken.Read(getenv); err != nil {

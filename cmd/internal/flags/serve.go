@@ -45,6 +45,9 @@ func Serve(fs *pflag.FlagSet, cfg *server.Config) {
 	Group(fs, Server, func() {
 		String(fs, &cfg.Listen, "listen", "", "127.0.0.1:8000", "`address` of the streams; port 0 picks a free one")
 		Engine(fs, &cfg.Engine)
+		String(fs, &cfg.TLSCertFile, "tls-cert", "", "", "PEM `file` with a certificate: TLS on --listen")
+		String(fs, &cfg.TLSKeyFile, "tls-key", "", "", "PEM `file` with its key")
+		fs.BoolVar(&cfg.TLSResume, "tls-resume", false, "let clients resume TLS sessions, by tickets")
 		Count(fs, &cfg.Loops, "loops", "", 0, "event loops of the epoll engine; 0: one per core")
 		Count(fs, &cfg.MaxConnections, "max-connections", "", 0, "answer streams beyond this many with 503; 0: what the open-file limit allows")
 		Count(fs, &cfg.ConnectionLimit, "connection-limit", "", 0, "answer streams of one client address beyond this many with 503; 0: no limit")
