@@ -15,6 +15,7 @@ io.use((socket, next) => {
 io.on('connection', (socket) => {
   counts.connected++;
   socket.join(socket.handshake.query.id);
+  socket.on('join', (room, ack) => ack(socket.join(room)));
   socket.conn.on('packet', (packet) => packet.type === 'pong' && counts.pongs++);
   socket.on('disconnect', () => counts.connected--);
 });
