@@ -46,10 +46,7 @@ var presetFlags = regexp.MustCompile(`(?m)^#   (?:\S.*  )?(--.*)$`)
 // TestPresetCommands parses the commands that the presets show, and the flags that
 // they show alone beside those of a command.
 func TestPresetCommands(t *testing.T) {
-	t.Chdir(t.TempDir())
-	if err := os.WriteFile("users.csv", []byte("id,token,key,prompt\n1,t,k,p\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	inAFolder(t)
 	parse := func(preset string, args []string) {
 		var errs bytes.Buffer
 		env := &cli.Env{Stdin: strings.NewReader(""), Getenv: noEnv, Stdout: io.Discard, Stderr: &errs}
