@@ -147,8 +147,8 @@ type Messages struct {
 	// Missing were sent to connected ids and had not arrived two seconds after
 	// the last arrival. Dropped ones are part of it.
 	Missing Figure `json:"missing"`
-	// MissedOffline are among Missing: the numbers that connections jumped over as
-	// they came back.
+	// MissedOffline are the numbers that connections jumped over as they came back.
+	// Each is among Missing, or among Unaddressed if the server counts those.
 	MissedOffline Figure `json:"missed_offline"`
 	// Unaddressed were to ids that no connection had.
 	Unaddressed        Figure `json:"unaddressed"`
