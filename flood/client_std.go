@@ -74,7 +74,7 @@ func (s *stdFlood) openAll(ctx context.Context) {
 	places := make(chan struct{}, cfg.InFlight)
 	s.locked(func() { s.obs.firstConnect = time.Now() })
 	for i := range cfg.Connections {
-		due := s.obs.begun.Add(cfg.Pace.Due(uint64(i)))
+		due := s.obs.begun.Add(s.flood.schedule.Due(uint64(i)))
 		if pace.SleepUntil(ctx, due) != nil {
 			return
 		}
@@ -83,7 +83,7 @@ func (s *stdFlood) openAll(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		if cfg.Pace.Unpaced() {
+		if !s.flood.paced {
 			due = time.Now()
 		}
 		s.locked(func() { s.obs.counts.InFlight++ })
@@ -268,6 +268,7 @@ func (c *stdConn) ask() error {
 	if c.connected.IsZero() {
 		c.connected = time.Now()
 	}
+	s.locked(func() { c.reading.moment = momentOf(c.connected.Sub(s.obs.begun)) })
 	if s.flood.cfg.Protocol != Poll {
 		return nil
 	}

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"example.org/comet/flood/pace"
@@ -42,6 +43,11 @@ type Config struct {
 	TLSResume bool
 	// Talk is what connections say and wait for after their request.
 	Talk
+	// Behavior is what they do besides.
+	Behavior
+	// StormAfterMark has the Storm count from [Flood.Mark], and not from when all
+	// connections were tried.
+	StormAfterMark bool
 	// Users, if not nil, has a row for each connection in turn, whose columns fill
 	// the holes of their names in URLs, Header, Body and texts. A column id gives
 	// {id}; FirstID and LastID then are rows, from 1.
@@ -81,6 +87,9 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
+	if c.Connections == 0 {
+		c.Connections = c.Ramp.last()
+	}
 	if c.Connections == 0 && c.Users != nil {
 		c.Connections = max(c.Users.Len(), len(c.URLs))
 	}
@@ -153,6 +162,7 @@ func (c Config) Validate() error {
 		return schemes[scheme]
 	})
 	bad(secure || c.TLS == (tlsclient.Options{}) && !c.TLSResume || len(c.urls()) == 0, "certificates and sessions are for TLS: write https:// or wss:// in the URL, or leave --ca, --insecure, --cert, --key and --tls-resume out")
+	errs = append(errs, c.checkBehavior())
 	holes := holesOf(c.Users)
 	_, err := newScript(&c.Talk, holes)
 	errs = append(errs, err)
@@ -168,11 +178,33 @@ func (c Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// SaysID reports whether connections say their ids: in their URL, the head or body
-// of their request, or a first message.
-func (c Config) SaysID() bool {
-	says := func(text string) bool { return strings.Contains(text, idHole) }
-	return says(c.URL) || says(c.Body) || slices.ContainsFunc(c.Header, says) || slices.ContainsFunc(c.FirstMessages, says)
+// checkBehavior returns what is wrong with the ramp, or cannot be here.
+func (c *Config) checkBehavior() error {
+	if c.needsLoop() && !hasLoop {
+		return errors.New("flood: reconnects, churn, storms, slow readers and half-open connections need the event loop, which there is on Linux only")
+	}
+	if c.Ramp == "" {
+		return nil
+	}
+	if _, err := c.Ramp.steps(); err != nil {
+		return fmt.Errorf("flood: %w", err)
+	}
+	if last := c.Ramp.last(); last != 0 && last != c.Connections {
+		return fmt.Errorf("flood: the ramp %s ends with %d connections, and %d are to be opened: let it end with all", c.Ramp, last, c.Connections)
+	}
+	if !c.Pace.Unpaced() {
+		return errors.New("flood: a ramp and a rate of connects both say when connections are opened: give one of them")
+	}
+	return nil
+}
+
+// schedule returns when connections are begun.
+func (c *Config) schedule() (s pace.Schedule, paced bool) {
+	if c.Ramp == "" {
+		return c.Pace, !c.Pace.Unpaced()
+	}
+	steps, _ := c.Ramp.steps() // was checked
+	return steps.of(c.Connections), true
 }
 
 func (c Config) urls() []string {
@@ -184,10 +216,14 @@ func (c Config) urls() []string {
 
 // Flood is a flood to be run once.
 type Flood struct {
-	cfg     Config
-	script  *script
-	targets *targets
-	sources *sources
+	cfg Config
+	// schedule says when connections are begun; paced, that it does not say at once.
+	schedule pace.Schedule
+	paced    bool
+	mark     atomic.Pointer[time.Time]
+	script   *script
+	targets  *targets
+	sources  *sources
 }
 
 // New resolves the names in the URLs. It opens nothing yet.
@@ -208,7 +244,8 @@ func New(cfg Config) (*Flood, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Flood{cfg: cfg, script: script, targets: t, sources: s}, nil
+	schedule, paced := cfg.schedule()
+	return &Flood{cfg: cfg, schedule: schedule, paced: paced, script: script, targets: t, sources: s}, nil
 }
 
 // Run opens the connections, holds them until ctx ends or Duration is over, and
@@ -236,6 +273,18 @@ func (f *Flood) Destinations() []netip.AddrPort {
 		all = append(all, h.addrs[0])
 	}
 	return all
+}
+
+// Mark says that messages are sent from now on. It may be called once, by any
+// goroutine.
+func (f *Flood) Mark() { f.mark.Store(new(time.Now())) }
+
+// marked returns when Mark was called, or the zero time.
+func (f *Flood) marked() time.Time {
+	if at := f.mark.Load(); at != nil {
+		return *at
+	}
+	return time.Time{}
 }
 
 // Connections returns how many connections Run will open.

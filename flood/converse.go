@@ -73,7 +73,7 @@ func (o *observer) send(e exchange, who int) {
 
 // hears reports whether what comes to r is compared with texts.
 func (o *observer) hears(r *reading) bool {
-	return len(o.script.replies) > 0 || r.spare != 0 && o.spares.rows[r.spare].talk.going
+	return o.config.Reconnect != (Reconnect{}) && r.parser.Events() || len(o.script.replies) > 0 || r.spare != 0 && o.spares.rows[r.spare].talk.going
 }
 
 // heard takes a whole message, and answers it. It reports whether that made the

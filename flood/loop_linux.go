@@ -28,18 +28,24 @@ type loop struct {
 	from, to sockaddr // of the connect under way
 
 	begunCount int               // connections begun, or failed at once
-	returning  []conn            // established ones that are to be opened again
+	absents    absents           // those that are to be opened again
 	beats      []epoll.Deadlines // of each text that is sent again and again
 	records    records
 	deadlines  epoll.Deadlines // of those in flight
 	now        time.Time
 	connected  bool // every connection has been tried
+
+	since    time.Time // when every connection had been tried
+	churned  float64   // how many have left since
+	stormed  bool
+	slow     []epoll.Token // the slow readers
+	readSlow time.Time     // when they have read
 }
 
-// conn is a connection at rest: 72 bytes, and 8 more in its slot. No pointers.
+// conn is a connection at rest: 80 bytes, and 8 more in its slot. No pointers.
 type conn struct {
 	reading
-	due     int64  // when the connect began or was due, and later when the head came: ns since the run began
+	due     int64  // when the connect began or was due, later when the request was sent, and when it was lost: ns since the run began
 	connect uint32 // from then to when it was known to be established: µs
 	index   uint32 // which target
 	state   state
@@ -47,7 +53,10 @@ type conn struct {
 	tried   tried   // which of them were tried
 	why     Failure // of the first one tried
 	again   bool    // it was established before
+	away    bool    // and counts as closed
 	kept    bool    // its request is not the first on its socket
+	// attempts is how many in a row have failed.
+	attempts uint8
 }
 
 type state uint8
@@ -69,6 +78,8 @@ const (
 	searchBatch = 256 // ports tried in a turn, where they are taken
 	readBatch   = 4   // full buffers read from one connection in a turn
 )
+
+const hasLoop = true
 
 // errSearching: the ports tried were taken, and there are more.
 var errSearching = errors.New("no free port yet")
@@ -120,6 +131,9 @@ func (l *loop) turn() error {
 		l.drop(slot, c, Timeout, nil)
 	}
 	l.beat()
+	l.churn()
+	l.storm()
+	l.readSlowly()
 	if l.now.Sub(l.obs.lastSample) >= l.flood.cfg.SampleInterval {
 		l.obs.emit(l.obs.sample(l.now, true))
 	}
@@ -137,7 +151,7 @@ func (l *loop) waits(token epoll.Token) bool {
 func (l *loop) open() time.Duration {
 	cfg, obs := &l.flood.cfg, l.obs
 	total := cfg.Connections
-	due := min(total, int(min(cfg.Pace.Count(l.now.Sub(obs.begun)), uint64(total))))
+	due := min(total, int(min(l.flood.schedule.Count(l.now.Sub(obs.begun)), uint64(total))))
 	l.reopen()
 	for range openBatch {
 		if l.begunCount >= due || obs.counts.InFlight >= cfg.InFlight {
@@ -149,16 +163,16 @@ func (l *loop) open() time.Duration {
 		l.begunCount++
 	}
 	if l.begunCount == total && obs.counts.InFlight == 0 && !l.connected {
-		l.connected = true
+		l.connected, l.since = true, l.now
 		obs.allTried()
 		obs.emit(obs.sample(l.now, true))
 	}
 	wait := cfg.SampleInterval - l.now.Sub(obs.lastSample)
 	switch {
-	case obs.counts.InFlight < cfg.InFlight && (l.begunCount < due || len(l.returning) > 0):
+	case obs.counts.InFlight < cfg.InFlight && l.begunCount < due:
 		return 0
 	case l.begunCount == due && due < total:
-		wait = min(wait, cfg.Pace.Due(uint64(due))-l.now.Sub(obs.begun))
+		wait = min(wait, l.flood.schedule.Due(uint64(due))-l.now.Sub(obs.begun))
 	}
 	if next := l.deadlines.Next(); !next.IsZero() {
 		wait = min(wait, next.Sub(l.now))
@@ -168,21 +182,10 @@ func (l *loop) open() time.Duration {
 			wait = min(wait, next.Sub(l.now))
 		}
 	}
-	return max(wait, 0)
-}
-
-// reopen opens the connections that are to be opened again.
-func (l *loop) reopen() {
-	for range min(openBatch, len(l.returning)) {
-		last := len(l.returning) - 1
-		if l.obs.counts.InFlight >= l.flood.cfg.InFlight || !l.dial(l.returning[last], nil) {
-			return
-		}
-		l.returning = l.returning[:last]
+	if next, ok := l.reopens(); ok {
+		wait = min(wait, next-l.now.Sub(obs.begun))
 	}
-	if len(l.returning) == 0 {
-		l.returning = nil
-	}
+	return max(min(wait, l.nextAct()), 0)
 }
 
 // begin opens connection i (from 0). It reports false when the search for a
@@ -193,8 +196,8 @@ func (l *loop) begin(i int) bool {
 		l.obs.firstConnect = now
 	}
 	due := now
-	if !l.flood.cfg.Pace.Unpaced() {
-		due = l.obs.begun.Add(l.flood.cfg.Pace.Due(uint64(i)))
+	if l.flood.paced {
+		due = l.obs.begun.Add(l.flood.schedule.Due(uint64(i)))
 	}
 	return l.dial(conn{due: int64(due.Sub(l.obs.begun)), index: uint32(i)}, nil)
 }
@@ -208,7 +211,7 @@ func (l *loop) dial(c conn, err error) bool {
 	for {
 		index, ok := host.next(c.tried)
 		if !ok {
-			l.lost(&c, c.why, err)
+			l.lost(&c, c.why, dialing, err)
 			return true
 		}
 		fd, connectErr := l.connect(host.addrs[index])
@@ -218,7 +221,7 @@ func (l *loop) dial(c conn, err error) bool {
 		case connectErr != nil:
 			c.addr = index
 			if err = connectErr; !c.refused(failureOf(err)) {
-				l.lost(&c, c.why, err)
+				l.lost(&c, c.why, dialing, err)
 				return true
 			}
 			continue
@@ -339,50 +342,39 @@ func (l *loop) again(slot uint32, c *conn, err error) {
 	l.obs.counts.InFlight--
 	l.close(slot)
 	if !failed.refused(failureOf(err)) {
-		l.lost(&failed, failed.why, err)
+		l.lost(&failed, failed.why, dialing, err)
 		return
 	}
 	if !l.dial(failed, err) {
-		l.lost(&failed, NoFreePort, errSearching)
+		l.lost(&failed, NoFreePort, dialing, errSearching)
 	}
-}
-
-// lost counts a connection that could not be opened.
-func (l *loop) lost(c *conn, kind Failure, err error) {
-	if c.again {
-		l.obs.cutOff(kind, err)
-	} else {
-		l.obs.failed(kind, dialing, err)
-	}
-	l.obs.spares.drop(&c.reading)
 }
 
 // drop gives a connection up that was not established, or not again.
 func (l *loop) drop(slot uint32, c *conn, kind Failure, err error) {
 	l.obs.counts.InFlight--
-	switch {
-	case c.again:
-		l.obs.cutOff(kind, err)
-	case c.state == connecting:
-		l.obs.failed(kind, dialing, err)
-	case c.state == shaking:
-		l.obs.failed(kind, handshaking, err)
-	default:
-		l.obs.unanswered(&c.reading, kind, err)
+	at := asked
+	switch c.state {
+	case connecting:
+		at = dialing
+	case shaking:
+		at = handshaking
 	}
-	l.free(slot, c)
+	gone := *c
+	l.close(slot)
+	l.lost(&gone, kind, at, err)
 }
 
 // ended counts the end of a stream that is complete.
 func (l *loop) ended(slot uint32, c *conn) {
 	l.obs.ended(&c.reading, l.obs.begun.Add(time.Duration(c.due)))
-	l.free(slot, c)
+	l.retire(slot, c, false)
 }
 
 // cutOff counts a stream that was cut off, and why.
 func (l *loop) cutOff(slot uint32, c *conn, kind Failure, err error) {
 	l.obs.cutOff(kind, err)
-	l.free(slot, c)
+	l.retire(slot, c, false)
 }
 
 // free closes a connection and forgets what came on it.

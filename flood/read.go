@@ -8,7 +8,7 @@ import (
 	"example.org/comet/server/wire"
 )
 
-// reading is where one connection stands in its answer and in its account: 48
+// reading is where one connection stands in its answer and in its account: 56
 // bytes, without pointers. What the usual connection does not need is in its
 // row of spares.
 type reading struct {
@@ -18,6 +18,10 @@ type reading struct {
 	track    track
 	run      wire.Run
 	spare    uint32 // its row in spares, or 0
+	// moment is when the request was sent, or the last of its messages came.
+	moment   moment
+	messages uint16 // that have come since the request, as far as there is room
+	events   wire.EventCounter
 }
 
 // spares holds what a connection needs now and then. Row 0 is never used.
@@ -49,12 +53,16 @@ type spare struct {
 	out []byte
 	// carry is the fields that the next request repeats of this answer.
 	carry []byte
+	// retry is how long the server asks to wait before a return. back: this is one, and
+	// no stamp has come since.
+	retry time.Duration
+	back  bool
 }
 
 // empty reports whether a row holds nothing.
 func (s *spare) empty() bool {
 	return len(s.head) == 0 && len(s.stamp) == 0 && s.account == nil && s.frames.Idle() && !s.talk.going &&
-		len(s.text) == 0 && s.events == nil && len(s.out) == 0 && len(s.carry) == 0
+		len(s.text) == 0 && s.events == nil && len(s.out) == 0 && len(s.carry) == 0 && s.retry == 0 && !s.back
 }
 
 // clear empties a row. It keeps what is small for its next use.
@@ -139,9 +147,7 @@ func (o *observer) feed(r *reading, who int, b []byte, now time.Time) (what step
 		b = b[n:]
 		switch part {
 		case wire.Chunk, wire.Piece:
-			if part == wire.Chunk || !r.parser.Chunked() {
-				o.counts.Chunks++
-			}
+			o.piece(r, part == wire.Chunk || !r.parser.Chunked(), payload, now)
 			o.scan(r, payload, now)
 			if o.hearBody(r, who, payload, part == wire.Chunk) {
 				return ready, b
@@ -154,11 +160,29 @@ func (o *observer) feed(r *reading, who int, b []byte, now time.Time) (what step
 			return headed, b
 		case wire.End:
 			o.bodyEnded(r, now)
+			if o.config.Protocol == Poll && r.parser.Begun() {
+				o.came(r, 1, now)
+			}
 			return complete, b
 		default:
 			o.fed = b
 			return broken, b
 		}
+	}
+}
+
+// piece counts what comes of a body, of which end says that it is a whole chunk, or
+// a read of a body without.
+func (o *observer) piece(r *reading, end bool, payload []byte, now time.Time) {
+	if end {
+		o.counts.Chunks++
+	}
+	switch {
+	case o.config.Protocol == Poll:
+	case r.parser.Events():
+		o.came(r, r.events.Count(payload), now)
+	case end:
+		o.came(r, 1, now)
 	}
 }
 
@@ -180,6 +204,7 @@ func (o *observer) feedFrames(r *reading, who int, b []byte, now time.Time) (wha
 			end := part == wire.MessageEnd
 			if end {
 				o.counts.Chunks++
+				o.came(r, 1, now)
 				o.bodyEnded(r, now)
 			}
 			if o.hear(r, who, payload, end) {
@@ -303,6 +328,10 @@ func (o *observer) stamped(r *reading, s wire.Stamp, now time.Time) {
 	o.counts.Stamped++
 	a := o.arrived(r, s)
 	o.counts.Missing += a.missing
+	if r.spare != 0 && o.spares.rows[r.spare].back {
+		o.spares.rows[r.spare].back = false
+		o.counts.Reconnect.MissedOffline += max(a.missing, 0)
+	}
 	switch {
 	case a.unknown:
 	case !a.fresh:

@@ -13,6 +13,12 @@ import (
 // read takes what has come, until there is no more. A connection on which more
 // comes than can be read must not keep the loop: it takes turns.
 func (l *loop) read(slot uint32, c *conn, toEnd bool) {
+	if l.isSlow(c) {
+		if c.waiting() { // the rest at its own time
+			l.readUpTo(slot, c, slowHead)
+		}
+		return
+	}
 	fd, token := l.conns.FD(slot), l.conns.Token(slot)
 	for range readBatch {
 		n, err := epoll.ReadNow(fd, l.readBuf)
@@ -38,6 +44,31 @@ func (l *loop) read(slot uint32, c *conn, toEnd bool) {
 	}
 }
 
+// slowHead is how much a slow reader reads at once until it is established, in bytes.
+const slowHead = 4 << 10
+
+// readUpTo reads at most so many bytes of a connection that reads slowly.
+func (l *loop) readUpTo(slot uint32, c *conn, most int) {
+	for most > 0 {
+		n, err := epoll.ReadNow(l.conns.FD(slot), l.readBuf[:min(most, len(l.readBuf))])
+		switch {
+		case errors.Is(err, unix.EAGAIN):
+			return
+		case err != nil:
+			l.over(slot, c, err)
+			return
+		case n == 0:
+			l.tlsEnded(slot)
+			l.over(slot, c, io.EOF)
+			return
+		}
+		l.obs.counts.Bytes += uint64(n)
+		if most -= n; !l.arrived(slot, c, l.readBuf[:n]) {
+			return
+		}
+	}
+}
+
 // over takes the end of the connection, by the server or by an error.
 func (l *loop) over(slot uint32, c *conn, err error) {
 	switch {
@@ -54,14 +85,6 @@ func (l *loop) over(slot uint32, c *conn, err error) {
 	default:
 		l.cutOff(slot, c, failureOf(err), err)
 	}
-}
-
-// redial opens a connection again that was established.
-func (l *loop) redial(slot uint32, c *conn) {
-	fresh := conn{reading: c.reading, index: c.index, again: true}
-	fresh.next()
-	l.close(slot)
-	l.returning = append(l.returning, fresh)
 }
 
 // received takes the next bytes of a connection. It reports false when that
@@ -104,7 +127,7 @@ func (l *loop) answered(slot uint32, c *conn, now time.Time) bool {
 	switch {
 	case err != nil && !c.waiting():
 		l.obs.refused(&c.reading, err)
-		l.free(slot, c)
+		l.retire(slot, c, false)
 		return false
 	case err != nil:
 		if errors.Is(err, errStatus) {
@@ -127,12 +150,19 @@ func (l *loop) answered(slot uint32, c *conn, now time.Time) bool {
 func (l *loop) isReady(slot uint32, c *conn, now time.Time) {
 	c.state = streaming
 	l.obs.counts.InFlight--
-	due := l.obs.begun.Add(time.Duration(c.due))
-	l.obs.established(&c.reading, due, due.Add(time.Duration(c.connect)*time.Microsecond), now)
-	c.due = int64(now.Sub(l.obs.begun))
+	asked := l.obs.begun.Add(time.Duration(c.due)).Add(time.Duration(c.connect) * time.Microsecond)
+	if c.away {
+		l.back(c, now)
+	} else {
+		l.obs.established(&c.reading, l.obs.begun.Add(time.Duration(c.due)), asked, now)
+		l.settled(c)
+	}
+	c.due = int64(asked.Sub(l.obs.begun))
+	c.moment = momentOf(time.Duration(c.due))
 	for i := range l.beats {
 		l.beats[i].Add(l.conns.Token(slot), now.Add(l.flood.script.every[i].every))
 	}
+	l.burden(slot, c)
 }
 
 // answerEnded takes the end of an answer. It reports false when that closed the

@@ -28,7 +28,7 @@ type reader struct {
 func newReader(cfg Config) *reader {
 	small := func() *hdrhistogram.Histogram { return hdrhistogram.New(1, 10, 1) }
 	return &reader{
-		obs:  &observer{config: &cfg, script: new(script), begun: time.Unix(1_700_000_001, 0), held: newBudget(), latency: small(), recent: small()},
+		obs:  &observer{config: &cfg, script: new(script), begun: time.Unix(1_700_000_001, 0), held: newBudget(), latency: small(), recent: small(), firstMessage: small(), gap: small(), stream: small(), offline: small()},
 		part: more,
 	}
 }

@@ -136,6 +136,12 @@ func (a *asking) append(dst []byte, i int, carried []byte) []byte {
 	return append(dst, body...)
 }
 
+// drawn reports whether connection i (from 0) is among a share of all, which differs
+// from one purpose to another.
+func (a *asking) drawn(i int, purpose uint64, share Share) bool {
+	return float64(mixed(a.seed[0]^purpose<<56+uint64(i))>>11)/(1<<53) < float64(share)
+}
+
 // socket reports whether connection i (from 0) is to become a WebSocket.
 func (a *asking) socket(i int) bool { return a.requests[i%len(a.requests)].socket }
 
@@ -223,4 +229,11 @@ func newAsking(cfg *Config, holes []string) (*asking, error) {
 		}
 	}
 	return a, nil
+}
+
+// SaysID reports whether connections say their ids: in their URL, the head or body
+// of their request, or a first message.
+func (c Config) SaysID() bool {
+	says := func(text string) bool { return strings.Contains(text, idHole) }
+	return says(c.URL) || says(c.Body) || slices.ContainsFunc(c.Header, says) || slices.ContainsFunc(c.FirstMessages, says)
 }

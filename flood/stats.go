@@ -48,6 +48,27 @@ type Counts struct {
 	// are in no latency.
 	BeforeDue   uint64  `json:"before_due"`
 	BeforeDueMS float64 `json:"before_due_ms"`
+
+	// Completed counts the streams that the server ended in order; they are among
+	// Closed until they come back. CompletedMessages are those that came on them, of
+	// each at most 65,535.
+	Completed         uint64 `json:"completed"`
+	CompletedMessages uint64 `json:"completed_messages"`
+
+	Reconnect Reconnects `json:"reconnect"`
+}
+
+// Reconnects counts what became of connections that were lost or left, while
+// Connected and Closed say where they are now.
+type Reconnects struct {
+	Lost     uint64 `json:"lost"`     // ended otherwise than by themselves
+	Left     uint64 `json:"left"`     // by churn and storm
+	Attempts uint64 `json:"attempts"` // to open one again
+	Failed   uint64 `json:"failed"`   // of these
+	Back     uint64 `json:"back"`     // that are established again
+	// MissedOffline are the numbers that connections jumped over as they came back:
+	// messages that were sent while they were away. They are among Missing.
+	MissedOffline int64 `json:"missed_offline"`
 }
 
 // Established returns how many connections were answered with a stream, whatever
@@ -115,6 +136,16 @@ type Result struct {
 	FirstByte *Quantiles `json:"first_byte_ms,omitempty"`
 	// Latency is from when a message was due to when its stamp was read.
 	Latency *Quantiles `json:"latency_ms,omitempty"`
+	// FirstMessage is from the request of a stream to its first message, Gap from a
+	// message to the next, and Stream from the request to the end of those that are
+	// Completed. A message is one of the protocol: an event, a message of a
+	// WebSocket, the answer to a poll, or else a chunk.
+	FirstMessage *Quantiles `json:"first_message_ms,omitempty"`
+	Gap          *Quantiles `json:"gap_ms,omitempty"`
+	Stream       *Quantiles `json:"stream_ms,omitempty"`
+	// Offline is from when a connection was lost or left to when it was established
+	// again.
+	Offline *Quantiles `json:"offline_ms,omitempty"`
 	// MessageSeconds is from the first stamp to the last.
 	MessageSeconds float64 `json:"message_seconds"`
 	// Failures counts the connections that failed or were cut off, by Failure.
@@ -179,11 +210,14 @@ type observer struct {
 	// server broke the protocol.
 	closing []byte
 	broken  *wire.ProtocolError
+	asked   time.Duration           // how long the last answer asks to wait
 	seam    [2 * wire.MaxStamp]byte // where two pieces of a body meet
 	held    budget                  // what the account of a connection may hold
 
 	connect, firstByte, latency *hdrhistogram.Histogram
 	recent                      *hdrhistogram.Histogram // latency since the last sample
+	// The times of streams and of absences.
+	firstMessage, gap, stream, offline *hdrhistogram.Histogram
 
 	firstConnect, lastFirstByte time.Time
 	firstStamp, lastStamp       time.Time
@@ -208,6 +242,7 @@ func newObserver(f *Flood) *observer {
 		fail:    Failures{Statuses: make(map[int]uint64)},
 		held:    newBudget(),
 		connect: newHistogram(), firstByte: newHistogram(), latency: newHistogram(), recent: newHistogram(),
+		firstMessage: newHistogram(), gap: newHistogram(), stream: newHistogram(), offline: newHistogram(),
 		out: make(chan Sample, 16),
 	}
 }
@@ -271,15 +306,20 @@ func (o *observer) refused(r *reading, err error) {
 
 // ended counts the end of a stream that is complete, and whose head came at since.
 func (o *observer) ended(r *reading, since time.Time) {
-	o.odd.ended(&r.parser, time.Since(since) < o.config.atOnce)
+	lasted := time.Since(since)
+	o.odd.ended(&r.parser, lasted < o.config.atOnce)
 	o.counts.Connected--
 	o.counts.Closed++
+	o.counts.Completed++
+	o.counts.CompletedMessages += uint64(r.messages)
+	record(o.stream, lasted)
 }
 
 // cutOff counts the end of a stream that is not, and why.
 func (o *observer) cutOff(kind Failure, err error) {
 	o.counts.Connected--
 	o.counts.Closed++
+	o.counts.Reconnect.Lost++
 	start := o.fed
 	if kind != Malformed {
 		start = nil
@@ -347,15 +387,18 @@ func (o *observer) report() (stop func()) {
 func (o *observer) end() Result {
 	r := o.result()
 	r.Connect, r.FirstByte, r.Latency = whole(o.connect), whole(o.firstByte), whole(o.latency)
+	r.FirstMessage, r.Gap, r.Stream, r.Offline = whole(o.firstMessage), whole(o.gap), whole(o.stream), whole(o.offline)
 	return r
 }
 
 func (o *observer) result() Result {
 	r := Result{
-		Counts:      o.counts,
-		Connect:     quantiles(o.connect),
-		FirstByte:   quantiles(o.firstByte),
-		Latency:     quantiles(o.latency),
+		Counts:    o.counts,
+		Connect:   quantiles(o.connect),
+		FirstByte: quantiles(o.firstByte),
+		Latency:   quantiles(o.latency),
+
+		FirstMessage: quantiles(o.firstMessage), Gap: quantiles(o.gap), Stream: quantiles(o.stream), Offline: quantiles(o.offline),
 		Failures:    o.fail.ByName(),
 		Statuses:    maps.Clone(o.fail.Statuses),
 		Explanation: o.explain(),

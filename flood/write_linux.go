@@ -37,7 +37,7 @@ func (l *loop) writable(slot uint32, c *conn) bool {
 func (l *loop) ask(slot uint32, c *conn) bool {
 	l.request = l.flood.targets.append(l.request[:0], int(c.index), l.obs.carried(&c.reading))
 	if l.secureOf(slot) != nil {
-		l.asked(c)
+		l.asked(slot, c)
 		return l.writeTLS(slot, c, l.request)
 	}
 	n, err := epoll.WriteNow(l.conns.FD(slot), l.request)
@@ -48,7 +48,7 @@ func (l *loop) ask(slot uint32, c *conn) bool {
 	case n == 0:
 		return true
 	}
-	l.asked(c)
+	l.asked(slot, c)
 	if n < len(l.request) {
 		return l.keepOut(slot, c, l.request[n:])
 	}
@@ -56,7 +56,7 @@ func (l *loop) ask(slot uint32, c *conn) bool {
 }
 
 // asked takes that the request of a connection is on its way.
-func (l *loop) asked(c *conn) {
+func (l *loop) asked(slot uint32, c *conn) {
 	l.flood.targets.host(int(c.index)).first = c.addr
 	c.state = waitingHead
 	if !c.again {
@@ -64,20 +64,27 @@ func (l *loop) asked(c *conn) {
 		c.connect = uint32(min(max(took.Microseconds(), 0), math.MaxUint32))
 	}
 	if l.flood.cfg.Protocol == Poll {
-		l.polling(c)
+		l.polling(slot, c)
 	}
 }
 
 // polling takes a long poll whose request is written: that is all there is to
 // come until there is a message.
-func (l *loop) polling(c *conn) {
+func (l *loop) polling(slot uint32, c *conn) {
 	c.state = streaming
 	l.obs.counts.InFlight--
-	if !c.again {
+	now := time.Now()
+	switch {
+	case c.away:
+		l.back(c, now)
+	case !c.again:
 		due := l.obs.begun.Add(time.Duration(c.due))
 		l.obs.polling(due, due.Add(time.Duration(c.connect)*time.Microsecond))
+		l.settled(c)
 	}
-	c.due = int64(time.Since(l.obs.begun))
+	c.due = int64(now.Sub(l.obs.begun))
+	c.moment = momentOf(time.Duration(c.due))
+	l.burden(slot, c)
 }
 
 // send writes b to a connection that is established or about to be; what the

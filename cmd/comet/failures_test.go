@@ -87,7 +87,7 @@ func TestFailuresAreExplained(t *testing.T) {
 		"500":                {whole("500 Oops", "boom"), []string{"500 Oops (boom)", "its log"}, []string{"500 Oops (boom)", "its log"}},
 		"plain to TLS":       {whole("400 Bad Request", "Client sent an HTTP request to an HTTPS server."), []string{"write https:// instead of http://"}, []string{"write https:// instead"}},
 		"a TLS alert":        {answers("\x15\x03\x01\x00\x02\x02\x16"), []string{"it speaks TLS there"}, []string{"it speaks TLS there"}},
-		"HTTP/2":             {answers("\x00\x00\x12\x04\x00\x00\x00\x00\x00\x00\x03"), []string{"it speaks HTTP/2: "}, []string{"HTTP/2 without TLS"}},
+		"HTTP/2":             {answers("\x00\x00\x12\x04\x00\x00\x00\x00\x00\x00\x03"), []string{"it speaks HTTP/2: "}, []string{"it speaks HTTP/2: "}},
 		"SSH":                {answers("SSH-2.0-OpenSSH\r\n"), []string{`"SSH-2.0-OpenSSH"`, "but SSH", "right port"}, []string{`"SSH-2.0-OpenSSH"`, "but SSH"}},
 		"SMTP":               {answers("220 mail ESMTP\r\n"), []string{"a mail or FTP server"}, []string{"a mail or FTP server"}},
 		"Redis":              {answers("-ERR unknown command 'GET'\r\n"), []string{"Redis"}, []string{"Redis"}},

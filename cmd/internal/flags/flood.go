@@ -40,7 +40,7 @@ func (c *FloodCommand) Bind(fs *pflag.FlagSet) {
 		Duration(fs, &c.Config.SampleInterval, "sample-interval", "", time.Second, "how often to print", Least(time.Millisecond))
 		run := grammar[wire.Run]("word")
 		List(fs, &c.Config.Run, "run", "the `word` of a run of msggen whose messages count, and no others; repeatable", run.parse, run.format)
-		fs.BoolVar(&c.Attended, "attended", false, "a line on standard input starts the run, its end stops it")
+		fs.BoolVar(&c.Attended, "attended", false, "a line on standard input starts the run, another says that messages are sent, its end stops it")
 	})
 	hide(fs, "run")
 	hide(fs, "sample-interval")
@@ -67,11 +67,32 @@ func Flood(fs *pflag.FlagSet, cfg *flood.Config) {
 		Lines(fs, &cfg.SendEvery, "send-every", "", "WebSocket: `30s=TEXT`: send it again and again; repeatable")
 		Lines(fs, &cfg.Subprotocols, "subprotocol", "", "WebSocket: offer this subprotocol, by its `name`; repeatable")
 	})
+	Group(fs, RealClients, func() {
+		bind(fs, &cfg.Ramp, "ramp", "", "", "open all connections in this `time`, or in steps: 1k:10s,10k:30s", grammar[flood.Ramp]("ramp"))
+		bind(fs, &cfg.Reconnect, "reconnect", "", flood.Reconnect{}, "open lost and failed connections again: `min=1s,max=30s,jitter=full`", grammar[flood.Reconnect]("reconnect"))
+		bind(fs, &cfg.Churn, "churn", "", 0, "`share` that leaves and comes back in each second, such as 5%/s", zeroed(grammar[flood.Churn]("share")))
+		bind(fs, &cfg.Storm, "storm", "", flood.Storm{}, "drop a share at one moment after the last connect, in bench of the messages: `30s:100%`", zeroed(grammar[flood.Storm]("storm")))
+		bind(fs, &cfg.SlowReaders, "slow-readers", "", flood.SlowReaders{}, "a share that reads slowly: `1%:1KB/s`", zeroed(grammar[flood.SlowReaders]("share")))
+		bind(fs, &cfg.HalfOpen, "half-open", "", 0, "`share` that answers nothing more, not even at the level of TCP, such as 1%", zeroed(grammar[flood.Share]("share")))
+	})
 	Group(fs, Load, func() {
 		bind(fs, &cfg.Pace, "connect-rate", "", cfg.Pace, "connections per second, or max", pacer())
 		Count(fs, &cfg.InFlight, "in-flight", "", 512, "at most this many connections wait for their first byte", Least(1))
 		Duration(fs, &cfg.ConnectTimeout, "connect-timeout", "", 30*time.Second, "how long a connection may wait for its first byte", Least(time.Millisecond))
 	})
+}
+
+// zeroed has a zero value read as nothing.
+func zeroed[T comparable](k kind[T]) kind[T] {
+	format := k.format
+	k.format = func(v T) string {
+		var zero T
+		if v == zero {
+			return ""
+		}
+		return format(v)
+	}
+	return k
 }
 
 // Complete checks the flags against each other and takes the URL that was given
