@@ -134,22 +134,50 @@ func stamped(n int) string {
 	return fmt.Sprintf("Fake message Num = %d s=0badcafe.%d f=7 t=%d", n, n, time.Now().UnixNano())
 }
 
-// floodUntil runs a flood in this process until done is closed, and returns what
-// it printed last.
-func floodUntil(t *testing.T, done <-chan struct{}, args ...string) (r struct{ Connected, Closed, Failed, Chunks, Delivered, Missing int }) {
+// floodResult is what these tests read of a flood's last line.
+type floodResult struct {
+	Connected, Closed, Failed, Delivered, Missing, Completed int
+	CompletedMessages                                        int `json:"completed_messages"`
+}
+
+// watcher keeps what is written, and closes seen once text is in it.
+type watcher struct {
+	bytes.Buffer
+	text string
+	seen chan struct{}
+}
+
+func (w *watcher) Write(p []byte) (int, error) {
+	n, err := w.Buffer.Write(p)
+	if w.text != "" && strings.Contains(w.String(), w.text) {
+		w.text = ""
+		close(w.seen)
+	}
+	return n, err
+}
+
+// floodUntil runs a flood in this process until it has printed text and done is
+// closed, unless that is nil, and returns what it printed last.
+func floodUntil(t *testing.T, text string, done <-chan struct{}, args ...string) (r floodResult) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
+	var errs bytes.Buffer
+	out := &watcher{text: text, seen: make(chan struct{})}
 	go func() {
-		select {
-		case <-done:
-		case <-ctx.Done():
+		defer cancel()
+		for _, c := range []<-chan struct{}{out.seen, done} {
+			if c == nil {
+				continue
+			}
+			select {
+			case <-c:
+			case <-ctx.Done():
+			}
 		}
-		cancel()
 	}()
-	var out, errs bytes.Buffer
-	env := &cli.Env{Stdin: strings.NewReader(""), Getenv: noEnv, Stdout: &out, Stderr: &errs}
-	cli.Run(ctx, env, append([]string{"flood", "--json"}, args...))
+	env := &cli.Env{Stdin: strings.NewReader(""), Getenv: noEnv, Stdout: out, Stderr: &errs}
+	cli.Run(ctx, env, append([]string{"flood", "--json", "--sample-interval", "20ms"}, args...))
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
 	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &r); err != nil {
 		t.Fatalf("%v: %s%s", err, out.String(), errs.String())
@@ -229,7 +257,7 @@ func TestPresetReplay(t *testing.T) {
 				io.Copy(io.Discard, conn)
 			}))
 			defer srv.Close()
-			r := floodUntil(t, done, "--preset", c.preset, "ws"+strings.TrimPrefix(srv.URL, "http")+c.path, "-c", fmt.Sprint(n), "--ids", "7-9", "-H", "X-ID: {id}",
+			r := floodUntil(t, `"delivered":3,`, done, "--preset", c.preset, "ws"+strings.TrimPrefix(srv.URL, "http")+c.path, "-c", fmt.Sprint(n), "--ids", "7-9", "-H", "X-ID: {id}",
 				"--send-every", "20ms="+beatOf(t, c.preset, c.limit))
 			slices.Sort(ids)
 			if r.Connected != n || r.Failed != 0 || r.Delivered != n || r.Missing != 0 || !slices.Equal(ids, []string{"7", "8", "9"}) {
@@ -248,7 +276,6 @@ func TestPresetPings(t *testing.T) {
 		`<{"event":"pusher:pong","data":{}}`,
 		`>{"event":"pusher_internal:subscription_succeeded","channel":"1"}`,
 	}
-	done := make(chan struct{})
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		conn, _, _, err := ws.UpgradeHTTP(r, w)
 		if err != nil {
@@ -259,11 +286,10 @@ func TestPresetPings(t *testing.T) {
 		if err := steps.hold(conn, "1"); err != nil {
 			t.Error(err)
 		}
-		time.AfterFunc(100*time.Millisecond, func() { close(done) })
 		io.Copy(io.Discard, conn)
 	}))
 	defer srv.Close()
-	if r := floodUntil(t, done, "--preset", "pusher", "ws"+strings.TrimPrefix(srv.URL, "http")); r.Connected != 1 || r.Failed != 0 {
+	if r := floodUntil(t, `"connected":1,`, nil, "--preset", "pusher", "ws"+strings.TrimPrefix(srv.URL, "http")); r.Connected != 1 || r.Failed != 0 {
 		t.Errorf("%+v", r)
 	}
 }
@@ -343,7 +369,6 @@ func TestPresetMercure(t *testing.T) {
 
 // TestPresetOpenAIChat replays an answer that ends by itself.
 func TestPresetOpenAIChat(t *testing.T) {
-	done := make(chan struct{})
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		const want = `{"model":"gpt-4o-mini","stream":true,"messages":[{"role":"user","content":"Count to 50."}]}`
@@ -357,11 +382,9 @@ func TestPresetOpenAIChat(t *testing.T) {
 			w.(http.Flusher).Flush()
 		}
 		io.WriteString(w, "data: [DONE]\n\n")
-		w.(http.Flusher).Flush()
-		time.AfterFunc(300*time.Millisecond, func() { close(done) })
 	}))
 	defer srv.Close()
-	if r := floodUntil(t, done, "--preset", "openai-chat", srv.URL+"/v1/chat/completions", "-H", "Authorization: Bearer key"); r.Connected+r.Closed == 0 || r.Failed != 0 || r.Chunks < 2 {
+	if r := floodUntil(t, `"completed":1,`, nil, "--preset", "openai-chat", srv.URL+"/v1/chat/completions", "-H", "Authorization: Bearer key"); r.Failed != 0 || r.Completed != 1 || r.CompletedMessages != 3 {
 		t.Errorf("%+v", r)
 	}
 }

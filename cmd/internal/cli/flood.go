@@ -143,5 +143,5 @@ func failure(r flood.Result, interrupted bool) error {
 	case interrupted:
 		return nil
 	}
-	return failedConnections{fmt.Errorf("none of %d connections was answered before the end: the server took them and kept silent, or the run was shorter than a connect takes (-d)", r.Asked)}
+	return failedConnections{fmt.Errorf("none of %d connections was answered before the end: the server took them and kept silent, did not say what --ready waits for, or the run was shorter than a connect takes (-d)", r.Asked)}
 }
