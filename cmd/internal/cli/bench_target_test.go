@@ -148,6 +148,7 @@ func TestBenchRefuses(t *testing.T) {
 		{"--url http://h/{id} --publish http://h/", "--publish: "},
 		{"--method PUT", "--method is for --publish"},
 		{"--pid 1", "--pid is about a server that is there already"},
+		{"--preset nchan", "--preset is about a server that is there already"},
 		{"--own-network --router nats://h", "--own-network has no way to a router"},
 		{"--subject-prefix x", "--subject-prefix is for --router"},
 		{"--rate max --arrivals poisson", "arrivals need a rate"},
