@@ -39,7 +39,7 @@ func (c *Config) tlsConfig() (*tls.Config, error) {
 	return &tls.Config{
 		Certificates:           []tls.Certificate{pair},
 		MinVersion:             tls.VersionTLS12,
-		NextProtos:             []string{"http/1.1"},
+		NextProtos:             []string{"http/1.1", "http/1.0"}, // curl --http1.0 offers the latter alone
 		SessionTicketsDisabled: !c.TLSResume,
 		// A message is one record, however young its connection is.
 		DynamicRecordSizingDisabled: true,
