@@ -148,7 +148,9 @@ func TestTLSBytes(t *testing.T) {
 							r.publish(c.id, c.message)
 						}
 					}
-					r.waitFor("all to be written", func(s Stats) bool { return s.Written == uint64(streams) })
+					r.waitFor("all to be answered", func(s Stats) bool {
+						return s.Written == uint64(streams) && s.RefusedOther == uint64(len(cases)-streams)
+					})
 					r.stop()
 					for i, c := range cases {
 						if all := <-got[i]; all != c.want {
