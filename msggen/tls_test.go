@@ -73,10 +73,14 @@ func TestTLSFaults(t *testing.T) {
 			t.Fatal(err)
 		}
 		senders := map[string]func() (Sender, error){
-			"--to":            func() (Sender, error) { return NewHTTPSender(HTTPConfig{URL: c.url, TLS: cfg}) },
-			"--publish":       func() (Sender, error) { return NewPublishSender(PublishConfig{URL: c.url + "/{id}", TLS: cfg}) },
-			"--publish, GET":  func() (Sender, error) { return NewPublishSender(PublishConfig{URL: c.url + "/{id}?m={message}", Method: "GET", TLS: cfg, Connections: 1}) },
-			"--publish, many": func() (Sender, error) { return NewPublishSender(PublishConfig{URL: c.url + "/{id}", TLS: cfg, Connections: 50}) },
+			"--to":      func() (Sender, error) { return NewHTTPSender(HTTPConfig{URL: c.url, TLS: cfg}) },
+			"--publish": func() (Sender, error) { return NewPublishSender(PublishConfig{URL: c.url + "/{id}", TLS: cfg}) },
+			"--publish, GET": func() (Sender, error) {
+				return NewPublishSender(PublishConfig{URL: c.url + "/{id}?m={message}", Method: "GET", TLS: cfg, Connections: 1})
+			},
+			"--publish, many": func() (Sender, error) {
+				return NewPublishSender(PublishConfig{URL: c.url + "/{id}", TLS: cfg, Connections: 50})
+			},
 		}
 		for which, newSender := range senders {
 			t.Run(name+" "+which, func(t *testing.T) {

@@ -247,8 +247,11 @@ func TestTLSProtocols(t *testing.T) {
 			offers []string
 			want   string
 		}{
-			{nil, ""}, {[]string{"http/1.1"}, "http/1.1"}, {[]string{"http/1.0"}, "http/1.0"},
-			{[]string{"h2", "http/1.1"}, "http/1.1"}, {[]string{"http/1.0", "http/1.1"}, "http/1.1"},
+			{nil, ""},
+			{[]string{"http/1.1"}, "http/1.1"},
+			{[]string{"http/1.0"}, "http/1.0"},
+			{[]string{"h2", "http/1.1"}, "http/1.1"},
+			{[]string{"http/1.0", "http/1.1"}, "http/1.1"},
 		} {
 			cfg.NextProtos = c.offers
 			conn := r.shake(cfg, 1<<20)
