@@ -1,7 +1,9 @@
 package flood
 
 import (
+	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -16,7 +18,7 @@ import (
 // runStd floods with a goroutine per connection, over the standard library's
 // sockets. It is for systems without epoll, and costs a hundred times as much.
 func (f *Flood) runStd(ctx context.Context) (Result, error) {
-	s := &stdFlood{flood: f, obs: newObserver(&f.cfg)}
+	s := &stdFlood{flood: f, obs: newObserver(f)}
 	stopReport := s.obs.report()
 	defer stopReport()
 	var ticker sync.WaitGroup
@@ -57,6 +59,14 @@ func (s *stdFlood) tick(ctx context.Context) {
 	}
 }
 
+// takeReply returns what is to be sent of what the observer has just done. The lock
+// must be held since.
+func (s *stdFlood) takeReply() []byte {
+	reply := bytes.Clone(s.obs.reply)
+	s.obs.reply = s.obs.reply[:0]
+	return reply
+}
+
 // openAll begins every connection at its time, and returns when all have been
 // tried.
 func (s *stdFlood) openAll(ctx context.Context) {
@@ -64,7 +74,7 @@ func (s *stdFlood) openAll(ctx context.Context) {
 	places := make(chan struct{}, cfg.InFlight)
 	s.locked(func() { s.obs.firstConnect = time.Now() })
 	for i := range cfg.Connections {
-		due := s.obs.begun.Add(cfg.Pace.Due(uint64(i)))
+		due := s.obs.begun.Add(s.flood.schedule.Due(uint64(i)))
 		if pace.SleepUntil(ctx, due) != nil {
 			return
 		}
@@ -73,7 +83,7 @@ func (s *stdFlood) openAll(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		if cfg.Pace.Unpaced() {
+		if !s.flood.paced {
 			due = time.Now()
 		}
 		s.locked(func() { s.obs.counts.InFlight++ })
@@ -153,63 +163,153 @@ type stdConn struct {
 	flood *stdFlood
 	index int
 	due   time.Time
+	// placed gives back its place among those in flight, once.
+	placed func()
 	// Guarded by the flood's lock, as the rows that it has in there are.
 	reading reading
-	// established is when the head of a stream came, or zero.
-	established time.Time
+	// connected is when its request was on its way, and established when it was
+	// that, or zero.
+	connected, established time.Time
+
+	nc      net.Conn
+	writing sync.Mutex // guards writes to nc
 }
 
-// run takes one connection from its connect to its end. It calls answered when
-// its place among those in flight is free again.
-func (c *stdConn) run(ctx context.Context, answered func()) {
+// run takes one connection from its connect to its end. It calls placed when its
+// place among those in flight is free again.
+func (c *stdConn) run(ctx context.Context, placed func()) {
 	s := c.flood
-	answered = sync.OnceFunc(answered)
-	defer answered()
-	request := s.flood.targets.append(nil, c.index)
-	deadline := time.Now().Add(s.flood.cfg.ConnectTimeout)
-	nc, err := s.dial(ctx, s.flood.targets.host(c.index), deadline)
-	if err != nil {
-		if ctx.Err() == nil {
-			s.locked(func() { s.obs.failed(failureOf(err), err) })
+	c.placed = sync.OnceFunc(placed)
+	defer c.placed()
+	kept := false
+	for {
+		err := c.once(ctx, &kept)
+		if ctx.Err() == nil && errors.Is(err, errPollAgain) {
+			continue
 		}
+		s.locked(func() {
+			if ctx.Err() == nil {
+				c.over(err)
+			}
+			s.obs.spares.drop(&c.reading)
+		})
 		return
 	}
-	defer nc.Close()
-	connected := time.Now()
-	defer context.AfterFunc(ctx, func() { nc.Close() })()
-	nc.SetDeadline(deadline)
-	if _, err = nc.Write(request); err == nil {
-		err = c.readAll(nc, func(now time.Time) {
-			nc.SetDeadline(time.Time{})
-			s.locked(func() { s.obs.established(&c.reading, c.due, connected, now) })
-			answered()
-		})
-	}
-	s.locked(func() {
-		if ctx.Err() == nil {
-			c.over(err)
-		}
-		s.obs.spares.drop(&c.reading)
-	})
 }
 
-// errStatus is an answer that is not a stream.
-var errStatus = errors.New("not a stream")
+// errPollAgain is a long poll that is to be asked for on another connection.
+var errPollAgain = errors.New("the answer is complete")
+
+// once dials, asks, and reads to the end of the connection. kept reports whether
+// the last request was not the first on its connection.
+func (c *stdConn) once(ctx context.Context, kept *bool) error {
+	s := c.flood
+	deadline := time.Now().Add(s.flood.cfg.ConnectTimeout)
+	host := s.flood.targets.host(c.index)
+	nc, err := s.dial(ctx, host, deadline)
+	if err != nil {
+		return dialError{err, dialing}
+	}
+	defer nc.Close()
+	if host.tls != nil {
+		secured := tls.Client(nc, host.tls)
+		nc.SetDeadline(deadline)
+		if err := secured.HandshakeContext(ctx); err != nil {
+			return dialError{err, handshaking}
+		}
+		nc = secured
+	}
+	stop := context.AfterFunc(ctx, func() {
+		s.locked(func() {
+			if c.reading.upgraded() {
+				nc.SetWriteDeadline(time.Now().Add(time.Second))
+				_ = c.write(wire.AppendClientClose(nil, s.obs.mask(), 1001))
+			}
+		})
+		nc.Close()
+	})
+	defer stop()
+	c.nc, *kept = nc, false
+	nc.SetDeadline(deadline)
+	if err := c.ask(); err != nil {
+		return err
+	}
+	err = c.readAll(ctx, kept)
+	if s.flood.cfg.Protocol == Poll {
+		s.locked(func() {
+			if err != nil && c.reading.pollAgain(err, *kept) {
+				s.obs.bodyEnded(&c.reading, time.Now())
+				err = errPollAgain
+			}
+			if errors.Is(err, errPollAgain) {
+				c.reading.next()
+			}
+		})
+	}
+	return err
+}
+
+// dialError is why no connection came about.
+type dialError struct {
+	error
+	at phase
+}
+
+func (e dialError) Unwrap() error { return e.error }
+
+// ask sends the request.
+func (c *stdConn) ask() error {
+	s := c.flood
+	var request []byte
+	s.locked(func() { request = s.flood.targets.append(nil, c.index, s.obs.carried(&c.reading)) })
+	if err := c.write(request); err != nil {
+		return err
+	}
+	if c.connected.IsZero() {
+		c.connected = time.Now()
+	}
+	s.locked(func() { c.reading.moment = momentOf(c.connected.Sub(s.obs.begun)) })
+	if s.flood.cfg.Protocol != Poll {
+		return nil
+	}
+	c.nc.SetDeadline(time.Time{})
+	if c.established.IsZero() {
+		c.established = c.connected
+		s.locked(func() { s.obs.polling(c.due, c.connected) })
+		c.placed()
+	}
+	return nil
+}
+
+func (c *stdConn) write(b []byte) error {
+	if len(b) == 0 {
+		return nil
+	}
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	_, err := c.nc.Write(b)
+	return err
+}
 
 // over counts the end of the connection: nil is that of a whole answer.
 func (c *stdConn) over(err error) {
 	obs := c.flood.obs
-	kind := failureOf(err)
+	kind := kindOf(err)
+	isPoll := c.flood.flood.cfg.Protocol == Poll
+	unopened, isUnopened := errors.AsType[dialError](err)
 	switch {
-	case errors.Is(err, errStatus):
-		obs.fail.Statuses[c.reading.parser.Status()]++
-		kind = Status
-	case errors.Is(err, errNotHTTP):
-		kind = Malformed
-	}
-	switch {
+	case c.established.IsZero() && isUnopened:
+		obs.failed(failureOfTLS(unopened.error), unopened.at, unopened.error)
 	case c.established.IsZero():
+		if kind == Status {
+			obs.fail.Statuses[c.reading.parser.Status()]++
+		}
+		if err == nil {
+			kind, err = Reset, io.EOF
+		}
 		obs.unanswered(&c.reading, kind, err)
+	case isPoll && (kind == Status || kind == Mismatch):
+		obs.refused(&c.reading, err)
 	case err == nil:
 		obs.ended(&c.reading, c.established)
 	default:
@@ -217,37 +317,100 @@ func (c *stdConn) over(err error) {
 	}
 }
 
-// readAll takes the answer apart until its end, for which it returns nil, or
+// readAll takes what comes apart until its end, for which it returns nil, or
 // until an error.
-func (c *stdConn) readAll(r io.Reader, established func(now time.Time)) error {
+func (c *stdConn) readAll(ctx context.Context, kept *bool) error {
 	s := c.flood
 	buf := make([]byte, 4<<10)
 	for {
-		n, err := r.Read(buf)
+		n, err := c.nc.Read(buf)
 		now := time.Now()
 		s.locked(func() { s.obs.counts.Bytes += uint64(n) })
-		part, b := wire.Head, buf[:n]
-		for part != wire.More {
-			s.locked(func() { part, b = s.obs.feed(&c.reading, b, now) })
-			switch part {
-			case wire.Head:
-				if c.reading.parser.Status() != 200 {
-					return errStatus
-				}
-				c.established = now
-				established(now)
-			case wire.End:
-				return nil
-			case wire.Malformed:
-				return errNotHTTP
+		what, b := headed, buf[:n]
+		for what != more {
+			var reply []byte
+			s.locked(func() {
+				what, b = s.obs.feed(&c.reading, c.index, b, now)
+				reply = s.takeReply()
+			})
+			if err := c.write(reply); err != nil && what == more {
+				return err
+			}
+			if done, err := c.act(ctx, what, now, kept); done || err != nil {
+				return err
 			}
 		}
-		if errors.Is(err, io.EOF) && !c.established.IsZero() && c.reading.parser.Complete() {
-			s.locked(func() { s.obs.bodyEnded(&c.reading, now) })
+		if err == nil {
+			continue
+		}
+		whole := false
+		s.locked(func() {
+			if whole = !c.established.IsZero() && s.flood.cfg.Protocol != Poll && c.reading.endsWhole(err); whole {
+				s.obs.bodyEnded(&c.reading, now)
+			}
+		})
+		if whole {
 			return nil
 		}
-		if err != nil {
-			return err
+		return err
+	}
+}
+
+// act does what a step of feed asks for. done: the connection has come to an
+// ordinary end.
+func (c *stdConn) act(ctx context.Context, what step, now time.Time, kept *bool) (done bool, err error) {
+	s := c.flood
+	isReady := what == ready
+	var reply []byte
+	s.locked(func() {
+		switch what {
+		case headed:
+			err = s.obs.judge(&c.reading, c.index)
+			isReady = err == nil && s.flood.cfg.Protocol != Poll && s.obs.begin(&c.reading, c.index)
+		case complete:
+			if s.flood.cfg.Protocol == Poll && !c.reading.parser.Persistent() {
+				err = errPollAgain
+			}
+		case closed:
+			err = s.obs.parting()
+		case broken:
+			err = s.obs.brokenError(&c.reading)
 		}
+		reply = s.takeReply()
+	})
+	if isReady {
+		c.establish(ctx, now)
+	}
+	if writeErr := c.write(reply); err == nil && what != closed {
+		err = writeErr
+	}
+	if what != complete || err != nil || s.flood.cfg.Protocol != Poll {
+		return what == closed || what == complete, err
+	}
+	s.locked(c.reading.next)
+	*kept = true
+	return false, c.ask()
+}
+
+// establish takes a connection that is established now.
+func (c *stdConn) establish(ctx context.Context, now time.Time) {
+	s := c.flood
+	c.established = now
+	c.nc.SetDeadline(time.Time{})
+	s.locked(func() { s.obs.established(&c.reading, c.due, c.connected, now) })
+	c.placed()
+	for _, b := range s.flood.script.every {
+		s.open.Go(func() {
+			for at := now.Add(b.every); pace.SleepUntil(ctx, at) == nil; at = at.Add(b.every) {
+				var out []byte
+				s.locked(func() {
+					s.obs.send(exchange{text: b.text}, c.index)
+					out = s.takeReply()
+				})
+				if c.write(out) != nil {
+					return
+				}
+			}
+		})
 	}
 }

@@ -5,11 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"example.org/comet/flood/pace"
+	"example.org/comet/flood/users"
+	"example.org/comet/server/tlsclient"
 	"example.org/comet/server/wire"
 )
 
@@ -25,9 +30,28 @@ type Config struct {
 	// FirstID and LastID are the ids for {id}; the connections take them in
 	// turn. A LastID of 0 means as many ids as Connections, from FirstID or 1.
 	FirstID, LastID int64
+	// Protocol is what is spoken; "" is [Auto].
+	Protocol Protocol
+	// Method and Body make the request of a stream: "" is GET, or POST with a Body.
+	Method, Body string
 	// Header is further lines for the request head, "Name: value". A Host or
 	// User-Agent line takes the place of flood's own.
 	Header []string
+	// TLS is for URLs of https and wss. TLSResume has a connection resume the session
+	// of an earlier one, which saves most of its handshake.
+	TLS       tlsclient.Options
+	TLSResume bool
+	// Talk is what connections say and wait for after their request.
+	Talk
+	// Behavior is what they do besides.
+	Behavior
+	// StormAfterMark has the Storm count from [Flood.Mark], and not from when all
+	// connections were tried.
+	StormAfterMark bool
+	// Users, if not nil, has a row for each connection in turn, whose columns fill
+	// the holes of their names in URLs, Header, Body and texts. A column id gives
+	// {id}; FirstID and LastID then are rows, from 1.
+	Users *users.Table
 	// Sources are the addresses to connect from. Empty leaves it to the kernel,
 	// which finds at most some 28,000 ports for one server address.
 	Sources []netip.Addr
@@ -58,11 +82,32 @@ type Config struct {
 	// atOnce is how soon behind its head an empty body has to end to be no stream;
 	// 0 means a second. Only tests, whose machine may be slow, set it.
 	atOnce time.Duration
+	// random draws numbers; nil means math/rand. Only tests set it.
+	random func() uint64
 }
 
-const idHole = "{id}"
-
 func (c Config) withDefaults() Config {
+	if c.Connections == 0 {
+		c.Connections = c.Ramp.last()
+	}
+	if c.Connections == 0 && c.Users != nil {
+		c.Connections = max(c.Users.Len(), len(c.URLs))
+	}
+	if c.LastID == 0 && c.Users != nil {
+		c.FirstID, c.LastID = 1, int64(c.Users.Len())
+	}
+	if c.Protocol == "" {
+		c.Protocol = Auto
+	}
+	if c.Method == "" {
+		c.Method = "GET"
+		if c.Body != "" {
+			c.Method = "POST"
+		}
+	}
+	if c.random == nil {
+		c.random = rand.Uint64
+	}
 	if c.Connections == 0 {
 		c.Connections = max(len(c.URLs), int(max(c.LastID-c.FirstID+1, 0)))
 		if c.LastID == 0 {
@@ -109,11 +154,57 @@ func (c Config) Validate() error {
 		name, _, found := strings.Cut(line, ":")
 		bad(found && name != "" && !strings.ContainsAny(line, "\r\n"), "header %q: write it as `Name: value`", line)
 	}
+	bad(slices.Contains(Protocols(), c.Protocol), "protocol %q: use one of %v", c.Protocol, Protocols())
+	bad(!strings.ContainsFunc(c.Method, func(r rune) bool { return r < 'A' || r > 'Z' }), "method %q: write it in capital letters, such as POST", c.Method)
+	bad(c.Method != "GET" || c.Body == "", "a GET has no body: give --stream-method POST")
+	secure := slices.ContainsFunc(c.urls(), func(u string) bool {
+		scheme, _, _ := strings.Cut(strings.ToLower(u), "://")
+		return schemes[scheme]
+	})
+	bad(secure || c.TLS == (tlsclient.Options{}) && !c.TLSResume || len(c.urls()) == 0, "certificates and sessions are for TLS: write https:// or wss:// in the URL, or leave --ca, --insecure, --cert, --key and --tls-resume out")
+	errs = append(errs, c.checkBehavior())
+	holes := holesOf(c.Users)
+	_, err := newScript(&c.Talk, holes)
+	errs = append(errs, err)
 	for _, u := range c.urls() {
-		_, err := parseURL(u)
+		r, err := parseURL(u, c.Protocol, holes)
 		bad(err == nil, "%w", err)
+		if err != nil {
+			continue
+		}
+		bad(r.socket || !c.needsSocket(), "URL %q: first messages, replies, heartbeats and subprotocols are for WebSockets: write ws:// or wss://", u)
+		bad(!r.socket || c.Method == "GET", "URL %q: a WebSocket is asked for with GET", u)
 	}
 	return errors.Join(errs...)
+}
+
+// checkBehavior returns what is wrong with the ramp, or cannot be here.
+func (c *Config) checkBehavior() error {
+	if c.needsLoop() && !hasLoop {
+		return errors.New("flood: reconnects, churn, storms, slow readers and half-open connections need the event loop, which there is on Linux only")
+	}
+	if c.Ramp == "" {
+		return nil
+	}
+	if _, err := c.Ramp.steps(); err != nil {
+		return fmt.Errorf("flood: %w", err)
+	}
+	if last := c.Ramp.last(); last != 0 && last != c.Connections {
+		return fmt.Errorf("flood: the ramp %s ends with %d connections, and %d are to be opened: let it end with all", c.Ramp, last, c.Connections)
+	}
+	if !c.Pace.Unpaced() {
+		return errors.New("flood: a ramp and a rate of connects both say when connections are opened: give one of them")
+	}
+	return nil
+}
+
+// schedule returns when connections are begun.
+func (c *Config) schedule() (s pace.Schedule, paced bool) {
+	if c.Ramp == "" {
+		return c.Pace, !c.Pace.Unpaced()
+	}
+	steps, _ := c.Ramp.steps() // was checked
+	return steps.of(c.Connections), true
 }
 
 func (c Config) urls() []string {
@@ -125,9 +216,14 @@ func (c Config) urls() []string {
 
 // Flood is a flood to be run once.
 type Flood struct {
-	cfg     Config
-	targets *targets
-	sources *sources
+	cfg Config
+	// schedule says when connections are begun; paced, that it does not say at once.
+	schedule pace.Schedule
+	paced    bool
+	mark     atomic.Pointer[time.Time]
+	script   *script
+	targets  *targets
+	sources  *sources
 }
 
 // New resolves the names in the URLs. It opens nothing yet.
@@ -136,7 +232,11 @@ func New(cfg Config) (*Flood, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	t, err := newTargets(cfg)
+	script, err := newScript(&cfg.Talk, holesOf(cfg.Users))
+	if err != nil {
+		return nil, err
+	}
+	t, err := newTargets(&cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -144,7 +244,8 @@ func New(cfg Config) (*Flood, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Flood{cfg: cfg, targets: t, sources: s}, nil
+	schedule, paced := cfg.schedule()
+	return &Flood{cfg: cfg, schedule: schedule, paced: paced, script: script, targets: t, sources: s}, nil
 }
 
 // Run opens the connections, holds them until ctx ends or Duration is over, and
@@ -172,6 +273,18 @@ func (f *Flood) Destinations() []netip.AddrPort {
 		all = append(all, h.addrs[0])
 	}
 	return all
+}
+
+// Mark says that messages are sent from now on. It may be called once, by any
+// goroutine.
+func (f *Flood) Mark() { f.mark.Store(new(time.Now())) }
+
+// marked returns when Mark was called, or the zero time.
+func (f *Flood) marked() time.Time {
+	if at := f.mark.Load(); at != nil {
+		return *at
+	}
+	return time.Time{}
 }
 
 // Connections returns how many connections Run will open.

@@ -52,7 +52,7 @@ func TestValidateNamesEveryFault(t *testing.T) {
 		{Config{URL: "http://h/", FirstID: 3, LastID: 2, Connections: 1}, []string{"ids 3-2: use whole numbers from 0, the lower one first"}},
 		{Config{URL: "http://h/", FirstID: -3, LastID: 2}, []string{"ids -3-2"}},
 		{Config{URL: "http://h/", FirstID: math.MaxInt64, Connections: 2}, []string{"the lower one first"}},
-		{Config{URLs: []string{"http://h/", "https://h/", "ftp://h/"}}, []string{`"https://h/"`, `"ftp://h/"`}},
+		{Config{URLs: []string{"http://h/", "hppt://h/", "ftp://h/"}}, []string{`"hppt://h/"`, `"ftp://h/"`}},
 	} {
 		err := c.in.Validate()
 		if err == nil {

@@ -2,12 +2,14 @@ package flood
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
 
+	"example.org/comet/server/tlsclient"
 	"example.org/comet/server/wire"
 )
 
@@ -15,10 +17,12 @@ import (
 type phase uint8
 
 const (
-	dialing  phase = iota // the request was not sent
-	asked                 // it was
-	inHead                // a part of the answer's head came
-	streamed              // it was established
+	dialing     phase = iota // the request was not sent
+	handshaking              // a TLS handshake was under way
+	asked                    // it was
+	inHead                   // a part of the answer's head came
+	greeted                  // all of it came, and not what makes the connection ready
+	streamed                 // it was established
 )
 
 // failureCase is a kind of failure in all that its explanation depends on.
@@ -27,6 +31,7 @@ type failureCase struct {
 	phase  phase
 	closed bool // in order, by the server, and not by a reset
 	status int
+	socket bool // a WebSocket was asked for
 }
 
 // example is the first failure of its case.
@@ -113,6 +118,12 @@ func (f *Failures) advice(c failureCase, kind Failure, e *example) string {
 		return f.statusAdvice(c, e)
 	case Malformed:
 		return malformedAdvice(c, e)
+	case Mismatch:
+		return mismatchAdvice(e)
+	case TLS:
+		return tlsclient.Explain(e.err, "https").Error()
+	case ClosedByCode:
+		return closeAdvice(c, e)
 	}
 	if e.err == nil {
 		return "the cause is not known"
@@ -122,10 +133,15 @@ func (f *Failures) advice(c failureCase, kind Failure, e *example) string {
 
 func timeoutAdvice(c failureCase, e *example) string {
 	switch c.phase {
+	case handshaking:
+		return "the server took the connection, and the TLS handshake did not end in time: see that this port speaks TLS (https:// or wss://), or lower --in-flight, since handshakes cost both ends much processor time"
 	case asked:
-		return "the server took the connection and the request, and sent no head of an answer in time: a stream's head has to come before its first message; this may be a long poll, or a proxy that buffers (for nginx: proxy_buffering off)"
+		return "the server took the connection and the request, and sent no head of an answer in time: a stream's head has to come before its first message; this may be a long poll (give --protocol poll), or a proxy that buffers (for nginx: proxy_buffering off)"
 	case inHead:
 		return "the server began to answer and the head did not end in time" + began(e) + ": a head ends with an empty line, and a final answer must follow an interim one (1xx); see what the server does for this URL"
+	}
+	if c.phase == greeted {
+		return "the connections were taken, and what --ready waits for did not come in time" + lastCame(e) + ": see what the server sends first, and whether it waits for a --first-message"
 	}
 	if c.phase == streamed {
 		return "established streams went silent until the kernel gave them up: see the network between here and the server"
@@ -140,10 +156,14 @@ func resetAdvice(c failureCase, e *example) string {
 	}
 	const seeLog = ": see the log of the server, or of the proxy before it; it may be out of files or workers"
 	switch c.phase {
+	case handshaking:
+		return "the server, or something before it, " + how + " the connection in the TLS handshake: see that this port speaks TLS, and its log"
 	case asked:
-		return "the server, or something before it, cut the connection: it took the request and " + how + " the connection without an answer" + seeLog + ", or speak TLS on this port, which flood does not"
+		return "the server, or something before it, cut the connection: it took the request and " + how + " the connection without an answer" + seeLog + ", or speak TLS on this port: then write https:// or wss://"
 	case inHead:
 		return "the server, or something before it, cut the connection: it " + how + " it in the middle of the head of its answer" + began(e) + seeLog
+	case greeted:
+		return "the server, or something before it, " + how + " the connection before what --ready waits for came" + lastCame(e) + seeLog
 	case streamed:
 		return "established streams were cut off: the server, or something before it, " + how + " the connection in the middle of the body" + seeLog + ", or limit how long a stream lasts"
 	}
@@ -158,11 +178,18 @@ func (f *Failures) statusAdvice(c failureCase, e *example) string {
 		if known := wire.Advise(resp, body, false, wire.Streaming); known != "" {
 			advice = known
 		}
+		if c.socket && resp.StatusCode < 300 {
+			advice = "the URL is not that of a WebSocket: name one, or write http:// (https://) for a stream"
+		}
 	}
 	if len(f.Statuses) > 1 {
 		status = f.statusList() + ", mostly " + status
 	}
-	return "the server answered with status " + status + " and no stream: " + advice
+	what := "stream"
+	if c.socket {
+		what = "WebSocket"
+	}
+	return "the server answered with status " + status + " and no " + what + ": " + advice
 }
 
 // statusList lists the codes that came.
@@ -179,8 +206,50 @@ func (f *Failures) statusList() string {
 	return strings.Join(list, ", ")
 }
 
+// lastCame returns what came last, in parentheses.
+func lastCame(e *example) string {
+	if len(e.start) == 0 {
+		return ""
+	}
+	return " (the last that came begins \"" + wire.Printable(string(e.start), maxShown) + "\")"
+}
+
+// mismatchAdvice explains an answer that is not to what was asked for.
+func mismatchAdvice(e *example) string {
+	status := ""
+	if resp, body := wire.ReadStart(e.start); resp != nil {
+		status = " (" + wire.Said(resp, body) + ")"
+	}
+	return "the answer" + status + " is not to what was asked for: " + wire.Printable(e.err.Error(), maxStart)
+}
+
+// closeAdvice explains a close frame with the code of a fault (RFC 6455, section
+// 7.4.1).
+func closeAdvice(c failureCase, e *example) string {
+	when := "after it was established"
+	if c.phase != streamed {
+		when = "before it was ready"
+	}
+	said := "the server closed its WebSocket " + when + " with " + wire.Printable(e.err.Error(), maxStart)
+	g, _ := errors.AsType[goodbye](e.err)
+	switch g.code {
+	case 1002, 1003, 1007:
+		return said + ": it does not take what it was sent; see --first-message and --subprotocol"
+	case 1008, 3000, 4001, 4003, 4401, 4403:
+		return said + ": it does not let this client in; give it a token, as a header (-H) or a --first-message"
+	case 1009:
+		return said + ": a message was too long for it"
+	case 1011, 1012, 1013, 1014:
+		return said + ": it failed or is overloaded; its log should say why"
+	}
+	return said + ": its documentation and its log should say what that means"
+}
+
 func malformedAdvice(c failureCase, e *example) string {
-	if c.phase == streamed {
+	if fault, ok := errors.AsType[*wire.ProtocolError](e.err); ok {
+		return "the server, or a proxy before it, breaks the WebSocket protocol: it sent " + fault.Reason
+	}
+	if c.phase == streamed || c.phase == greeted {
 		line, _, _ := bytes.Cut(e.start, []byte{'\n'})
 		return fmt.Sprintf("established streams broke their framing: where the size of a chunk was due came \"%s\"; the server, or a proxy before it, miscounts its chunks or writes into the stream past them", wire.Printable(string(bytes.TrimRight(line, "\r")), maxShown))
 	}

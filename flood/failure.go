@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"syscall"
+
+	"example.org/comet/server/tlsclient"
 )
 
 // Failure is why a connection was not established, or was cut off.
@@ -20,13 +22,16 @@ const (
 	TooManyFiles                // the open-file limit of this process or machine
 	Unreachable                 // no route, or no such source address
 	Status                      // answered, but not with a stream
-	Malformed                   // the answer is not HTTP/1
+	Malformed                   // the answer is not HTTP/1, or what follows no WebSocket
+	Mismatch                    // the answer is not to what was asked for
+	TLS                         // no TLS came about
+	ClosedByCode                // a WebSocket's server closed it with the code of a fault
 	Other
 	failureCount
 )
 
 var failureNames = [failureCount]string{
-	"refused", "timeout", "reset", "no_free_port", "too_many_files", "unreachable", "status", "malformed", "other",
+	"refused", "timeout", "reset", "no_free_port", "too_many_files", "unreachable", "status", "malformed", "mismatch", "tls", "close_code", "other",
 }
 
 func (f Failure) String() string { return failureNames[f] }
@@ -53,6 +58,14 @@ func failureOf(err error) Failure {
 		return Unreachable
 	}
 	return Other
+}
+
+// failureOfTLS returns the kind of an error of TLS, or of the socket below it.
+func failureOfTLS(err error) Failure {
+	if tlsclient.Explain(err, "https") != nil {
+		return TLS
+	}
+	return failureOf(err)
 }
 
 // Failures counts them by kind.

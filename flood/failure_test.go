@@ -81,7 +81,7 @@ func TestExplain(t *testing.T) {
 		{failureCase{kind: TooManyFiles}, nil, "raise the limit (ulimit -n)"},
 		{failureCase{kind: Unreachable}, nil, "ip route get"},
 		{failureCase{kind: Status, phase: asked, status: 404}, head("404 Not Found"), "the server answered with status 404, 503, mostly 404 Not Found and no stream: see that the path"},
-		{failureCase{kind: Status, phase: asked, status: 101}, head("101 Switching Protocols"), "the URL of a WebSocket"},
+		{failureCase{kind: Status, phase: asked, status: 101}, head("101 Switching Protocols"), "for a WebSocket write ws://"},
 		{failureCase{kind: Malformed, phase: asked}, []byte("SSH-2.0-x\r\n"), `"SSH-2.0-x", which is not HTTP/1.1 but SSH`},
 		{failureCase{kind: Malformed, phase: streamed}, []byte("zz\x1b\r\n"), `where the size of a chunk was due came "zz\x1b"`},
 		{failureCase{kind: Other}, nil, `the first was: the \x1bmoon`},

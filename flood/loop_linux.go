@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"net/netip"
 	"os"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"example.org/comet/server/epoll"
+	"example.org/comet/server/wire"
 )
 
 // loop is the one event loop of a flood: it opens, reads and closes every
@@ -27,34 +27,50 @@ type loop struct {
 
 	from, to sockaddr // of the connect under way
 
-	begunCount int             // connections begun, or failed at once
+	begunCount int               // connections begun, or failed at once
+	absents    absents           // those that are to be opened again
+	beats      []epoll.Deadlines // of each text that is sent again and again
+	records    records
 	deadlines  epoll.Deadlines // of those in flight
 	now        time.Time
 	connected  bool // every connection has been tried
+
+	since    time.Time // when every connection had been tried
+	churned  float64   // how many have left since
+	stormed  bool
+	slow     []epoll.Token // the slow readers
+	readSlow time.Time     // when they have read
 }
 
-// conn is a connection at rest: 72 bytes, and 8 more in its slot. No pointers.
+// conn is a connection at rest: 80 bytes, and 8 more in its slot. No pointers.
 type conn struct {
 	reading
-	due     int64  // when the connect began or was due, and later when the head came: ns since the run began
+	due     int64  // when the connect began or was due, later when the request was sent, and when it was lost: ns since the run began
 	connect uint32 // from then to when it was known to be established: µs
 	index   uint32 // which target
 	state   state
 	addr    uint8   // index of the address of its host
 	tried   tried   // which of them were tried
 	why     Failure // of the first one tried
+	again   bool    // it was established before
+	away    bool    // and counts as closed
+	kept    bool    // its request is not the first on its socket
+	// attempts is how many in a row have failed.
+	attempts uint8
 }
 
 type state uint8
 
 const (
-	connecting state = iota // the request has not been written
-	asking                  // waits for the head of the answer
-	streaming
+	connecting  state = iota // the request has not been written
+	shaking                  // the TLS handshake is under way
+	waitingHead              // the request is written
+	greeting                 // the head of the answer came, and it is not ready
+	streaming                // it is established
 )
 
 // waiting reports whether the connection is not established yet.
-func (c *conn) waiting() bool { return c.state != streaming }
+func (c *conn) waiting() bool { return c.state < streaming }
 
 // How long one thing may keep the loop from the others.
 const (
@@ -62,6 +78,8 @@ const (
 	searchBatch = 256 // ports tried in a turn, where they are taken
 	readBatch   = 4   // full buffers read from one connection in a turn
 )
+
+const hasLoop = true
 
 // errSearching: the ports tried were taken, and there are more.
 var errSearching = errors.New("no free port yet")
@@ -71,7 +89,7 @@ func (f *Flood) run(ctx context.Context) (Result, error) {
 	if err != nil {
 		return Result{}, fmt.Errorf("flood: %w", err)
 	}
-	l := &loop{flood: f, obs: newObserver(&f.cfg), poll: poll, readBuf: make([]byte, 64<<10)}
+	l := &loop{flood: f, obs: newObserver(f), poll: poll, readBuf: make([]byte, 64<<10), beats: make([]epoll.Deadlines, len(f.script.every))}
 	defer l.obs.report()() // last: OnSample may keep it waiting
 	defer l.closeAll()
 	defer context.AfterFunc(ctx, poll.Wake)()
@@ -100,17 +118,22 @@ func (l *loop) turn() error {
 		if !ok {
 			continue
 		}
-		if c.state == connecting && e.Writable() {
-			ok = l.ask(slot, c)
+		if e.Writable() {
+			ok = l.writable(slot, c)
 		}
 		if ok && e.Readable() {
 			l.read(slot, c, e.Ended())
 		}
 	}
+	l.attendHandshakes()
 	for token := range l.deadlines.Expired(l.now, l.waits) {
 		slot, c, _ := l.conns.Lookup(token)
 		l.drop(slot, c, Timeout, nil)
 	}
+	l.beat()
+	l.churn()
+	l.storm()
+	l.readSlowly()
 	if l.now.Sub(l.obs.lastSample) >= l.flood.cfg.SampleInterval {
 		l.obs.emit(l.obs.sample(l.now, true))
 	}
@@ -128,7 +151,8 @@ func (l *loop) waits(token epoll.Token) bool {
 func (l *loop) open() time.Duration {
 	cfg, obs := &l.flood.cfg, l.obs
 	total := cfg.Connections
-	due := min(total, int(min(cfg.Pace.Count(l.now.Sub(obs.begun)), uint64(total))))
+	due := min(total, int(min(l.flood.schedule.Count(l.now.Sub(obs.begun)), uint64(total))))
+	l.reopen()
 	for range openBatch {
 		if l.begunCount >= due || obs.counts.InFlight >= cfg.InFlight {
 			break
@@ -139,21 +163,29 @@ func (l *loop) open() time.Duration {
 		l.begunCount++
 	}
 	if l.begunCount == total && obs.counts.InFlight == 0 && !l.connected {
-		l.connected = true
+		l.connected, l.since = true, l.now
 		obs.allTried()
 		obs.emit(obs.sample(l.now, true))
 	}
 	wait := cfg.SampleInterval - l.now.Sub(obs.lastSample)
 	switch {
-	case l.begunCount < due && obs.counts.InFlight < cfg.InFlight:
+	case obs.counts.InFlight < cfg.InFlight && l.begunCount < due:
 		return 0
 	case l.begunCount == due && due < total:
-		wait = min(wait, cfg.Pace.Due(uint64(due))-l.now.Sub(obs.begun))
+		wait = min(wait, l.flood.schedule.Due(uint64(due))-l.now.Sub(obs.begun))
 	}
 	if next := l.deadlines.Next(); !next.IsZero() {
 		wait = min(wait, next.Sub(l.now))
 	}
-	return max(wait, 0)
+	for i := range l.beats {
+		if next := l.beats[i].Next(); !next.IsZero() {
+			wait = min(wait, next.Sub(l.now))
+		}
+	}
+	if next, ok := l.reopens(); ok {
+		wait = min(wait, next-l.now.Sub(obs.begun))
+	}
+	return max(min(wait, l.nextAct()), 0)
 }
 
 // begin opens connection i (from 0). It reports false when the search for a
@@ -164,8 +196,8 @@ func (l *loop) begin(i int) bool {
 		l.obs.firstConnect = now
 	}
 	due := now
-	if !l.flood.cfg.Pace.Unpaced() {
-		due = l.obs.begun.Add(l.flood.cfg.Pace.Due(uint64(i)))
+	if l.flood.paced {
+		due = l.obs.begun.Add(l.flood.schedule.Due(uint64(i)))
 	}
 	return l.dial(conn{due: int64(due.Sub(l.obs.begun)), index: uint32(i)}, nil)
 }
@@ -179,7 +211,7 @@ func (l *loop) dial(c conn, err error) bool {
 	for {
 		index, ok := host.next(c.tried)
 		if !ok {
-			l.obs.failed(c.why, err)
+			l.lost(&c, c.why, dialing, err)
 			return true
 		}
 		fd, connectErr := l.connect(host.addrs[index])
@@ -189,7 +221,7 @@ func (l *loop) dial(c conn, err error) bool {
 		case connectErr != nil:
 			c.addr = index
 			if err = connectErr; !c.refused(failureOf(err)) {
-				l.obs.failed(c.why, err)
+				l.lost(&c, c.why, dialing, err)
 				return true
 			}
 			continue
@@ -216,12 +248,13 @@ func (l *loop) opened(fd int, opened conn) {
 	*c = opened
 	l.obs.counts.InFlight++
 	l.deadlines.Add(l.conns.Token(slot), time.Now().Add(l.flood.cfg.ConnectTimeout))
-	if !l.ask(slot, c) {
+	interest := epoll.Read | epoll.Write
+	if host := l.flood.targets.host(int(c.index)); host.tls != nil {
+		l.shake(slot, host)
+	} else if !l.ask(slot, c) {
 		return
-	}
-	interest := epoll.Read
-	if c.state == connecting {
-		interest |= epoll.Write
+	} else if c.state != connecting {
+		interest = epoll.Read
 	}
 	if err := l.poll.Add(fd, interest, l.conns.Token(slot)); err != nil {
 		l.drop(slot, c, failureOf(err), err)
@@ -303,77 +336,66 @@ func (s *sockaddr) set(a netip.AddrPort) unix.Sockaddr {
 	return &s.v6
 }
 
-// ask writes the request. On loopback the connection is usually established by
-// the time connect returns, so that this saves an event; elsewhere the kernel
-// says EAGAIN and reports when it is. It reports false when that closed the
-// connection.
-func (l *loop) ask(slot uint32, c *conn) bool {
-	l.request = l.flood.targets.append(l.request[:0], int(c.index))
-	n, err := epoll.WriteNow(l.conns.FD(slot), l.request)
-	switch {
-	case err != nil:
-		l.again(slot, c, os.NewSyscallError("connect", err))
-		return false
-	case n == 0:
-		return true
-	case n < len(l.request):
-		// A request is smaller than any send buffer.
-		l.drop(slot, c, Other, fmt.Errorf("the request of %d bytes was not taken whole", len(l.request)))
-		return false
-	}
-	l.flood.targets.host(int(c.index)).first = c.addr
-	c.state = asking
-	took := time.Since(l.obs.begun) - time.Duration(c.due)
-	c.connect = uint32(min(max(took.Microseconds(), 0), math.MaxUint32))
-	return true
-}
-
 // again gives a connect up that failed, and tries the next address of its host.
 func (l *loop) again(slot uint32, c *conn, err error) {
 	failed := *c
 	l.obs.counts.InFlight--
-	l.free(slot, c)
+	l.close(slot)
 	if !failed.refused(failureOf(err)) {
-		l.obs.failed(failed.why, err)
+		l.lost(&failed, failed.why, dialing, err)
 		return
 	}
 	if !l.dial(failed, err) {
-		l.obs.failed(NoFreePort, errSearching)
+		l.lost(&failed, NoFreePort, dialing, errSearching)
 	}
 }
 
-// drop gives a connection up that was not established.
+// drop gives a connection up that was not established, or not again.
 func (l *loop) drop(slot uint32, c *conn, kind Failure, err error) {
 	l.obs.counts.InFlight--
-	if c.state == asking {
-		l.obs.unanswered(&c.reading, kind, err)
-	} else {
-		l.obs.failed(kind, err)
+	at := asked
+	switch c.state {
+	case connecting:
+		at = dialing
+	case shaking:
+		at = handshaking
 	}
-	l.free(slot, c)
+	gone := *c
+	l.close(slot)
+	l.lost(&gone, kind, at, err)
 }
 
 // ended counts the end of a stream that is complete.
 func (l *loop) ended(slot uint32, c *conn) {
 	l.obs.ended(&c.reading, l.obs.begun.Add(time.Duration(c.due)))
-	l.free(slot, c)
+	l.retire(slot, c, false)
 }
 
 // cutOff counts a stream that was cut off, and why.
 func (l *loop) cutOff(slot uint32, c *conn, kind Failure, err error) {
 	l.obs.cutOff(kind, err)
-	l.free(slot, c)
+	l.retire(slot, c, false)
 }
 
+// free closes a connection and forgets what came on it.
 func (l *loop) free(slot uint32, c *conn) {
 	l.obs.spares.drop(&c.reading)
+	l.close(slot)
+}
+
+func (l *loop) close(slot uint32) {
+	l.closeTLS(slot)
 	unix.Close(l.conns.FD(slot))
 	l.conns.Free(slot)
 }
 
 func (l *loop) closeAll() {
 	for slot, c := range l.conns.All {
+		if c.upgraded() { // a client that leaves says so (RFC 6455, section 7.4.1)
+			l.lastWords(slot, wire.AppendClientClose(l.request[:0], l.obs.mask(), 1001))
+		}
 		l.free(slot, c)
 	}
+	l.records.joined.Wait()
 	l.poll.Close()
 }

@@ -32,6 +32,7 @@ func (o *oddities) answered(p *wire.ResponseParser) {
 // came right behind its head: a stream that lasted had nothing to bring.
 func (o *oddities) ended(p *wire.ResponseParser, atOnce bool) {
 	switch {
+	case p.Status() == 101: // a WebSocket has no body
 	case p.Begun() && p.HasLength():
 		o.oneAnswer++
 	case !p.Begun() && atOnce:
@@ -55,7 +56,7 @@ func (o *oddities) explain(stamped bool) []string {
 		all = append(all, fmt.Sprintf("%d streams ended with an empty body: the URL answers at once and does not stream; see whether it is the right one, and what the server says in its log", o.empty))
 	}
 	if o.oneAnswer > 0 {
-		all = append(all, fmt.Sprintf("%d streams ended after one answer with a Content-Length: this is a long poll or a plain page, which answers once, and no stream; give the URL of a stream", o.oneAnswer))
+		all = append(all, fmt.Sprintf("%d streams ended after one answer with a Content-Length: this is a long poll, for which give --protocol poll, or a plain page; else give the URL of a stream", o.oneAnswer))
 	}
 	return all
 }

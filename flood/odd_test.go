@@ -87,7 +87,7 @@ func TestAnswersThatAreNoStreams(t *testing.T) {
 		answer     answer
 		kind, want string
 	}{
-		"a WebSocket":              {stream("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"), "status", "the URL of a WebSocket"},
+		"a WebSocket":              {stream("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"), "status", "for a WebSocket write ws://"},
 		"interim answers for ever": {stream(strings.Repeat("HTTP/1.1 102 Processing\r\n\r\n", 10_000)), "malformed", "not HTTP/1"},
 		"a head for ever":          {stream("HTTP/1.1 200 OK\r\n" + strings.Repeat("X: y\r\n", 30_000)), "malformed", "not HTTP/1"},
 	} {

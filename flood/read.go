@@ -1,13 +1,14 @@
 package flood
 
 import (
+	"math/rand/v2"
 	"slices"
 	"time"
 
 	"example.org/comet/server/wire"
 )
 
-// reading is where one connection stands in its answer and in its account: 48
+// reading is where one connection stands in its answer and in its account: 56
 // bytes, without pointers. What the usual connection does not need is in its
 // row of spares.
 type reading struct {
@@ -17,6 +18,10 @@ type reading struct {
 	track    track
 	run      wire.Run
 	spare    uint32 // its row in spares, or 0
+	// moment is when the request was sent, or the last of its messages came.
+	moment   moment
+	messages uint16 // that have come since the request, as far as there is room
+	events   wire.EventCounter
 }
 
 // spares holds what a connection needs now and then. Row 0 is never used.
@@ -34,6 +39,33 @@ type spare struct {
 	stamp []byte
 	// account is nil while the usual track tells everything.
 	account *account
+
+	// frames is where a WebSocket stands within a message.
+	frames wire.MessageReader
+	talk   conversation
+	// text is what has come of a message that is compared with texts; events reads
+	// those of server-sent events.
+	text   []byte
+	events *wire.EventReader
+	// out is what the socket did not take yet.
+	out []byte
+	// carry is the fields that the next request repeats of this answer.
+	carry []byte
+	// retry is how long the server asks to wait before a return. back: this is one, and
+	// no stamp has come since.
+	retry time.Duration
+	back  bool
+}
+
+// empty reports whether a row holds nothing.
+func (s *spare) empty() bool {
+	return len(s.head) == 0 && len(s.stamp) == 0 && s.account == nil && s.frames.Idle() && !s.talk.going &&
+		len(s.text) == 0 && s.events == nil && len(s.out) == 0 && len(s.carry) == 0 && s.retry == 0 && !s.back
+}
+
+// clear empties a row. It keeps what is small for its next use.
+func (s *spare) clear() {
+	*s = spare{head: s.head[:0], stamp: s.stamp[:0]}
 }
 
 // keptCapacity is what a row keeps for its next use.
@@ -61,7 +93,8 @@ func (s *spares) tidy(r *reading) {
 	if cap(row.head) > keptCapacity && len(row.head) <= keptCapacity {
 		row.head = append([]byte(nil), row.head...)
 	}
-	if len(row.head) == 0 && len(row.stamp) == 0 && row.account == nil {
+	if row.empty() {
+		row.clear()
 		s.free = append(s.free, r.spare)
 		r.spare = 0
 	}
@@ -76,15 +109,27 @@ func (s *spares) drop(r *reading) {
 	if row.account != nil {
 		row.account.held.give(row.account.held.used)
 	}
-	row.head, row.stamp, row.account = row.head[:0], row.stamp[:0], nil
+	row.clear()
 	s.tidy(r)
 }
 
-// feed takes the next bytes of an answer, up to a part that the caller has to
-// act on: Head, End or Malformed, with the bytes behind it, which are to be fed
-// next. More means that all is taken. Each byte is copied twice at most: into
-// the row of a connection whose head or line is incomplete, and within it.
-func (o *observer) feed(r *reading, b []byte, now time.Time) (part wire.Part, rest []byte) {
+// step is how far feed came.
+type step uint8
+
+const (
+	more     step = iota // all is taken
+	headed               // the head of an answer has come, which is in observer.head
+	ready                // what makes the connection ready has come
+	complete             // the answer is complete
+	closed               // the server closed its WebSocket; observer.closing has how
+	broken               // what came is not what is spoken
+)
+
+// feed takes the next bytes of connection who, up to a step on which the caller
+// has to act, and returns it with the bytes behind it, which are to be fed next.
+// What is to be sent is left in observer.reply. Each byte is copied twice at most:
+// into the row of a connection whose head or line is incomplete, and within it.
+func (o *observer) feed(r *reading, who int, b []byte, now time.Time) (what step, rest []byte) {
 	if r.spare != 0 {
 		if row := &o.spares.rows[r.spare]; len(row.head) > 0 {
 			row.head = append(row.head, b...)
@@ -92,29 +137,108 @@ func (o *observer) feed(r *reading, b []byte, now time.Time) (part wire.Part, re
 		}
 	}
 	o.fed = b
+	if r.upgraded() {
+		return o.feedFrames(r, who, b, now)
+	}
 	for {
 		part, payload, n := r.parser.Next(b)
 		b = b[n:]
 		switch part {
 		case wire.Chunk, wire.Piece:
-			if part == wire.Chunk || !r.parser.Chunked() {
-				o.counts.Chunks++
-			}
+			o.piece(r, part == wire.Chunk || !r.parser.Chunked(), payload, now)
 			o.scan(r, payload, now)
+			if o.hearBody(r, who, payload, part == wire.Chunk) {
+				return ready, b
+			}
 		case wire.More:
 			o.keep(r, b)
-			return part, nil
+			return more, nil
+		case wire.Head:
+			o.head = payload
+			return headed, b
 		case wire.End:
 			o.bodyEnded(r, now)
-			return part, nil
-		case wire.Malformed:
-			o.fed = b
-			return part, b
+			if o.config.Protocol == Poll && r.parser.Begun() {
+				o.came(r, 1, now)
+			}
+			return complete, b
 		default:
-			return part, b
+			o.fed = b
+			return broken, b
 		}
 	}
 }
+
+// piece counts what comes of a body, of which end says that it is a whole chunk, or
+// a read of a body without.
+func (o *observer) piece(r *reading, end bool, payload []byte, now time.Time) {
+	if end {
+		o.counts.Chunks++
+	}
+	switch {
+	case o.config.Protocol == Poll:
+	case r.parser.Events():
+		o.came(r, r.events.Count(payload), now)
+	case end:
+		o.came(r, 1, now)
+	}
+}
+
+// upgraded reports whether the connection has become a WebSocket.
+func (r *reading) upgraded() bool { return r.parser.Status() == 101 }
+
+// feedFrames is feed for a WebSocket.
+func (o *observer) feedFrames(r *reading, who int, b []byte, now time.Time) (what step, rest []byte) {
+	var frames wire.MessageReader
+	if r.spare != 0 {
+		frames = o.spares.rows[r.spare].frames
+	}
+	for {
+		part, payload, n := frames.Next(b)
+		b = b[n:]
+		switch part {
+		case wire.MessagePiece, wire.MessageEnd:
+			o.scan(r, payload, now)
+			end := part == wire.MessageEnd
+			if end {
+				o.counts.Chunks++
+				o.came(r, 1, now)
+				o.bodyEnded(r, now)
+			}
+			if o.hear(r, who, payload, end) {
+				o.keepFrames(r, frames)
+				return ready, b
+			}
+		case wire.Ping:
+			o.reply = wire.AppendPong(o.reply, o.mask(), payload)
+		case wire.Pong:
+		case wire.Close:
+			o.closing = payload
+			return closed, b
+		case wire.Broken:
+			o.broken = frames.Err()
+			return broken, b
+		default:
+			o.keepFrames(r, frames)
+			o.keep(r, b)
+			return more, nil
+		}
+	}
+}
+
+// keepFrames keeps where a WebSocket stands, if that is within a message.
+func (o *observer) keepFrames(r *reading, frames wire.MessageReader) {
+	switch {
+	case !frames.Idle():
+		o.spares.of(r).frames = frames
+	case r.spare != 0:
+		o.spares.rows[r.spare].frames = frames
+	}
+}
+
+// mask returns a new masking key. It need not be hard to guess for a server: what
+// is masked are texts of the user (RFC 6455, section 10.3).
+func (o *observer) mask() uint32 { return rand.Uint32() }
 
 // keep keeps what is incomplete, which may lie in the row already.
 func (o *observer) keep(r *reading, b []byte) {
@@ -202,6 +326,10 @@ func (o *observer) stamped(r *reading, s wire.Stamp, now time.Time) {
 	o.counts.Stamped++
 	a := o.arrived(r, s)
 	o.counts.Missing += a.missing
+	if r.spare != 0 && o.spares.rows[r.spare].back {
+		o.spares.rows[r.spare].back = false
+		o.counts.Reconnect.MissedOffline += max(a.missing, 0)
+	}
 	switch {
 	case a.unknown:
 	case !a.fresh:

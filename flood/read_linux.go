@@ -8,12 +8,14 @@ import (
 	"golang.org/x/sys/unix"
 
 	"example.org/comet/server/epoll"
-	"example.org/comet/server/wire"
 )
 
 // read takes what has come, until there is no more. A connection on which more
 // comes than can be read must not keep the loop: it takes turns.
 func (l *loop) read(slot uint32, c *conn, toEnd bool) {
+	if c.state == streaming && l.isSlow(c) {
+		return // at its own time
+	}
 	fd, token := l.conns.FD(slot), l.conns.Token(slot)
 	for range readBatch {
 		n, err := epoll.ReadNow(fd, l.readBuf)
@@ -23,12 +25,14 @@ func (l *loop) read(slot uint32, c *conn, toEnd bool) {
 		case err != nil:
 			l.over(slot, c, err)
 			return
-		case n == 0:
+		case n == 0 && l.tlsEnded(slot):
 			l.over(slot, c, io.EOF)
+			return
+		case n == 0:
 			return
 		}
 		l.obs.counts.Bytes += uint64(n)
-		if !l.received(slot, c, l.readBuf[:n]) || n < len(l.readBuf) && !toEnd {
+		if !l.arrived(slot, c, l.readBuf[:n]) || n < len(l.readBuf) && !toEnd {
 			return
 		}
 	}
@@ -37,12 +41,39 @@ func (l *loop) read(slot uint32, c *conn, toEnd bool) {
 	}
 }
 
+// readUpTo reads at most so many bytes of a connection that reads slowly.
+func (l *loop) readUpTo(slot uint32, c *conn, most int) {
+	for most > 0 {
+		n, err := epoll.ReadNow(l.conns.FD(slot), l.readBuf[:min(most, len(l.readBuf))])
+		switch {
+		case errors.Is(err, unix.EAGAIN):
+			return
+		case err != nil:
+			l.over(slot, c, err)
+			return
+		case n == 0:
+			l.tlsEnded(slot)
+			l.over(slot, c, io.EOF)
+			return
+		}
+		l.obs.counts.Bytes += uint64(n)
+		if most -= n; !l.arrived(slot, c, l.readBuf[:n]) {
+			return
+		}
+	}
+}
+
 // over takes the end of the connection, by the server or by an error.
 func (l *loop) over(slot uint32, c *conn, err error) {
 	switch {
+	case c.state == connecting:
+		l.again(slot, c, err)
 	case c.waiting():
 		l.drop(slot, c, failureOf(err), err)
-	case errors.Is(err, io.EOF) && c.parser.Complete():
+	case l.flood.cfg.Protocol == Poll && c.pollAgain(err, c.kept):
+		l.obs.bodyEnded(&c.reading, time.Now())
+		l.redial(slot, c)
+	case c.endsWhole(err):
 		l.obs.bodyEnded(&c.reading, time.Now())
 		l.ended(slot, c)
 	default:
@@ -55,45 +86,124 @@ func (l *loop) over(slot uint32, c *conn, err error) {
 func (l *loop) received(slot uint32, c *conn, b []byte) bool {
 	now := time.Now()
 	for {
-		part, rest := l.obs.feed(&c.reading, b, now)
-		switch part {
-		case wire.More:
-			return true
-		case wire.Head:
-			if !l.answered(slot, c, now) {
-				return false
-			}
-			b = rest
-		case wire.End:
-			l.ended(slot, c)
-			return false
-		default:
-			l.malformed(slot, c)
+		what, rest := l.obs.feed(&c.reading, int(c.index), b, now)
+		if !l.answerNow(slot, c) {
 			return false
 		}
+		ok := true
+		switch what {
+		case more:
+			return true
+		case headed:
+			ok = l.answered(slot, c, now)
+		case ready:
+			l.isReady(slot, c, now)
+		case complete:
+			ok = l.answerEnded(slot, c)
+		case closed:
+			l.closedBy(slot, c)
+			return false
+		default:
+			l.broken(slot, c)
+			return false
+		}
+		if !ok {
+			return false
+		}
+		b = rest
 	}
 }
 
-// answered takes the head of the answer. It reports false when that was not a
-// stream.
+// answered takes the head of the answer. It reports false when that closed the
+// connection.
 func (l *loop) answered(slot uint32, c *conn, now time.Time) bool {
-	if status := c.parser.Status(); status != 200 {
-		l.obs.fail.Statuses[status]++
-		l.drop(slot, c, Status, nil)
+	err := l.obs.judge(&c.reading, int(c.index))
+	switch {
+	case err != nil && !c.waiting():
+		l.obs.refused(&c.reading, err)
+		l.retire(slot, c, false)
 		return false
+	case err != nil:
+		if errors.Is(err, errStatus) {
+			l.obs.fail.Statuses[c.parser.Status()]++
+		}
+		l.drop(slot, c, kindOf(err), err)
+		return false
+	case !c.waiting(): // a long poll
+		return true
 	}
+	if l.obs.begin(&c.reading, int(c.index)) {
+		l.isReady(slot, c, now)
+	} else {
+		c.state = greeting
+	}
+	return l.answerNow(slot, c)
+}
+
+// isReady takes a connection that is established now.
+func (l *loop) isReady(slot uint32, c *conn, now time.Time) {
 	c.state = streaming
 	l.obs.counts.InFlight--
-	due := l.obs.begun.Add(time.Duration(c.due))
-	l.obs.established(&c.reading, due, due.Add(time.Duration(c.connect)*time.Microsecond), now)
-	c.due = int64(now.Sub(l.obs.begun))
-	return true
+	asked := l.obs.begun.Add(time.Duration(c.due)).Add(time.Duration(c.connect) * time.Microsecond)
+	if c.away {
+		l.back(c, now)
+	} else {
+		l.obs.established(&c.reading, l.obs.begun.Add(time.Duration(c.due)), asked, now)
+		l.settled(c)
+	}
+	c.due = int64(asked.Sub(l.obs.begun))
+	c.moment = momentOf(time.Duration(c.due))
+	for i := range l.beats {
+		l.beats[i].Add(l.conns.Token(slot), now.Add(l.flood.script.every[i].every))
+	}
+	l.burden(slot, c)
 }
 
-func (l *loop) malformed(slot uint32, c *conn) {
+// answerEnded takes the end of an answer. It reports false when that closed the
+// connection.
+func (l *loop) answerEnded(slot uint32, c *conn) bool {
+	switch {
+	case c.waiting():
+		l.drop(slot, c, Reset, io.EOF)
+		return false
+	case l.flood.cfg.Protocol != Poll:
+		l.ended(slot, c)
+		return false
+	case !c.parser.Persistent():
+		l.redial(slot, c)
+		return false
+	}
+	c.next()
+	c.kept = true
+	l.request = l.flood.targets.append(l.request[:0], int(c.index), l.obs.carried(&c.reading))
+	return l.send(slot, c, l.request)
+}
+
+// closedBy takes the close frame of a WebSocket's server.
+func (l *loop) closedBy(slot uint32, c *conn) {
+	err := l.obs.parting()
+	l.lastWords(slot, l.obs.reply)
+	l.obs.reply = l.obs.reply[:0]
+	switch {
+	case c.waiting() && err == nil:
+		l.drop(slot, c, Reset, io.EOF)
+	case c.waiting():
+		l.drop(slot, c, kindOf(err), err)
+	case err == nil:
+		l.ended(slot, c)
+	default:
+		l.cutOff(slot, c, kindOf(err), err)
+	}
+}
+
+// broken gives a connection up on which came what is not spoken.
+func (l *loop) broken(slot uint32, c *conn) {
+	err := l.obs.brokenError(&c.reading)
+	l.lastWords(slot, l.obs.reply)
+	l.obs.reply = l.obs.reply[:0]
 	if c.waiting() {
-		l.drop(slot, c, Malformed, errNotHTTP)
+		l.drop(slot, c, Malformed, err)
 		return
 	}
-	l.cutOff(slot, c, Malformed, errNotHTTP)
+	l.cutOff(slot, c, Malformed, err)
 }

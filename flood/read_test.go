@@ -19,28 +19,28 @@ import (
 type reader struct {
 	obs *observer
 	reading
-	part   wire.Part // the last
-	most   int       // bytes that it held at most
-	copied int       // bytes that were copied into its row, or within it
+	part   step // the last
+	most   int  // bytes that it held at most
+	copied int  // bytes that were copied into its row, or within it
 }
 
 // newReader returns a reader whose histograms are quick to make.
 func newReader(cfg Config) *reader {
 	small := func() *hdrhistogram.Histogram { return hdrhistogram.New(1, 10, 1) }
 	return &reader{
-		obs:  &observer{config: &cfg, begun: time.Unix(1_700_000_001, 0), held: newBudget(), latency: small(), recent: small()},
-		part: wire.More,
+		obs:  &observer{config: &cfg, script: new(script), begun: time.Unix(1_700_000_001, 0), held: newBudget(), latency: small(), recent: small(), firstMessage: small(), gap: small(), stream: small(), offline: small()},
+		part: more,
 	}
 }
 
 // feed takes some bytes, and reports false once the answer is over.
 func (r *reader) feed(b []byte) bool {
-	if r.part != wire.More {
+	if r.part != more {
 		return false
 	}
 	before, n := r.kept(), len(b)
 	for {
-		if r.part, b = r.obs.feed(&r.reading, b, r.obs.begun); r.part != wire.Head {
+		if r.part, b = r.obs.feed(&r.reading, 0, b, r.obs.begun); r.part != headed {
 			break
 		}
 	}
@@ -58,7 +58,7 @@ func (r *reader) feed(b []byte) bool {
 		held += cap(row.head) + cap(row.stamp)
 	}
 	r.most = max(r.most, held)
-	return r.part == wire.More
+	return r.part == more
 }
 
 func (r *reader) kept() []byte {
@@ -77,7 +77,7 @@ func read(cfg Config, pieces ...[]byte) Counts {
 			break
 		}
 	}
-	if r.part == wire.More && r.parser.Complete() {
+	if r.part == more && r.parser.Complete() {
 		r.obs.bodyEnded(&r.reading, r.obs.begun)
 	}
 	return r.obs.counts
@@ -183,7 +183,7 @@ func TestFramingCarriesNoMeaning(t *testing.T) {
 
 // TestConnectionsDoNotMix: pieces of several answers come in turn.
 func TestConnectionsDoNotMix(t *testing.T) {
-	o := newObserver(&Config{})
+	o := newObserver(&Flood{script: new(script)})
 	var (
 		readings [20]reading
 		rests    [20][]byte
@@ -200,8 +200,8 @@ func TestConnectionsDoNotMix(t *testing.T) {
 		}
 		n := min(1+random.IntN(90), len(rests[i]))
 		b := rests[i][:n]
-		for part := wire.Head; part == wire.Head; {
-			part, b = o.feed(&readings[i], b, o.begun)
+		for part := headed; part == headed; {
+			part, b = o.feed(&readings[i], i, b, o.begun)
 		}
 		if rests[i] = rests[i][n:]; len(rests[i]) == 0 {
 			left--
@@ -272,7 +272,7 @@ func TestClocksThatDiffer(t *testing.T) {
 		"one generator of 10": {func(i int) time.Duration { return time.Duration(1-20*(i%10/9)) * ms }, 10, 19},
 	} {
 		t.Run(name, func(t *testing.T) {
-			o := newObserver(&Config{})
+			o := newObserver(&Flood{script: new(script)})
 			var r reading
 			for i := range 100 {
 				s := wire.Stamp{N: uint64(i + 1), Due: o.begun.Add(-c.late(i)).UnixNano()}
@@ -336,7 +336,7 @@ func TestAPeerCannotMakeAFloodGrow(t *testing.T) {
 						break
 					}
 				}
-				if (r.part == wire.More) != c.survives {
+				if (r.part == more) != c.survives {
 					t.Errorf("after %d bytes it is at part %d", sent, r.part)
 				}
 				if !c.survives && sent > 2*wire.MaxKept+size {
@@ -409,7 +409,7 @@ func BenchmarkFeed(b *testing.B) {
 		if i%1000 == 0 {
 			r.track = track{}
 		}
-		r.obs.feed(&r.reading, chunks[i%1000], r.obs.begun)
+		r.obs.feed(&r.reading, 0, chunks[i%1000], r.obs.begun)
 	}
 	if c := r.obs.counts; c.Delivered != c.Chunks {
 		b.Errorf("%+v", c)

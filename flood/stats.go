@@ -48,6 +48,27 @@ type Counts struct {
 	// are in no latency.
 	BeforeDue   uint64  `json:"before_due"`
 	BeforeDueMS float64 `json:"before_due_ms"`
+
+	// Completed counts the streams that the server ended in order; they are among
+	// Closed until they come back. CompletedMessages are those that came on them, of
+	// each at most 65,535.
+	Completed         uint64 `json:"completed"`
+	CompletedMessages uint64 `json:"completed_messages"`
+
+	Reconnect Reconnects `json:"reconnect"`
+}
+
+// Reconnects counts what became of connections that were lost or left, while
+// Connected and Closed say where they are now.
+type Reconnects struct {
+	Lost     uint64 `json:"lost"`     // ended otherwise than by themselves
+	Left     uint64 `json:"left"`     // by churn and storm
+	Attempts uint64 `json:"attempts"` // to open one again
+	Failed   uint64 `json:"failed"`   // of these
+	Back     uint64 `json:"back"`     // that are established again
+	// MissedOffline are the numbers that connections jumped over as they came back:
+	// messages that were sent while they were away. They are among Missing.
+	MissedOffline int64 `json:"missed_offline"`
 }
 
 // Established returns how many connections were answered with a stream, whatever
@@ -115,6 +136,16 @@ type Result struct {
 	FirstByte *Quantiles `json:"first_byte_ms,omitempty"`
 	// Latency is from when a message was due to when its stamp was read.
 	Latency *Quantiles `json:"latency_ms,omitempty"`
+	// FirstMessage is from the request of a stream to its first message, Gap from a
+	// message to the next, and Stream from the request to the end of those that are
+	// Completed. A message is one of the protocol: an event, a message of a
+	// WebSocket, the answer to a poll, or else a chunk.
+	FirstMessage *Quantiles `json:"first_message_ms,omitempty"`
+	Gap          *Quantiles `json:"gap_ms,omitempty"`
+	Stream       *Quantiles `json:"stream_ms,omitempty"`
+	// Offline is from when a connection was lost or left to when it was established
+	// again.
+	Offline *Quantiles `json:"offline_ms,omitempty"`
 	// MessageSeconds is from the first stamp to the last.
 	MessageSeconds float64 `json:"message_seconds"`
 	// Failures counts the connections that failed or were cut off, by Failure.
@@ -162,19 +193,31 @@ func whole(h *hdrhistogram.Histogram) *Quantiles {
 
 // observer gathers the figures. It belongs to one goroutine at a time.
 type observer struct {
-	config *Config
-	begun  time.Time
-	counts Counts
-	fail   Failures
-	odd    oddities
+	config  *Config
+	targets *targets
+	script  *script
+	begun   time.Time
+	counts  Counts
+	fail    Failures
+	odd     oddities
 
 	spares spares
-	fed    []byte                  // what feed was given last, from the part that it returned
-	seam   [2 * wire.MaxStamp]byte // where two pieces of a body meet
-	held   budget                  // what the account of a connection may hold
+	fed    []byte // what feed was given last, from the part that it returned
+	reply  []byte // what feed has to be sent
+	head   []byte // of the answer that has just come
+	text   []byte // for one message
+	// closing is the close frame that has just come; broken, how a WebSocket's
+	// server broke the protocol.
+	closing []byte
+	broken  *wire.ProtocolError
+	asked   time.Duration           // how long the last answer asks to wait
+	seam    [2 * wire.MaxStamp]byte // where two pieces of a body meet
+	held    budget                  // what the account of a connection may hold
 
 	connect, firstByte, latency *hdrhistogram.Histogram
 	recent                      *hdrhistogram.Histogram // latency since the last sample
+	// The times of streams and of absences.
+	firstMessage, gap, stream, offline *hdrhistogram.Histogram
 
 	firstConnect, lastFirstByte time.Time
 	firstStamp, lastStamp       time.Time
@@ -190,32 +233,39 @@ type observer struct {
 	told *Result // of connecting; nil once a sample has carried it
 }
 
-func newObserver(cfg *Config) *observer {
+func newObserver(f *Flood) *observer {
 	now := time.Now()
+	cfg := &f.cfg
 	return &observer{
-		config: cfg, begun: now, lastSample: now,
+		config: cfg, targets: f.targets, script: f.script, begun: now, lastSample: now,
 		counts:  Counts{Asked: cfg.Connections},
 		fail:    Failures{Statuses: make(map[int]uint64)},
 		held:    newBudget(),
 		connect: newHistogram(), firstByte: newHistogram(), latency: newHistogram(), recent: newHistogram(),
+		firstMessage: newHistogram(), gap: newHistogram(), stream: newHistogram(), offline: newHistogram(),
 		out: make(chan Sample, 16),
 	}
 }
 
-func (o *observer) failed(kind Failure, err error) {
+// failed counts a connection whose request was not sent.
+func (o *observer) failed(kind Failure, at phase, err error) {
 	o.counts.Failed++
-	o.fail.add(failureCase{kind: kind}, err, nil)
+	o.fail.add(failureCase{kind: kind, phase: at, closed: errors.Is(err, io.EOF)}, err, nil)
 }
 
 // unanswered counts a connection whose request was sent and that did not become a
 // stream.
 func (o *observer) unanswered(r *reading, kind Failure, err error) {
 	o.counts.Failed++
-	c := failureCase{kind: kind, phase: asked, closed: errors.Is(err, io.EOF)}
+	c := failureCase{kind: kind, phase: asked, closed: errors.Is(err, io.EOF), socket: kind == Status && o.targets != nil && o.targets.socket(0)}
 	start := o.fed
 	switch {
 	case kind == Status:
 		c.status = r.parser.Status()
+	case kind == Mismatch:
+		start = o.head
+	case r.parser.Status() != 0:
+		c.phase, start = greeted, o.unheard(r)
 	case kind == Malformed:
 	case r.parser.Started():
 		c.phase, start = inHead, nil
@@ -237,17 +287,39 @@ func (o *observer) established(r *reading, due, connected, now time.Time) {
 	record(o.firstByte, now.Sub(due))
 }
 
+// polling takes a long poll in whose request is on its way.
+func (o *observer) polling(due, now time.Time) {
+	o.counts.Connected++
+	o.lastFirstByte = now
+	record(o.connect, now.Sub(due))
+}
+
+// refused takes an established long poll back, whose first answer, or a later one,
+// is none.
+func (o *observer) refused(r *reading, err error) {
+	o.counts.Connected--
+	if kind := kindOf(err); kind == Status {
+		o.fail.Statuses[r.parser.Status()]++
+	}
+	o.unanswered(r, kindOf(err), err)
+}
+
 // ended counts the end of a stream that is complete, and whose head came at since.
 func (o *observer) ended(r *reading, since time.Time) {
-	o.odd.ended(&r.parser, time.Since(since) < o.config.atOnce)
+	lasted := time.Since(since)
+	o.odd.ended(&r.parser, lasted < o.config.atOnce)
 	o.counts.Connected--
 	o.counts.Closed++
+	o.counts.Completed++
+	o.counts.CompletedMessages += uint64(r.messages)
+	record(o.stream, lasted)
 }
 
 // cutOff counts the end of a stream that is not, and why.
 func (o *observer) cutOff(kind Failure, err error) {
 	o.counts.Connected--
 	o.counts.Closed++
+	o.counts.Reconnect.Lost++
 	start := o.fed
 	if kind != Malformed {
 		start = nil
@@ -315,15 +387,18 @@ func (o *observer) report() (stop func()) {
 func (o *observer) end() Result {
 	r := o.result()
 	r.Connect, r.FirstByte, r.Latency = whole(o.connect), whole(o.firstByte), whole(o.latency)
+	r.FirstMessage, r.Gap, r.Stream, r.Offline = whole(o.firstMessage), whole(o.gap), whole(o.stream), whole(o.offline)
 	return r
 }
 
 func (o *observer) result() Result {
 	r := Result{
-		Counts:      o.counts,
-		Connect:     quantiles(o.connect),
-		FirstByte:   quantiles(o.firstByte),
-		Latency:     quantiles(o.latency),
+		Counts:    o.counts,
+		Connect:   quantiles(o.connect),
+		FirstByte: quantiles(o.firstByte),
+		Latency:   quantiles(o.latency),
+
+		FirstMessage: quantiles(o.firstMessage), Gap: quantiles(o.gap), Stream: quantiles(o.stream), Offline: quantiles(o.offline),
 		Failures:    o.fail.ByName(),
 		Statuses:    maps.Clone(o.fail.Statuses),
 		Explanation: o.explain(),

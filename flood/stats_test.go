@@ -44,7 +44,7 @@ func TestQuantiles(t *testing.T) {
 
 func TestSampleIsOfTheTimeSinceTheLast(t *testing.T) {
 	cfg := Config{SampleInterval: time.Second}
-	o := newObserver(&cfg)
+	o := newObserver(&Flood{cfg: cfg})
 	at := o.begun
 	o.stamped(new(reading), wire.Stamp{N: 1, Due: at.UnixNano()}, at.Add(50*time.Millisecond))
 	o.waited = 250 * time.Millisecond
@@ -71,7 +71,7 @@ func TestSampleIsOfTheTimeSinceTheLast(t *testing.T) {
 
 func TestBottleneckIsToldOfWholeIntervals(t *testing.T) {
 	cfg := Config{SampleInterval: 2 * time.Second}
-	o := newObserver(&cfg)
+	o := newObserver(&Flood{cfg: cfg})
 	o.sample(o.begun.Add(time.Millisecond), true) // as at the end of connecting: says nothing
 	if r := o.result(); r.Bottleneck != "" {
 		t.Errorf("after a millisecond: %q", r.Bottleneck)
@@ -83,7 +83,7 @@ func TestBottleneckIsToldOfWholeIntervals(t *testing.T) {
 }
 
 func TestEmitNeverWaits(t *testing.T) {
-	o := newObserver(&Config{})
+	o := newObserver(&Flood{script: new(script)})
 	o.allTried()
 	for range cap(o.out) {
 		o.emit(Sample{})

@@ -2,90 +2,40 @@ package flood
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"net/netip"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 )
 
-// targets makes the request of each connection from a template, which costs no
-// memory per connection.
+// targets are where connections go, and what they ask for there.
 type targets struct {
-	requests []request // one, or one per URL
-	hosts    []host
-	header   string // every line of the head but the first and Host
-	ownHost  bool   // header has a Host line
-	first    int64  // the ids for {id}
-	count    int64
+	*asking
+	hosts []host
 }
 
-// request is one URL, taken apart: its path is before + id + after.
-type request struct {
-	host          string
-	before, after string
-	hasID         bool
-	at            int // index in targets.hosts
-}
-
-// parseURL takes a URL apart, without resolving its host. The host is as it goes
-// into the Host header.
-func parseURL(text string) (request, error) {
-	// {id} is not a valid character of a URL; a number stands in for it that is
-	// not in the URL. A 1 with zeros behind it does not overlap itself, so digits
-	// beside {id} do not move where it is found again.
-	standIn := "10000"
-	for strings.Contains(text, standIn) {
-		standIn += "0"
-	}
-	u, err := url.Parse(strings.ReplaceAll(text, idHole, standIn))
+// newTargets resolves the names in the URLs of cfg.
+func newTargets(cfg *Config) (*targets, error) {
+	holes := holesOf(cfg.Users)
+	ask, err := newAsking(cfg, holes)
 	if err != nil {
-		return request{}, fmt.Errorf("URL %q: %w", text, err)
+		return nil, err
 	}
-	switch {
-	case u.Scheme != "http":
-		return request{}, fmt.Errorf("URL %q: write http://host:port/path; other schemes are not spoken", text)
-	case u.Hostname() == "" || strings.Contains(u.Host, standIn):
-		return request{}, fmt.Errorf("URL %q: a host must follow http://", text)
-	case u.User != nil:
-		return request{}, fmt.Errorf("URL %q: a name and password are not sent; give a header `Authorization: Basic …`", text)
-	case strings.Count(text, idHole) > 1:
-		return request{}, fmt.Errorf("URL %q: {id} may stand in it once", text)
-	}
-	path := u.RequestURI()
-	before, after, hasID := strings.Cut(path, standIn)
-	switch {
-	case strings.Contains(path, " "):
-		return request{}, fmt.Errorf("URL %q: write %%20 for a space", text)
-	case hasID != strings.Contains(text, idHole):
-		return request{}, fmt.Errorf("URL %q: {id} must stand in the path or the query", text)
-	}
-	return request{host: u.Host, before: before, after: after, hasID: hasID}, nil
-}
-
-func newTargets(cfg Config) (*targets, error) {
-	t := &targets{first: cfg.FirstID, count: cfg.LastID - cfg.FirstID + 1}
-	ownAgent := false
-	for _, line := range cfg.Header {
-		name, _, _ := strings.Cut(line, ":")
-		t.ownHost = t.ownHost || strings.EqualFold(name, "Host")
-		ownAgent = ownAgent || strings.EqualFold(name, "User-Agent")
-		t.header += line + "\r\n"
-	}
-	if !ownAgent {
-		t.header += "User-Agent: comet-flood\r\n"
-	}
-	known := make(map[string]int) // host -> index in hosts
+	t := &targets{asking: ask}
+	known := make(map[string]int) // host and port -> index in hosts
 	for _, text := range cfg.urls() {
-		r, err := parseURL(text)
+		r, err := parseURL(text, cfg.Protocol, holes)
 		if err != nil {
 			return nil, fmt.Errorf("flood: %w", err)
 		}
-		index, ok := known[r.host]
+		at := withPort(r.host, r.secure)
+		key := fmt.Sprint(at, r.secure)
+		index, ok := known[key]
 		if !ok {
-			addrs, err := resolve(r.host)
+			addrs, err := resolve(at)
 			if err == nil {
 				addrs, err = reachable(cfg.Sources, addrs)
 			}
@@ -93,13 +43,45 @@ func newTargets(cfg Config) (*targets, error) {
 				return nil, err
 			}
 			index = len(t.hosts)
-			t.hosts = append(t.hosts, host{addrs: addrs})
-			known[r.host] = index
+			h := host{addrs: addrs}
+			if r.secure {
+				if h.tls, err = cfg.tlsFor(at); err != nil {
+					return nil, err
+				}
+			}
+			t.hosts = append(t.hosts, h)
+			known[key] = index
 		}
 		r.at = index
 		t.requests = append(t.requests, r)
 	}
 	return t, nil
+}
+
+// tlsFor returns the settings of TLS for a host and port.
+func (c *Config) tlsFor(at string) (*tls.Config, error) {
+	cfg, err := c.TLS.Config()
+	if err != nil {
+		return nil, fmt.Errorf("flood: %w", err)
+	}
+	cfg.ServerName, _, _ = net.SplitHostPort(at)
+	if c.TLSResume {
+		cfg.ClientSessionCache = tls.NewLRUClientSessionCache(0)
+	}
+	return cfg, nil
+}
+
+// withPort returns the host of a URL with the port that it has or that goes with
+// its scheme.
+func withPort(host string, secure bool) string {
+	if _, _, err := net.SplitHostPort(host); err == nil {
+		return host
+	}
+	port := "80"
+	if secure {
+		port = "443"
+	}
+	return net.JoinHostPort(strings.Trim(host, "[]"), port)
 }
 
 // host is one server by its name.
@@ -108,6 +90,7 @@ type host struct {
 	addrs []netip.AddrPort
 	// first is the index of the one to try first: that which worked last.
 	first uint8
+	tls   *tls.Config // nil without
 }
 
 // maxAddrs is how many addresses of a name are tried.
@@ -135,9 +118,6 @@ func passes(f Failure) bool { return f == Refused || f == Unreachable }
 // resolve looks a host up once. All connections go to the same of its addresses,
 // the first that does not refuse them.
 func resolve(host string) ([]netip.AddrPort, error) {
-	if _, _, err := net.SplitHostPort(host); err != nil {
-		host = net.JoinHostPort(strings.Trim(host, "[]"), "80")
-	}
 	name, port, err := net.SplitHostPort(host)
 	if err != nil {
 		return nil, fmt.Errorf("flood: host %q: %w", host, err)
@@ -194,22 +174,3 @@ func reachable(sources []netip.Addr, servers []netip.AddrPort) ([]netip.AddrPort
 
 // host returns the server of connection i (from 0).
 func (t *targets) host(i int) *host { return &t.hosts[t.requests[i%len(t.requests)].at] }
-
-// append appends the request head of connection i (from 0).
-func (t *targets) append(dst []byte, i int) []byte {
-	r := &t.requests[i%len(t.requests)]
-	dst = append(dst, "GET "...)
-	dst = append(dst, r.before...)
-	if r.hasID {
-		dst = strconv.AppendInt(dst, t.first+int64(i)%t.count, 10)
-		dst = append(dst, r.after...)
-	}
-	dst = append(dst, " HTTP/1.1\r\n"...)
-	if !t.ownHost {
-		dst = append(dst, "Host: "...)
-		dst = append(dst, r.host...)
-		dst = append(dst, "\r\n"...)
-	}
-	dst = append(dst, t.header...)
-	return append(dst, "\r\n"...)
-}

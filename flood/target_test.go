@@ -11,28 +11,29 @@ import (
 )
 
 func TestParseURL(t *testing.T) {
-	for _, c := range []struct {
-		in                  string
-		host, before, after string
-		hasID               bool
-	}{
-		{"http://127.0.0.1:8000/test/{id}", "127.0.0.1:8000", "/test/", "", true},
-		{"http://h/test/{id}/x?y={z}", "h", "/test/", "/x?y={z}", true},
-		{"http://h/?id={id}&x=1", "h", "/?id=", "&x=1", true},
-		{"http://h", "h", "/", "", false},
-		{"http://h?{id}", "h", "/?", "", true},
-		{"http://[::1]:80/a b", "[::1]:80", "/a%20b", "", false},
-		{"HTTP://h/#here", "h", "/", "", false},
+	for _, c := range []struct{ in, host, path string }{
+		{"http://127.0.0.1:8000/test/{id}", "127.0.0.1:8000", "/test/567"},
+		{"http://h/test/{id}/x?y={z}", "h", "/test/567/x?y={z}"},
+		{"http://h/{id}/{id}?id={id}&x=1", "h", "/567/567?id=567&x=1"},
+		{"http://h", "h", "/"},
+		{"http://h?{id}", "h", "/?567"},
+		{"http://[::1]:80/a b", "[::1]:80", "/a%20b"},
+		{"HTTP://h/#here", "h", "/"},
+		{"https://h/{id}", "h", "/567"},
+		{"ws://h/ws/{id}", "h", "/ws/567"},
+		{"wss://h/{id}/{{id}}/{ID}", "h", "/567/%7B567%7D/%7BID%7D"},
+		{"http://h/{name}?t={token}&id={id}{name}", "h", "/al%20ice?t=a%26b&id=567al%20ice"},
 		// Digits like those of a stand-in for {id} are not it.
-		{"http://h/10000", "h", "/10000", "", false},
-		{"http://h/10{id}00", "h", "/10", "00", true},
-		{"http://h/1{id}", "h", "/1", "", true},
-		{"http://h/10000/{id}0", "h", "/10000/", "0", true},
-		{"http://h/4242424242", "h", "/4242424242", "", false},
+		{"http://h/10000", "h", "/10000"},
+		{"http://h/10{id}00", "h", "/1056700"},
+		{"http://h/1{id}", "h", "/1567"},
+		{"http://h/10000/{id}0", "h", "/10000/5670"},
+		{"http://h/4242424242", "h", "/4242424242"},
 	} {
-		got, err := parseURL(c.in)
-		if want := (request{c.host, c.before, c.after, c.hasID, 0}); err != nil || got != want {
-			t.Errorf("%s: %+v, %v; want %+v", c.in, got, err, want)
+		got, err := parseURL(c.in, Auto, []string{"id", "name", "token"})
+		path := got.path.Append(nil, func(hole int) []byte { return []byte([]string{"567", "al ice", "a&b"}[hole]) })
+		if err != nil || got.host != c.host || string(path) != c.path || got.hasID != strings.Contains(c.in, "{id}") {
+			t.Errorf("%s: %q %q %v, %v; want %q %q", c.in, got.host, path, got.hasID, err, c.host, c.path)
 		}
 	}
 }
@@ -41,13 +42,12 @@ func TestParseURLRefuses(t *testing.T) {
 	for in, want := range map[string]string{
 		"":                         "write http://host:port/path",
 		"127.0.0.1:8000/test":      "first path segment",
-		"https://h/":               "other schemes are not spoken",
+		"hppt://h/":                "other schemes are not spoken",
 		"ftp://h/":                 "other schemes are not spoken",
 		"http:///test":             "a host must follow http://",
 		"http://:8000/test":        "a host must follow http://",
 		"http://{id}/":             "a host must follow http://",
 		"http://h:{id}/":           "a host must follow http://",
-		"http://h/{id}/{id}":       "{id} may stand in it once",
 		"http://h/#{id}":           "{id} must stand in the path or the query",
 		"http://{id}@h/":           "a name and password are not sent",
 		"http://u:p@h/":            "Authorization: Basic",
@@ -57,7 +57,7 @@ func TestParseURLRefuses(t *testing.T) {
 		"http://h/test\x00":        "invalid control character",
 		"http://user@:80/\tx{id}y": "invalid control character",
 	} {
-		_, err := parseURL(in)
+		_, err := parseURL(in, Auto, []string{"id"})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v; want %q", in, err, want)
 		}
@@ -68,33 +68,41 @@ func FuzzURL(f *testing.F) {
 	for _, seed := range []string{"http://127.0.0.1:8000/test/{id}", "http://[::1]/x?a={id}#f", "http://h/1{id}0", "http://h/10000{id}", "http://u@h/", "http:{id}", "http://h/%7Bid%7D{id}"} {
 		f.Add(seed)
 	}
+	holes := []string{"id"}
 	f.Fuzz(func(t *testing.T, text string) {
-		r, err := parseURL(text)
+		r, err := parseURL(text, Auto, holes)
 		if err != nil {
 			return
 		}
 		if r.hasID != strings.Contains(text, idHole) {
 			t.Fatalf("%q: hasID is %v", text, r.hasID)
 		}
-		target := targets{requests: []request{r}, first: 567, count: 1}
-		head := target.append(nil, 0)
+		ask := asking{requests: []request{r}, method: "GET", first: 567, count: 1}
+		head := ask.append(nil, 0, nil)
 		line, _, _ := strings.Cut(string(head), "\r\n")
 		if fields := strings.Split(line, " "); len(fields) != 3 || fields[0] != "GET" || !strings.HasPrefix(fields[1], "/") || fields[2] != "HTTP/1.1" {
 			t.Fatalf("%q: the request begins with %q", text, line)
 		}
 		// What a person would do by hand is the same request.
-		byHand, err := parseURL(strings.ReplaceAll(text, idHole, "567"))
+		byHand, err := parseURL(strings.ReplaceAll(text, idHole, "567"), Auto, holes)
 		if err != nil {
 			t.Fatalf("%q is taken, but not with 567 for {id}: %v", text, err)
 		}
-		if byHand.host != r.host || "GET "+byHand.before+" HTTP/1.1" != line {
-			t.Fatalf("%q: asks %s for %q, by hand %+v", text, r.host, line, byHand)
+		ask.requests[0] = byHand
+		lineByHand, _, _ := strings.Cut(string(ask.append(nil, 0, nil)), "\r\n")
+		if byHand.host != r.host || lineByHand != line {
+			t.Fatalf("%q: asks %s for %q, by hand %s for %q", text, r.host, line, byHand.host, lineByHand)
 		}
 	})
 }
 
+func newTargetsOf(cfg Config) (*targets, error) {
+	cfg = cfg.withDefaults()
+	return newTargets(&cfg)
+}
+
 func TestRequests(t *testing.T) {
-	targets, err := newTargets(Config{
+	targets, err := newTargetsOf(Config{
 		URL:    "http://127.0.0.1:8000/test/{id}?x",
 		Header: []string{"X-One: 1", "X-Two:2"}, FirstID: 5, LastID: 7,
 	})
@@ -102,7 +110,7 @@ func TestRequests(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, id := range []string{"5", "6", "7", "5", "6"} {
-		head, to := targets.append([]byte("before"), i), targets.host(i).addrs[0]
+		head, to := targets.append([]byte("before"), i, nil), targets.host(i).addrs[0]
 		want := "beforeGET /test/" + id + "?x HTTP/1.1\r\nHost: 127.0.0.1:8000\r\nX-One: 1\r\nX-Two:2\r\nUser-Agent: comet-flood\r\n\r\n"
 		if string(head) != want || to.String() != "127.0.0.1:8000" {
 			t.Errorf("connection %d asks %v for %q, want %q", i, to, head, want)
@@ -111,9 +119,9 @@ func TestRequests(t *testing.T) {
 }
 
 func TestRequestsOfSeveralURLs(t *testing.T) {
-	targets, err := newTargets(Config{
-		URLs:    []string{"http://127.0.0.1:1/a", "http://[::1]/{id}", "http://127.0.0.1:1/c"},
-		FirstID: 0, LastID: 1,
+	targets, err := newTargetsOf(Config{
+		URLs:        []string{"http://127.0.0.1:1/a", "http://[::1]/{id}", "http://127.0.0.1:1/c"},
+		Connections: 3, LastID: 1,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -122,7 +130,7 @@ func TestRequestsOfSeveralURLs(t *testing.T) {
 		t.Errorf("%v: a host is to be looked up once", targets.hosts)
 	}
 	for i, want := range []string{"127.0.0.1:1 /a", "[::1]:80 /1", "127.0.0.1:1 /c", "127.0.0.1:1 /a", "[::1]:80 /0"} {
-		head, to := targets.append(nil, i), targets.host(i).addrs[0]
+		head, to := targets.append(nil, i, nil), targets.host(i).addrs[0]
 		if path := strings.Fields(string(head))[1]; to.String()+" "+path != want {
 			t.Errorf("connection %d: %v %s, want %s", i, to, path, want)
 		}
@@ -130,11 +138,11 @@ func TestRequestsOfSeveralURLs(t *testing.T) {
 }
 
 func TestOwnHostAndUserAgentTakeThePlaceOfTheUsual(t *testing.T) {
-	targets, err := newTargets(Config{URL: "http://127.0.0.1:1/", Header: []string{"host: example.org", "USER-AGENT: me"}, LastID: 1})
+	targets, err := newTargetsOf(Config{URL: "http://127.0.0.1:1/", Header: []string{"host: example.org", "USER-AGENT: me"}, LastID: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	head := targets.append(nil, 0)
+	head := targets.append(nil, 0, nil)
 	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(string(head)))) // refuses two Host lines
 	if err != nil || r.Host != "example.org" || len(r.Header["User-Agent"]) != 1 || r.UserAgent() != "me" {
 		t.Errorf("%q is read as %+v, %v", head, r, err)
@@ -150,8 +158,13 @@ func TestResolve(t *testing.T) {
 		"[::ffff:127.0.0.1]:1":               "127.0.0.1:1",
 		"localhost:" + strconv.Itoa(1<<16-1): "127.0.0.1:65535",
 	} {
-		if got, err := resolve(in); err != nil || got[0].String() != want {
+		if got, err := resolve(withPort(in, false)); err != nil || got[0].String() != want {
 			t.Errorf("%s: %v, %v; want %s", in, got, err, want)
+		}
+	}
+	for in, want := range map[string]string{"h": "h:443", "[::1]": "[::1]:443", "h:1": "h:1"} {
+		if got := withPort(in, true); got != want {
+			t.Errorf("%s: %s, want %s", in, got, want)
 		}
 	}
 	for _, in := range []string{"127.0.0.1:", "127.0.0.1:0", "127.0.0.1:65536", "127.0.0.1:x", "[fe80::1%lo]:80", ""} {

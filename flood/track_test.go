@@ -119,7 +119,7 @@ func TestAccountOfManySequences(t *testing.T) {
 // reordered, and neither lost nor a duplicate.
 func TestHowLateMakesNoDifference(t *testing.T) {
 	for _, late := range []uint64{1, 63, 64, 65, 1000, 100_000} {
-		o := newObserver(&Config{})
+		o := newObserver(&Flood{script: new(script)})
 		var r reading
 		for n := range late + 2 {
 			if n != 1 {
@@ -149,7 +149,7 @@ func TestTheAccountIsUnknownBeyondItsBudget(t *testing.T) {
 	shared := func(o *observer) { o.held.all.most = most }
 	for name, bound := range map[string]func(*observer){"of a sequence": small, "of a connection": full, "of all": shared} {
 		t.Run(name, func(t *testing.T) {
-			o := newObserver(&Config{})
+			o := newObserver(&Flood{script: new(script)})
 			bound(o)
 			var r reading
 			lossy(o, &r, 10*most)
@@ -178,7 +178,7 @@ func TestTheAccountIsUnknownBeyondItsBudget(t *testing.T) {
 }
 
 func TestTooManySequencesAreUnknown(t *testing.T) {
-	o := newObserver(&Config{})
+	o := newObserver(&Flood{script: new(script)})
 	o.held.most = 10 * sequenceUnits
 	var r reading
 	for range 2 {
@@ -194,7 +194,7 @@ func TestTooManySequencesAreUnknown(t *testing.T) {
 // TestNumbersThatCannotBeReal: the highest that is a stamp at all, on as many
 // connections as a process has files.
 func TestNumbersThatCannotBeReal(t *testing.T) {
-	o := newObserver(&Config{})
+	o := newObserver(&Flood{script: new(script)})
 	for range 20_000 {
 		var r reading
 		o.stamped(&r, wire.Stamp{N: wire.MaxNumber}, o.begun)
@@ -207,8 +207,8 @@ func TestNumbersThatCannotBeReal(t *testing.T) {
 }
 
 func TestReadingIsSmall(t *testing.T) {
-	if size := unsafe.Sizeof(reading{}); size != 48 {
-		t.Errorf("a reading takes %d bytes, its comment says 48", size)
+	if size := unsafe.Sizeof(reading{}); size != 56 {
+		t.Errorf("a reading takes %d bytes, its comment says 56", size)
 	}
 }
 
@@ -241,7 +241,7 @@ func FuzzAccount(f *testing.F) {
 func BenchmarkAccount(b *testing.B) {
 	for _, sequences := range []int{1, 3, 50} {
 		b.Run(fmt.Sprintf("sequences=%d", sequences), func(b *testing.B) {
-			o := newObserver(&Config{})
+			o := newObserver(&Flood{script: new(script)})
 			var r reading
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {

@@ -35,7 +35,7 @@ func TestPublishExplainsEachKind(t *testing.T) {
 		"plain to TLS":   {answer("400 Bad Request", "Client sent an HTTP request to an HTTPS server."), []string{"write https:// instead"}},
 		"plain to nginx": {answer("400 Bad Request", "<html><head><title>400 The plain HTTP request was sent to HTTPS port</title>"), []string{"write https:// instead"}},
 		"TLS alert":      {"\x15\x03\x01\x00\x02\x02\x16", []string{"it speaks TLS there: write https:// instead"}},
-		"HTTP/2":         {"\x00\x00\x12\x04\x00\x00\x00\x00\x00\x00\x03", []string{"HTTP/2 without TLS"}},
+		"HTTP/2":         {"\x00\x00\x12\x04\x00\x00\x00\x00\x00\x00\x03", []string{"it speaks HTTP/2: "}},
 		"SMTP":           {"220 mail.example.org ESMTP\x1b\r\n", []string{`it answered "220 mail.example.org ESMTP\x1b", which is not HTTP/1.1 but what a mail`}},
 		"a broken head":  {"HTTP/1.1 200 OK\r\nno colon here\r\n\r\n", []string{`line 2 of its answer, "no colon here", is not HTTP/1.1`}},
 	} {

@@ -197,7 +197,7 @@ func (l *loop) receivedHead(slot uint32, c *conn, b []byte) {
 		x.head = append(x.head, b...)
 		b, from = x.head, x.parsed
 	}
-	req, ok := l.core.parser.Parse(b, from, l.ids)
+	req, ok := l.core.parser.Parse(b, from, &l.scratch)
 	if !ok {
 		x := l.extraOf(c)
 		if len(x.head) == 0 {
@@ -223,7 +223,6 @@ func (l *loop) receivedHead(slot uint32, c *conn, b []byte) {
 		l.answer(slot, c, req.Answer)
 		return
 	}
-	l.ids = req.IDs
 	if !l.admit(slot, c, req, b) {
 		return
 	}

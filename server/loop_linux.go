@@ -10,6 +10,7 @@ import (
 
 	"example.org/comet/server/epoll"
 	"example.org/comet/server/router"
+	"example.org/comet/server/wire"
 )
 
 // loop is one event loop. It alone reads, writes and closes its connections, so
@@ -25,11 +26,11 @@ type loop struct {
 	conns   epoll.Slots[conn]
 	extras  extras
 	readBuf []byte
-	records records // TLS
-	out     backlog // what is being written now
-	ids     []int64 // of the head being read
-	gone    []int64 // of the connection being logged out
-	parked  parking // streams that wait for the exchange
+	records records      // TLS
+	out     backlog      // what is being written now
+	scratch wire.Scratch // of the head being read
+	gone    []int64      // of the connection being logged out
+	parked  parking      // streams that wait for the exchange
 
 	heads, polls, lasts, lingers epoll.Deadlines
 

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"net/http"
 	"sync/atomic"
 
@@ -27,6 +28,9 @@ type parkedStream struct {
 }
 
 func (p *parking) push(token epoll.Token, ticket uint64, req wire.Request) {
+	if req.Kind.IsWebSocket() {
+		req.Answer = bytes.Clone(req.Answer) // of the next head by then
+	}
 	p.rows = append(p.rows, parkedStream{token, ticket, req.Answer, len(req.IDs)})
 	p.ids = append(p.ids, req.IDs...)
 	p.used.Add(1)

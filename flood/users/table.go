@@ -15,6 +15,7 @@ import (
 // goroutines may read it. A user costs 24 bytes, and 16 more and its text for
 // each column.
 type Table struct {
+	name    string
 	columns []string
 	rows    [][]string
 }
@@ -36,7 +37,7 @@ func Read(r io.Reader, name string) (*Table, error) {
 	if err != nil {
 		return nil, fmt.Errorf("users: %s: %w", name, err)
 	}
-	t := &Table{columns: head}
+	t := &Table{name: name, columns: head}
 	if err := t.checkColumns(); err != nil {
 		return nil, fmt.Errorf("users: %s: %w", name, err)
 	}
@@ -82,6 +83,12 @@ func (t *Table) checkColumns() error {
 	}
 	return nil
 }
+
+// Name returns what the file is called.
+func (t *Table) Name() string { return t.name }
+
+// HasID reports whether each user has an id of its own. A nil Table has none.
+func (t *Table) HasID() bool { return t != nil && t.Column("id") >= 0 }
 
 // Len returns the number of users.
 func (t *Table) Len() int { return len(t.rows) }

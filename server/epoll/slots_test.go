@@ -156,6 +156,30 @@ func TestDeadlines(t *testing.T) {
 	})
 }
 
+// TestDeadlinesAreInOrder: whatever is added and leaves in between.
+func TestDeadlinesAreInOrder(t *testing.T) {
+	var d Deadlines
+	start, random := time.Now(), rand.New(rand.NewPCG(1, 2))
+	added, next := Token(0), Token(1)
+	for range 2000 {
+		for range random.IntN(3 * blockSize / 2) {
+			added++
+			d.Add(added, start.Add(time.Duration(added)))
+		}
+		until := next + Token(random.IntN(3*blockSize/2))
+		want := max(next, min(until, added)+1)
+		for token := range d.Expired(start.Add(time.Duration(until)), func(Token) bool { return true }) {
+			if token != next {
+				t.Fatalf("%d passed, want %d", token, next)
+			}
+			next++
+		}
+		if next != want {
+			t.Fatalf("next is %d of %d added, want %d", next, added, want)
+		}
+	}
+}
+
 // TestDeadlinesKeepLittle: a queue through which a million connections have
 // gone must hold no more than those that still wait.
 func TestDeadlinesKeepLittle(t *testing.T) {
@@ -167,15 +191,15 @@ func TestDeadlinesKeepLittle(t *testing.T) {
 			t.Fatal("passed before its time")
 		}
 	}
-	if cap(d.queue) > 4096 {
-		t.Errorf("room for %d deadlines is kept for 10 that wait", cap(d.queue))
+	if len(d.blocks)*blockSize > 4096 {
+		t.Errorf("room for %d deadlines is kept for 10 that wait", len(d.blocks)*blockSize)
 	}
 	waiting := 0
 	for range d.Expired(now.Add(2*time.Hour), func(token Token) bool { return token+10 > 1_000_000 }) {
 		waiting++
 	}
-	if waiting == 0 || cap(d.queue) > 4096 {
-		t.Errorf("%d passed, want about 10; room for %d is kept", waiting, cap(d.queue))
+	if waiting == 0 || len(d.blocks)*blockSize > 4096 {
+		t.Errorf("%d passed, want about 10; room for %d is kept", waiting, len(d.blocks)*blockSize)
 	}
 }
 

@@ -104,9 +104,9 @@ func Advise(resp *http.Response, body []byte, secure bool, purpose Purpose) stri
 	switch code := resp.StatusCode; {
 	case code == http.StatusSwitchingProtocols:
 		return purpose.words("it changes to another protocol, which nobody asked for: name the path that takes messages over HTTP",
-			"it switches to another protocol ("+header(resp, "Upgrade")+"), which was not asked for: this is the URL of a WebSocket, which flood does not speak: name the URL of a stream over HTTP/1")
+			"it switches to another protocol ("+header(resp, "Upgrade")+"), which was not asked for: for a WebSocket write ws:// instead of http:// (wss:// instead of https://), or give --protocol ws")
 	case code >= 200 && code < 300:
-		return purpose.words("", "that has no stream in it: name the URL of a stream; a long poll answers so when there is no message")
+		return purpose.words("", "that has no stream in it: name the URL of a stream; a long poll answers so when there is no message: for one, give --protocol poll")
 	case code >= 300 && code < 400:
 		to := header(resp, "Location")
 		if to == "" {
@@ -122,7 +122,7 @@ func Advise(resp *http.Response, body []byte, secure bool, purpose Purpose) stri
 	case code == http.StatusBadGateway, code == http.StatusGatewayTimeout:
 		return "the proxy there does not get an answer from the server behind it: see that that one runs"
 	case code == http.StatusNotImplemented:
-		return purpose.words("choose another method", "it does not know the method GET there: name the URL of a stream")
+		return purpose.words("choose another method", "it does not know the method there: name the URL of a stream")
 	case code >= 500:
 		return "the server failed: its log should say why"
 	}
@@ -140,14 +140,14 @@ func adviseClient(resp *http.Response, purpose Purpose) string {
 				break
 			}
 		}
-		return wants + "give what it asks for as a header, such as " + purpose.words("`Authorization: …`", "-H 'Authorization: …'")
+		return wants + "give what it asks for as a header, such as " + purpose.words("`Authorization: …`", "-H 'Authorization: Bearer …', or one for each user with --users")
 	case http.StatusNotFound:
 		return "see that the path is " + purpose.words("the one that it takes messages at", "that of a stream")
 	case http.StatusMethodNotAllowed:
 		if allow := header(resp, "Allow"); allow != "" {
-			return purpose.words("choose another method, of ", "the path takes no GET, but ") + allow + purpose.words("", ": name the URL of a stream")
+			return purpose.words("choose another method, of ", "the path does not take this method, only ") + allow + purpose.words("", ": name the URL of a stream, or give --stream-method")
 		}
-		return purpose.words("choose another method", "the path takes no GET: name the URL of a stream")
+		return purpose.words("choose another method", "the path does not take this method: name the URL of a stream, or give --stream-method")
 	case http.StatusRequestTimeout:
 		return purpose.words("", "the server waited for the request too long: lower --connect-rate, or see what it is busy with")
 	case http.StatusRequestEntityTooLarge:
@@ -158,7 +158,7 @@ func adviseClient(resp *http.Response, purpose Purpose) string {
 		return "give fewer or shorter headers, or raise the server's limit"
 	case http.StatusUpgradeRequired:
 		return "it wants another protocol (" + header(resp, "Upgrade") + "): " +
-			purpose.words("name the path that takes messages over HTTP", "flood does not speak it: name the URL of a stream over HTTP/1")
+			purpose.words("name the path that takes messages over HTTP", upgradeAdvice(resp))
 	case http.StatusTooManyRequests:
 		return "the server limits the rate" + RetryAfter(resp) + ": " +
 			purpose.words("send fewer messages per second, or raise its limit", "lower --connect-rate, or raise its limit")
@@ -166,9 +166,17 @@ func adviseClient(resp *http.Response, purpose Purpose) string {
 	return purpose.words("", "the server refuses the request: see its log, and whether the URL and the headers are right")
 }
 
+// upgradeAdvice returns how to speak the protocol that a server wants instead.
+func upgradeAdvice(resp *http.Response) string {
+	if strings.Contains(strings.ToLower(resp.Header.Get("Upgrade")), "websocket") {
+		return "write ws:// instead of http:// (wss:// instead of https://), or give --protocol ws"
+	}
+	return "that is not spoken here: name the URL of a stream over HTTP/1, or of a WebSocket"
+}
+
 // speaksTLS explains a server that speaks TLS to a request without.
 func speaksTLS(purpose Purpose) string {
-	return "it speaks TLS there" + purpose.words(": write https:// instead of http://", ", which flood does not: name its port without TLS")
+	return "it speaks TLS there" + purpose.words(": write https:// instead of http://", ": write https:// instead of http:// (wss:// instead of ws://)")
 }
 
 // mentionsTLS reports whether an answer says that it was to a request without
@@ -201,7 +209,7 @@ func NotHTTP1(start []byte, err error, purpose Purpose) string {
 	case len(start) >= 2 && (start[0] == 0x15 || start[0] == 0x16) && start[1] == 3: // a record of TLS (RFC 8446, section 5.1)
 		return speaksTLS(purpose)
 	case len(start) >= 4 && start[0] == 0 && start[3] == 4: // a SETTINGS frame (RFC 9113, section 6.5)
-		return "it speaks HTTP/2 without TLS: name a port that speaks HTTP/1.1, which is what is spoken here"
+		return "it speaks HTTP/2: name a port that speaks HTTP/1.1, which is what is spoken here"
 	}
 	line, _, _ := strings.Cut(string(start), "\n")
 	shown := Printable(strings.TrimRight(line, "\r"), maxShownStart)

@@ -59,7 +59,7 @@ func TestExplainTLS(t *testing.T) {
 // TestAdviseForStreams names what to do about each status.
 func TestAdviseForStreams(t *testing.T) {
 	for head, want := range map[string]string{
-		"101 Switching Protocols\r\nUpgrade: websocket": "the URL of a WebSocket, which flood does not speak",
+		"101 Switching Protocols\r\nUpgrade: websocket": "for a WebSocket write ws:// instead of http://",
 		"204 No Content":                               "no stream in it",
 		"301 Moved\r\nLocation: https://x/y":           "redirects are not followed; name https://x/y itself",
 		"307 Temporary Redirect":                       "name its destination itself",
@@ -69,15 +69,15 @@ func TestAdviseForStreams(t *testing.T) {
 		"403 Forbidden":                                "-H 'Authorization",
 		"407 Proxy\r\nProxy-Authenticate: Basic":       "it asks for Basic",
 		"404 Not Found":                                "see that the path is that of a stream",
-		"405 Method Not Allowed\r\nAllow: POST":        "takes no GET, but POST",
-		"405 Method Not Allowed":                       "takes no GET",
+		"405 Method Not Allowed\r\nAllow: POST":        "does not take this method, only POST",
+		"405 Method Not Allowed":                       "does not take this method",
 		"408 Request Timeout":                          "lower --connect-rate",
 		"418 Teapot":                                   "the URL and the headers",
-		"426 Upgrade Required\r\nUpgrade: websocket":   "another protocol (websocket): flood does not speak it",
+		"426 Upgrade Required\r\nUpgrade: websocket":   "another protocol (websocket): write ws://",
 		"429 Too Many Requests\r\nRetry-After: 7":      "wait 7 s (Retry-After): lower --connect-rate",
 		"431 Too Large":                                "shorter headers",
 		"500 Oops":                                     "its log",
-		"501 Not Implemented":                          "the method GET",
+		"501 Not Implemented":                          "the method there",
 		"502 Bad Gateway":                              "the server behind it",
 		"503 Unavailable\r\nRetry-After: 9":            "overloaded or not ready, and asks to wait 9 s",
 		"504 Gateway Timeout":                          "the server behind it",
@@ -96,8 +96,8 @@ func TestAdviseForStreams(t *testing.T) {
 // TestNotHTTP1 names the protocol, or the line that is wrong.
 func TestNotHTTP1(t *testing.T) {
 	for start, want := range map[string]string{
-		"\x15\x03\x01\x00\x02\x02\x16":                    "it speaks TLS there, which flood does not",
-		"\x00\x00\x12\x04\x00\x00\x00\x00\x00":            "it speaks HTTP/2 without TLS",
+		"\x15\x03\x01\x00\x02\x02\x16":                    "it speaks TLS there: write https",
+		"\x00\x00\x12\x04\x00\x00\x00\x00\x00":            "it speaks HTTP/2: ",
 		"SSH-2.0-OpenSSH_9.2p1\r\n":                       `"SSH-2.0-OpenSSH_9.2p1", which is not HTTP/1.1 but SSH`,
 		"220 mail ESMTP\r\n":                              "a mail or FTP server",
 		"-ERR unknown command 'GET'\r\n":                  "Redis",

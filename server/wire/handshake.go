@@ -13,7 +13,7 @@ const handshakeGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 // accepted. Of the subprotocols that the client offers the answer names the
 // first: the messages are the same in any, and browsers fail a connection whose
 // answer names none of those that they offered.
-func (p *Parser) upgrade(f *fields, minor byte, ids []int64, isHead bool) Request {
+func (p *Parser) upgrade(f *fields, minor byte, into *Scratch, isHead bool) Request {
 	switch {
 	case isHead, !f.upgradesToWebSocket, !f.connectionUpgrade, f.versions == 1 && string(f.version) != "13":
 		return Request{Answer: UpgradeNeeded.bytes(isHead)}
@@ -25,14 +25,14 @@ func (p *Parser) upgrade(f *fields, minor byte, ids []int64, isHead bool) Reques
 		return Request{Answer: OriginRefused.bytes(isHead)}
 	}
 	const start = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
-	answer := make([]byte, 0, len(start)+28+4+len("\r\nSec-WebSocket-Protocol: ")+len(f.protocol))
-	answer = append(answer, start...)
+	answer := append(into.answer[:0], start...)
 	answer = appendAccept(answer, f.key)
 	if len(f.protocol) > 0 {
 		answer = append(answer, "\r\nSec-WebSocket-Protocol: "...)
 		answer = append(answer, f.protocol...)
 	}
-	return Request{Kind: WebSocket, IDs: ids, Answer: append(answer, "\r\n\r\n"...)}
+	into.answer = append(answer, "\r\n\r\n"...)
+	return Request{Kind: WebSocket, IDs: into.ids, Answer: into.answer}
 }
 
 // validKey reports whether key is sixteen bytes in base64.

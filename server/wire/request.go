@@ -33,6 +33,13 @@ type Request struct {
 	Len int
 }
 
+// Scratch is memory for what Parse returns. The zero value is ready. It belongs to
+// one goroutine.
+type Scratch struct {
+	ids    []int64
+	answer []byte
+}
+
 // Refused reports whether Answer is everything to send.
 func (r *Request) Refused() bool { return r.Kind == 0 }
 
@@ -41,9 +48,13 @@ func (r *Request) Refused() bool { return r.Kind == 0 }
 // one; a b that cannot is answered at once. A later call with more bytes passes
 // Request.Len of the last one as from, so that each line is checked once.
 //
-// Request.IDs is appended to ids[:0], so that a caller who parses many heads can
-// reuse one slice. Request.Answer may be shared and must not be changed.
-func (p *Parser) Parse(b []byte, from int, ids []int64) (Request, bool) {
+// A caller who parses many heads can pass the same into each time: Request.IDs
+// and Request.Answer then hold until the next Parse. The Answer may be shared and
+// must not be changed.
+func (p *Parser) Parse(b []byte, from int, into *Scratch) (Request, bool) {
+	if into == nil {
+		into = new(Scratch)
+	}
 	skipped := leadingEmptyLines(b)
 	head := b[skipped:]
 	if most := p.maxHead(); len(head) > most {
@@ -69,7 +80,7 @@ func (p *Parser) Parse(b []byte, from int, ids []int64) (Request, bool) {
 			readFields(head, lineEnd+1, &f)
 		}
 		if complete {
-			req := p.route(method, target, minor, &f, ids)
+			req := p.route(method, target, minor, &f, into)
 			req.Len = skipped + end
 			return req, true
 		}
@@ -99,7 +110,7 @@ func refuse(isHead bool, a *Answer) (Request, bool) {
 }
 
 // route decides what a well-formed head gets.
-func (p *Parser) route(method, target []byte, minor byte, f *fields, ids []int64) Request {
+func (p *Parser) route(method, target []byte, minor byte, f *fields, into *Scratch) Request {
 	isHead := string(method) == "HEAD"
 	origin := p.Origins.of(f)
 	answer := func(a *Answer) Request {
@@ -127,14 +138,15 @@ func (p *Parser) route(method, target []byte, minor byte, f *fields, ids []int64
 	if !known {
 		return answer(NotFound)
 	}
-	ids, ok := appendIDs(ids[:0], list)
+	ids, ok := appendIDs(into.ids[:0], list)
 	if !ok {
 		return answer(BadID)
 	}
+	into.ids = ids
 	req := Request{Kind: kind, IDs: ids}
 	switch {
 	case kind == WebSocket:
-		req = p.upgrade(f, minor, ids, isHead)
+		req = p.upgrade(f, minor, into, isHead)
 	case isHead:
 		req = Request{Answer: kind.of(minor).headAnswer()}
 	default:

@@ -13,7 +13,8 @@ const (
 	// More: nothing more is complete. Keep the bytes that were not taken and come
 	// back with more behind them.
 	More Part = iota
-	// Head: the head of the final answer; Status has its code.
+	// Head: the head of the final answer; Status has its code. The payload is the
+	// whole head, for [HeadFields], with the interim answers before it.
 	Head
 	// Chunk: the end of a chunk of a chunked body: all of it, or what is left
 	// behind its Pieces.
@@ -88,18 +89,30 @@ func (p *ResponseParser) Chunked() bool { return p.form&framed != 0 }
 // Begun reports whether any of the body has come.
 func (p *ResponseParser) Begun() bool { return p.form&begun != 0 }
 
+// Persistent reports whether the server takes another request on this connection
+// once the answer is complete (RFC 9112, section 9.3).
+func (p *ResponseParser) Persistent() bool {
+	return p.form&persistent != 0 && p.form&(sized|framed) != 0
+}
+
+// Events reports whether the body is server-sent events, by its Content-Type.
+func (p *ResponseParser) Events() bool { return p.form&events != 0 }
+
 // Coding returns how the body is compressed, such as gzip: "" if it is not.
 func (p *ResponseParser) Coding() string { return codings[p.form&codingMask] }
 
 // Next reads one part from the start of b and returns it, its payload (for
-// Chunk and Piece, a part of b) and how many bytes of b it took. Call it until
+// Head, Chunk and Piece, a part of b) and how many bytes of b it took. Call it until
 // it answers More, End or Malformed; bytes that it did not take come first in
 // the next b.
 func (p *ResponseParser) Next(b []byte) (part Part, payload []byte, n int) {
 	switch p.state {
 	case inHead:
 		part, n = p.head(b)
-		return part, nil, n
+		if part == Head {
+			payload = b[:n]
+		}
+		return part, payload, n
 	case inSize:
 		return p.chunk(b)
 	case inChunk:

@@ -10,6 +10,8 @@ type bodyForm uint8
 
 const (
 	codingMask bodyForm = 1<<3 - 1
+	persistent bodyForm = 1 << 3 // the connection outlasts it
+	events     bodyForm = 1 << 4 // it is server-sent events
 	sized      bodyForm = 1 << 5 // its head gave its length
 	framed     bodyForm = 1 << 6 // it comes in chunks
 	begun      bodyForm = 1 << 7 // some of it has come
@@ -43,13 +45,17 @@ func (p *ResponseParser) head(b []byte) (Part, int) {
 		taken += end
 		p.left += uint64(end)
 		lineEnd := bytes.IndexByte(head, '\n')
-		status, ok := parseStatus(trimCR(head[:lineEnd]))
+		line := trimCR(head[:lineEnd])
+		status, ok := parseStatus(line)
 		if !ok {
 			return p.fail(), 0
 		}
 		f, ok := parseFields(head[lineEnd+1:])
 		if !ok {
 			return p.fail(), 0
+		}
+		if f.keepAlive || line[len("HTTP/1.")] != '0' && !f.close {
+			f.form |= persistent
 		}
 		if status < 200 && status != 101 { // an interim answer; the real one follows
 			continue
@@ -113,7 +119,9 @@ type answerFields struct {
 	length   uint64
 	// badLength: it is not a number, or not one.
 	badLength bool
-	form      bodyForm // how it is compressed
+	// close and keepAlive: Connection says so.
+	close, keepAlive bool
+	form             bodyForm // how it is compressed, and of what type it is
 }
 
 // parseFields reads the fields of a head up to its empty line. It takes what a
@@ -185,6 +193,15 @@ func (f *answerFields) take(name, value []byte) {
 		}
 	case bytes.EqualFold(name, []byte("Content-Length")):
 		f.takeLength(value)
+	case bytes.EqualFold(name, []byte("Connection")):
+		f.close = f.close || lists(value, "close")
+		f.keepAlive = f.keepAlive || lists(value, "keep-alive")
+	case bytes.EqualFold(name, []byte("Content-Type")):
+		for kind := range codingsOf(value) {
+			if bytes.EqualFold(kind, []byte("text/event-stream")) {
+				f.form |= events
+			}
+		}
 	}
 }
 

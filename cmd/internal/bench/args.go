@@ -1,10 +1,12 @@
 package bench
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 
 	"example.org/comet/cmd/internal/flags"
@@ -26,6 +28,9 @@ func serveArgs(c *Config, p *plan, i int, url string) []string {
 	cmd := flags.ServeCommand{
 		Config: server.Config{Listen: p.pairs[i].listen, Admin: p.pairs[i].admin, Engine: c.Engine, Loops: loops(c, len(p.pairs))},
 		JSON:   true, EndWithStdin: true,
+	}
+	if c.TLS {
+		cmd.Config.TLSCertFile, cmd.Config.TLSKeyFile, cmd.Config.TLSResume = p.certificate.certFile, p.certificate.keyFile, c.Streams.TLSResume
 	}
 	if p.routed {
 		cmd.Node = natsrouter.NodeConfig{Interest: c.Interest, Name: fmt.Sprintf("node-%d", i+1)}
@@ -65,10 +70,11 @@ func routeArgs(p *plan) []string {
 // to, and logs to a file unless that is "".
 func floodArgs(c *Config, p *plan, i int, to []string, log string) []string {
 	one := p.pairs[i]
-	cfg := flood.Config{
-		Connections: one.connections, Pace: c.ConnectPace, InFlight: c.InFlight, ConnectTimeout: c.ConnectTimeout, Header: c.Header,
-		FirstID: one.firstID, LastID: one.lastID(), Sources: one.sources, Run: []wire.Run{p.run},
+	cfg := c.Streams
+	if c.TLS {
+		cfg.TLS.CAFile = p.certificate.certFile
 	}
+	cfg.Connections, cfg.FirstID, cfg.LastID, cfg.Sources, cfg.Run = one.connections, one.firstID, one.lastID(), one.sources, []wire.Run{p.run}
 	if c.Rate.Unpaced() {
 		// The window can be no finer than the news of what was delivered.
 		cfg.SampleInterval = newsInterval(len(p.pairs))
@@ -92,10 +98,13 @@ func msggenArgs(c *Config, p *plan, to []string) []string {
 
 // publishArgs returns the arguments by which the generator publishes each message
 // by itself.
-func publishArgs(p *msggen.PublishConfig) []string {
-	publish := *p
-	publish.Connections = max(publish.Connections, 1)
-	return flags.Args(flags.MsggenCommand{Publish: publish})
+func publishArgs(c *Config, p *msggen.PublishConfig) []string {
+	cmd := flags.MsggenCommand{Publish: *p}
+	cmd.Publish.Connections = max(p.Connections, 1)
+	if strings.HasPrefix(strings.ToLower(p.URL), "https:") {
+		cmd.TLS = c.Streams.TLS
+	}
+	return flags.Args(cmd)
 }
 
 // intakeArgs returns the arguments by which the generator finds the intake of a
@@ -106,6 +115,16 @@ func intakeArgs(admin string) []string {
 
 // urlsArgs returns the arguments by which a flood finds a file of URLs.
 func urlsArgs(file string) []string { return flags.Args(flags.FloodCommand{URLFile: file}) }
+
+// ownURL returns where a server of ours at addr has its streams.
+func ownURL(c *Config, addr string) string {
+	path := map[flood.Protocol]string{flood.SSE: "events", flood.Poll: "poll", flood.WebSocket: "ws"}[c.Streams.Protocol]
+	scheme := "http://"
+	if c.TLS {
+		scheme = "https://"
+	}
+	return scheme + addr + "/" + cmp.Or(path, "test") + "/{id}"
+}
 
 // urlArgs returns the arguments by which a flood finds the streams of a URL.
 func urlArgs(url string) []string {

@@ -17,12 +17,12 @@ import (
 // nothing about.
 func TestArguments(t *testing.T) {
 	cfg := config(t)
-	cfg.Header, cfg.Interest, cfg.Seed, cfg.Size = []string{"TE: chunked"}, natsrouter.Block, 7, msggen.Size{}
+	cfg.Streams.Header, cfg.Interest, cfg.Seed, cfg.Size = []string{"TE: chunked"}, natsrouter.Block, 7, msggen.Size{}
 	cfg.Rate, cfg.Duration = 100, time.Minute
 	one := &plan{run: 0xbadcafe, firstID: 1, lastID: 10, connections: 10, pairs: []pair{{listen: "127.0.0.1:1", admin: "127.0.0.1:2", firstID: 1, connections: 10, sources: []netip.Addr{netip.MustParseAddr("127.0.0.9")}}}, listen: "127.0.0.1:3"}
 	two := &plan{run: 0xbadcafe, connections: 10, routed: true, pairs: []pair{one.pairs[0], {listen: "127.0.0.2:1", admin: "127.0.0.2:2", firstID: 6, connections: 5, ids: 3}}}
 	slow := cfg
-	slow.ConnectTimeout, slow.Loops, slow.Interval, slow.Rate = 5*time.Second, 3, 0, pace.MaxRate
+	slow.Streams.ConnectTimeout, slow.Loops, slow.Interval, slow.Rate = 5*time.Second, 3, 0, pace.MaxRate
 	slow.Router = flags.Router{URLs: []string{"nats://r:4222"}}
 	for name, c := range map[string]struct {
 		got  []string
@@ -45,10 +45,10 @@ func TestArguments(t *testing.T) {
 			"--duration=1m0s --feedback=true --json=true --max-id=10 --rate=100 --run=0badcafe --seed=7 --window=1 --to=http://a/send",
 		},
 		"what publishes": {
-			publishArgs(&msggen.PublishConfig{URL: "http://h/p", Method: "PUT", Header: []string{"X-Key: a b"}, Body: `{"to":{id}}`, Connections: 4}),
+			publishArgs(&cfg, &msggen.PublishConfig{URL: "http://h/p", Method: "PUT", Header: []string{"X-Key: a b"}, Body: `{"to":{id}}`, Connections: 4}),
 			`--body={"to":{id}} --header=X-Key: a b --method=PUT --publish=http://h/p --publish-connections=4`,
 		},
-		"what publishes by default": {publishArgs(&msggen.PublishConfig{URL: "http://h/p"}), "--publish=http://h/p --publish-connections=1"},
+		"what publishes by default": {publishArgs(&cfg, &msggen.PublishConfig{URL: "http://h/p"}), "--publish=http://h/p --publish-connections=1"},
 		"the witness": {
 			memlogArgs(&cfg, "folder", pidArgs([]int32{7, 8}, []string{"127.0.0.1:1"})),
 			"--end-with-stdin=true --interval=1s --out=folder/mem.log --listen=127.0.0.1:1 --pid=7 --pid=8",

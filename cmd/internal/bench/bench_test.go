@@ -9,12 +9,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"example.org/comet/flood"
 )
 
 func config(t *testing.T) Config {
 	t.Helper()
 	return Config{
-		Executable: os.Args[0], Connections: 10, Engine: "goroutine", InFlight: 10,
+		Executable: os.Args[0], Connections: 10, Engine: "goroutine", Streams: flood.Config{InFlight: 10},
 		Senders: 1, Window: 1, Interval: time.Second, Idle: time.Second,
 		Out: filepath.Join(t.TempDir(), "report"), Progress: new(bytes.Buffer),
 	}

@@ -4,10 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"time"
 
 	"example.org/comet/cmd/internal/flags"
+	"example.org/comet/flood"
 	"example.org/comet/flood/pace"
 	"example.org/comet/msggen"
 	"example.org/comet/server"
@@ -36,17 +36,13 @@ type Config struct {
 	// Target, if not nil, is a server that is not ours, and none is started. What
 	// concerns ours must be empty then: Engine, Loops, Nodes and Router.
 	Target *Target
-	// ConnectPace says when connections are begun. InFlight bounds how many
-	// wait for their first byte, and ConnectTimeout how long; 0 is flood's own.
-	ConnectPace    pace.Pacer
-	InFlight       int
-	ConnectTimeout time.Duration
-	// Header is further lines of the floods' requests. Sources are the addresses
-	// that they connect from, divided among them, as `comet flood` takes them;
-	// none are addresses of the experiment's own where the server is in
-	// 127.0.0.0/8, and else the kernel chooses.
-	Header  []string
-	Sources []netip.Addr
+	// Streams is what the floods have in common: how they open and speak streams.
+	// Its Sources are divided among them; none are addresses of the experiment's own
+	// where the server is in 127.0.0.0/8, and else the kernel chooses. Where streams
+	// are, how many, and with which ids, is said here and in Target.
+	Streams flood.Config
+	// TLS has our own servers speak TLS, with a certificate made for the run.
+	TLS bool
 	// Rate is messages per second; 0 sends none at all.
 	Rate pace.Rate
 	// Duration is how long the Senders send messages, from Seed (0 picks one).
@@ -102,8 +98,11 @@ func (c Config) Validate() error {
 	bad(c.Repeat >= 0, "%d repeats: use 1 or more", c.Repeat)
 	bad(c.Senders > 0, "%d senders: use 1 or more", c.Senders)
 	bad(c.Window > 0, "a window of %d messages: use 1 or more", c.Window)
-	bad(c.InFlight > 0, "%d connections in flight: use 1 or more", c.InFlight)
-	bad(c.ConnectTimeout >= 0, "a connect timeout of %v: give a positive one", c.ConnectTimeout)
+	if c.Target == nil {
+		streams := c.Streams
+		streams.URL, streams.Connections = ownURL(&c, "127.0.0.1:1"), max(c.Connections, 1)
+		errs = append(errs, streams.Validate())
+	}
 	errs = append(errs, c.Target.validate(&c))
 	return errors.Join(errs...)
 }

@@ -245,7 +245,7 @@ func (f *foreign) writeURLs(folder string, p *plan, i int) (string, error) {
 	return path, nil
 }
 
-func (f *foreign) publisher() []string { return publishArgs(f.Publish) }
+func (f *foreign) publisher() []string { return publishArgs(f.run.cfg, f.Publish) }
 
 func (f *foreign) members(since time.Time) []member {
 	server := member{Part: probe.Part{Role: "server", Number: 1}}

@@ -13,7 +13,6 @@ import (
 	"example.org/comet/cmd/internal/fleet"
 	"example.org/comet/cmd/internal/probe"
 	"example.org/comet/cmd/internal/result"
-	"example.org/comet/flood"
 	"example.org/comet/server"
 	"example.org/comet/server/natsrouter"
 	"example.org/comet/sysctl"
@@ -105,6 +104,9 @@ func (o *own) open(ctx context.Context, r *run) error {
 	if err := o.startRouter(ctx); err != nil {
 		return err
 	}
+	if err := o.certify(); err != nil {
+		return err
+	}
 	started := make([]*ownPart, len(r.plan.pairs))
 	err := fleet.Each(len(started), atOnce, func(i int) (err error) {
 		started[i], err = o.startPart(ctx, r.spec(i, "serve", serveArgs(o.run.cfg, r.plan, i, o.url)))
@@ -128,6 +130,19 @@ func (o *own) open(ctx context.Context, r *run) error {
 		pids, addrs, admins = append(pids, s.PID), append(addrs, s.addr), append(admins, s.admin.url)
 	}
 	return r.logMemory(ctx, serverArgs(pids, addrs, admins))
+}
+
+// certify makes the certificate of the run, if it is over TLS.
+func (o *own) certify() (err error) {
+	if !o.run.cfg.TLS {
+		return nil
+	}
+	var listen []string
+	for _, one := range o.run.plan.pairs {
+		listen = append(listen, one.listen)
+	}
+	o.run.plan.certificate, err = newCertificate(listen)
+	return err
 }
 
 // startRouter starts our router, if one is needed and the user has none.
@@ -196,25 +211,45 @@ func (o *own) warmUp(ctx context.Context, i int) error {
 	if _, err := s.admin.collect(ctx); err != nil {
 		return err
 	}
-	streams := flood.Config{URL: "http://" + s.addr + "/test/{id}", Connections: warmUps, FirstID: first}
+	streams := o.run.cfg.Streams
+	streams.URL, streams.Connections, streams.FirstID, streams.Sources = ownURL(o.run.cfg, s.addr), warmUps, first, nil
+	if o.run.cfg.TLS {
+		streams.TLS.CAFile = o.run.plan.certificate.certFile
+	}
 	_, err := warmUp{streams: streams, arrival: patience, must: true, publish: func(ctx context.Context, _ int) error {
+		// A long poll is asked for before the server knows of it.
+		if err := s.await(ctx, func(connections int64) bool { return connections >= warmUps }); err != nil {
+			return err
+		}
 		var messages bytes.Buffer
 		for id := first; id < first+warmUps; id++ {
 			fmt.Fprintf(&messages, "%d warm-up\n", id)
 		}
 		return other.admin.call(ctx, http.MethodPost, "/send", &messages, nil)
 	}}.run(ctx)
-	for err == nil {
-		t, statsErr := s.admin.traffic(ctx)
-		if statsErr != nil {
-			return statsErr
-		}
-		if t.connections == 0 {
-			return s.admin.call(ctx, http.MethodGet, "/metrics", nil, nil)
-		}
-		err = fleet.Wait(ctx, 20*time.Millisecond)
+	if err == nil {
+		err = s.await(ctx, func(connections int64) bool { return connections == 0 })
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return s.admin.call(ctx, http.MethodGet, "/metrics", nil, nil)
+}
+
+// await waits until the server's number of connections is as wanted.
+func (s *ownPart) await(ctx context.Context, wanted func(connections int64) bool) error {
+	for {
+		t, err := s.admin.traffic(ctx)
+		if err != nil {
+			return err
+		}
+		if wanted(t.connections) {
+			return nil
+		}
+		if err := fleet.Wait(ctx, 20*time.Millisecond); err != nil {
+			return err
+		}
+	}
 }
 
 // named returns err with the name of the part that it is about.
@@ -229,7 +264,7 @@ func (o *own) named(p *ownPart, err error) error {
 }
 
 func (o *own) streams(i int) ([]string, error) {
-	return urlArgs("http://" + o.servers[i].addr + "/test/{id}"), nil
+	return urlArgs(ownURL(o.run.cfg, o.servers[i].addr)), nil
 }
 
 func (o *own) publisher() []string {
@@ -321,6 +356,7 @@ const askPatience = 5 * time.Second
 
 func (o *own) close() []string {
 	o.client.CloseIdleConnections()
+	o.run.plan.certificate.remove()
 	return nil
 }
 

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"example.org/comet/flood"
 	"example.org/comet/flood/pace"
 
 	"example.org/comet/cmd/internal/bench"
@@ -53,7 +54,7 @@ func small(t *testing.T, progress *watched) bench.Config {
 	t.Helper()
 	t.Parallel() // most of the time it waits
 	return bench.Config{
-		Executable: os.Args[0], Connections: 50, Engine: "goroutine", InFlight: 50, Interest: "block",
+		Executable: os.Args[0], Connections: 50, Engine: "goroutine", Streams: flood.Config{InFlight: 50}, Interest: "block",
 		Rate: 100, Duration: 2 * time.Second, Senders: 5, Window: 1000,
 		Interval: 200 * time.Millisecond, Idle: time.Second, Out: filepath.Join(t.TempDir(), "report"), Progress: progress,
 	}

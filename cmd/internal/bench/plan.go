@@ -24,6 +24,8 @@ type plan struct {
 	// routed: messages go through a router, ours on listen unless the user has one.
 	routed bool
 	listen string
+	// certificate is what the servers show, if they speak TLS.
+	certificate certificate
 	// crowded: every processor has very many pairs with as much work as they can do.
 	crowded bool
 	// run is the word of the run's stamps. Others are replayed, and count nowhere.
@@ -118,7 +120,7 @@ func divide(connections, room int) []pair {
 // gave, or, where pick is set, addresses that each run picks.
 func (p *plan) planSources(cfg *Config, system sysctl.System, pick bool) {
 	switch {
-	case len(cfg.Sources) > 0:
+	case len(cfg.Streams.Sources) > 0:
 		p.giveSources(cfg)
 	case pick && runtime.GOOS == "linux":
 		p.perSource = 25_000
@@ -139,7 +141,7 @@ func (p *plan) sourcesOf(one pair) int { return (one.connections + p.perSource -
 // giveSources divides the addresses that the user gave among the floods. With
 // fewer addresses than floods, some share one.
 func (p *plan) giveSources(cfg *Config) {
-	addrs := cfg.Sources
+	addrs := cfg.Streams.Sources
 	n := len(p.pairs)
 	for i := range p.pairs {
 		from, to := len(addrs)*i/n, len(addrs)*(i+1)/n

@@ -74,10 +74,9 @@ func (t *Target) validate(cfg *Config) error {
 
 // floodConfig returns a flood of the target by all connections.
 func (t *Target) floodConfig(cfg *Config) flood.Config {
-	return flood.Config{
-		URL: t.URL, URLs: t.URLs, Connections: cfg.Connections, FirstID: t.FirstID, LastID: t.LastID,
-		Header: cfg.Header, InFlight: cfg.InFlight, ConnectTimeout: cfg.ConnectTimeout, Sources: cfg.Sources,
-	}
+	streams := cfg.Streams
+	streams.URL, streams.URLs, streams.Connections, streams.FirstID, streams.LastID = t.URL, t.URLs, cfg.Connections, t.FirstID, t.LastID
+	return streams
 }
 
 // String returns where the target is.

@@ -60,7 +60,7 @@ func TestPlanTarget(t *testing.T) {
 		t.Errorf("%+v; want the kernel to choose where to connect from, on a machine without the server", p)
 	}
 
-	cfg.Sources, _ = flood.ParseSources([]string{"10.0.0.2-10.0.0.5", "10.0.0.9"})
+	cfg.Streams.Sources, _ = flood.ParseSources([]string{"10.0.0.2-10.0.0.5", "10.0.0.9"})
 	p = site.arrange(cfg, fewFiles())
 	var sources []string
 	for _, one := range p.pairs {
@@ -72,7 +72,7 @@ func TestPlanTarget(t *testing.T) {
 	if p.need.SourceAddresses != 5 {
 		t.Errorf("%d source addresses, want 5", p.need.SourceAddresses)
 	}
-	cfg.Sources, _ = flood.ParseSources([]string{"10.0.0.2-10.0.0.3"})
+	cfg.Streams.Sources, _ = flood.ParseSources([]string{"10.0.0.2-10.0.0.3"})
 	for i, one := range site.arrange(cfg, fewFiles()).pairs {
 		if len(one.sources) != 1 {
 			t.Errorf("flood %d connects from %q, want one of the two addresses", i, one.sources)

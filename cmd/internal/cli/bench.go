@@ -12,7 +12,6 @@ import (
 
 	"example.org/comet/cmd/internal/bench"
 	"example.org/comet/cmd/internal/result"
-	"example.org/comet/flood"
 	"example.org/comet/msggen"
 )
 
@@ -21,7 +20,6 @@ type benchOptions struct {
 	// Config takes what belongs to bench alone, and then what the parts' own flags
 	// say.
 	Config  bench.Config
-	Flood   flood.Config
 	Msggen  msggen.Config
 	Network ownNetwork
 	Target  benchTarget

@@ -23,7 +23,7 @@ func (o *benchOptions) bind(f *pflag.FlagSet) {
 		f.IntVar(&cfg.Repeat, "repeat", 1, "how many times; the result has the median of each figure")
 	})
 	o.Target.bind(f)
-	flags.Flood(f, &o.Flood)
+	flags.Flood(f, &cfg.Streams)
 	flags.Group(f, flags.Messages, func() {
 		cfg.Rate = 1000
 		f.VarP(&loadRate{&cfg.Rate}, "rate", "r", "messages per second, max, or none")
@@ -33,6 +33,7 @@ func (o *benchOptions) bind(f *pflag.FlagSet) {
 	flags.Group(f, flags.Server, func() {
 		flags.Engine(f, &cfg.Engine)
 		f.IntVar(&cfg.Loops, "loops", 0, "event loops of the epoll engine; 0: one per core")
+		f.BoolVar(&cfg.TLS, "tls", false, "have the server speak TLS, with a certificate made for the run")
 		f.BoolVar(&cfg.ApplySysctl, "apply-sysctl", false, "raise the kernel settings that are short, and put them back at the end (Linux, root)")
 		o.Network.bind(f)
 	})
@@ -111,8 +112,6 @@ func (o *benchOptions) gather() {
 	if cfg.Engine == server.Auto {
 		cfg.Engine = server.DefaultEngine
 	}
-	cfg.ConnectPace, cfg.InFlight, cfg.ConnectTimeout = o.Flood.Pace, o.Flood.InFlight, o.Flood.ConnectTimeout
-	cfg.Header, cfg.Sources = o.Flood.Header, o.Flood.Sources
 	cfg.Senders, cfg.Seed, cfg.Window = o.Msggen.Senders, o.Msggen.Seed, o.Msggen.Window
 	cfg.Distribution, cfg.Arrivals, cfg.Size = o.Msggen.Distribution, o.Msggen.Arrivals, o.Msggen.Size
 }

@@ -18,13 +18,18 @@ func (o *benchOptions) settings(f *pflag.FlagSet) map[string]any {
 		m["own-network"] = "true"
 	}
 	drop(m, "help", "quiet", "verbose", "force", "out", "json", "show", insideOwnNetwork)
-	optional := slices.Concat([]string{"config", "preset", "url", "urls", "header", "source-ip", "connect-timeout"}, targetFlags, publishOnly)
+	optional := slices.Concat([]string{"config", "preset", "url", "urls", "source-ip", "connect-timeout", "users", "tls", "tls-resume"}, flags.ClientTLSFlags(), talkFlags, targetFlags, publishOnly)
 	for _, name := range optional {
 		if !f.Changed(name) {
 			drop(m, name)
 		}
 	}
-	hideHeaders(m, "header", o.Config.Header)
+	hideHeaders(m, "header", o.Config.Streams.Header)
+	for _, name := range talkFlags {
+		if text, ok := m[name].(string); ok && name != "header" && secret.MatchString(text) {
+			m[name] = "..."
+		}
+	}
 	target := o.Config.Target
 	if target == nil {
 		m["engine"] = string(o.Config.Engine) // not "auto"
@@ -45,6 +50,9 @@ func (o *benchOptions) settings(f *pflag.FlagSet) map[string]any {
 	}
 	return m
 }
+
+// talkFlags say how streams are spoken, which may hold a token.
+var talkFlags = []string{"header", "protocol", "stream-method", "stream-body", "first-message", "ready", "reply", "send-every", "subprotocol"}
 
 func drop(m map[string]any, names ...string) {
 	for _, name := range names {

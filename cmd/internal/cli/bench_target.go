@@ -39,13 +39,13 @@ var (
 	// publishOnly mean nothing without --publish.
 	publishOnly = append(flags.PublishOnly(), "publish-header", "first-id", "max-id")
 	// ownServerFlags say how our server is run, which another is not.
-	ownServerFlags = []string{"engine", "loops", "nodes", "interest", "router", "router-credentials", "router-ca", "router-cert", "router-key", "subject-prefix"}
+	ownServerFlags = []string{"engine", "loops", "tls", "nodes", "interest", "router", "router-credentials", "router-ca", "router-cert", "router-key", "subject-prefix"}
 	// messageFlags say how messages are sent.
 	messageFlags = []string{"duration", "senders", "distribution", "arrivals", "size", "seed", "window"}
 )
 
 // complete gives o.Config its target, if there is one.
-func (b *benchTarget) complete(env *Env, f *pflag.FlagSet, o *benchOptions) error {
+func (b *benchTarget) complete(env *Env, f *pflag.FlagSet, o *benchOptions) (err error) {
 	foreign := b.Target.URL != "" || b.URLFile != ""
 	if name := flags.FirstGiven(f, targetFlags...); name != "" && !foreign {
 		return fmt.Errorf("--%s is about a server that is there already: say where its streams are (--url)", name)
@@ -59,7 +59,7 @@ func (b *benchTarget) complete(env *Env, f *pflag.FlagSet, o *benchOptions) erro
 	if name := flags.FirstGiven(f, ownServerFlags...); name != "" {
 		return fmt.Errorf("--%s is a setting of comet's own server, and --url names another: leave one of them out", name)
 	}
-	if err := b.readStreams(env, f, o); err != nil {
+	if err = b.readStreams(env, f, o); err != nil {
 		return err
 	}
 	if b.Target.Log == "-" {
@@ -68,7 +68,8 @@ func (b *benchTarget) complete(env *Env, f *pflag.FlagSet, o *benchOptions) erro
 	o.Config.Target, o.Config.Engine = &b.Target, ""
 	if b.Publish.URL != "" {
 		b.Target.Publish = &b.Publish
-		return nil
+		b.Publish.TLS, err = o.Config.Streams.TLS.Config()
+		return err
 	}
 	if f.Changed("rate") && o.Config.Rate != 0 {
 		return fmt.Errorf("--rate %v: say where messages go: --publish URL", o.Config.Rate)
@@ -91,9 +92,11 @@ func (b *benchTarget) readStreams(env *Env, f *pflag.FlagSet, o *benchOptions) (
 			return err
 		}
 	}
-	b.Target.FirstID, b.Target.LastID = o.Flood.FirstID, o.Flood.LastID
+	b.Target.FirstID, b.Target.LastID = o.Config.Streams.FirstID, o.Config.Streams.LastID
 	switch {
 	case f.Changed("connections"), len(o.Config.Steps) > 0:
+	case o.Config.Streams.Users != nil:
+		o.Config.Connections = o.Config.Streams.Users.Len()
 	case len(b.Target.URLs) > 0:
 		o.Config.Connections = len(b.Target.URLs)
 	case b.Target.LastID > 0:

@@ -37,10 +37,10 @@ func TestBenchTarget(t *testing.T) {
 	if cfg.Connections != 100 || target.FirstID != 101 || target.FirstMessageID != 0 || target.LastMessageID != 150 {
 		t.Errorf("%d connections, messages to %d-%d; want 100, and up to 150", cfg.Connections, target.FirstMessageID, target.LastMessageID)
 	}
-	if len(cfg.Header) != 1 || cfg.Header[0] != "TE: chunked" || len(target.Publish.Header) != 1 || target.Publish.Header[0] != "X-A: b" {
-		t.Errorf("the streams' headers are %q, the messages' %q", cfg.Header, target.Publish.Header)
+	if len(cfg.Streams.Header) != 1 || cfg.Streams.Header[0] != "TE: chunked" || len(target.Publish.Header) != 1 || target.Publish.Header[0] != "X-A: b" {
+		t.Errorf("the streams' headers are %q, the messages' %q", cfg.Streams.Header, target.Publish.Header)
 	}
-	if cfg.Rate != 5 || target.Publish.Connections != 3 || len(cfg.Sources) != 1 || len(target.PIDs) != 2 || cfg.Engine != "" {
+	if cfg.Rate != 5 || target.Publish.Connections != 3 || len(cfg.Streams.Sources) != 1 || len(target.PIDs) != 2 || cfg.Engine != "" {
 		t.Errorf("%+v %+v", cfg, target)
 	}
 
@@ -54,11 +54,11 @@ func TestBenchTarget(t *testing.T) {
 	}
 	// Without --url there is no target, and headers are for ours as well.
 	cfg = benchOf(t, "-H", "X-A: b", "--engine", "goroutine", "-c", "10", "--size", "exp:20").Config
-	if cfg.Target != nil || cfg.Engine != "goroutine" || len(cfg.Header) != 1 || cfg.Size.Bytes != 20 || !cfg.ConnectPace.Unpaced() || cfg.Interest != "block" {
+	if cfg.Target != nil || cfg.Engine != "goroutine" || len(cfg.Streams.Header) != 1 || cfg.Size.Bytes != 20 || !cfg.Streams.Pace.Unpaced() || cfg.Interest != "block" {
 		t.Errorf("%+v", cfg)
 	}
 	cfg = benchOf(t, "--steps", "1k,5k", "--connect-rate", "2k", "--router", "nats://a,nats://b:1", "--router-ca", "testdata/flags.golden").Config
-	if cfg.Connections != 1000 || len(cfg.Steps) != 2 || cfg.ConnectPace.Rate() != 2000 ||
+	if cfg.Connections != 1000 || len(cfg.Steps) != 2 || cfg.Streams.Pace.Rate() != 2000 ||
 		strings.Join(cfg.Router.Args(), " ") != "--router=nats://a --router=nats://b:1 --router-ca=testdata/flags.golden" {
 		t.Errorf("%+v", cfg)
 	}

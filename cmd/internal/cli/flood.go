@@ -2,9 +2,11 @@ package cli
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -51,7 +53,7 @@ func runFlood(ctx context.Context, env *Env, o *flags.FloodCommand) (err error) 
 		return err
 	}
 	defer out.close()
-	cfg.Logger, cfg.OnSample = env.Logger(), out.sample
+	cfg.Logger, cfg.OnSample, cfg.StormAfterMark = env.Logger(), out.sample, o.Attended
 	fl, err := await(ctx, func() (*flood.Flood, error) { return flood.New(cfg) })
 	if err != nil {
 		return usage(err)
@@ -75,12 +77,28 @@ func runFlood(ctx context.Context, env *Env, o *flags.FloodCommand) (err error) 
 	if _, err := stdin.ReadString('\n'); err != nil {
 		return nil // whoever started it has gone
 	}
-	result, err := fl.Run(untilEOF(ctx, stdin))
+	result, err := fl.Run(untilEOF(ctx, &marker{stdin, fl.Mark}))
 	err = out.end(ctx, cfg.Duration > 0, result, err)
 	if result.Established() > 0 && errors.As(err, new(failedConnections)) {
 		return nil // the result says so to whoever started it
 	}
 	return err
+}
+
+// marker reads standard input of an attended flood, on which a line says that
+// messages are sent from now on.
+type marker struct {
+	io.Reader
+	mark func()
+}
+
+func (m *marker) Read(p []byte) (int, error) {
+	n, err := m.Reader.Read(p)
+	if m.mark != nil && bytes.IndexByte(p[:n], '\n') >= 0 {
+		m.mark()
+		m.mark = nil
+	}
+	return n, err
 }
 
 // failedConnections is the error that not every connection was established.

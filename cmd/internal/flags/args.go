@@ -60,6 +60,8 @@ const groupAnnotation = "comet_group"
 const (
 	Target       = "Target"
 	Load         = "Load"
+	Talking      = "What connections say"
+	RealClients  = "What real clients do"
 	Messages     = "Messages"
 	Server       = "Server"
 	Admin        = "Admin listener"
@@ -70,7 +72,7 @@ const (
 
 // Groups returns the names of the groups in the order of the help.
 func Groups() []string {
-	return []string{Target, Load, Messages, Server, SeveralHosts, Admin, Output, Other}
+	return []string{Target, Talking, Load, RealClients, Messages, Server, SeveralHosts, Admin, Output, Other}
 }
 
 // Group puts the flags that bind adds, and that are in no group yet, into one.

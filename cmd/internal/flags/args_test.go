@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"example.org/comet/flood"
 	"example.org/comet/flood/pace"
 	"example.org/comet/memlog/sockdiag"
 	"example.org/comet/msggen"
@@ -89,6 +90,14 @@ func (o odd) flood() FloodCommand {
 	c.Config.FirstID, c.Config.LastID = 0, int64(o.count())
 	c.Config.Run = pick(o, nil, []wire.Run{1}, []wire.Run{7, 0x0badcafe})
 	c.Config.Header, c.Config.Sources, c.Config.Pace = o.list(), o.sources(), o.pace()
+	c.Config.TLS, c.Config.TLSResume = tlsclient.Options{CAFile: o.text(), Insecure: o.bool(), CertFile: o.text(), KeyFile: o.text()}, o.bool()
+	c.Config.Behavior = flood.Behavior{
+		Ramp: pick[flood.Ramp](o, "", "30s", "1k:10s,2M:1h0m0s"), Churn: pick[flood.Churn](o, 0, 0.05, 0.125), Storm: pick(o, flood.Storm{}, flood.Storm{Share: 1}, flood.Storm{After: time.Minute, Share: 0.001}),
+		Reconnect: pick(o, flood.Reconnect{}, flood.Reconnect{Min: time.Millisecond, Max: time.Hour, Jitter: flood.NoJitter}), SlowReaders: pick(o, flood.SlowReaders{}, flood.SlowReaders{Share: 0.01, Rate: 1024}), HalfOpen: pick[flood.Share](o, 0, 1, 0.005),
+	}
+	c.Config.Protocol = pick(o, flood.Protocols()...)
+	c.Config.Method, c.Config.Body, c.Config.Ready = o.text(), o.text(), o.text()
+	c.Config.FirstMessages, c.Config.Replies, c.Config.SendEvery, c.Config.Subprotocols = o.list(), o.list(), o.list(), o.list()
 	c.Config.Connections, c.Config.InFlight = o.count(), o.count()
 	c.Config.ConnectTimeout, c.Config.Duration, c.Config.SampleInterval = o.duration(), o.duration(), o.duration()
 	return c

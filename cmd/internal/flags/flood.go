@@ -40,7 +40,7 @@ func (c *FloodCommand) Bind(fs *pflag.FlagSet) {
 		Duration(fs, &c.Config.SampleInterval, "sample-interval", "", time.Second, "how often to print", Least(time.Millisecond))
 		run := grammar[wire.Run]("word")
 		List(fs, &c.Config.Run, "run", "the `word` of a run of msggen whose messages count, and no others; repeatable", run.parse, run.format)
-		fs.BoolVar(&c.Attended, "attended", false, "a line on standard input starts the run, its end stops it")
+		fs.BoolVar(&c.Attended, "attended", false, "a line on standard input starts the run, another says that messages are sent, its end stops it")
 	})
 	hide(fs, "run")
 	hide(fs, "sample-interval")
@@ -51,8 +51,29 @@ func (c *FloodCommand) Bind(fs *pflag.FlagSet) {
 func Flood(fs *pflag.FlagSet, cfg *flood.Config) {
 	Group(fs, Target, func() {
 		IDs(fs, &cfg.FirstID, &cfg.LastID, "the ids for {id}, `FIRST-LAST` (default 1 to the number of connections)")
+		Enum(fs, &cfg.Protocol, "protocol", flood.Auto, "what is spoken: auto (ws for a ws:// URL, else what the answer is), stream, sse, poll or ws", flood.Protocols()...)
 		Lines(fs, &cfg.Header, "header", "H", "header `\"Name: value\"` of the streams' requests; repeatable")
+		String(fs, &cfg.Method, "stream-method", "", "", "`method` of the streams' requests (default GET, or POST with --stream-body)")
+		String(fs, &cfg.Body, "stream-body", "", "", "`text` for the body of the streams' requests")
+		Users(fs, &cfg.Users)
+		ClientTLS(fs, &cfg.TLS)
+		fs.BoolVar(&cfg.TLSResume, "tls-resume", false, "https and wss: resume the TLS session of an earlier connection")
 		Sources(fs, &cfg.Sources, "`address` to connect from: 127.0.0.2, 127.0.0.2-127.0.0.18 or 127.0.1.0/24; repeatable")
+	})
+	Group(fs, Talking, func() {
+		String(fs, &cfg.Ready, "ready", "", "", "a connection is established once this `text` has come; * stands for anything")
+		Lines(fs, &cfg.FirstMessages, "first-message", "", "WebSocket: send `TEXT` first, or WAIT=>TEXT once WAIT has come; repeatable")
+		Lines(fs, &cfg.Replies, "reply", "", "WebSocket: `TEXT=>TEXT`: send the second whenever the first comes; repeatable")
+		Lines(fs, &cfg.SendEvery, "send-every", "", "WebSocket: `30s=TEXT`: send it again and again; repeatable")
+		Lines(fs, &cfg.Subprotocols, "subprotocol", "", "WebSocket: offer this subprotocol, by its `name`; repeatable")
+	})
+	Group(fs, RealClients, func() {
+		bind(fs, &cfg.Ramp, "ramp", "", "", "open all connections in this `time`, or in steps: 1k:10s,10k:30s", grammar[flood.Ramp]("ramp"))
+		bind(fs, &cfg.Reconnect, "reconnect", "", flood.Reconnect{}, "open lost and failed connections again: `min=1s,max=30s,jitter=full`", grammar[flood.Reconnect]("reconnect"))
+		bind(fs, &cfg.Churn, "churn", "", 0, "`share` that leaves and comes back in each second, such as 5%/s", zeroed(grammar[flood.Churn]("share")))
+		bind(fs, &cfg.Storm, "storm", "", flood.Storm{}, "drop a share at one moment after the last connect, in bench of the messages: `30s:100%`", zeroed(grammar[flood.Storm]("storm")))
+		bind(fs, &cfg.SlowReaders, "slow-readers", "", flood.SlowReaders{}, "a share that reads slowly: `1%:1KB/s`", zeroed(grammar[flood.SlowReaders]("share")))
+		bind(fs, &cfg.HalfOpen, "half-open", "", 0, "`share` that answers nothing more, not even at the level of TCP, such as 1%", zeroed(grammar[flood.Share]("share")))
 	})
 	Group(fs, Load, func() {
 		bind(fs, &cfg.Pace, "connect-rate", "", cfg.Pace, "connections per second, or max", pacer())
@@ -61,9 +82,25 @@ func Flood(fs *pflag.FlagSet, cfg *flood.Config) {
 	})
 }
 
+// zeroed has a zero value read as nothing.
+func zeroed[T comparable](k kind[T]) kind[T] {
+	format := k.format
+	k.format = func(v T) string {
+		var zero T
+		if v == zero {
+			return ""
+		}
+		return format(v)
+	}
+	return k
+}
+
 // Complete checks the flags against each other and takes the URL that was given
 // without a flag.
 func (c *FloodCommand) Complete(fs *pflag.FlagSet, args []string) error {
+	if c.Config.Users.HasID() && fs.Changed("ids") && !c.Attended {
+		return errIDsTwice
+	}
 	if len(args) == 1 {
 		if c.Config.URL != "" {
 			return fmt.Errorf("the URL is given twice: %q and %q", c.Config.URL, args[0])
