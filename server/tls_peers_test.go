@@ -263,6 +263,20 @@ func TestTLSProtocols(t *testing.T) {
 	})
 }
 
+// TestTLSDistrustLogged: whoever looks into the server's log learns why clients go.
+func TestTLSDistrustLogged(t *testing.T) {
+	bothEngines(t, func(t engineT) {
+		r, cfg := startTLS(t, Config{Engine: t.engine})
+		cfg.RootCAs = x509.NewCertPool()
+		tls.Client(r.dial().TCPConn, cfg).Handshake() // fails
+		for deadline := time.Now().Add(patience); !strings.Contains(r.log.String(), "see that it trusts the certificate"); time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("the log says %q", r.log.String())
+			}
+		}
+	})
+}
+
 // countedRecords counts the records that are read.
 type countedRecords struct {
 	net.Conn

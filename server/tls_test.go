@@ -198,7 +198,7 @@ func TestTLSRefused(t *testing.T) {
 		c.reset()
 		failed++
 		r.waitFor("a reset", func(s Stats) bool { return s.TLSHandshakesFailed == failed })
-		if log := r.log.String(); !strings.Contains(log, "TLS handshake failed") {
+		if log := r.log.String(); !strings.Contains(log, "TLS handshake") {
 			t.Errorf("the log says %q", log)
 		}
 	})
