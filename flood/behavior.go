@@ -31,11 +31,11 @@ type Behavior struct {
 
 // needsLoop reports whether there is anything that only the event loop does.
 func (b *Behavior) needsLoop() bool {
-	return b.returns() || b.SlowReaders != (SlowReaders{}) || b.HalfOpen != 0
+	return b.Returns() || b.SlowReaders != (SlowReaders{}) || b.HalfOpen != 0
 }
 
-// returns reports whether connections that left come back.
-func (b *Behavior) returns() bool {
+// Returns reports whether connections that are lost, or that leave, come back.
+func (b *Behavior) Returns() bool {
 	return b.Reconnect != (Reconnect{}) || b.Churn != 0 || b.Storm != (Storm{})
 }
 

@@ -13,8 +13,11 @@ import (
 // read takes what has come, until there is no more. A connection on which more
 // comes than can be read must not keep the loop: it takes turns.
 func (l *loop) read(slot uint32, c *conn, toEnd bool) {
-	if c.state == streaming && l.isSlow(c) {
-		return // at its own time
+	if l.isSlow(c) {
+		if c.waiting() { // the rest at its own time
+			l.readUpTo(slot, c, slowHead)
+		}
+		return
 	}
 	fd, token := l.conns.FD(slot), l.conns.Token(slot)
 	for range readBatch {
@@ -40,6 +43,9 @@ func (l *loop) read(slot uint32, c *conn, toEnd bool) {
 		l.over(slot, c, err)
 	}
 }
+
+// slowHead is how much a slow reader reads at once until it is established, in bytes.
+const slowHead = 4 << 10
 
 // readUpTo reads at most so many bytes of a connection that reads slowly.
 func (l *loop) readUpTo(slot uint32, c *conn, most int) {

@@ -170,7 +170,10 @@ func TestNotReady(t *testing.T) {
 			t.Parallel()
 			for _, e := range engines() {
 				srv := serve(t, c.answer)
-				cfg := Config{URL: srv.url("/"), Protocol: WebSocket, ConnectTimeout: time.Second, Talk: Talk{Ready: "hello"}}
+				cfg := Config{URL: srv.url("/"), Protocol: WebSocket, Talk: Talk{Ready: "hello"}}
+				if c.kind == "timeout" {
+					cfg.ConnectTimeout = time.Second
+				}
 				r := flooded(t, e, cfg, figures{failed: 1}.reached)
 				if r.Failures[c.kind] != 1 || !strings.Contains(r.Explanation, c.want) {
 					t.Errorf("%s: %v: %q, want %q", e.name, r.Failures, r.Explanation, c.want)

@@ -75,6 +75,7 @@ func floodArgs(c *Config, p *plan, i int, to []string, log string) []string {
 		cfg.TLS.CAFile = p.certificate.certFile
 	}
 	cfg.Connections, cfg.FirstID, cfg.LastID, cfg.Sources, cfg.Run = one.connections, one.firstID, one.lastID(), one.sources, []wire.Run{p.run}
+	cfg.Ramp = c.Streams.Ramp.Part(one.connections, c.Connections)
 	if c.Rate.Unpaced() {
 		// The window can be no finer than the news of what was delivered.
 		cfg.SampleInterval = newsInterval(len(p.pairs))

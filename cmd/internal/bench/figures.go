@@ -24,6 +24,9 @@ func figures(rec *record, p *plan) *result.Result {
 	memoryFigures(rec, p, r)
 	a := newAccount(rec, p)
 	a.write(&r.Messages, p.counted)
+	if rec.connected.Taken() {
+		streamFigures(rec, p, r)
+	}
 	if rec.measured() {
 		messageFigures(rec, p, r)
 	}
@@ -76,6 +79,7 @@ func connectFigures(rec *record, p *plan, r *result.Result) {
 	r.Connections.Established = result.Of(t.Established())
 	r.Connections.Failed = result.Of(t.Failed)
 	r.Connections.Closed = result.Of(t.Closed)
+	r.Connections.Completed = result.Of(t.Completed)
 	r.Connect.Seconds = rec.connectSeconds
 	r.Connect.PerSecond = r.Connections.Established.Per(r.Connect.Seconds)
 	firstByte := merged(rec.floods, func(f *flood.Result) *flood.Quantiles { return f.FirstByte })
@@ -88,6 +92,26 @@ func connectFigures(rec *record, p *plan, r *result.Result) {
 		r.Connect.ListenOverflows = grown.TCP.ListenOverflows
 	}
 	r.Connect.Retransmits = grown.TCP.Retransmits
+}
+
+// streamFigures are what floods timed of each stream, and what came back of those
+// that were lost or left.
+func streamFigures(rec *record, p *plan, r *result.Result) {
+	of := func(which func(*flood.Result) *flood.Quantiles) result.Quantiles {
+		return quantiles(merged(rec.floods, which))
+	}
+	r.Streams.FirstMessage = of(func(f *flood.Result) *flood.Quantiles { return f.FirstMessage })
+	r.Streams.Gap = of(func(f *flood.Result) *flood.Quantiles { return f.Gap })
+	r.Streams.Duration = of(func(f *flood.Result) *flood.Quantiles { return f.Stream })
+	if !p.returns {
+		return
+	}
+	t := totals(rec.floods).Reconnect
+	r.Reconnect = result.Reconnect{
+		Lost: result.Of(t.Lost), Left: result.Of(t.Left), Attempts: result.Of(t.Attempts), Failed: result.Of(t.Failed), Back: result.Of(t.Back),
+		Offline: of(func(f *flood.Result) *flood.Quantiles { return f.Offline }),
+	}
+	r.Messages.MissedOffline = result.Of(t.MissedOffline)
 }
 
 // quantiles returns a distribution of milliseconds, null for nil.

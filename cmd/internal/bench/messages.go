@@ -29,6 +29,11 @@ func messages(ctx context.Context, r *run) (err error) {
 		return err
 	}
 	r.sending.Store(true)
+	if r.cfg.Streams.Storm.Share > 0 {
+		for _, f := range r.floods {
+			_ = f.Tell("messages") // the end of one is noticed elsewhere
+		}
+	}
 	ended := r.show("messages", func() (float64, float64, string) {
 		delivered := r.totals().Delivered
 		text := fmt.Sprintf("%d delivered", delivered)

@@ -73,7 +73,10 @@ func connect(ctx context.Context, r *run) error {
 	established := func() int { return r.totals().Established() }
 	err := r.watch(ctx, r.stalled(established), func(ctx context.Context) error {
 		width := rampWidth
-		if !r.cfg.Streams.Pace.Unpaced() {
+		switch {
+		case r.cfg.Streams.Ramp != "":
+			width = len(r.floods) // each has its part of it
+		case !r.cfg.Streams.Pace.Unpaced():
 			width = 1 // each keeps to the rate
 		}
 		return fleet.Each(len(r.floods), width, func(i int) error {

@@ -24,6 +24,8 @@ type plan struct {
 	// routed: messages go through a router, ours on listen unless the user has one.
 	routed bool
 	listen string
+	// returns: connections that are lost or leave come back.
+	returns bool
 	// certificate is what the servers show, if they speak TLS.
 	certificate certificate
 	// crowded: every processor has very many pairs with as much work as they can do.
@@ -78,7 +80,7 @@ func makePlan(cfg *Config, s site) (*plan, error) {
 	}
 	p := s.arrange(cfg, system)
 	p.connections, p.cpus = cfg.Connections, runtime.NumCPU()
-	p.rate = cfg.Rate
+	p.rate, p.returns = cfg.Rate, cfg.Streams.Returns()
 	if len(p.pairs) > maxPairs {
 		return nil, fmt.Errorf("%d connections take %d pairs of processes and there are addresses for %d: allow each more open files (ulimit -n), or run with fewer",
 			cfg.Connections, len(p.pairs), maxPairs)

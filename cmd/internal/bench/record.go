@@ -96,6 +96,13 @@ func totals(floods []floodAccount) counts {
 		t.Replayed += c.Replayed
 		t.UnknownTracks += c.UnknownTracks
 		t.BeforeDue += c.BeforeDue
+		t.Completed += c.Completed
+		t.Reconnect.Lost += c.Reconnect.Lost
+		t.Reconnect.Left += c.Reconnect.Left
+		t.Reconnect.Attempts += c.Reconnect.Attempts
+		t.Reconnect.Failed += c.Reconnect.Failed
+		t.Reconnect.Back += c.Reconnect.Back
+		t.Reconnect.MissedOffline += c.Reconnect.MissedOffline
 		t.BeforeDueMS = max(t.BeforeDueMS, c.BeforeDueMS)
 		t.final = t.final && (f.ended != nil || f.lost)
 		t.all = t.all && f.ended != nil && !f.lost

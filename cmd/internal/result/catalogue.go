@@ -22,6 +22,8 @@ const (
 	// Given is a setting or a count of our own processes: a row, but not
 	// something that was measured.
 	Given
+	// Ended has a row where streams ended by themselves.
+	Ended
 	// Hidden has no row: other figures are made of it.
 	Hidden
 )
@@ -46,6 +48,8 @@ type Metric struct {
 // The sections of the table, in its order.
 const (
 	sectionConnections = "Connections"
+	sectionReconnect   = "Connections that came back"
+	sectionStreams     = "Streams that ended"
 	sectionMemory      = "Memory"
 	sectionMessages    = "Messages"
 	sectionLatency     = "Latency, from due to received"
@@ -103,6 +107,7 @@ var catalogue = []Metric{
 	{"connections.established", sectionConnections, "established", UnitCount, "", Higher, Always, func(r *Result) Figure { return r.Connections.Established }},
 	{"connections.failed", sectionConnections, "failed", UnitCount, "failed-conns", Lower, Always, func(r *Result) Figure { return r.Connections.Failed }},
 	{"connections.closed", sectionConnections, "closed early", UnitCount, "", Lower, Always, func(r *Result) Figure { return r.Connections.Closed }},
+	{"connections.completed", sectionStreams, "completed", UnitCount, "", "", Ended, func(r *Result) Figure { return r.Connections.Completed }},
 	{"errors", sectionConnections, "errors", UnitCount, "", Lower, Hidden, (*Result).Errors},
 	{"connect.seconds", sectionConnections, "time to connect", UnitSeconds, "", Lower, Always, func(r *Result) Figure { return r.Connect.Seconds }},
 	{"connect.per_second", sectionConnections, "connection rate", UnitPerSecond, "conns/s", Higher, Always, func(r *Result) Figure { return r.Connect.PerSecond }},
@@ -117,6 +122,29 @@ var catalogue = []Metric{
 	{"connect.listen_overflows", sectionConnections, "accept queue overflows", UnitCount, "", Lower, Optional, func(r *Result) Figure { return r.Connect.ListenOverflows }},
 	{"connect.retransmits", sectionConnections, "TCP retransmits", UnitCount, "", Lower, Optional, func(r *Result) Figure { return r.Connect.Retransmits }},
 
+	{"reconnect.lost", sectionReconnect, "lost", UnitCount, "", Lower, Optional, func(r *Result) Figure { return r.Reconnect.Lost }},
+	{"reconnect.left", sectionReconnect, "left on purpose", UnitCount, "", "", Optional, func(r *Result) Figure { return r.Reconnect.Left }},
+	{"reconnect.attempts", sectionReconnect, "attempts to return", UnitCount, "", "", Optional, func(r *Result) Figure { return r.Reconnect.Attempts }},
+	{"reconnect.failed", sectionReconnect, "failed attempts", UnitCount, "", Lower, Optional, func(r *Result) Figure { return r.Reconnect.Failed }},
+	{"reconnect.back", sectionReconnect, "back", UnitCount, "", "", Optional, func(r *Result) Figure { return r.Reconnect.Back }},
+	{"reconnect.offline_ms.p50", sectionReconnect, "time away p50", UnitMillis, "", Lower, Optional, func(r *Result) Figure { return r.Reconnect.Offline.P50 }},
+	{"reconnect.offline_ms.p90", sectionReconnect, "time away p90", UnitMillis, "", Lower, Optional, func(r *Result) Figure { return r.Reconnect.Offline.P90 }},
+	{"reconnect.offline_ms.p99", sectionReconnect, "time away p99", UnitMillis, "", Lower, Optional, func(r *Result) Figure { return r.Reconnect.Offline.P99 }},
+	{"reconnect.offline_ms.max", sectionReconnect, "time away max", UnitMillis, "", Lower, Optional, func(r *Result) Figure { return r.Reconnect.Offline.Max }},
+
+	{"stream_ms.first_message.p50", sectionStreams, "to the first message, p50", UnitMillis, "", Lower, Ended, func(r *Result) Figure { return r.Streams.FirstMessage.P50 }},
+	{"stream_ms.first_message.p90", sectionStreams, "to the first message, p90", UnitMillis, "", Lower, Ended, func(r *Result) Figure { return r.Streams.FirstMessage.P90 }},
+	{"stream_ms.first_message.p99", sectionStreams, "to the first message, p99", UnitMillis, "", Lower, Ended, func(r *Result) Figure { return r.Streams.FirstMessage.P99 }},
+	{"stream_ms.first_message.max", sectionStreams, "to the first message, max", UnitMillis, "", Lower, Ended, func(r *Result) Figure { return r.Streams.FirstMessage.Max }},
+	{"stream_ms.gap.p50", sectionStreams, "between messages, p50", UnitMillis, "", Lower, Ended, func(r *Result) Figure { return r.Streams.Gap.P50 }},
+	{"stream_ms.gap.p90", sectionStreams, "between messages, p90", UnitMillis, "", Lower, Ended, func(r *Result) Figure { return r.Streams.Gap.P90 }},
+	{"stream_ms.gap.p99", sectionStreams, "between messages, p99", UnitMillis, "", Lower, Ended, func(r *Result) Figure { return r.Streams.Gap.P99 }},
+	{"stream_ms.gap.max", sectionStreams, "between messages, max", UnitMillis, "", Lower, Ended, func(r *Result) Figure { return r.Streams.Gap.Max }},
+	{"stream_ms.duration.p50", sectionStreams, "duration p50", UnitMillis, "", Lower, Ended, func(r *Result) Figure { return r.Streams.Duration.P50 }},
+	{"stream_ms.duration.p90", sectionStreams, "duration p90", UnitMillis, "", Lower, Ended, func(r *Result) Figure { return r.Streams.Duration.P90 }},
+	{"stream_ms.duration.p99", sectionStreams, "duration p99", UnitMillis, "", Lower, Ended, func(r *Result) Figure { return r.Streams.Duration.P99 }},
+	{"stream_ms.duration.max", sectionStreams, "duration max", UnitMillis, "", Lower, Ended, func(r *Result) Figure { return r.Streams.Duration.Max }},
+
 	{"messages.asked_per_second", sectionMessages, "asked per second", UnitPerSecond, "", "", Given, func(r *Result) Figure { return r.Messages.AskedPerSecond }},
 	{"messages.sent", sectionMessages, "sent", UnitCount, "", Higher, Always, func(r *Result) Figure { return r.Messages.Sent }},
 	{"messages.refused", sectionMessages, "refused by the server", UnitCount, "", Lower, Optional, func(r *Result) Figure { return r.Messages.Refused }},
@@ -126,6 +154,7 @@ var catalogue = []Metric{
 	{"messages.delivered", sectionMessages, "delivered", UnitCount, "", Higher, Always, func(r *Result) Figure { return r.Messages.Delivered }},
 	{"messages.delivered_per_second", sectionMessages, "delivered per second", UnitPerSecond, "msgs/s", Higher, Always, func(r *Result) Figure { return r.Messages.DeliveredPerSecond }},
 	{"messages.missing", sectionMessages, "missing", UnitCount, "missing-msgs", Lower, Always, func(r *Result) Figure { return r.Messages.Missing }},
+	{"messages.missed_offline", sectionMessages, "missed while away", UnitCount, "", Lower, Optional, func(r *Result) Figure { return r.Messages.MissedOffline }},
 	{"loss", sectionMessages, "loss", UnitShare, "", Lower, Hidden, (*Result).Loss},
 	{"messages.dropped", sectionMessages, "dropped by the server", UnitCount, "", Lower, Optional, func(r *Result) Figure { return r.Messages.Dropped }},
 	{"messages.duplicated", sectionMessages, "duplicated", UnitCount, "", Lower, Always, func(r *Result) Figure { return r.Messages.Duplicated }},

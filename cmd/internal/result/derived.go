@@ -31,14 +31,27 @@ func (r *Result) Loss() Figure {
 	return r.Messages.Missing.Per(r.Messages.Expected)
 }
 
-// Errors returns the number of connections that failed or were closed early
-// and of messages that were refused. Without messages there are no refusals.
+// Errors returns the number of connections that failed or were closed early, but
+// for streams that completed, and of messages that were refused. Without messages there are no refusals.
 func (r *Result) Errors() Figure {
-	sum := r.Connections.Failed.Plus(r.Connections.Closed)
+	sum := r.Connections.Failed.Plus(r.closedUnasked())
 	if _, sent := r.Messages.Sent.Value(); sent {
 		sum = sum.Plus(r.Messages.Refused)
 	}
 	return sum
+}
+
+// closedUnasked returns how many connections ended that neither completed nor left on
+// purpose, whether they came back or not.
+func (r *Result) closedUnasked() Figure {
+	closed, known := r.Connections.Closed.Value()
+	if !known {
+		return Figure{}
+	}
+	completed, _ := r.Connections.Completed.Value()
+	left, _ := r.Reconnect.Left.Value()
+	lost, _ := r.Reconnect.Lost.Value()
+	return Of(max(closed-completed-left, lost, 0))
 }
 
 // service returns the quantiles of the service time; none if messages had a due

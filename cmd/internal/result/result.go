@@ -17,6 +17,8 @@ type Result struct {
 	Verdict     string      `json:"verdict"`
 	Connections Connections `json:"connections"`
 	Connect     Connect     `json:"connect"`
+	Reconnect   Reconnect   `json:"reconnect"`
+	Streams     Streams     `json:"stream_ms"`
 	Memory      Memory      `json:"memory"`
 	Messages    Messages    `json:"messages"`
 	Latency     Latency     `json:"latency_ms"`
@@ -50,8 +52,31 @@ type Connections struct {
 	Asked       Figure `json:"asked"`
 	Established Figure `json:"established"`
 	Failed      Figure `json:"failed"`
-	// Closed were established and ended before their time.
+	// Closed were established and ended before their time, and have not come back.
 	Closed Figure `json:"closed"`
+	// Completed are the streams that the server ended in order.
+	Completed Figure `json:"completed"`
+}
+
+// Reconnect is what became of connections that were lost or left; null where none
+// was to come back.
+type Reconnect struct {
+	Lost     Figure `json:"lost"`
+	Left     Figure `json:"left"` // on purpose: churn and storm
+	Attempts Figure `json:"attempts"`
+	Failed   Figure `json:"failed"`
+	Back     Figure `json:"back"`
+	// Offline is from when a connection was lost or left to when it was established
+	// again.
+	Offline Quantiles `json:"offline_ms"`
+}
+
+// Streams are the times of streams: from the request to the first message, from one
+// message to the next, and from the request to the end of those that completed.
+type Streams struct {
+	FirstMessage Quantiles `json:"first_message"`
+	Gap          Quantiles `json:"gap"`
+	Duration     Quantiles `json:"duration"`
 }
 
 // Connect is the phase that opens the streams.
@@ -122,6 +147,9 @@ type Messages struct {
 	// Missing were sent to connected ids and had not arrived two seconds after
 	// the last arrival. Dropped ones are part of it.
 	Missing Figure `json:"missing"`
+	// MissedOffline are the numbers that connections jumped over as they came back.
+	// Each is among Missing, or among Unaddressed if the server counts those.
+	MissedOffline Figure `json:"missed_offline"`
 	// Unaddressed were to ids that no connection had.
 	Unaddressed        Figure `json:"unaddressed"`
 	DeliveredPerSecond Figure `json:"delivered_per_second"`

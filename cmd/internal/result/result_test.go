@@ -44,6 +44,9 @@ var contract = strings.Fields(`
 	memory.pss_start_bytes memory.pss_idle_bytes memory.pss_per_connection memory.machine_bytes router.bytes_per_connection
 	messages.asked_per_second messages.sent messages.routed messages.dropped messages.delivered
 	messages.duplicated messages.reordered messages.missing messages.unaddressed messages.delivered_per_second
+	connections.completed reconnect.lost reconnect.left reconnect.attempts reconnect.failed reconnect.back reconnect.offline_ms.p50 reconnect.offline_ms.p90 reconnect.offline_ms.p99 reconnect.offline_ms.max
+	stream_ms.first_message.p50 stream_ms.first_message.p90 stream_ms.first_message.p99 stream_ms.first_message.max stream_ms.gap.p50 stream_ms.gap.p90 stream_ms.gap.p99 stream_ms.gap.max stream_ms.duration.p50 stream_ms.duration.p90 stream_ms.duration.p99 stream_ms.duration.max
+	messages.missed_offline
 	messages.replayed messages.expected messages.refused messages.unknown
 	latency_ms.p50 latency_ms.p90 latency_ms.p99 latency_ms.p999 latency_ms.max latency_ms.clock_error_ms latency_ms.before_due
 	cpu.server_seconds cpu.flood_seconds cpu.router_seconds cpu.msggen_seconds

@@ -32,11 +32,11 @@ func rowOf(label string, f Figure, unit Unit) row {
 func (r *Result) sections() []section {
 	var list []section
 	for _, title := range []string{
-		sectionConnections, sectionMemory, sectionMessages, sectionLatency, sectionService, sectionCPU, sectionProcesses,
+		sectionConnections, sectionReconnect, sectionStreams, sectionMemory, sectionMessages, sectionLatency, sectionService, sectionCPU, sectionProcesses,
 	} {
 		s, measured := section{Title: title}, title == sectionProcesses && r.held() != ""
 		for _, m := range catalogue {
-			if m.Section != title || m.Presence == Hidden {
+			if m.Section != title || m.Presence == Hidden || m.Presence == Ended && !r.completed() {
 				continue
 			}
 			f := m.Of(r)
@@ -52,6 +52,12 @@ func (r *Result) sections() []section {
 		}
 	}
 	return list
+}
+
+// completed reports whether streams ended by themselves.
+func (r *Result) completed() bool {
+	n, _ := r.Connections.Completed.Value()
+	return n > 0
 }
 
 // parts returns the rows of what a figure is made of, where that is known by
