@@ -6,6 +6,7 @@ import (
 	"crypto/sha1"
 	"encoding/base64"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -52,11 +53,16 @@ func sends(text string, size int) answer {
 
 // next returns the next frame of the client, unmasked: nothing once it has left.
 func (p *peer) next() (op ws.OpCode, text string) {
-	f, err := ws.ReadFrame(p.in)
-	if err != nil || !f.Header.Masked {
+	h, err := ws.ReadHeader(p.in)
+	if err != nil || !h.Masked || h.Length > 1<<16 {
 		return 0, ""
 	}
-	return f.Header.OpCode, string(ws.UnmaskFrame(f).Payload)
+	payload := make([]byte, h.Length)
+	if _, err := io.ReadFull(p.in, payload); err != nil {
+		return 0, ""
+	}
+	ws.Cipher(payload, h.Mask, 0)
+	return h.OpCode, string(payload)
 }
 
 func (p *peer) say(text string) { say(p.TCPConn, framed(ws.OpText, true, text)) }

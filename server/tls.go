@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"sync/atomic"
 	"time"
 
@@ -39,7 +40,7 @@ func (c *Config) tlsConfig() (*tls.Config, error) {
 	return &tls.Config{
 		Certificates:           []tls.Certificate{pair},
 		MinVersion:             tls.VersionTLS12,
-		NextProtos:             []string{"http/1.1"},
+		NextProtos:             []string{"http/1.1", "http/1.0"}, // curl --http1.0 offers the latter alone
 		SessionTicketsDisabled: !c.TLSResume,
 		// A message is one record, however young its connection is.
 		DynamicRecordSizingDisabled: true,
@@ -106,9 +107,14 @@ func (c *core) notePlain() []byte {
 
 // noteHandshake logs a handshake that has failed, at most once per second.
 func (c *core) noteHandshake(err error) {
-	if c.mayReport(&c.tlsReported) {
-		c.Logger.Info("a TLS handshake failed; /stats counts them all", "error", err)
+	if !c.mayReport(&c.tlsReported) {
+		return
 	}
+	if remote, ok := errors.AsType[*net.OpError](err); ok && remote.Op == "remote error" {
+		c.Logger.Info("a client refused the TLS handshake: see that it trusts the certificate, and calls the server by a name in it; /stats counts them all", "error", err)
+		return
+	}
+	c.Logger.Info("a TLS handshake failed; /stats counts them all", "error", err)
 }
 
 // mayReport reports whether a second has passed since the last report at last, in

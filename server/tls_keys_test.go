@@ -27,14 +27,14 @@ type sealer struct {
 }
 
 // newSealer takes the secret from what crypto/tls wrote to a KeyLogWriter.
-func newSealer(t testing.TB, keyLog string) *sealer {
-	t.Helper()
+func newSealer(tb testing.TB, keyLog string) *sealer {
+	tb.Helper()
 	_, line, _ := strings.Cut(keyLog, "CLIENT_TRAFFIC_SECRET_0 ")
 	secret, err := hex.DecodeString(strings.Fields(line)[1])
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	s := &sealer{t: t}
+	s := &sealer{t: tb}
 	s.use(secret)
 	return s
 }
@@ -126,7 +126,7 @@ func TestTLSKeyUpdates(t *testing.T) {
 			if n, err := io.ReadFull(conn, got); err != nil || string(got) != want {
 				t.Errorf("in pieces of %d: %q, %v", size, got[:n], err)
 			}
-			socket.TCPConn.Close()
+			socket.Close()
 			r.waitForLogins(0)
 		}
 	})

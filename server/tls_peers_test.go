@@ -239,6 +239,44 @@ func TestTLSRecords(t *testing.T) {
 	})
 }
 
+// TestTLSProtocols has clients that offer one protocol, several or none (RFC 7301).
+func TestTLSProtocols(t *testing.T) {
+	bothEngines(t, func(t engineT) {
+		r, cfg := startTLS(t, Config{Engine: t.engine})
+		for _, c := range []struct {
+			offers []string
+			want   string
+		}{
+			{nil, ""},
+			{[]string{"http/1.1"}, "http/1.1"},
+			{[]string{"http/1.0"}, "http/1.0"},
+			{[]string{"h2", "http/1.1"}, "http/1.1"},
+			{[]string{"http/1.0", "http/1.1"}, "http/1.1"},
+		} {
+			cfg.NextProtos = c.offers
+			conn := r.shake(cfg, 1<<20)
+			io.WriteString(conn, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+			if got, err := io.ReadAll(conn); string(got) != answer404 || conn.ConnectionState().NegotiatedProtocol != c.want {
+				t.Errorf("offered %q: agreed on %q, %.40q, %v", c.offers, conn.ConnectionState().NegotiatedProtocol, got, err)
+			}
+		}
+	})
+}
+
+// TestTLSDistrustLogged: whoever looks into the server's log learns why clients go.
+func TestTLSDistrustLogged(t *testing.T) {
+	bothEngines(t, func(t engineT) {
+		r, cfg := startTLS(t, Config{Engine: t.engine})
+		cfg.RootCAs = x509.NewCertPool()
+		tls.Client(r.dial().TCPConn, cfg).Handshake() // fails
+		for deadline := time.Now().Add(patience); !strings.Contains(r.log.String(), "see that it trusts the certificate"); time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("the log says %q", r.log.String())
+			}
+		}
+	})
+}
+
 // countedRecords counts the records that are read.
 type countedRecords struct {
 	net.Conn

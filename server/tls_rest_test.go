@@ -96,7 +96,6 @@ func startTLSClients(tb testing.TB, r *running, ca, curves string, n int) (leave
 	if !lines.Scan() || lines.Text() != "connected" {
 		tb.Fatalf("the clients say %q", lines.Text())
 	}
-	r.waitForLogins(n)
 	return func() {
 		input.Close()
 		for lines.Scan() {

@@ -15,7 +15,6 @@ import (
 	"math/big"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -149,7 +148,9 @@ func TestTLSBytes(t *testing.T) {
 							r.publish(c.id, c.message)
 						}
 					}
-					r.waitFor("all to be written", func(s Stats) bool { return s.Written == uint64(streams) })
+					r.waitFor("all to be answered", func(s Stats) bool {
+						return s.Written == uint64(streams) && s.RefusedOther == uint64(len(cases)-streams)
+					})
 					r.stop()
 					for i, c := range cases {
 						if all := <-got[i]; all != c.want {
@@ -197,7 +198,7 @@ func TestTLSRefused(t *testing.T) {
 		c.reset()
 		failed++
 		r.waitFor("a reset", func(s Stats) bool { return s.TLSHandshakesFailed == failed })
-		if log := r.log.String(); !strings.Contains(log, "TLS handshake failed") {
+		if log := r.log.String(); !strings.Contains(log, "TLS handshake") {
 			t.Errorf("the log says %q", log)
 		}
 	})
@@ -329,51 +330,6 @@ func TestTLSResume(t *testing.T) {
 				}
 			}
 			r.stop()
-		}
-	})
-}
-
-// TestTLSOtherClients has curl and openssl read a stream, where there are any.
-func TestTLSOtherClients(t *testing.T) {
-	cert, key, _ := testCert(t)
-	bothEngines(t, func(t engineT) {
-		r := start(t, Config{Engine: t.engine, TLSCertFile: cert, TLSKeyFile: key})
-		for name, args := range map[string][]string{
-			"curl":    {"-sN", "--max-time", "60", "--cacert", cert, "https://" + r.Addr().String() + "/test/1"},
-			"openssl": {"s_client", "-quiet", "-no_ign_eof", "-CAfile", cert, "-verify_return_error", "-connect", r.Addr().String()},
-		} {
-			if _, err := exec.LookPath(name); err != nil {
-				t.Logf("no %s here", name)
-				continue
-			}
-			cmd := exec.CommandContext(t.Context(), name, args...)
-			input, err := cmd.StdinPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			output, err := cmd.StdoutPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
-			if name == "openssl" {
-				io.WriteString(input, "GET /test/1 HTTP/1.1\r\nHost: h\r\n\r\n")
-			}
-			r.waitForLogins(1)
-			r.publish(1, "hello")
-			var shown []byte
-			for buf := make([]byte, 512); !bytes.Contains(shown, []byte("Recvd msg #1: 'hello'")); {
-				n, err := output.Read(buf)
-				if shown = append(shown, buf[:n]...); err != nil {
-					t.Fatalf("%s shows %q, and then %v", name, shown, err)
-				}
-			}
-			input.Close()
-			cmd.Process.Kill()
-			cmd.Wait()
-			r.waitForLogins(0)
 		}
 	})
 }

@@ -18,8 +18,7 @@ const (
 func (e *EventCounter) Count(b []byte) (n int) {
 	const name = "data"
 	s := *e
-	for i := 0; i < len(b); i++ {
-		c := b[i]
+	for _, c := range b {
 		switch {
 		case c == '\n' && s&afterCR != 0:
 			s &^= afterCR

@@ -2,8 +2,6 @@ package wire
 
 import (
 	"bytes"
-	"crypto/tls"
-	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -184,22 +182,6 @@ func speaksTLS(purpose Purpose) string {
 func mentionsTLS(body []byte) bool {
 	lower := bytes.ToLower(body)
 	return bytes.Contains(lower, []byte("https")) && bytes.Contains(lower, []byte("http request"))
-}
-
-// ExplainTLS explains a handshake that fails every time, or returns "".
-func ExplainTLS(err error) string {
-	_, plain := errors.AsType[tls.RecordHeaderError](err)
-	_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
-	_, alert := errors.AsType[tls.AlertError](err)
-	switch {
-	case plain:
-		return "it does not speak TLS there: write http:// instead of https://, or name its TLS port"
-	case untrusted:
-		return "give the certificate of the authority that signed the server's, or a name that the certificate is for"
-	case alert:
-		return "the server refused the handshake: see which TLS versions it takes and whether it wants a client's certificate"
-	}
-	return ""
 }
 
 // NotHTTP1 explains bytes that are not an answer in HTTP/1, by how they begin.

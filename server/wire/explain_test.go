@@ -1,9 +1,7 @@
 package wire
 
 import (
-	"crypto/tls"
 	"errors"
-	"io"
 	"strings"
 	"testing"
 )
@@ -47,12 +45,6 @@ func TestExcerpt(t *testing.T) {
 func TestPrintableLines(t *testing.T) {
 	if got := PrintableLines("a\x1b[2J\nb\u202e\xff\r\n"); got != "a\\x1b[2J\nb\\u202e\\xff\\r\n" {
 		t.Errorf("%q", got)
-	}
-}
-
-func TestExplainTLS(t *testing.T) {
-	if ExplainTLS(tls.AlertError(40)) == "" || ExplainTLS(io.EOF) != "" {
-		t.Error("an alert is not explained, or the end of a connection is")
 	}
 }
 

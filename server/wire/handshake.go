@@ -25,13 +25,13 @@ func (p *Parser) upgrade(f *fields, minor byte, into *Scratch, isHead bool) Requ
 		return Request{Answer: OriginRefused.bytes(isHead)}
 	}
 	const start = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
-	answer := append(into.answer[:0], start...)
-	answer = appendAccept(answer, f.key)
+	into.answer = append(into.answer[:0], start...)
+	into.answer = appendAccept(into.answer, f.key)
 	if len(f.protocol) > 0 {
-		answer = append(answer, "\r\nSec-WebSocket-Protocol: "...)
-		answer = append(answer, f.protocol...)
+		into.answer = append(into.answer, "\r\nSec-WebSocket-Protocol: "...)
+		into.answer = append(into.answer, f.protocol...)
 	}
-	into.answer = append(answer, "\r\n\r\n"...)
+	into.answer = append(into.answer, "\r\n\r\n"...)
 	return Request{Kind: WebSocket, IDs: into.ids, Answer: into.answer}
 }
 
