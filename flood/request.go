@@ -88,23 +88,10 @@ type asking struct {
 	body         users.Template
 	subprotocols []string
 	users        *users.Table
+	columns      []int     // of users, for each hole
 	first        int64     // the ids for {id}, or the rows of users, from 1
 	count        int64     // of them
 	seed         [2]uint64 // of the keys of WebSockets
-}
-
-// holesOf returns the names of the holes that texts may have.
-func holesOf(table *users.Table) []string {
-	holes := []string{"id"}
-	if table == nil {
-		return holes
-	}
-	for _, name := range table.Columns() {
-		if name != "id" {
-			holes = append(holes, name)
-		}
-	}
-	return holes
 }
 
 // append appends the request of connection i (from 0), with fields that it
@@ -165,34 +152,19 @@ func (a *asking) fill(dst []byte, text users.Template, i int) []byte {
 	var digits [20]byte
 	n := a.first + int64(i)%a.count
 	return text.Append(dst, func(hole int) []byte {
-		if a.users == nil {
+		column := a.columns[hole]
+		if column < 0 {
 			return strconv.AppendInt(digits[:0], n, 10)
 		}
-		row := int((n - 1) % int64(a.users.Len()))
-		column := a.users.Column("id")
-		switch {
-		case hole == 0 && column < 0:
-			return strconv.AppendInt(digits[:0], n, 10)
-		case hole > 0:
-			column = a.columnOf(hole)
-		}
-		return []byte(a.users.Cell(row, column))
+		return []byte(a.users.Cell(a.users.Row(n), column))
 	})
 }
 
-// columnOf returns the column of a hole, which are the columns but id in order.
-func (a *asking) columnOf(hole int) int {
-	id := a.users.Column("id")
-	if id < 0 || hole <= id {
-		return hole - 1
-	}
-	return hole
-}
-
 // newAsking makes the requests of cfg, whose URLs are taken apart already.
-func newAsking(cfg *Config, holes []string) (*asking, error) {
+func newAsking(cfg *Config) (*asking, error) {
+	holes, columns := cfg.Users.Holes()
 	a := &asking{
-		method: cfg.Method, subprotocols: cfg.Subprotocols, users: cfg.Users,
+		method: cfg.Method, subprotocols: cfg.Subprotocols, users: cfg.Users, columns: columns,
 		first: cfg.FirstID, count: cfg.LastID - cfg.FirstID + 1, seed: [2]uint64{cfg.random(), cfg.random()},
 	}
 	given := func(want string) bool {
@@ -218,13 +190,13 @@ func newAsking(cfg *Config, holes []string) (*asking, error) {
 			kind = value
 		}
 	}
-	place := users.BodyPlace(kind, cfg.Body)
+	place := users.BodyPlace(kind, cfg.Body, holes)
 	if kind == "" && place == users.JSON {
 		header += "Content-Type: application/json\r\n"
 	}
 	a.header, a.body = users.Parse(header, users.Header, holes), users.Parse(cfg.Body, place, holes)
 	if cfg.Users != nil {
-		if err := cfg.Users.Check(a.header, 1); err != nil {
+		if err := cfg.Users.Check(a.header, columns); err != nil {
 			return nil, fmt.Errorf("flood: %w", err)
 		}
 	}
