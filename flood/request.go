@@ -203,9 +203,13 @@ func newAsking(cfg *Config) (*asking, error) {
 	return a, nil
 }
 
-// SaysID reports whether connections say their ids: in their URL, the head or body
-// of their request, or a first message.
+// SaysID reports whether connections say who they are, in their URL, the head or
+// body of their request, or a first message: by their ids, or by a column that no
+// two users have the same text in.
 func (c Config) SaysID() bool {
-	says := func(text string) bool { return strings.Contains(text, idHole) }
-	return says(c.URL) || says(c.Body) || slices.ContainsFunc(c.Header, says) || slices.ContainsFunc(c.FirstMessages, says)
+	says := func(hole string) bool {
+		in := func(text string) bool { return strings.Contains(text, hole) }
+		return in(c.URL) || in(c.Body) || slices.ContainsFunc(c.Header, in) || slices.ContainsFunc(c.FirstMessages, in)
+	}
+	return says(idHole) || c.Users.Names(says)
 }

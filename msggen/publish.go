@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -72,6 +74,16 @@ func (c PublishConfig) Validate() error {
 		return fmt.Errorf("msggen: %w", err)
 	}
 	return nil
+}
+
+// SaysID reports whether requests say whom a message is for: by its id, or by a
+// column that no two users have the same text in.
+func (c PublishConfig) SaysID() bool {
+	says := func(hole string) bool {
+		in := func(text string) bool { return strings.Contains(text, hole) }
+		return in(c.URL) || in(c.Body) || slices.ContainsFunc(c.Header, in)
+	}
+	return says("{id}") || c.Users.Names(says)
 }
 
 // PublishSender sends each message as a request of its own, to any HTTP/1.1

@@ -110,6 +110,20 @@ func (t *Table) Identifies(column int) bool {
 	return true
 }
 
+// Names reports whether a text says who a user is: it has the hole of a column
+// that identifies. A nil Table has none.
+func (t *Table) Names(has func(hole string) bool) bool {
+	if t == nil {
+		return false
+	}
+	for column, name := range t.columns {
+		if has("{"+name+"}") && t.Identifies(column) {
+			return true
+		}
+	}
+	return false
+}
+
 // Numbers returns the ids of the users if they are whole numbers from 0 to 2^63-1
 // without zeros in front, or an error that names the first that is not.
 func (t *Table) Numbers() ([]int64, error) {

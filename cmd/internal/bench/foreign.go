@@ -182,7 +182,7 @@ func (f *foreign) warmUp() warmUp {
 	w := warmUp{streams: f.floodConfig(f.run.cfg), arrival: 2 * time.Second}
 	w.streams.Sources = f.run.plan.warmUpSources
 	w.streams.Connections = warmUps
-	if len(f.URLs) > 0 || w.streams.SaysID() {
+	if len(f.URLs) > 0 || w.streams.Users != nil || w.streams.SaysID() {
 		w.streams.Connections = int(min(warmUps, f.ids(f.run.cfg.Connections)))
 	}
 	if f.Publish != nil && f.run.plan.rate != 0 {
