@@ -85,6 +85,7 @@ type asking struct {
 	method       string
 	header       users.Template // every line of the head but the first and Host
 	ownHost      bool           // header has a Host line
+	ownCookie    bool           // header ends with a line of cookies
 	body         users.Template
 	subprotocols []string
 	users        *users.Table
@@ -107,8 +108,13 @@ func (a *asking) append(dst []byte, i int, carried []byte) []byte {
 		dst = append(dst, r.host...)
 		dst = append(dst, "\r\n"...)
 	}
+	from := len(dst)
 	dst = a.fill(dst, a.header, i)
-	dst = append(dst, carried...)
+	if a.ownCookie {
+		dst = joinCookies(dst, from, carried)
+	} else {
+		dst = append(dst, carried...)
+	}
 	if r.socket {
 		h := a.handshake(i)
 		dst = h.AppendFields(dst)
@@ -174,15 +180,12 @@ func newAsking(cfg *Config) (*asking, error) {
 		})
 	}
 	a.ownHost = given("Host")
-	header := strings.Join(cfg.Header, "\r\n")
-	if header != "" {
-		header += "\r\n"
-	}
+	lines := slices.Clone(cfg.Header)
 	if !given("User-Agent") {
-		header += "User-Agent: comet-flood\r\n"
+		lines = append(lines, "User-Agent: comet-flood")
 	}
 	if cfg.Protocol == SSE && !given("Accept") {
-		header += "Accept: text/event-stream\r\n"
+		lines = append(lines, "Accept: text/event-stream")
 	}
 	kind := ""
 	for _, line := range cfg.Header {
@@ -192,8 +195,10 @@ func newAsking(cfg *Config) (*asking, error) {
 	}
 	place := users.BodyPlace(kind, cfg.Body, holes)
 	if kind == "" && place == users.JSON {
-		header += "Content-Type: application/json\r\n"
+		lines = append(lines, "Content-Type: application/json")
 	}
+	lines, a.ownCookie = cookiesLast(lines)
+	header := strings.Join(append(lines, ""), "\r\n")
 	a.header, a.body = users.Parse(header, users.Header, holes), users.Parse(cfg.Body, place, holes)
 	if cfg.Users != nil {
 		if err := cfg.Users.Check(a.header, columns); err != nil {
