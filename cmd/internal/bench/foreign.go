@@ -75,7 +75,9 @@ func (f *foreign) arrange(cfg *Config, system sysctl.System) *plan {
 	p := &plan{pairs: divide(cfg.Connections, room(system))}
 	for i := range p.pairs {
 		one := &p.pairs[i]
-		if f.ids(cfg.Connections) < int64(cfg.Connections) {
+		// Of users with ids of their own, each flood goes on where the one before it
+		// ends: a number behind the last row is the first one again.
+		if f.ids(cfg.Connections) < int64(cfg.Connections) && !cfg.Streams.Users.HasID() {
 			one.firstID, one.ids = f.first(), f.ids(cfg.Connections)
 			continue
 		}
