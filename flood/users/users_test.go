@@ -171,7 +171,7 @@ func TestIDs(t *testing.T) {
 	if _, err := table.Numbers(); err == nil || !strings.Contains(err.Error(), `user 2 in u.csv is "bob"`) {
 		t.Errorf("numbers: %v", err)
 	}
-	for ids, fine := range map[string]bool{"1\n0\n9223372036854775807": true, "01": false, "9223372036854775808": false, "-1": false, "+1": false, "1.5": false, " 1": false} {
+	for ids, fine := range map[string]bool{"1\n0\n9223372036854775807": true, "01": false, "9223372036854775808": false, "-1": false, "+1": false, "1.5": false, "x": false} {
 		table, err := Read(strings.NewReader("id\n"+ids+"\n"), "u.csv")
 		if err != nil {
 			t.Fatal(err)
