@@ -143,6 +143,10 @@ func TestSignalsEnd(t *testing.T) {
 	t.Parallel()
 	_, url := serve(t)
 	silent := silentPeer(t)
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	states := []struct {
 		name  string
 		args  []string
@@ -154,11 +158,16 @@ func TestSignalsEnd(t *testing.T) {
 		{"reading a message", []string{"send", "1", "-"}, "", plannedCode},
 		{"reading a log", []string{"plot", "-o", "mem.png", "-"}, "", plannedCode},
 		{"a silent peer of send", []string{"send", "--to", "http://" + silent, "1", "hi"}, "", plannedCode},
+		{"a pipe that nobody writes to, as a log", []string{"plot", "-o", "mem.png", pipe}, "", plannedCode},
+		{"a pipe that nobody writes to, as URLs", []string{"flood", "--urls", pipe}, "", plannedCode},
+		{"a log without end", []string{"plot", "-o", "mem.png", endless(t)}, "", plannedCode},
+		{"last answers of a silent peer", []string{"msggen", "--publish", "http://" + silent + "/{id}", "-r", "50", "--max-id", "9", "-d", "100ms"}, "", plannedCode},
 		{"a silent peer of flood", []string{"flood", "http://" + silent + "/{id}", "-c", "1", "-d", "60s"}, "Stats: {0,", plannedCode},
 	}
 	for _, state := range states {
 		for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT} {
 			t.Run(state.name+"/"+sig.String(), func(t *testing.T) {
+				t.Parallel()
 				p := start(t, nil, state.args...)
 				if state.ready != "" {
 					p.says(state.ready)
@@ -177,11 +186,37 @@ func TestSignalsEnd(t *testing.T) {
 	}
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT} {
 		p, _ := serve(t)
-		p.signal(sig)
-		if code := p.code(); code != 0 {
-			t.Errorf("serve exited %d after %v, want 0: %s", code, sig, p.stderr)
+		starting := start(t, nil, "serve", "--router", "nats://"+silent, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0")
+		starting.goesOn("nothing")
+		for _, p := range []*process{p, starting} {
+			p.signal(sig)
+			if code := p.code(); code != 0 {
+				t.Errorf("serve exited %d after %v, want 0: %s", code, sig, p.stderr)
+			}
 		}
 	}
+}
+
+// endless returns a pipe whose writer writes lines of a log until the test ends.
+func endless(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "endless")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	pipe, err := os.OpenFile(path, os.O_RDWR, 0) // which waits for no reader
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { pipe.Close() })
+	line := []byte("Mon Oct 20 16:57:24 BST 2008\t1224518244\t40388\t1\n")
+	go func() {
+		for err == nil {
+			_, err = pipe.Write(line)
+			time.Sleep(time.Millisecond)
+		}
+	}()
+	return path
 }
 
 func plannedCode(sig syscall.Signal) int { return 128 + int(sig) }

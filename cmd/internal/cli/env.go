@@ -4,6 +4,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"log/slog"
@@ -27,6 +28,8 @@ type Env struct {
 	verbosity int
 	// args is the command line, for what a usage error says about it.
 	args []string
+	// unhelped is why help could not be printed, which cobra does not pass on.
+	unhelped error
 
 	mu              sync.Mutex
 	hangupReopens   bool
@@ -180,7 +183,7 @@ func Run(ctx context.Context, env *Env, args []string) int {
 	root.SetErr(env.Stderr)
 	err := checkArgs(env.Stderr, root, args)
 	if err == nil {
-		err = root.ExecuteContext(ctx)
+		err = cmp.Or(root.ExecuteContext(ctx), env.unhelped)
 	}
 	report(env.Stderr, planned(ctx, err, brokenPipe))
 	return exitCode(planned(ctx, err, brokenPipe))

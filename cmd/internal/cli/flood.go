@@ -39,7 +39,8 @@ func newFlood(env *Env, run func(context.Context, *Env, *flags.FloodCommand) err
 func runFlood(ctx context.Context, env *Env, o *flags.FloodCommand) (err error) {
 	cfg := o.Config
 	if o.URLFile != "" {
-		if cfg.URLs, err = flags.ReadURLs(o.URLFile, env.Stdin); err != nil {
+		read := func() ([]string, error) { return flags.ReadURLs(o.URLFile, env.Stdin) }
+		if cfg.URLs, err = await(ctx, read); err != nil {
 			return usage(err)
 		}
 	}
@@ -104,7 +105,7 @@ func (o *floodOutput) end(ctx context.Context, hasEnd bool, r flood.Result, err 
 		report(o.env.Stderr, end)
 	}
 	if err := o.result(r, outcome(nil) != nil); err != nil {
-		return err
+		return outcome(err)
 	}
 	if said {
 		return reported(exitCode(end))

@@ -24,7 +24,7 @@ func newRoot(env *Env) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}, "comet")
 	root.SetVersionTemplate("{{.Version}}\n")
-	root.SetHelpFunc(help)
+	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { env.unhelped = help(cmd) })
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return flagError(env, cmd, err) })
 	var quiet, verbose bool
 	root.PersistentFlags().BoolVarP(&quiet, "quiet", "q", false, "print warnings and errors only")

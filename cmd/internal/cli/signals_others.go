@@ -21,3 +21,5 @@ func isBrokenPipe(err error) bool {
 	var number syscall.Errno
 	return errors.As(err, &number) && (number == 109 || number == 232)
 }
+
+func isHangup(error) bool { return false }

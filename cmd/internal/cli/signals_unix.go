@@ -28,3 +28,7 @@ func hasControllingTerminal() bool {
 
 // isBrokenPipe reports whether a write failed because nobody reads any more.
 func isBrokenPipe(err error) bool { return errors.Is(err, syscall.EPIPE) }
+
+// isHangup reports whether a read or write failed as it does on a terminal that
+// has closed.
+func isHangup(err error) bool { return errors.Is(err, syscall.EIO) }

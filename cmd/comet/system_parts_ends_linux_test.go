@@ -1,0 +1,495 @@
+//go:build system
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// The matrix of endings of each command alone: what ends it, how often, in which
+// state, with a terminal or without.
+
+// partState is a command in one of the states that something may end it in.
+type partState struct {
+	args []string
+	// ready is on standard output once the state is reached; without it a moment
+	// is enough.
+	ready string
+	// measured is on standard output of a run that ended in order.
+	measured string
+	// forever says that it has no planned end, so that an end is no failure; HUP
+	// without a terminal then reopens logs, if reopens is set.
+	forever, reopens bool
+	// prints says that it writes to standard output as it goes on, and so notices
+	// that its reader has gone.
+	prints bool
+	// draining says that it was asked to end once: it is the second request that
+	// is tried.
+	draining bool
+}
+
+// partStates returns them. The server at url runs, and a silent peer takes
+// connections and says nothing.
+func partStates(t *testing.T, url, admin, silent string) map[string]partState {
+	t.Helper()
+	pid := fmt.Sprint(os.Getpid())
+	big := bigLog(t)
+	server := []string{"serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"}
+	with := func(args []string, more ...string) []string { return append(append([]string{}, args...), more...) }
+	return map[string]partState{
+		"serve":                 {args: with(server, "--drain-delay", "500ms", "--drain-timeout", "500ms"), ready: "streams on", forever: true, reopens: true},
+		"serve-silent-router":   {args: with(server, "--router", "nats://"+silent), forever: true, reopens: true},
+		"serve-draining":        {args: with(server, "--drain-delay", "60s"), ready: "streams on", draining: true, reopens: true},
+		"router":                {args: []string{"router", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"}, ready: "router on", forever: true, reopens: true},
+		"flood":                 {args: []string{"flood", url, "-c", "3", "-d", "60s"}, ready: "Stats: {3,", measured: `(?m)^connected 3 of 3`, prints: true},
+		"flood-without-end":     {args: []string{"flood", url, "-c", "3"}, ready: "Stats: {3,", measured: `(?m)^connected 3 of 3`, prints: true, forever: true},
+		"flood-connecting":      {args: []string{"flood", url, "-c", "600", "--connect-rate", "10", "-d", "60s"}, ready: "Stats: {", measured: `(?m)^connected \d+ of 600`, prints: true},
+		"flood-silent":          {args: []string{"flood", "http://" + silent + "/{id}", "-c", "3", "-d", "60s"}, ready: "Stats: {0,", measured: `(?m)^connected 0 of 3`, prints: true},
+		"flood-reading":         {args: []string{"flood", "--urls", "-"}},
+		"msggen":                {args: []string{"msggen", "--to", admin, "-r", "50", "--max-id", "9", "-d", "60s"}, ready: "sent ", measured: `seed \d+`, prints: true},
+		"msggen-without-end":    {args: []string{"msggen", "--to", admin, "-r", "50", "--max-id", "9"}, ready: "sent ", measured: `seed \d+`, prints: true, forever: true},
+		"msggen-silent":         {args: []string{"msggen", "--to", "http://" + silent, "-r", "50", "--max-id", "9", "-d", "60s"}},
+		"msggen-silent-router":  {args: []string{"msggen", "--router", "nats://" + silent, "-r", "50", "--max-id", "9", "-d", "60s"}},
+		"msggen-silent-publish": {args: []string{"msggen", "--publish", "http://" + silent + "/{id}", "-r", "50", "--max-id", "9", "-d", "60s"}, ready: "sent", measured: `seed \d+`, prints: true},
+		"msggen-last-answers":   {args: []string{"msggen", "--publish", "http://" + silent + "/{id}", "-r", "50", "--max-id", "9", "-d", "100ms"}, measured: `seed \d+`, prints: true},
+		"memlog":                {args: []string{"memlog", "--pid", pid, "--interval", "100ms", "-d", "60s"}, ready: "pid=", measured: `pid=`, prints: true, reopens: true},
+		"memlog-without-end":    {args: []string{"memlog", "--pid", pid, "--interval", "100ms"}, ready: "pid=", measured: `pid=`, prints: true, forever: true, reopens: true},
+		"memlog-silent-stats":   {args: []string{"memlog", "--pid", pid, "--interval", "100ms", "--stats", "http://" + silent + "/stats", "-d", "60s"}, ready: "pid=", measured: `pid=`, prints: true, reopens: true},
+		"plot-reading":          {args: []string{"plot", "--out", "mem.png", "-"}},
+		"plot-large":            {args: []string{"plot", "--out", "mem.png", big, big, big, big}},
+		"send-reading":          {args: []string{"send", "1", "-"}},
+		"send-silent":           {args: []string{"send", "--to", "http://" + silent, "1", "hi"}},
+		"send-silent-router":    {args: []string{"send", "--router", "nats://" + silent, "1", "hi"}},
+	}
+}
+
+// bigLog makes a log that takes a second to read.
+func bigLog(t *testing.T) string {
+	t.Helper()
+	var b strings.Builder
+	for i := range 1_000_000 {
+		fmt.Fprintf(&b, "Mon Oct 20 16:57:24 BST 2008\t%d\t%d\t%d\n", 1224518244+i, 40388+i%1000, i%7)
+	}
+	path := filepath.Join(t.TempDir(), "big.log")
+	if err := os.WriteFile(path, []byte(b.String()), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// partEnding is a case: what happens to a command in a state.
+type partEnding struct {
+	partState
+	name, event string
+	twice       bool
+	terminal    bool
+
+	cmd   *exec.Cmd
+	out   output
+	errs  output
+	tty   *os.File // the other end of its terminal
+	pipe  *os.File // where its output comes out
+	ended chan struct{}
+}
+
+// TestSystemEndingsOfParts ends each command in each way, in each of its states:
+// the exit code is the documented one, what was measured is printed, and the end
+// comes at once. COMET_ENDINGS=all takes all cases instead of all pairs.
+func TestSystemEndingsOfParts(t *testing.T) {
+	server, addr, admin := startServer(t)
+	states := partStates(t, "http://"+addr+"/test/{id}", "http://"+admin, silentPeer(t))
+	var names []string
+	for name := range states {
+		names = append(names, name)
+	}
+	cases := product(func(c []string) bool {
+		terminal, once := c[3] == "terminal", c[2] == "once"
+		switch c[1] {
+		case "HUP-ignored", "INT-ignored", "PIPE", "TSTP":
+			return !terminal && (once || c[1] == "TSTP")
+		case "hangup":
+			return terminal && once
+		}
+		return true
+	}, names, []string{"INT", "TERM", "QUIT", "HUP", "HUP-ignored", "INT-ignored", "PIPE", "TSTP", "hangup"}, []string{"once", "twice"}, []string{"plain", "terminal"})
+	if os.Getenv("COMET_ENDINGS") != "all" {
+		cases = pairwise(cases)
+	}
+	var (
+		mu      sync.Mutex
+		longest time.Duration
+		which   string
+		workers sync.WaitGroup
+		next    = make(chan []string)
+	)
+	for range 6 { // most of the time of each is a wait
+		workers.Go(func() {
+			for c := range next {
+				e := &partEnding{partState: states[c[0]], name: strings.Join(c, " "), event: c[1], twice: c[2] == "twice", terminal: c[3] == "terminal"}
+				took, err := e.try(t)
+				mu.Lock()
+				if took > longest {
+					longest, which = took, e.name
+				}
+				mu.Unlock()
+				if took > 2*time.Second {
+					t.Logf("%s: ended after %v", e.name, took.Round(10*time.Millisecond))
+				}
+				if err != nil {
+					t.Errorf("%s: %v\nit printed %q\nand said %q", e.name, err, tail(e.out.said()), tail(e.errs.said()))
+				}
+			}
+		})
+	}
+	for _, c := range cases {
+		next <- c
+	}
+	close(next)
+	workers.Wait()
+	t.Logf("%d cases; the longest took %v to end: %s", len(cases), longest.Round(10*time.Millisecond), which)
+	if ended(server) {
+		t.Error("the server that they used has ended")
+	}
+}
+
+// try makes one command end and returns how long that took.
+func (e *partEnding) try(t *testing.T) (took time.Duration, err error) {
+	if err := e.start(t); err != nil {
+		return 0, err
+	}
+	defer e.kill()
+	if err := e.reach(); err != nil {
+		return 0, err
+	}
+	begun := time.Now()
+	want, err := e.happen()
+	if err != nil {
+		return 0, err
+	}
+	if want < 0 { // it goes on, and something else is to end it
+		if err := e.goesOn(); err != nil {
+			return 0, err
+		}
+		begun = time.Now()
+		want = e.code(syscall.SIGTERM)
+		if err := e.send(syscall.SIGTERM); err != nil {
+			return 0, err
+		}
+	}
+	return e.end(begun, want)
+}
+
+// start starts the command, without a terminal or with one of its own.
+func (e *partEnding) start(t *testing.T) error {
+	e.ended = make(chan struct{})
+	words := append([]string{"comet"}, e.args...)
+	switch e.event {
+	case "HUP-ignored": // as by nohup(1)
+		words = append([]string{"sh", "-c", `trap "" HUP; exec "$@"`, "sh"}, words...)
+	case "INT-ignored": // as a background job of a script
+		words = append([]string{"sh", "-c", `trap "" INT QUIT; exec "$@"`, "sh"}, words...)
+	}
+	e.cmd = exec.Command(words[0], words[1:]...)
+	e.cmd.Dir = t.TempDir()
+	e.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if e.event == "TSTP" { // which does nothing to a session of its own
+		e.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	}
+	if e.terminal {
+		return e.startInTerminal()
+	}
+	stdin, stdinEnd, err1 := os.Pipe()
+	stdout, stdoutEnd, err2 := os.Pipe()
+	if err := errors.Join(err1, err2); err != nil {
+		return err
+	}
+	e.pipe = stdout
+	e.cmd.Stdin, e.cmd.Stdout, e.cmd.Stderr = stdin, stdoutEnd, &e.errs
+	err := e.cmd.Start()
+	stdin.Close()
+	stdoutEnd.Close()
+	if err != nil {
+		return err
+	}
+	go e.copy(stdout)
+	go func() {
+		e.cmd.Wait()
+		stdinEnd.Close()
+		close(e.ended)
+	}()
+	return nil
+}
+
+// startInTerminal makes a terminal the controlling one of the command (pty(7)).
+func (e *partEnding) startInTerminal() error {
+	ptmx, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		return err
+	}
+	e.tty = ptmx
+	raw, err := ptmx.SyscallConn()
+	if err != nil {
+		return err
+	}
+	number := 0
+	var failed error
+	err = raw.Control(func(fd uintptr) {
+		number, failed = unix.IoctlGetInt(int(fd), unix.TIOCGPTN)
+		failed = errors.Join(failed, unix.IoctlSetPointerInt(int(fd), unix.TIOCSPTLCK, 0))
+	})
+	if err := errors.Join(err, failed); err != nil {
+		return err
+	}
+	end, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		return err
+	}
+	defer end.Close()
+	e.cmd.Stdin, e.cmd.Stdout, e.cmd.Stderr = end, end, end
+	e.cmd.SysProcAttr.Setctty = true
+	if err := e.cmd.Start(); err != nil {
+		return err
+	}
+	go e.copy(ptmx)
+	go func() {
+		e.cmd.Wait()
+		close(e.ended)
+	}()
+	return nil
+}
+
+func (e *partEnding) copy(from *os.File) {
+	buffer := make([]byte, 4096)
+	for {
+		n, err := from.Read(buffer)
+		e.out.Write(buffer[:n])
+		if err != nil {
+			return
+		}
+	}
+}
+
+// kill leaves nothing behind.
+func (e *partEnding) kill() {
+	e.cmd.Process.Kill()
+	<-e.ended
+	for _, f := range []*os.File{e.tty, e.pipe} {
+		if f != nil {
+			f.Close()
+		}
+	}
+}
+
+// reach waits until the command is in its state.
+func (e *partEnding) reach() error {
+	if e.ready == "" {
+		return e.goesOn() // until it reads, or has asked
+	}
+	for end := time.Now().Add(30 * time.Second); !strings.Contains(e.out.said(), e.ready); time.Sleep(10 * time.Millisecond) {
+		if e.over() {
+			return errors.New("it ended before anything ended it")
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("it has not said %q", e.ready)
+		}
+	}
+	if e.draining {
+		if err := e.send(syscall.SIGTERM); err != nil {
+			return err
+		}
+		return e.goesOn() // for as long that a second signal is another request
+	}
+	return nil
+}
+
+// happen has the event happen and returns the exit code that it is to end with,
+// -1 if it is to go on.
+func (e *partEnding) happen() (code int, err error) {
+	sig := map[string]syscall.Signal{
+		"INT": syscall.SIGINT, "INT-ignored": syscall.SIGINT, "TERM": syscall.SIGTERM, "QUIT": syscall.SIGQUIT,
+		"HUP": syscall.SIGHUP, "HUP-ignored": syscall.SIGHUP, "hangup": syscall.SIGHUP,
+	}[e.event]
+	switch e.event {
+	case "PIPE":
+		e.pipe.Close()
+		if e.prints {
+			return 128 + int(syscall.SIGPIPE), nil
+		}
+		return -1, nil
+	case "TSTP":
+		return -1, e.suspend()
+	case "hangup":
+		e.tty.Close()
+		return e.code(sig), nil
+	case "INT-ignored":
+		return -1, errors.Join(e.send(sig), e.send(syscall.SIGQUIT))
+	case "HUP-ignored":
+		return -1, e.send(sig)
+	}
+	goesOn := sig == syscall.SIGHUP && e.reopens && !e.terminal
+	if err := e.send(sig); err != nil || goesOn && !e.twice {
+		return -1, err
+	}
+	if e.twice {
+		select {
+		case <-e.ended:
+		case <-time.After(400 * time.Millisecond): // sooner it is the same request
+			e.cmd.Process.Signal(sig) // it may have ended just now
+		}
+	}
+	if goesOn {
+		return -1, nil
+	}
+	return e.code(sig), nil
+}
+
+// suspend stops the command as Ctrl-Z does, and has it go on.
+func (e *partEnding) suspend() error {
+	for range map[bool]int{false: 1, true: 2}[e.twice] {
+		if err := e.send(syscall.SIGTSTP); err != nil {
+			return err
+		}
+		stat := fmt.Sprintf("/proc/%d/stat", e.cmd.Process.Pid)
+		for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+			text, _ := os.ReadFile(stat)
+			if strings.Contains(string(text), ") T ") {
+				break
+			}
+			if time.Now().After(end) {
+				return errors.New("SIGTSTP does not suspend it")
+			}
+		}
+		time.Sleep(200 * time.Millisecond)
+		if err := e.send(syscall.SIGCONT); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *partEnding) send(sig syscall.Signal) error {
+	if err := e.cmd.Process.Signal(sig); err != nil {
+		return fmt.Errorf("it ended before %v", sig)
+	}
+	return nil
+}
+
+// code returns the exit code after a signal that ends it (DESIGN, "Exit codes").
+func (e *partEnding) code(sig syscall.Signal) int {
+	if e.forever {
+		return 0
+	}
+	return 128 + int(sig)
+}
+
+func (e *partEnding) over() bool {
+	select {
+	case <-e.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// goesOn fails if the command has ended.
+func (e *partEnding) goesOn() error {
+	select {
+	case <-e.ended:
+		return fmt.Errorf("it ended with %v, and was to go on", e.cmd.ProcessState)
+	case <-time.After(300 * time.Millisecond):
+		return nil
+	}
+}
+
+// end waits for the end and looks at it. What takes longer than it should is a
+// failure far beyond that, since the machine may be busy.
+func (e *partEnding) end(begun time.Time, want int) (took time.Duration, err error) {
+	const limit = 10 * time.Second
+	select {
+	case <-e.ended:
+	case <-time.After(limit):
+		return limit, fmt.Errorf("it has not ended after %v", limit)
+	}
+	took = time.Since(begun)
+	status, _ := e.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	code := e.cmd.ProcessState.ExitCode()
+	if status.Signaled() {
+		return took, fmt.Errorf("%v has killed it, want exit code %d", status.Signal(), want)
+	}
+	if !e.wanted(code, want) {
+		return took, fmt.Errorf("exit code %d, want %d", code, want)
+	}
+	said := e.errs.said() + e.out.said()
+	if strings.Contains(said, "goroutine ") {
+		return took, errors.New("it printed its goroutines")
+	}
+	cut := e.event == "PIPE" || e.event == "hangup" || e.twice
+	if e.measured == "" || cut {
+		return took, nil
+	}
+	re := regexp.MustCompile(e.measured)
+	for end := time.Now().Add(5 * time.Second); !re.MatchString(e.out.said()); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) { // what is in the pipe was read long ago
+			return took, fmt.Errorf("what was measured, %s, is not printed", e.measured)
+		}
+	}
+	return took, nil
+}
+
+// wanted reports whether an exit code is right. A second signal may come before
+// the first has ended what has no planned end.
+func (e *partEnding) wanted(code, want int) bool {
+	if e.twice && e.forever && e.event != "TSTP" {
+		return code == want || code > 128
+	}
+	return code == want
+}
+
+func (o *output) said() (text string) {
+	o.locked(func() { text = o.text.String() })
+	return text
+}
+
+// tail returns the end of a text.
+func tail(text string) string { return text[max(0, len(text)-400):] }
+
+// peerWithFullQueue listens with an accept queue that is full: the kernel drops
+// further SYNs (listen(2), tcp(7)).
+func peerWithFullQueue(t *testing.T) string {
+	t.Helper()
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(fd) })
+	if err := errors.Join(unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}), unix.Listen(fd, 0)); err != nil {
+		t.Fatal(err)
+	}
+	at, err := unix.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := fmt.Sprintf("127.0.0.1:%d", at.(*unix.SockaddrInet4).Port)
+	for range 3 {
+		conn, err := net.DialTimeout("tcp", address, 200*time.Millisecond)
+		if err != nil {
+			return address
+		}
+		t.Cleanup(func() { conn.Close() })
+	}
+	t.Fatal("the queue takes any number")
+	return ""
+}
