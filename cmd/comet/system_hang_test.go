@@ -113,3 +113,40 @@ func TestSystemBenchInterruptedWithAStoppedPart(t *testing.T) {
 		})
 	}
 }
+
+// TestSystemBenchSuspended suspends a bench by Ctrl-Z alone, and with all its
+// parts as a container that is paused, for longer than it has patience with one of
+// them: the run goes on to its end, blames none of them, and says what happened.
+func TestSystemBenchSuspended(t *testing.T) {
+	for _, whole := range []bool{false, true} {
+		t.Run(map[bool]string{false: "alone", true: "with its parts"}[whole], func(t *testing.T) {
+			t.Parallel()
+			bench, out, folder := startBench(t, "-c", "300", "-r", "300", "-d", "5s", "--idle", "1s")
+			out.await(t, `idle .*`)
+			partOf(t, bench.Process.Pid, "msggen")
+			time.Sleep(time.Second)
+			pids := []int{bench.Process.Pid}
+			if whole {
+				pids = append(pids, childrenOf(bench.Process.Pid)...)
+			}
+			for _, pid := range pids {
+				syscall.Kill(pid, syscall.SIGSTOP)
+			}
+			time.Sleep(25 * time.Second)
+			for _, pid := range pids {
+				syscall.Kill(pid, syscall.SIGCONT)
+			}
+			eventually(t, "bench has ended", func() bool { return ended(bench) })
+			r := readResult(t, folder)
+			if code := bench.ProcessState.ExitCode(); code != 0 || r.Interrupted || len(r.Processes.Lost) > 0 {
+				t.Errorf("exit code %d, interrupted by %q, lost %q", code, r.InterruptedBy, r.Processes.Lost)
+			}
+			if len(r.Suspended) != 1 || r.Suspended[0].Phase != "messages" || r.Suspended[0].Seconds < 24 {
+				t.Errorf("suspended: %+v, want 25 s of the messages", r.Suspended)
+			}
+			if !strings.Contains(r.Verdict, "suspended") || r.Messages.Delivered == nil || *r.Messages.Delivered == 0 {
+				t.Errorf("%q, %+v", r.Verdict, r.Messages)
+			}
+		})
+	}
+}

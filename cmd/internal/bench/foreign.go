@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"example.org/comet/cmd/internal/fleet"
 	"example.org/comet/cmd/internal/probe"
 	"example.org/comet/cmd/internal/result"
 	"example.org/comet/flood"
@@ -194,7 +195,7 @@ func (f *foreign) warmUp() warmUp {
 // publishOnce publishes one message to each of the first ids that get any. It
 // returns an error if nothing is accepted.
 func (f *foreign) publishOnce(ctx context.Context, _ int) (err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, errors.New("bench: the server did not get through the warm-up's messages"))
+	ctx, cancel := fleet.WithPatience(ctx, patience, errors.New("bench: the server did not get through the warm-up's messages"))
 	defer cancel()
 	sender, err := msggen.NewPublishSender(*f.Publish)
 	if err != nil {

@@ -175,7 +175,7 @@ func (p *Process) hear(stderr io.Reader, say func(string)) {
 func (p *Process) Await(ctx context.Context, kind string, limit time.Duration, v any) error {
 	if limit > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = withPatience(ctx, limit, &HungError{p, fmt.Sprintf("did not report %q within %v", kind, limit)})
+		ctx, cancel = WithPatience(ctx, limit, &HungError{p, fmt.Sprintf("did not report %q within %v", kind, limit)})
 		defer cancel()
 	}
 	for {

@@ -52,6 +52,8 @@ func (r *Result) verdict() string {
 		return sentence + ": " + r.reason() + "."
 	case r.Interrupted:
 		return "Stopped early: " + r.reason() + "; until then it h" + sentence[1:] + "."
+	case len(r.Suspended) > 0:
+		return sentence + "; it was suspended meanwhile."
 	case len(parts) > 0:
 		return sentence + "; limited by " + strings.Join(parts, " and by ") + "."
 	case established == 0:
@@ -136,6 +138,9 @@ func (r *Result) flow() string {
 // caveats say in sentences how far the figures can be trusted.
 func (r *Result) caveats() []string {
 	var sentences []string
+	for _, s := range r.Suspended {
+		sentences = append(sentences, s.String())
+	}
 	for _, lost := range r.Processes.Lost {
 		sentences = append(sentences, "Lost on the way: "+oneLine(lost))
 	}

@@ -69,6 +69,10 @@ func TestVerdict(t *testing.T) {
 		{"none arrived", func(r *result.Result) {
 			r.Memory, r.Messages.Delivered = result.Memory{}, result.Of(0)
 		}, "Held 10,000 connections, delivered none of 60,000 messages; nothing limited it."},
+		{"suspended on the way", func(r *result.Result) {
+			r.Memory, r.Messages.DeliveredPerSecond = result.Memory{}, none
+			r.Suspended = []result.Suspension{{Phase: "messages", Seconds: result.Of(12.34)}}
+		}, "Held 10,000 connections, delivered 60,000 messages with p99 0.760 ms; it was suspended meanwhile."},
 		{"interrupted on the way", func(r *result.Result) {
 			r.Memory, r.Messages = result.Memory{}, result.Messages{}
 			r.Interrupted, r.InterruptedBy = true, "the server (pid 7) has ended.\nits last words: none"
@@ -116,6 +120,17 @@ func TestHeadline(t *testing.T) {
 		change(r)
 		if got, _, _ := strings.Cut(text(t, r), "\n"); got != want {
 			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+// A run that was suspended says when and for how long, as does a median of runs.
+func TestASuspendedRunSaysSo(t *testing.T) {
+	r := run()
+	r.Suspended = []result.Suspension{{Phase: "messages", Seconds: result.Of(12.34)}}
+	for _, r := range []*result.Result{r, result.Median(run(), r)} {
+		if got := text(t, r); !strings.Contains(got, "The bench was suspended for 12.3 s in phase messages, ") {
+			t.Errorf("got\n%s", got)
 		}
 	}
 }
