@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -217,6 +218,57 @@ func endless(t *testing.T) string {
 		}
 	}()
 	return path
+}
+
+// TestLimitOfProcessorTime: what reaches the limit ends in order and says why, also
+// if it has no planned end.
+func TestLimitOfProcessorTime(t *testing.T) {
+	t.Parallel()
+	server, url := serve(t)
+	flood := start(t, nil, "flood", url, "-c", "1", "-d", "60s")
+	flood.says("Stats: {1,")
+	for _, p := range []*process{flood, server} {
+		p.signal(syscall.SIGXCPU)
+		if code := p.code(); code != plannedCode(syscall.SIGXCPU) || !strings.Contains(p.stderr.String(), "ulimit -t") {
+			t.Errorf("comet %q: exit code %d: %s", p.cmd.Args[1:], code, p.stderr)
+		}
+	}
+}
+
+// TestFullOutput: a command whose output cannot be written fails; a server goes on.
+func TestFullOutput(t *testing.T) {
+	t.Parallel()
+	if _, err := os.Stat("/dev/full"); err != nil {
+		t.Skip("there is no /dev/full")
+	}
+	_, url := serve(t)
+	full := []string{"sh", "-c", `exec "$0" "$@" >/dev/full`}
+	for _, args := range [][]string{
+		{"--help"},
+		{"flood", "--help"},
+		{"version"},
+		{"completion", "bash"},
+		{"flood", url, "-c", "1", "-d", "100ms"},
+		{"flood", url, "-c", "1", "-d", "100ms", "--json"},
+		{"memlog", "--pid", strconv.Itoa(os.Getpid()), "--interval", "10ms", "-d", "100ms"},
+		{"sysctl", "-c", "10", "--role", "client"},
+	} {
+		p := start(t, full, args...)
+		if code := p.code(); code != 1 || p.stderr.Len() == 0 {
+			t.Errorf("comet %q exited %d and said %q; want 1 and why", args, code, p.stderr)
+		}
+	}
+	for _, args := range [][]string{
+		{"serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"},
+		{"router", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"},
+	} {
+		p := start(t, full, args...)
+		p.goesOn("a full disk")
+		p.signal(syscall.SIGTERM)
+		if code := p.code(); code != 0 {
+			t.Errorf("comet %q exited %d: %s", args, code, p.stderr)
+		}
+	}
 }
 
 func plannedCode(sig syscall.Signal) int { return 128 + int(sig) }

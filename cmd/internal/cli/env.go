@@ -185,6 +185,7 @@ func Run(ctx context.Context, env *Env, args []string) int {
 	if err == nil {
 		err = cmp.Or(root.ExecuteContext(ctx), env.unhelped)
 	}
-	report(env.Stderr, planned(ctx, err, brokenPipe))
-	return exitCode(planned(ctx, err, brokenPipe))
+	err = planned(ctx, err, notAsked...)
+	report(env.Stderr, err)
+	return exitCode(err)
 }

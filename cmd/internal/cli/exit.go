@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"syscall"
 
 	"example.org/comet/server/wire"
@@ -52,6 +53,10 @@ type interrupted struct{ sig syscall.Signal }
 // nothing to tell anybody.
 const brokenPipe = syscall.SIGPIPE
 
+// notAsked are the signals that no person and no supervisor ends a run with on
+// purpose, so that they are a failure of what has no planned end, too.
+var notAsked = []syscall.Signal{brokenPipe, cpuLimit, syscall.SIGABRT, syscall.SIGALRM}
+
 func (e interrupted) Error() string {
 	name := map[syscall.Signal]string{
 		syscall.SIGHUP: "SIGHUP", syscall.SIGQUIT: "SIGQUIT", syscall.SIGABRT: "SIGABRT",
@@ -60,6 +65,8 @@ func (e interrupted) Error() string {
 	switch {
 	case e.sig == syscall.SIGINT:
 		return "interrupted before the planned end"
+	case e.sig == cpuLimit:
+		return "ended by the limit on the processor time of a process (SIGXCPU): raise it with `ulimit -t`"
 	case name == "":
 		name = fmt.Sprintf("signal %d", int(e.sig))
 	}
@@ -68,13 +75,13 @@ func (e interrupted) Error() string {
 
 // planned is for commands with a planned end: when a signal ended ctx before
 // it, that is the outcome, and what failed besides is told as well. With only, it
-// is for that signal.
+// is for those signals.
 func planned(ctx context.Context, err error, only ...syscall.Signal) error {
 	var sig interrupted
 	switch {
 	case !errors.As(context.Cause(ctx), &sig), errors.As(err, new(interrupted)):
 		return err
-	case len(only) > 0 && sig.sig != only[0]:
+	case len(only) > 0 && !slices.Contains(only, sig.sig):
 		return err
 	case err == nil, errors.Is(err, context.Canceled), sig.sig == brokenPipe:
 		return sig

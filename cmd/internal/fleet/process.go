@@ -272,6 +272,9 @@ func (p *Process) Lost() error {
 	if p.err != nil {
 		how = p.err.Error()
 	}
+	if how == "signal: killed" {
+		how += ", as by the kernel when memory is short (see dmesg)"
+	}
 	if len(p.words) == 0 {
 		return fmt.Errorf("fleet: %v ended (%s) and said nothing", p, how)
 	}
