@@ -126,7 +126,11 @@ func isLocal(addr netip.Addr) bool {
 
 func (f *foreign) open(ctx context.Context, r *run) (err error) {
 	f.run, f.stopCopy = r, nil
-	r.progress.line("server   %v, measured by %s, for %d connections; results in %s", f.Target, f.witness(), f.run.cfg.Connections, r.folder)
+	measured := "memory not measured (name --pid, --match or --server-log)"
+	if by := f.witness(); by != "" {
+		measured = "measured by " + by
+	}
+	r.progress.line("server   %v, %s, for %d connections; results in %s", f.Target, measured, f.run.cfg.Connections, r.folder)
 	if err := f.gone(); err != nil {
 		return err
 	}
@@ -153,7 +157,7 @@ func (f *foreign) open(ctx context.Context, r *run) (err error) {
 	return err
 }
 
-// witness returns who measures the target.
+// witness returns what measures the target's memory, "" if nothing does.
 func (f *foreign) witness() string {
 	switch {
 	case f.log != nil:
@@ -163,7 +167,7 @@ func (f *foreign) witness() string {
 	case len(f.pids) > 1:
 		return "pids " + strings.ReplaceAll(strings.Trim(fmt.Sprint(f.pids), "[]"), " ", ",") + " and their descendants"
 	}
-	return "nobody (name its pid, a pattern or a log of its memory)"
+	return ""
 }
 
 // countedAt returns where memlog counts the connections of the processes: at the

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"syscall"
 
 	"example.org/comet/server/wire"
@@ -45,6 +46,20 @@ func (e targetError) Unwrap() error { return e.error }
 type reported int
 
 func (e reported) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
+// unprefixed is an error without the name of the package that it comes from, where
+// that is the name of another command.
+type unprefixed struct{ error }
+
+func (e unprefixed) Error() string {
+	text := e.error.Error()
+	for _, name := range []string{"msggen: ", "natsrouter: "} {
+		text = strings.TrimPrefix(text, name)
+	}
+	return text
+}
+
+func (e unprefixed) Unwrap() error { return e.error }
 
 // interrupted is the cause of a context that a signal ended.
 type interrupted struct{ sig syscall.Signal }

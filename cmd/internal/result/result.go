@@ -45,6 +45,8 @@ type Result struct {
 	Environment *Environment `json:"environment"`
 	// Settings are those of the experiment by the names of their flags.
 	Settings map[string]any `json:"settings"`
+
+	told bool // the reader knows what InterruptedBy says
 }
 
 // Connections counts streams.

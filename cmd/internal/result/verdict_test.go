@@ -135,6 +135,24 @@ func TestASuspendedRunSaysSo(t *testing.T) {
 	}
 }
 
+// Who was told why a run ended early is not told again.
+func TestWithoutTheReason(t *testing.T) {
+	r := run()
+	r.Interrupted, r.InterruptedBy = true, "in phase connect: refused"
+	r.Processes.Lost = []string{"flood 2: killed"}
+	r.LimitedBy = result.Limits{{Part: "connecting", Evidence: "refused"}, {Part: "an accept queue", Evidence: "full"}}
+	if got := text(t, r); strings.Count(got, "refused") != 2 {
+		t.Errorf("got\n%s", got)
+	}
+	got := text(t, r.Without("in phase connect: refused\nflood 2: killed"))
+	if strings.Contains(got, "refused") || strings.Contains(got, "killed") || !strings.Contains(got, "\nStopped early; until then it held 10,000") || !strings.Contains(got, "full") {
+		t.Errorf("got\n%s", got)
+	}
+	if got := text(t, r.Without("another reason")); got != text(t, r) {
+		t.Errorf("got\n%s", got)
+	}
+}
+
 // A run that failed gives the reason first, and no table of dashes.
 func TestAFailedRunHasNoTableOfDashes(t *testing.T) {
 	r := &result.Result{Interrupted: true, InterruptedBy: "in phase start: no file for the log"}
