@@ -52,7 +52,7 @@ func adviseUnasked(connected bool, err error) string {
 	case slow:
 		return "the address did not respond in time: check it, and whether a firewall drops what goes there"
 	}
-	return "it did not answer: see that the server runs there"
+	return "it did not answer: see that the server runs there, and speaks TLS if the URL is https://"
 }
 
 // refused explains an answer other than 200.

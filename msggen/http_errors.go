@@ -34,6 +34,9 @@ type unreachableError struct {
 
 func (e *unreachableError) Error() string {
 	advice := "see that the server runs there"
+	if strings.HasPrefix(e.url, "https:") {
+		advice = "see that the server runs and speaks TLS there"
+	}
 	if known := adviseDial(e.cause); known != "" {
 		advice = known + "; a comet server is started with `comet serve`, and its admin address is meant"
 	}

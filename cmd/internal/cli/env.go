@@ -6,6 +6,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"os"
@@ -26,8 +27,6 @@ type Env struct {
 
 	// verbosity is what -q (-1) and -v (1) set.
 	verbosity int
-	// args is the command line, for what a usage error says about it.
-	args []string
 	// unhelped is why help could not be printed, which cobra does not pass on.
 	unhelped error
 
@@ -176,7 +175,6 @@ func Run(ctx context.Context, env *Env, args []string) int {
 	ctx, done := env.guard(ctx)
 	defer done()
 	root := newRoot(env)
-	env.args = args
 	root.SetArgs(args)
 	root.SetIn(env.Stdin)
 	root.SetOut(env.Stdout)
@@ -184,6 +182,9 @@ func Run(ctx context.Context, env *Env, args []string) int {
 	err := checkArgs(env.Stderr, root, args)
 	if err == nil {
 		err = cmp.Or(root.ExecuteContext(ctx), env.unhelped)
+	}
+	if errors.As(err, new(usageError)) {
+		err = oneDash(root, args, err)
 	}
 	err = planned(ctx, err, notAsked...)
 	report(env.Stderr, err)

@@ -25,7 +25,7 @@ func newRoot(env *Env) *cobra.Command {
 	}, "comet")
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { env.unhelped = help(cmd) })
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return flagError(env, cmd, err) })
+	root.SetFlagErrorFunc(flagError)
 	var quiet, verbose bool
 	root.PersistentFlags().BoolVarP(&quiet, "quiet", "q", false, "print warnings and errors only")
 	root.PersistentFlags().BoolVarP(&verbose, "verbose", "v", false, "print debug detail")
