@@ -150,3 +150,43 @@ func TestSystemBenchSuspended(t *testing.T) {
 		})
 	}
 }
+
+// TestSystemBenchLimits ends a bench by timeout(1), and one whose server uses up
+// the processor time that it may: both leave what was measured, and the part says
+// why it went.
+func TestSystemBenchLimits(t *testing.T) {
+	need(t, "timeout")
+	for name, c := range map[string]struct {
+		by   string
+		code int
+		why  string
+	}{
+		"timeout":        {"exec timeout -k 20 5", 124, "ended by SIGTERM"},
+		"processor time": {"ulimit -St 1; exec", 1, "ulimit -t"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			folder := filepath.Join(t.TempDir(), "report")
+			rate := map[int]string{124: "100", 1: "20000"}[c.code]
+			bench, out := background(t, "sh", "-c", c.by+` "$@"`, "sh", "comet", "bench", "--out", folder, "-c", "200", "-r", rate, "--idle", "1s", "-d", "30s")
+			out.await(t, `idle .*`)
+			begun := time.Now()
+			for !ended(bench) && time.Since(begun) < 60*time.Second {
+				time.Sleep(50 * time.Millisecond)
+			}
+			if code := bench.ProcessState.ExitCode(); code != c.code {
+				t.Errorf("exit code %d, want %d: %s", code, c.code, out.said())
+			}
+			r := readResult(t, folder)
+			if !r.Interrupted || r.Connections.Established == nil || r.Messages.Delivered == nil || *r.Messages.Delivered == 0 {
+				t.Errorf("interrupted %v, %+v, %+v; want what was measured", r.Interrupted, r.Connections, r.Messages)
+			}
+			if why := r.InterruptedBy + strings.Join(r.Processes.Lost, ""); !strings.Contains(why, c.why) {
+				t.Errorf("the reason is %q, want %q", why, c.why)
+			}
+			if left := leftOver(r); len(left) > 0 {
+				t.Errorf("processes %v are left", left)
+			}
+		})
+	}
+}

@@ -5,7 +5,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -50,6 +49,7 @@ func partStates(t *testing.T, url, admin, silent string) map[string]partState {
 	server := []string{"serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"}
 	with := func(args []string, more ...string) []string { return append(append([]string{}, args...), more...) }
 	return map[string]partState{
+		"bench":                 {args: []string{"bench", "--out", "report", "-c", "100", "-r", "100", "--idle", "1s", "-d", "60s"}, ready: "bytes per connection (RSS", measured: `(?m)^  established +100`},
 		"serve":                 {args: with(server, "--drain-delay", "500ms", "--drain-timeout", "500ms"), ready: "streams on", forever: true, reopens: true},
 		"serve-silent-router":   {args: with(server, "--router", "nats://"+silent), forever: true, reopens: true},
 		"serve-draining":        {args: with(server, "--drain-delay", "60s"), ready: "streams on", draining: true, reopens: true},
@@ -298,7 +298,7 @@ func (e *partEnding) reach() error {
 	if e.ready == "" {
 		return e.goesOn() // until it reads, or has asked
 	}
-	for end := time.Now().Add(30 * time.Second); !strings.Contains(e.out.said(), e.ready); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); !strings.Contains(e.said(), e.ready); time.Sleep(10 * time.Millisecond) {
 		if e.over() {
 			return errors.New("it ended before anything ended it")
 		}
@@ -432,9 +432,11 @@ func (e *partEnding) end(begun time.Time, want int) (took time.Duration, err err
 	if !e.wanted(code, want) {
 		return took, fmt.Errorf("exit code %d, want %d", code, want)
 	}
-	said := e.errs.said() + e.out.said()
-	if strings.Contains(said, "goroutine ") {
+	if strings.Contains(e.said(), "goroutine ") {
 		return took, errors.New("it printed its goroutines")
+	}
+	if left := e.left(); len(left) > 0 {
+		return took, fmt.Errorf("processes %v are left", left)
 	}
 	cut := e.event == "PIPE" || e.event == "hangup" || e.twice
 	if e.measured == "" || cut {
@@ -447,6 +449,20 @@ func (e *partEnding) end(begun time.Time, want int) (took time.Duration, err err
 		}
 	}
 	return took, nil
+}
+
+// said returns all that it has printed.
+func (e *partEnding) said() string { return e.errs.said() + e.out.said() }
+
+// left returns the processes that run in its folder, as its parts do.
+func (e *partEnding) left() (pids []string) {
+	folders, _ := filepath.Glob("/proc/[0-9]*/cwd")
+	for _, link := range folders {
+		if folder, _ := os.Readlink(link); folder == e.cmd.Dir {
+			pids = append(pids, filepath.Base(filepath.Dir(link)))
+		}
+	}
+	return pids
 }
 
 // wanted reports whether an exit code is right. A second signal may come before
@@ -465,31 +481,3 @@ func (o *output) said() (text string) {
 
 // tail returns the end of a text.
 func tail(text string) string { return text[max(0, len(text)-400):] }
-
-// peerWithFullQueue listens with an accept queue that is full: the kernel drops
-// further SYNs (listen(2), tcp(7)).
-func peerWithFullQueue(t *testing.T) string {
-	t.Helper()
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { unix.Close(fd) })
-	if err := errors.Join(unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}), unix.Listen(fd, 0)); err != nil {
-		t.Fatal(err)
-	}
-	at, err := unix.Getsockname(fd)
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := fmt.Sprintf("127.0.0.1:%d", at.(*unix.SockaddrInet4).Port)
-	for range 3 {
-		conn, err := net.DialTimeout("tcp", address, 200*time.Millisecond)
-		if err != nil {
-			return address
-		}
-		t.Cleanup(func() { conn.Close() })
-	}
-	t.Fatal("the queue takes any number")
-	return ""
-}
