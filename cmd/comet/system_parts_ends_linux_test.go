@@ -97,9 +97,11 @@ type partEnding struct {
 	twice       bool
 	terminal    bool
 
+	moment time.Duration // long enough for something to happen
+
 	cmd   *exec.Cmd
-	out   output
-	errs  output
+	out   *output
+	errs  *output
 	tty   *os.File // the other end of its terminal
 	pipe  *os.File // where its output comes out
 	ended chan struct{}
@@ -165,8 +167,23 @@ func TestSystemEndingsOfParts(t *testing.T) {
 	}
 }
 
-// try makes one command end and returns how long that took.
+// errTooEarly: the signal came before the command heard any.
+var errTooEarly = errors.New("the signal has killed it")
+
+// try makes one command end and returns how long that took. Where nothing shows
+// that a state is reached, it gives the command more time if that was too little.
 func (e *partEnding) try(t *testing.T) (took time.Duration, err error) {
+	for e.moment = 300 * time.Millisecond; ; e.moment *= 3 {
+		again := *e
+		took, err := again.once(t)
+		if e.ready != "" || !errors.Is(err, errTooEarly) || e.moment > 5*time.Second {
+			*e = again
+			return took, err
+		}
+	}
+}
+
+func (e *partEnding) once(t *testing.T) (took time.Duration, err error) {
 	if err := e.start(t); err != nil {
 		return 0, err
 	}
@@ -194,7 +211,7 @@ func (e *partEnding) try(t *testing.T) (took time.Duration, err error) {
 
 // start starts the command, without a terminal or with one of its own.
 func (e *partEnding) start(t *testing.T) error {
-	e.ended = make(chan struct{})
+	e.ended, e.out, e.errs = make(chan struct{}), new(output), new(output)
 	words := append([]string{"comet"}, e.args...)
 	switch e.event {
 	case "HUP-ignored": // as by nohup(1)
@@ -217,7 +234,7 @@ func (e *partEnding) start(t *testing.T) error {
 		return err
 	}
 	e.pipe = stdout
-	e.cmd.Stdin, e.cmd.Stdout, e.cmd.Stderr = stdin, stdoutEnd, &e.errs
+	e.cmd.Stdin, e.cmd.Stdout, e.cmd.Stderr = stdin, stdoutEnd, e.errs
 	err := e.cmd.Start()
 	stdin.Close()
 	stdoutEnd.Close()
@@ -382,9 +399,18 @@ func (e *partEnding) suspend() error {
 
 func (e *partEnding) send(sig syscall.Signal) error {
 	if err := e.cmd.Process.Signal(sig); err != nil {
-		return fmt.Errorf("it ended before %v", sig)
+		<-e.ended
+		return e.endedEarly(fmt.Sprintf("it ended before %v", sig))
 	}
 	return nil
+}
+
+// endedEarly returns the error of a command that has ended.
+func (e *partEnding) endedEarly(what string) error {
+	if status, _ := e.cmd.ProcessState.Sys().(syscall.WaitStatus); status.Signaled() {
+		return errTooEarly
+	}
+	return fmt.Errorf("%s, with %v", what, e.cmd.ProcessState)
 }
 
 // code returns the exit code after a signal that ends it (DESIGN, "Exit codes").
@@ -408,8 +434,8 @@ func (e *partEnding) over() bool {
 func (e *partEnding) goesOn() error {
 	select {
 	case <-e.ended:
-		return fmt.Errorf("it ended with %v, and was to go on", e.cmd.ProcessState)
-	case <-time.After(300 * time.Millisecond):
+		return e.endedEarly("it was to go on, and ended")
+	case <-time.After(e.moment):
 		return nil
 	}
 }
@@ -427,7 +453,7 @@ func (e *partEnding) end(begun time.Time, want int) (took time.Duration, err err
 	status, _ := e.cmd.ProcessState.Sys().(syscall.WaitStatus)
 	code := e.cmd.ProcessState.ExitCode()
 	if status.Signaled() {
-		return took, fmt.Errorf("%v has killed it, want exit code %d", status.Signal(), want)
+		return took, fmt.Errorf("%w (%v), want exit code %d", errTooEarly, status.Signal(), want)
 	}
 	if !e.wanted(code, want) {
 		return took, fmt.Errorf("exit code %d, want %d", code, want)
