@@ -55,8 +55,8 @@ func TestFailuresOfEachCommand(t *testing.T) {
 	secure := httptest.NewTLSServer(http.NotFoundHandler())
 	t.Cleanup(secure.Close)
 	secure.Config.ErrorLog = log.New(io.Discard, "", 0)
-	clear := httptest.NewServer(http.NotFoundHandler())
-	t.Cleanup(clear.Close)
+	plain := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(plain.Close)
 	const notAdmin, stats = "not the admin listener of a comet server", "/stats, on its admin listener"
 	for name, c := range map[string]struct {
 		url string
@@ -72,7 +72,7 @@ func TestFailuresOfEachCommand(t *testing.T) {
 		"404":             {odd(whole("404 Not Found")), notAdmin, notAdmin, stats, "that of a stream"},
 		"503":             {odd(whole("503 Service Unavailable\r\nRetry-After: 7")), "503 Service Unavailable, and asks to wait 7 s", "wait 7 s", "503 Service Unavailable: see the log", "wait 7 s"},
 		"a page":          {odd(answers("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok")), "is not a comet server: its answer is not JSON", "is not a comet server", stats, ""},
-		"TLS to plain":    {strings.Replace(clear.URL, "http:", "https:", 1), "write http:// instead", "write http:// instead", "write http:// instead", ""},
+		"TLS to plain":    {strings.Replace(plain.URL, "http:", "https:", 1), "write http:// instead", "write http:// instead", "write http:// instead", ""},
 		"closed on TLS":   {strings.Replace(odd(nil), "http:", "https:", 1), "speaks TLS there", "speaks TLS there", "speaks TLS if", ""},
 		"untrusted":       {secure.URL, "certificate", "certificate", "certificate", ""},
 	} {

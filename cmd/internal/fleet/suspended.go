@@ -61,7 +61,8 @@ func (w *pauseWatch) wake(now time.Time, signaled bool) (since time.Time, d time
 	}
 	w.last = now
 	late := w.to.Sub(w.from)
-	if w.to.IsZero() || running(late) == late && !(signaled && now.Sub(w.to) < noticed) {
+	told := signaled && now.Sub(w.to) < noticed
+	if w.to.IsZero() || !told && running(late) == late {
 		return since, 0
 	}
 	since, w.from, w.to = w.from, time.Time{}, time.Time{}
