@@ -246,10 +246,12 @@ func closeAdvice(c failureCase, e *example) string {
 	said := "the server closed its WebSocket " + when + " with " + wire.Printable(e.err.Error(), maxStart)
 	g, _ := errors.AsType[goodbye](e.err)
 	switch g.code {
-	case 1002, 1003, 1007:
+	case 1002, 1003, 1007, 4400, 4406, 4408:
 		return said + ": it does not take what it was sent; see --first-message and --subprotocol"
-	case 1008, 3000, 4001, 4003, 4401, 4403:
+	case 1008, 3000, 3500, 4001, 4003, 4009, 4401, 4403:
 		return said + ": it does not let this client in; give it a token, as a header (-H) or a --first-message"
+	case 3012, 4201:
+		return said + ": it did not hear from this client in time; see --reply and --send-every"
 	case 1009:
 		return said + ": a message was too long for it"
 	case 1011, 1012, 1013, 1014:

@@ -83,7 +83,7 @@ func (f *foreign) arrange(cfg *Config, system sysctl.System) *plan {
 		one.firstID += f.first() - 1
 	}
 	p.firstID, p.lastID = f.messageIDs(cfg.Connections)
-	p.terms = terms{target: f.label(), here: f.here(), posted: true, each: f.each(cfg.Connections, p.pairs)}
+	p.terms = terms{target: f.label(), here: f.here(), posted: true, each: f.each(cfg, p.pairs)}
 	p.need = sysctl.Need{
 		Connections: cfg.Connections, Role: sysctl.Client, Processes: len(p.pairs), Destinations: len(f.addrs), BytesPerConnection: processBytes,
 		SourceAddresses: 1, // unless they are planned, the kernel chooses
@@ -187,7 +187,7 @@ func (f *foreign) warmUp() warmUp {
 	w := warmUp{streams: f.floodConfig(f.run.cfg), arrival: 2 * time.Second}
 	w.streams.Sources = f.run.plan.warmUpSources
 	w.streams.Connections = warmUps
-	if len(f.URLs) > 0 || strings.Contains(f.URL, "{id}") {
+	if len(f.URLs) > 0 || w.streams.SaysID() {
 		w.streams.Connections = int(min(warmUps, f.ids(f.run.cfg.Connections)))
 	}
 	if f.Publish != nil && f.run.plan.rate != 0 {

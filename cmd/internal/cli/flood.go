@@ -144,5 +144,5 @@ func failure(r flood.Result, interrupted bool) error {
 	case interrupted:
 		return nil
 	}
-	return failedConnections{fmt.Errorf("none of %d connections was answered before the end: the server takes connections and keeps silent, or something drops the packets on the way; a run (-d) longer than --connect-timeout tells which", r.Asked)}
+	return failedConnections{fmt.Errorf("none of %d connections was answered before the end: the server takes connections and keeps silent, or does not say what --ready waits for, or something drops the packets on the way; a run (-d) longer than --connect-timeout tells which", r.Asked)}
 }
