@@ -37,6 +37,9 @@ type Config struct {
 	// Header is further lines for the request head, "Name: value". A Host or
 	// User-Agent line takes the place of flood's own.
 	Header []string
+	// Resolve has an address for "host:port", in lower case, that is used instead of
+	// those of its name.
+	Resolve map[string]netip.Addr
 	// TLS is for URLs of https and wss. TLSResume has a connection resume the session
 	// of an earlier one, which saves most of its handshake.
 	TLS       tlsclient.Options

@@ -35,7 +35,7 @@ func newTargets(cfg *Config) (*targets, error) {
 		key := fmt.Sprint(at, r.secure)
 		index, ok := known[key]
 		if !ok {
-			addrs, err := resolve(at)
+			addrs, err := cfg.addresses(at)
 			if err == nil {
 				addrs, err = reachable(cfg.Sources, addrs)
 			}
@@ -56,6 +56,17 @@ func newTargets(cfg *Config) (*targets, error) {
 		t.requests = append(t.requests, r)
 	}
 	return t, nil
+}
+
+// addresses returns those of a host and port.
+func (c *Config) addresses(at string) ([]netip.AddrPort, error) {
+	addr, given := c.Resolve[strings.ToLower(at)]
+	if !given {
+		return resolve(at)
+	}
+	_, port, _ := strings.Cut(at[strings.LastIndexByte(at, ':'):], ":")
+	number, err := strconv.ParseUint(port, 10, 16)
+	return []netip.AddrPort{netip.AddrPortFrom(addr, uint16(number))}, err
 }
 
 // tlsFor returns the settings of TLS for a host and port.
@@ -134,7 +145,7 @@ func resolve(host string) ([]netip.AddrPort, error) {
 	}
 	ips, err := net.DefaultResolver.LookupNetIP(context.Background(), "ip", name)
 	if err != nil {
-		return nil, fmt.Errorf("flood: host %q cannot be found: %w", name, err)
+		return nil, fmt.Errorf("flood: host %q cannot be found: %w: check its name", name, err)
 	}
 	return inOrder(ips, uint16(number)), nil
 }

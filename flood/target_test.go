@@ -174,6 +174,28 @@ func TestResolve(t *testing.T) {
 	}
 }
 
+// TestResolved: a name is not asked for whose address is given, and stands in Host.
+func TestResolved(t *testing.T) {
+	targets, err := newTargetsOf(Config{
+		URLs: []string{"http://no.such.host.invalid/", "https://No.such.host.invalid:8443/", "http://127.0.0.1:1/"}, Connections: 3,
+		Resolve: map[string]netip.Addr{"no.such.host.invalid:80": netip.MustParseAddr("127.0.0.2"), "no.such.host.invalid:8443": netip.MustParseAddr("::1")},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{"127.0.0.2:80", "[::1]:8443", "127.0.0.1:1"} {
+		if got := targets.host(i).addrs; len(got) != 1 || got[0].String() != want {
+			t.Errorf("%v, want %s", got, want)
+		}
+	}
+	if h := targets.host(1); h.tls.ServerName != "No.such.host.invalid" {
+		t.Errorf("the name for TLS is %q", h.tls.ServerName)
+	}
+	if head := string(targets.append(nil, 0, nil)); !strings.Contains(head, "\r\nHost: no.such.host.invalid\r\n") {
+		t.Errorf("%q", head)
+	}
+}
+
 func TestAddressesInOrder(t *testing.T) {
 	ips := addrs("2001:db8::1", "192.0.2.1", "::ffff:192.0.2.1", "2001:db8::1", "192.0.2.2")
 	got := inOrder(ips, 80)

@@ -122,8 +122,11 @@ func (steps replayed) hold(c io.ReadWriter, id string) error {
 			continue
 		}
 		got, err := wsutil.ReadClientText(c)
-		if err != nil || string(got) != text {
-			return fmt.Errorf("%q came (%v), want %q", got, err, text)
+		if err != nil {
+			return fmt.Errorf("instead of %q: %w", text, err)
+		}
+		if string(got) != text {
+			return fmt.Errorf("%q came, want %q", got, text)
 		}
 	}
 	return nil

@@ -181,6 +181,7 @@ func TestSystemPresetNode(t *testing.T) {
 	t.Parallel()
 	folder := nodeServers(t)
 	start := func(t *testing.T, name, addr string) *otherServer {
+		t.Helper()
 		return startOther(t, addr, "node", filepath.Join(folder, name+".mjs"), addr)
 	}
 	t.Run("ws", func(t *testing.T) {

@@ -74,10 +74,22 @@ func closings(t *testing.T, s *otherServer) {
 		code int
 		says string
 	}{
-		{1000, "1 closed since, 0 failed"}, {1001, "1 closed since, 0 failed"}, {1005, "1 closed since, 0 failed"},
-		{1002, "does not take what it was sent"}, {1003, "does not take what it was sent"}, {1007, "does not take what it was sent"},
-		{1008, "give it a token"}, {1009, "too long"}, {1010, "code 1010"}, {1011, "its log should say why"}, {1012, "its log"}, {1013, "overloaded"},
-		{3000, "give it a token"}, {3999, "code 3999"}, {4000, "code 4000"}, {4999, `code 4999, "as asked"`},
+		{1000, "1 closed since, 0 failed"},
+		{1001, "1 closed since, 0 failed"},
+		{1005, "1 closed since, 0 failed"},
+		{1002, "does not take what it was sent"},
+		{1003, "does not take what it was sent"},
+		{1007, "does not take what it was sent"},
+		{1008, "give it a token"},
+		{1009, "too long"},
+		{1010, "code 1010"},
+		{1011, "its log should say why"},
+		{1012, "its log"},
+		{1013, "overloaded"},
+		{3000, "give it a token"},
+		{3999, "code 3999"},
+		{4000, "code 4000"},
+		{4999, `code 4999, "as asked"`},
 	} {
 		before := s.count(t).Handshakes
 		floodOther(t, 0, []string{c.says}, "ws://"+s.addr+"/close/"+strconv.Itoa(c.code), "-d", "500ms")

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"example.org/comet/cmd/internal/fleet"
 	"example.org/comet/cmd/internal/probe"
 	"example.org/comet/cmd/internal/result"
 	"example.org/comet/flood"
@@ -127,7 +128,11 @@ func isLocal(addr netip.Addr) bool {
 
 func (f *foreign) open(ctx context.Context, r *run) (err error) {
 	f.run, f.stopCopy = r, nil
-	r.progress.line("server   %v, measured by %s, for %d connections; results in %s", f.Target, f.witness(), f.run.cfg.Connections, r.folder)
+	measured := "memory not measured (name --pid, --match or --server-log)"
+	if by := f.witness(); by != "" {
+		measured = "measured by " + by
+	}
+	r.progress.line("server   %v, %s, for %d connections; results in %s", f.Target, measured, f.run.cfg.Connections, r.folder)
 	if err := f.gone(); err != nil {
 		return err
 	}
@@ -154,7 +159,7 @@ func (f *foreign) open(ctx context.Context, r *run) (err error) {
 	return err
 }
 
-// witness returns who measures the target.
+// witness returns what measures the target's memory, "" if nothing does.
 func (f *foreign) witness() string {
 	switch {
 	case f.log != nil:
@@ -164,7 +169,7 @@ func (f *foreign) witness() string {
 	case len(f.pids) > 1:
 		return "pids " + strings.ReplaceAll(strings.Trim(fmt.Sprint(f.pids), "[]"), " ", ",") + " and their descendants"
 	}
-	return "nobody (name its pid, a pattern or a log of its memory)"
+	return ""
 }
 
 // countedAt returns where memlog counts the connections of the processes: at the
@@ -196,7 +201,7 @@ func (f *foreign) warmUp() warmUp {
 // publishOnce publishes one message to each of the first ids that get any. It
 // returns an error if nothing is accepted.
 func (f *foreign) publishOnce(ctx context.Context, _ int) (err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, errors.New("bench: the server did not get through the warm-up's messages"))
+	ctx, cancel := fleet.WithPatience(ctx, patience, errors.New("bench: the server did not get through the warm-up's messages"))
 	defer cancel()
 	sender, err := msggen.NewPublishSender(*f.Publish)
 	if err != nil {

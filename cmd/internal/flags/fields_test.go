@@ -38,6 +38,7 @@ func TestFields(t *testing.T) {
 		{"--key f", func(c *FloodCommand) any { return c.Config.TLS.KeyFile }, "f"},
 		{"--insecure", func(c *FloodCommand) any { return c.Config.TLS.Insecure }, "true"},
 		{"--tls-resume", func(c *FloodCommand) any { return c.Config.TLSResume }, "true"},
+		{"--resolve h:80:127.0.0.1", func(c *FloodCommand) any { return c.Config.Resolve["h:80"] }, "127.0.0.1"},
 		{"--ramp 1k:10s,2k:1m", func(c *FloodCommand) any { return c.Config.Ramp }, "1k:10s,2k:1m"},
 		{"--reconnect min=2s", func(c *FloodCommand) any { return c.Config.Reconnect }, "{2s 30s full}"},
 		{"--churn 5%/s", func(c *FloodCommand) any { return float64(c.Config.Churn) }, "0.05"},

@@ -56,6 +56,7 @@ func Flood(fs *pflag.FlagSet, cfg *flood.Config) {
 		String(fs, &cfg.Method, "stream-method", "", "", "`method` of the streams' requests (default GET, or POST with --stream-body)")
 		String(fs, &cfg.Body, "stream-body", "", "", "`text` for the body of the streams' requests")
 		Users(fs, &cfg.Users, "CSV `file` with a user per line: each {column} in URL, headers, bodies and texts is replaced by theirs")
+		Resolve(fs, &cfg.Resolve)
 		ClientTLS(fs, &cfg.TLS)
 		fs.BoolVar(&cfg.TLSResume, "tls-resume", false, "https and wss: resume the TLS session of an earlier connection")
 		Sources(fs, &cfg.Sources, "`address` to connect from: 127.0.0.2, 127.0.0.2-127.0.0.18 or 127.0.1.0/24; repeatable")
