@@ -24,6 +24,9 @@ func (o *observer) judge(r *reading, who int) error {
 	if o.config.Reconnect != (Reconnect{}) && status >= 300 {
 		o.wait()
 	}
+	if o.asksAgain() {
+		o.keepCookies(r)
+	}
 	if o.targets.socket(who) {
 		if status != 101 {
 			return errStatus
@@ -53,6 +56,12 @@ func (o *observer) judge(r *reading, who int) error {
 	return nil
 }
 
+// asksAgain reports whether a connection may send another request.
+func (o *observer) asksAgain() bool {
+	c := o.config
+	return c.Protocol == Poll || c.Reconnect != (Reconnect{}) || c.Churn > 0 || c.Storm.Share > 0
+}
+
 // carriedOn are the fields of an answer that the next request repeats: the
 // validators of a cache (RFC 9110, section 13.1), with which some servers say
 // what a poll has had, and the id of server-sent events.
@@ -79,7 +88,8 @@ func (o *observer) remember(r *reading) {
 	}
 	if len(b) > 0 {
 		row := o.spares.of(r)
-		row.carry = append(row.carry[:0], b...)
+		cookies, _ := cutCookies(row.carry)
+		row.carry = append(cookieLine(cookies), b...)
 	}
 }
 

@@ -18,7 +18,8 @@ func (o *observer) leave(r *reading) (asked time.Duration) {
 	row := o.spares.of(r)
 	if row.events != nil {
 		if id := row.events.LastID; id != "" {
-			row.carry = append(append(append(row.carry[:0], "Last-Event-ID: "...), id...), "\r\n"...)
+			cookies, _ := cutCookies(row.carry)
+			row.carry = append(append(append(cookieLine(cookies), "Last-Event-ID: "...), id...), "\r\n"...)
 		}
 		if retry := row.events.Retry; retry > 0 {
 			row.retry = retry

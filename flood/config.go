@@ -166,7 +166,7 @@ func (c Config) Validate() error {
 	})
 	bad(secure || c.TLS == (tlsclient.Options{}) && !c.TLSResume || len(c.urls()) == 0, "certificates and sessions are for TLS: write https:// or wss:// in the URL, or leave --ca, --insecure, --cert, --key and --tls-resume out")
 	errs = append(errs, c.checkBehavior())
-	holes := holesOf(c.Users)
+	holes, _ := c.Users.Holes()
 	_, err := newScript(&c.Talk, holes)
 	errs = append(errs, err)
 	for _, u := range c.urls() {
@@ -235,7 +235,8 @@ func New(cfg Config) (*Flood, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	script, err := newScript(&cfg.Talk, holesOf(cfg.Users))
+	holes, _ := cfg.Users.Holes()
+	script, err := newScript(&cfg.Talk, holes)
 	if err != nil {
 		return nil, err
 	}

@@ -85,26 +85,14 @@ type asking struct {
 	method       string
 	header       users.Template // every line of the head but the first and Host
 	ownHost      bool           // header has a Host line
+	ownCookie    bool           // header ends with a line of cookies
 	body         users.Template
 	subprotocols []string
 	users        *users.Table
+	columns      []int     // of users, for each hole
 	first        int64     // the ids for {id}, or the rows of users, from 1
 	count        int64     // of them
 	seed         [2]uint64 // of the keys of WebSockets
-}
-
-// holesOf returns the names of the holes that texts may have.
-func holesOf(table *users.Table) []string {
-	holes := []string{"id"}
-	if table == nil {
-		return holes
-	}
-	for _, name := range table.Columns() {
-		if name != "id" {
-			holes = append(holes, name)
-		}
-	}
-	return holes
 }
 
 // append appends the request of connection i (from 0), with fields that it
@@ -120,8 +108,13 @@ func (a *asking) append(dst []byte, i int, carried []byte) []byte {
 		dst = append(dst, r.host...)
 		dst = append(dst, "\r\n"...)
 	}
+	from := len(dst)
 	dst = a.fill(dst, a.header, i)
-	dst = append(dst, carried...)
+	if a.ownCookie {
+		dst = joinCookies(dst, from, carried)
+	} else {
+		dst = append(dst, carried...)
+	}
 	if r.socket {
 		h := a.handshake(i)
 		dst = h.AppendFields(dst)
@@ -165,34 +158,19 @@ func (a *asking) fill(dst []byte, text users.Template, i int) []byte {
 	var digits [20]byte
 	n := a.first + int64(i)%a.count
 	return text.Append(dst, func(hole int) []byte {
-		if a.users == nil {
+		column := a.columns[hole]
+		if column < 0 {
 			return strconv.AppendInt(digits[:0], n, 10)
 		}
-		row := int((n - 1) % int64(a.users.Len()))
-		column := a.users.Column("id")
-		switch {
-		case hole == 0 && column < 0:
-			return strconv.AppendInt(digits[:0], n, 10)
-		case hole > 0:
-			column = a.columnOf(hole)
-		}
-		return []byte(a.users.Cell(row, column))
+		return []byte(a.users.Cell(a.users.Row(n), column))
 	})
 }
 
-// columnOf returns the column of a hole, which are the columns but id in order.
-func (a *asking) columnOf(hole int) int {
-	id := a.users.Column("id")
-	if id < 0 || hole <= id {
-		return hole - 1
-	}
-	return hole
-}
-
 // newAsking makes the requests of cfg, whose URLs are taken apart already.
-func newAsking(cfg *Config, holes []string) (*asking, error) {
+func newAsking(cfg *Config) (*asking, error) {
+	holes, columns := cfg.Users.Holes()
 	a := &asking{
-		method: cfg.Method, subprotocols: cfg.Subprotocols, users: cfg.Users,
+		method: cfg.Method, subprotocols: cfg.Subprotocols, users: cfg.Users, columns: columns,
 		first: cfg.FirstID, count: cfg.LastID - cfg.FirstID + 1, seed: [2]uint64{cfg.random(), cfg.random()},
 	}
 	given := func(want string) bool {
@@ -202,15 +180,12 @@ func newAsking(cfg *Config, holes []string) (*asking, error) {
 		})
 	}
 	a.ownHost = given("Host")
-	header := strings.Join(cfg.Header, "\r\n")
-	if header != "" {
-		header += "\r\n"
-	}
+	lines := slices.Clone(cfg.Header)
 	if !given("User-Agent") {
-		header += "User-Agent: comet-flood\r\n"
+		lines = append(lines, "User-Agent: comet-flood")
 	}
 	if cfg.Protocol == SSE && !given("Accept") {
-		header += "Accept: text/event-stream\r\n"
+		lines = append(lines, "Accept: text/event-stream")
 	}
 	kind := ""
 	for _, line := range cfg.Header {
@@ -218,22 +193,28 @@ func newAsking(cfg *Config, holes []string) (*asking, error) {
 			kind = value
 		}
 	}
-	place := users.BodyPlace(kind, cfg.Body)
+	place := users.BodyPlace(kind, cfg.Body, holes)
 	if kind == "" && place == users.JSON {
-		header += "Content-Type: application/json\r\n"
+		lines = append(lines, "Content-Type: application/json")
 	}
+	lines, a.ownCookie = cookiesLast(lines)
+	header := strings.Join(append(lines, ""), "\r\n")
 	a.header, a.body = users.Parse(header, users.Header, holes), users.Parse(cfg.Body, place, holes)
 	if cfg.Users != nil {
-		if err := cfg.Users.Check(a.header, 1); err != nil {
+		if err := cfg.Users.Check(a.header, columns); err != nil {
 			return nil, fmt.Errorf("flood: %w", err)
 		}
 	}
 	return a, nil
 }
 
-// SaysID reports whether connections say their ids: in their URL, the head or body
-// of their request, or a first message.
+// SaysID reports whether connections say who they are, in their URL, the head or
+// body of their request, or a first message: by their ids, or by a column that no
+// two users have the same text in.
 func (c Config) SaysID() bool {
-	says := func(text string) bool { return strings.Contains(text, idHole) }
-	return says(c.URL) || says(c.Body) || slices.ContainsFunc(c.Header, says) || slices.ContainsFunc(c.FirstMessages, says)
+	says := func(hole string) bool {
+		in := func(text string) bool { return strings.Contains(text, hole) }
+		return in(c.URL) || in(c.Body) || slices.ContainsFunc(c.Header, in) || slices.ContainsFunc(c.FirstMessages, in)
+	}
+	return says(idHole) || c.Users.Names(says)
 }

@@ -18,7 +18,7 @@ var quick = Reconnect{Min: time.Millisecond, Max: 5 * time.Millisecond, Jitter: 
 func TestReconnects(t *testing.T) {
 	first := func(text string, then answer) func(n int64) answer {
 		return func(n int64) answer {
-			if n <= 3 {
+			if n == 1 {
 				return once(text)
 			}
 			return then
@@ -26,7 +26,7 @@ func TestReconnects(t *testing.T) {
 	}
 	held := stream(chunkedHead + messages(chunk, 3))
 	for name, c := range map[string]struct {
-		each   func(n int64) answer // what the n-th request gets
+		each   func(n int64) answer // what the n-th request of a client gets
 		socket bool
 		want   func(c Counts) string
 	}{
@@ -41,9 +41,9 @@ func TestReconnects(t *testing.T) {
 		}},
 		"refused as they come back": {each: func(n int64) answer {
 			switch {
-			case n <= 3:
+			case n == 1:
 				return once(chunkedHead)
-			case n <= 6:
+			case n == 2:
 				return once("HTTP/1.1 503 Service Unavailable\r\n\r\n")
 			}
 			return held
@@ -51,7 +51,7 @@ func TestReconnects(t *testing.T) {
 			return fmt.Sprint(c.Reconnect.Lost == 3, c.Reconnect.Failed == 3, c.Reconnect.Back == 3, c.Reconnect.Attempts == 6)
 		}},
 		"a WebSocket": {socket: true, each: func(n int64) answer {
-			if n <= 3 {
+			if n == 1 {
 				return func(c *net.TCPConn, r *http.Request) { upgrade(c, r, ""); say(c, text("half")[:4]) }
 			}
 			return sends(messages(text, 3), 1<<10)
@@ -60,8 +60,12 @@ func TestReconnects(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var asked atomic.Int64
-			srv := serve(t, func(conn *net.TCPConn, r *http.Request) { c.each(asked.Add(1))(conn, r) })
-			cfg := Config{URL: srv.url("/"), Connections: 3, Behavior: Behavior{Reconnect: quick}}
+			var each [4]atomic.Int64
+			srv := serve(t, func(conn *net.TCPConn, r *http.Request) {
+				asked.Add(1)
+				c.each(each[idOf(r)].Add(1))(conn, r)
+			})
+			cfg := Config{URL: srv.url("/{id}"), Connections: 3, Behavior: Behavior{Reconnect: quick}}
 			if c.socket {
 				cfg.Protocol = WebSocket
 			}

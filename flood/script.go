@@ -122,7 +122,7 @@ func parseMessage(source string, holes []string) (users.Template, error) {
 		return users.Template{}, err
 	}
 	// Engine.IO and SockJS put digits or letters before the JSON.
-	place := users.BodyPlace("", strings.TrimLeft(text, "0123456789"))
+	place := users.BodyPlace("", strings.TrimLeft(text, "0123456789"), holes)
 	return users.Parse(text, place, holes), nil
 }
 

@@ -19,8 +19,8 @@ type targets struct {
 
 // newTargets resolves the names in the URLs of cfg.
 func newTargets(cfg *Config) (*targets, error) {
-	holes := holesOf(cfg.Users)
-	ask, err := newAsking(cfg, holes)
+	holes, _ := cfg.Users.Holes()
+	ask, err := newAsking(cfg)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"example.org/comet/flood/pace"
+	"example.org/comet/flood/users"
 	"example.org/comet/server/wire"
 )
 
@@ -70,6 +71,12 @@ type Config struct {
 	// FirstID and MaxID bound the ids, both inclusive. FirstID 0 means 1. Each id
 	// costs 8 bytes of memory.
 	FirstID, MaxID int64
+	// Users, if not nil, are who gets messages. If they have a column id, messages
+	// are drawn for rows: FirstID and MaxID are the first and the last one, from 1,
+	// and each stamp carries the id of its row. A [PublishSender] with the same
+	// Users is given the row, any other Sender its id, which must be a whole number.
+	// A MaxID of 0 means all rows.
+	Users *users.Table
 	// Distribution says how likely each id is. The zero value is equally.
 	Distribution Distribution
 	// Size says how long the messages are. The zero value fills nothing up.
@@ -88,6 +95,9 @@ type Config struct {
 	// Duration ends the run before the first message that is due then or later.
 	// 0: unlimited.
 	Duration time.Duration
+
+	// numbers are the ids of Users for a sender that takes whole numbers.
+	numbers []int64
 
 	// Logger gets a line when the server goes and when it comes back. nil discards
 	// them.
@@ -133,10 +143,15 @@ func (c Config) Validate() error {
 	switch {
 	case c.MaxID < 1:
 		refuse("MaxID is %d: it must be above 0", c.MaxID)
+	case c.Users.HasID() && c.MaxID > int64(c.Users.Len()):
+		refuse("MaxID is %d: it is a row of %s, which has %d", c.MaxID, c.Users.Name(), c.Users.Len())
 	case c.FirstID > c.MaxID:
 		refuse("FirstID is %d, above MaxID, which is %d", c.FirstID, c.MaxID)
 	case c.FirstID >= 0 && c.MaxID-c.FirstID >= maxIDs:
 		refuse("MaxID is %d: more than %d ids would cost over %d GiB for their counts", c.MaxID, maxIDs, maxIDs*8>>30)
+	}
+	if _, err := c.numbersOf(); err != nil {
+		refuse("Users: %w", err)
 	}
 	if err := c.Distribution.validate(); err != nil {
 		refuse("Distribution: %w", err)
@@ -164,6 +179,9 @@ func (c Config) withDefaults() Config {
 	if c.FirstID == 0 {
 		c.FirstID = 1
 	}
+	if c.MaxID == 0 && c.Users != nil {
+		c.MaxID = int64(c.Users.Len())
+	}
 	if c.Seed == 0 {
 		// Below 2^53, so that a seed survives readers who hold every JSON number
 		// as a float64.
@@ -177,6 +195,22 @@ func (c Config) withDefaults() Config {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	return c
+}
+
+// numbersOf returns the ids of Users for a sender that takes whole numbers, nil if
+// there are none or the sender takes rows.
+func (c *Config) numbersOf() ([]int64, error) {
+	if !c.Users.HasID() {
+		return nil, nil
+	}
+	if p, ok := c.Sender.(*PublishSender); ok && p.config.Users == c.Users {
+		return nil, nil
+	}
+	numbers, err := c.Users.Numbers()
+	if err != nil {
+		return nil, fmt.Errorf("a comet server and its routers take whole numbers only: %w; publish to another server's endpoint, or leave the column out", err)
+	}
+	return numbers, nil
 }
 
 // pacer paces all senders together: message k of sender i of S is due at

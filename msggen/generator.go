@@ -56,10 +56,14 @@ type Generator struct {
 // New returns a generator, or an error that names everything wrong with config.
 // It connects to nothing.
 func New(config Config) (*Generator, error) {
-	if err := config.Validate(); err != nil {
+	err := config.Validate()
+	if err != nil {
 		return nil, err
 	}
 	config = config.withDefaults()
+	if config.numbers, err = config.numbersOf(); err != nil {
+		return nil, fmt.Errorf("msggen: %w", err)
+	}
 	pacer, err := config.pacer()
 	if err != nil {
 		return nil, fmt.Errorf("msggen: %w", err)

@@ -6,8 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
+	"strings"
 	"sync"
 	"time"
+
+	"example.org/comet/flood/users"
 )
 
 const (
@@ -31,9 +35,14 @@ const (
 type PublishConfig struct {
 	// URL is where a message is sent to. In it, in Header and in Body, {id}
 	// stands for the id of a message and {message} for its text, which is
-	// percent-encoded in the URL and in headers, and goes into the body as it is:
-	// the messages of a [Generator] hold nothing that JSON or HTML would escape.
+	// percent-encoded in the URL, in headers and in a form. In a body of JSON it is
+	// a string, with quotes around it or not; in any other it goes as it is.
 	URL string
+	// Users, if not nil, has a row for each user, whose columns fill the holes of
+	// their names, escaped for the place they stand in. With a column id, a message
+	// is for the row whose number its id is, from 1, and {id} is what that has;
+	// without one, numbers take the rows in turn.
+	Users *users.Table
 	// Method is the HTTP method. "" means POST.
 	Method string
 	// Header is further lines for the request head, "Name: value".
@@ -65,6 +74,16 @@ func (c PublishConfig) Validate() error {
 		return fmt.Errorf("msggen: %w", err)
 	}
 	return nil
+}
+
+// SaysID reports whether requests say whom a message is for: by its id, or by a
+// column that no two users have the same text in.
+func (c PublishConfig) SaysID() bool {
+	says := func(hole string) bool {
+		in := func(text string) bool { return strings.Contains(text, hole) }
+		return in(c.URL) || in(c.Body) || slices.ContainsFunc(c.Header, in)
+	}
+	return says("{id}") || c.Users.Names(says)
 }
 
 // PublishSender sends each message as a request of its own, to any HTTP/1.1
@@ -197,9 +216,13 @@ func (s *PublishSender) add(p pending) {
 	s.receipt.Unanswered++
 	s.waiting++
 	s.mu.Unlock()
+	id := uint64(p.id)
+	if s.config.Users.HasID() { // several rows may be one user
+		id = uint64(s.config.Users.First(s.config.Users.Row(p.id)))
+	}
 	// Ids that are a multiple of the number of lanes apart must not share one.
 	const golden = 0x9e3779b97f4a7c15
-	l := s.lanes[(uint64(p.id)*golden>>32)%uint64(len(s.lanes))]
+	l := s.lanes[(id*golden>>32)%uint64(len(s.lanes))]
 	if l.add(p) {
 		s.dirty = append(s.dirty, l)
 	}

@@ -3,6 +3,7 @@ package msggen
 import (
 	"math/rand/v2"
 
+	"example.org/comet/flood/users"
 	"example.org/comet/server/wire"
 )
 
@@ -21,7 +22,10 @@ const (
 
 // item is a message before it is written.
 type item struct {
+	// id is who gets it, as the sender takes that, and at the place of its user,
+	// whom several ids may name, in the counts.
 	id int64
+	at uint64
 	// num is its number in the sender's own count, n among those to id.
 	num, n uint64
 	size   int
@@ -47,6 +51,10 @@ type source struct {
 	// for it. 64 bits, because one id at full speed passes 2^32 in hours.
 	counts []uint64
 	first  int64
+	// users give ids of their own, nil without: the ids drawn are rows then, and
+	// numbers, if not nil, what a row is for the sender.
+	users   *users.Table
+	numbers []int64
 
 	run wire.Run
 	// items are those that the last call returned, and message is the buffer
@@ -57,15 +65,23 @@ type source struct {
 
 func newSource(c Config, run wire.Run) *source {
 	ids := uint64(c.MaxID-c.FirstID) + 1
+	counted := ids
+	if c.Users.HasID() {
+		counted = uint64(c.MaxID) // the first row of an id may lie before those that are drawn
+	}
 	s := &source{
 		streams: make([]rand.PCG, c.Senders),
 		num:     1,
 		pick:    c.Distribution.picker(ids, c.Seed),
 		size:    c.Size,
-		counts:  make([]uint64, ids),
+		counts:  make([]uint64, counted),
 		first:   c.FirstID,
 		run:     run,
+		numbers: c.numbers,
 		message: make([]byte, 0, max(c.Size.Bytes, c.Size.Max, 128)),
+	}
+	if c.Users.HasID() {
+		s.users = c.Users
 	}
 	for i := range s.streams {
 		s.streams[i].Seed(c.Seed, uint64(i))
@@ -81,10 +97,15 @@ func newSource(c Config, run wire.Run) *source {
 func (s *source) draw(n uint64) []item {
 	items := s.items[:min(n, pieceSize)]
 	for i := range items {
+		at := s.pick(&s.streams[s.turn])
 		items[i] = item{
-			id:   s.first + int64(s.pick(&s.streams[s.turn])),
+			id:   s.first + int64(at),
+			at:   at,
 			num:  s.num,
 			size: s.size.draw(&s.sizes),
+		}
+		if s.users != nil {
+			s.ofUser(&items[i])
 		}
 		if s.turn++; s.turn == len(s.streams) {
 			s.turn = 0
@@ -94,6 +115,15 @@ func (s *source) draw(n uint64) []item {
 	return items
 }
 
+// ofUser sets who gets an item whose id is a row.
+func (s *source) ofUser(it *item) {
+	row := s.users.Row(it.id)
+	it.at = uint64(s.users.First(row))
+	if s.numbers != nil {
+		it.id = s.numbers[row]
+	}
+}
+
 // number numbers the messages of items, in the sequence of each id. A message
 // that is refused because the server is unreachable gets no number. One that the
 // server itself refuses has got one, which nobody will see: so a gap in a
@@ -101,7 +131,7 @@ func (s *source) draw(n uint64) []item {
 // and did not arrive.
 func (s *source) number(items []item) {
 	for i := range items {
-		count := &s.counts[items[i].id-s.first]
+		count := &s.counts[items[i].at]
 		*count++
 		items[i].n = *count
 	}
@@ -110,7 +140,11 @@ func (s *source) number(items []item) {
 // write makes the message of an item that was numbered. The bytes hold until
 // the next call.
 func (s *source) write(it *item, due int64) []byte {
-	stamp := wire.Stamp{Run: s.run, Sequence: wire.Sequence(it.id), N: it.n, Due: due}
+	sequence := wire.Sequence(it.id)
+	if s.users != nil {
+		sequence = wire.SequenceOf(s.users.Cell(int(it.at), s.users.Column("id")))
+	}
+	stamp := wire.Stamp{Run: s.run, Sequence: sequence, N: it.n, Due: due}
 	s.message = wire.AppendStamped(s.message[:0], it.num, stamp)
 	s.message = fill(s.message, it.size)
 	return s.message

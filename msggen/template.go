@@ -9,87 +9,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"example.org/comet/flood/users"
 )
-
-// The placeholders of a template.
-const (
-	idPlaceholder      = "{id}"
-	messagePlaceholder = "{message}"
-)
-
-// pieceKind is what a piece of a template stands for.
-type pieceKind uint8
-
-const (
-	literalPiece pieceKind = iota
-	idPiece
-	messagePiece
-)
-
-type piece struct {
-	kind pieceKind
-	text string // of a literal
-}
-
-// template is text with placeholders, cut at those.
-type template []piece
-
-func parseTemplate(text string) template {
-	var t template
-	for text != "" {
-		at, kind, length := len(text), literalPiece, 0
-		if i := strings.Index(text, idPlaceholder); i >= 0 {
-			at, kind, length = i, idPiece, len(idPlaceholder)
-		}
-		if i := strings.Index(text, messagePlaceholder); i >= 0 && i < at {
-			at, kind, length = i, messagePiece, len(messagePlaceholder)
-		}
-		if at > 0 {
-			t = append(t, piece{text: text[:at]})
-		}
-		if kind != literalPiece {
-			t = append(t, piece{kind: kind})
-		}
-		text = text[at+length:]
-	}
-	return t
-}
-
-// append fills the template in. escaped has messages stand in a URL or a form.
-func (t template) append(dst []byte, id int64, message []byte, escaped bool) []byte {
-	for _, p := range t {
-		switch {
-		case p.kind == idPiece:
-			dst = strconv.AppendInt(dst, id, 10)
-		case p.kind == literalPiece:
-			dst = append(dst, p.text...)
-		case escaped:
-			dst = appendURLEscaped(dst, message)
-		default:
-			dst = append(dst, message...)
-		}
-	}
-	return dst
-}
-
-func (t template) has(kind pieceKind) bool {
-	return slices.ContainsFunc(t, func(p piece) bool { return p.kind == kind })
-}
-
-// appendURLEscaped writes text as any part of a path, a query or a form may have
-// it: all but the unreserved characters of RFC 3986, section 2.3, as %XX.
-func appendURLEscaped(dst, text []byte) []byte {
-	const digits = "0123456789ABCDEF"
-	for _, c := range text {
-		switch {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '.', c == '_', c == '~':
-			dst = append(dst, c)
-		default:
-			dst = append(dst, '%', digits[c>>4], digits[c&15])
-		}
-	}
-	return dst
-}
 
 // requestTemplate makes the requests of a [PublishSender].
 type requestTemplate struct {
@@ -101,10 +23,12 @@ type requestTemplate struct {
 	// shown is the URL for people, as it was given, without a password.
 	shown string
 
-	target template // the request line's
-	head   template // the lines behind that, up to Content-Length
-	body   template
-	form   bool // the body is a form, in which messages are escaped
+	holes  holes
+	target users.Template // the request line's
+	head   users.Template // the lines behind that, up to Content-Length
+	body   users.Template
+	// hasBody: there is a body. headMessage: messages stand in the head.
+	hasBody, headMessage bool
 }
 
 // defaultHeaders are sent unless they are given.
@@ -115,16 +39,17 @@ var reservedHeaders = []string{"Content-Length", "Transfer-Encoding", "Connectio
 
 func newRequestTemplate(c PublishConfig) (*requestTemplate, error) {
 	var wrong []error
-	r := &requestTemplate{method: c.Method, body: parseTemplate(c.Body)}
+	r := &requestTemplate{method: c.Method, holes: holesOf(c.Users)}
 	if r.method == "" {
 		r.method = http.MethodPost
 	}
 	if !isToken(r.method) {
 		wrong = append(wrong, fmt.Errorf("method %q: write POST, PUT, GET or another in capital letters", c.Method))
 	}
-	if c.Body == "" && r.method != http.MethodGet && r.method != http.MethodHead {
-		r.body = parseTemplate(messagePlaceholder)
+	if c.Users != nil && c.Users.Column(messageHole) >= 0 {
+		wrong = append(wrong, fmt.Errorf("%s has a column message, and {message} stands for the text of a message: rename the column", c.Users.Name()))
 	}
+	r.setBody(c)
 	u, err := r.parseTarget(c.URL)
 	if err != nil {
 		wrong = append(wrong, err)
@@ -132,24 +57,38 @@ func newRequestTemplate(c PublishConfig) (*requestTemplate, error) {
 	if err := r.setHeaders(c.Header, u); err != nil {
 		wrong = append(wrong, err)
 	}
-	if err == nil && !r.mentions(idPiece) {
+	used := slices.Concat(r.target.Holes(), r.head.Holes(), r.body.Holes())
+	if err == nil && !slices.ContainsFunc(used, r.holes.addresses) {
 		wrong = append(wrong, errors.New("the id of a message is sent nowhere: write {id} in the URL, a header or the body"))
 	}
-	if err == nil && !r.mentions(messagePiece) {
+	if err == nil && !slices.Contains(used, r.holes.message()) {
 		wrong = append(wrong, errors.New("the messages are sent nowhere: write {message} in the body or the URL"))
 	}
 	return r, errors.Join(wrong...)
 }
 
-func (r *requestTemplate) mentions(kind pieceKind) bool {
-	return r.target.has(kind) || r.head.has(kind) || r.body.has(kind)
+// setBody makes the body, in the place that its type or its beginning says.
+func (r *requestTemplate) setBody(c PublishConfig) {
+	text, kind := c.Body, ""
+	if text == "" && r.method != http.MethodGet && r.method != http.MethodHead {
+		text = "{" + messageHole + "}"
+	}
+	for _, line := range c.Header {
+		if name, value, _ := strings.Cut(line, ":"); strings.EqualFold(name, "Content-Type") {
+			kind = value
+		}
+	}
+	place := users.BodyPlace(kind, text, r.holes.names)
+	if place == users.JSON {
+		text = quoted(text)
+	}
+	r.body, r.hasBody = users.Parse(text, place, r.holes.names), text != ""
 }
 
-// parseTarget splits the URL. url.Parse refuses braces in some places and
-// escapes them in others, so the placeholders go through it as words.
+// parseTarget splits the URL.
 func (r *requestTemplate) parseTarget(text string) (*url.URL, error) {
-	const idWord, messageWord = "comet-placeholder-id", "comet-placeholder-message"
-	worded := strings.NewReplacer(idPlaceholder, idWord, messagePlaceholder, messageWord).Replace(text)
+	toWords, toHoles := r.holes.words()
+	worded := toWords.Replace(text)
 	u, err := url.Parse(worded)
 	if err := checkURL(text, u, err, "to publish to", "http://127.0.0.1:8080/pub/{id}"); err != nil {
 		return nil, err
@@ -157,13 +96,17 @@ func (r *requestTemplate) parseTarget(text string) (*url.URL, error) {
 	if i := strings.IndexFunc(u.Host, func(c rune) bool { return c > '~' }); i >= 0 {
 		return nil, fmt.Errorf("%q has a host that is not ASCII: write its name as DNS knows it, xn--…", text)
 	}
-	if strings.Contains(u.Fragment, idWord) || strings.Contains(u.Fragment, messageWord) {
+	if strings.Contains(u.Fragment, holeWord) {
 		return nil, fmt.Errorf("%q has its placeholder behind a #, which is never sent: write that as %%23", text)
 	}
 	if strings.ContainsAny(worded, "{}") {
-		return nil, fmt.Errorf("%q has braces that are neither {id} nor {message}: write them as %%7B and %%7D", text)
+		known := "{" + strings.Join(r.holes.names, "}, {") + "}"
+		if r.holes.users == nil {
+			return nil, fmt.Errorf("%q has braces that are neither {id} nor {message}: write them as %%7B and %%7D, or name a file of --users with that column", text)
+		}
+		return nil, fmt.Errorf("%q has braces that name no column of %s, which gives %s: write them as %%7B and %%7D", text, r.holes.users.Name(), known)
 	}
-	if strings.Contains(u.Host, idWord) || strings.Contains(u.Host, messageWord) {
+	if strings.Contains(u.Host, holeWord) {
 		return nil, fmt.Errorf("%q has its placeholder in the host: all messages go to one server", text)
 	}
 	port := u.Port()
@@ -177,9 +120,8 @@ func (r *requestTemplate) parseTarget(text string) (*url.URL, error) {
 	}
 	r.host, r.address = u.Hostname(), net.JoinHostPort(u.Hostname(), port)
 	u.Host = withoutZone(u.Host)
-	unworded := strings.NewReplacer(idWord, idPlaceholder, messageWord, messagePlaceholder)
-	r.target = parseTemplate(unworded.Replace(u.RequestURI()))
-	r.shown = unworded.Replace(u.Redacted())
+	r.target = users.Parse(toHoles.Replace(u.RequestURI()), users.URL, r.holes.names)
+	r.shown = toHoles.Replace(u.Redacted())
 	return u, nil
 }
 
@@ -213,10 +155,6 @@ func (r *requestTemplate) setHeaders(lines []string, u *url.URL) error {
 			continue
 		}
 		given[key] = true
-		if key == "Content-Type" {
-			kind, _, _ := strings.Cut(value, ";")
-			r.form = strings.EqualFold(strings.TrimSpace(kind), "application/x-www-form-urlencoded")
-		}
 		fmt.Fprintf(&head, "%s: %s\r\n", name, value)
 	}
 	var needed []string
@@ -231,21 +169,31 @@ func (r *requestTemplate) setHeaders(lines []string, u *url.URL) error {
 	}
 	for _, line := range append(needed, defaultHeaders...) {
 		name, _, _ := strings.Cut(line, ":")
-		if !given[name] && (name != "Content-Type" || len(r.body) > 0) {
+		if !given[name] && (name != "Content-Type" || r.hasBody) {
 			head.WriteString(line + "\r\n")
 		}
 	}
-	r.head = parseTemplate(head.String())
+	r.head = users.Parse(head.String(), users.Header, r.holes.names)
+	r.headMessage = slices.Contains(r.head.Holes(), r.holes.message())
+	if r.holes.users != nil {
+		if err := r.holes.users.Check(r.head, r.holes.columns); err != nil {
+			wrong = append(wrong, err)
+		}
+	}
 	return errors.Join(wrong...)
 }
 
 // append writes the request for a message.
 func (r *requestTemplate) append(dst []byte, id int64, message []byte) []byte {
 	dst = append(append(dst, r.method...), ' ')
-	dst = r.target.append(dst, id, message, true)
+	dst = r.holes.fill(dst, r.target, id, message)
 	dst = append(dst, " HTTP/1.1\r\n"...)
-	dst = r.head.append(dst, id, message, true)
-	if len(r.body) == 0 {
+	inHead := message
+	if r.headMessage {
+		inHead = users.AppendURL(nil, message)
+	}
+	dst = r.holes.fill(dst, r.head, id, inHead)
+	if !r.hasBody {
 		return append(dst, "\r\n"...)
 	}
 	// The length comes before the body, so that is written twice as far behind as
@@ -253,7 +201,7 @@ func (r *requestTemplate) append(dst []byte, id int64, message []byte) []byte {
 	const room = len("Content-Length: ") + 20 + len("\r\n\r\n")
 	at := len(dst)
 	dst = append(dst, make([]byte, room)...)
-	dst = r.body.append(dst, id, message, r.form)
+	dst = r.holes.fill(dst, r.body, id, message)
 	body := dst[at+room:]
 	dst = append(dst[:at], "Content-Length: "...)
 	dst = strconv.AppendInt(dst, int64(len(body)), 10)
@@ -261,9 +209,10 @@ func (r *requestTemplate) append(dst []byte, id int64, message []byte) []byte {
 	return append(dst, body...)
 }
 
-// line returns the request line for a message of id, for people.
+// line returns the request line for a message of id, for people: other columns of
+// the users stay unsaid.
 func (r *requestTemplate) line(id int64) string {
-	return r.method + " " + strings.ReplaceAll(r.shown, idPlaceholder, strconv.FormatInt(id, 10))
+	return r.method + " " + strings.ReplaceAll(r.shown, "{id}", r.holes.idText(id))
 }
 
 // isToken reports whether s can be a method or the name of a header (RFC 9110,

@@ -15,8 +15,7 @@ const (
 	// URL is a path or a query: all but the unreserved characters become %XX
 	// (RFC 3986, section 2.3).
 	URL
-	// Form is a body of application/x-www-form-urlencoded: as URL, and a space
-	// becomes +.
+	// Form is a body of application/x-www-form-urlencoded: as URL.
 	Form
 	// Header is a field of a request's head. Values stay as they are; Table.Check
 	// refuses those that a field cannot have.
@@ -27,8 +26,9 @@ const (
 )
 
 // BodyPlace returns the place that a body or message is: by its content type,
-// or without one, JSON if it begins as an object or array does.
-func BodyPlace(contentType, text string) Place {
+// or without one, JSON if it begins as an object or array does. What begins with
+// one of the holes, by their names, does not.
+func BodyPlace(contentType, text string, holes []string) Place {
 	kind, _, _ := strings.Cut(contentType, ";")
 	switch kind = strings.ToLower(strings.TrimSpace(kind)); {
 	case kind == "application/x-www-form-urlencoded":
@@ -38,10 +38,14 @@ func BodyPlace(contentType, text string) Place {
 	case kind != "" && kind != "text/plain":
 		return Raw
 	}
-	if text = strings.TrimLeft(text, " \t\r\n"); text != "" && (text[0] == '{' || text[0] == '[') {
-		return JSON
+	text = strings.TrimLeft(text, " \t\r\n")
+	if text == "" || text[0] != '{' && text[0] != '[' {
+		return Raw
 	}
-	return Raw
+	if name, _, found := strings.Cut(text[1:], "}"); text[0] == '{' && found && slices.Contains(holes, name) {
+		return Raw
+	}
+	return JSON
 }
 
 // A Template is a text with holes. The zero value is the empty text.
@@ -125,10 +129,8 @@ func (t Template) Append(dst []byte, value func(hole int) []byte) []byte {
 		}
 		v := value(p.hole)
 		switch {
-		case t.place == URL:
+		case t.place == URL || t.place == Form:
 			dst = AppendURL(dst, v)
-		case t.place == Form:
-			dst = appendForm(dst, v)
 		case t.place == JSON && p.quoted:
 			dst = AppendJSON(dst, v)
 		default:
@@ -147,20 +149,6 @@ func AppendURL(dst, text []byte) []byte {
 		if unreserved(c) {
 			dst = append(dst, c)
 		} else {
-			dst = append(dst, '%', upperHex[c>>4], upperHex[c&15])
-		}
-	}
-	return dst
-}
-
-func appendForm(dst, text []byte) []byte {
-	for _, c := range text {
-		switch {
-		case unreserved(c):
-			dst = append(dst, c)
-		case c == ' ':
-			dst = append(dst, '+')
-		default:
 			dst = append(dst, '%', upperHex[c>>4], upperHex[c&15])
 		}
 	}

@@ -2,6 +2,7 @@ package users
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -59,7 +60,7 @@ func TestTemplate(t *testing.T) {
 		{"other braces stay", "{x} {} {{id}} {id", Raw, "{x} {} {" + odd + "} {id"},
 		{"twice", "{id}{id}", Raw, odd + odd},
 		{"URL", "/s/{id}?q={token}", URL, "/s/a%20b%2F%22%C3%BC%22%5C%0A%26%3D%2B%25?q=T"},
-		{"form", "a={id}&b={token}", Form, "a=a+b%2F%22%C3%BC%22%5C%0A%26%3D%2B%25&b=T"},
+		{"form", "a={id}&b={token}", Form, "a=a%20b%2F%22%C3%BC%22%5C%0A%26%3D%2B%25&b=T"},
 		{"header", "Bearer {token}", Header, "Bearer T"},
 		{"JSON string", `{"u":"{id}"}`, JSON, `{"u":"a b/\"ü\"\\\u000A&=+%"}`},
 		{"JSON after an escaped quote", `{"a\"b":"{id}"}`, JSON, `{"a\"b":"a b/\"ü\"\\\u000A&=+%"}`},
@@ -85,13 +86,17 @@ func TestBodyPlace(t *testing.T) {
 		{"", "hello {id}", Raw},
 		{"", ` {"id":"{id}"}`, JSON},
 		{"", "[1]", JSON},
+		{"", "{id} says hello", Raw},
+		{"", "[{id}]", JSON},
+		{"", `{"{id}":1}`, JSON},
+		{"application/json", "{id}", JSON},
 		{"text/plain; charset=utf-8", "[1]", JSON},
 		{"Application/JSON; charset=utf-8", "", JSON},
 		{"application/vnd.api+json", "", JSON},
 		{"application/x-www-form-urlencoded", "a={id}", Form},
 		{"application/xml", "[1]", Raw},
 	} {
-		if got := BodyPlace(test.contentType, test.text); got != test.want {
+		if got := BodyPlace(test.contentType, test.text, []string{"id"}); got != test.want {
 			t.Errorf("%q %q is %d, want %d", test.contentType, test.text, got, test.want)
 		}
 	}
@@ -102,13 +107,28 @@ func TestCheck(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	names := append([]string{"message"}, table.Columns()...)
-	if err := table.Check(Parse("Bearer {token}", Header, names), 1); err == nil || !strings.Contains(err.Error(), "token of user 2") {
+	names, columns := table.Holes()
+	if !slices.Equal(names, []string{"id", "token"}) || !slices.Equal(columns, []int{0, 1}) {
+		t.Errorf("the holes are %q of columns %v", names, columns)
+	}
+	if err := table.Check(Parse("Bearer {token}", Header, names), columns); err == nil || !strings.Contains(err.Error(), "token of user 2") {
 		t.Errorf("a line break in a header: %v", err)
 	}
 	for _, fine := range []Template{Parse("Bearer {id} {message}", Header, names), Parse("{token}", URL, names)} {
-		if err := table.Check(fine, 1); err != nil {
+		if err := table.Check(fine, columns); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+func TestHoles(t *testing.T) {
+	for head, want := range map[string]string{"id,a,b": "[id a b] [0 1 2]", "a,id,b": "[id a b] [1 0 2]", "a,b": "[id a b] [-1 0 1]"} {
+		table, err := Read(strings.NewReader(head+"\n"+head+"\n"), "u.csv")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if names, columns := table.Holes(); fmt.Sprint(names, columns) != want {
+			t.Errorf("%s: %v %v, want %s", head, names, columns, want)
 		}
 	}
 }
@@ -135,4 +155,29 @@ func FuzzTemplate(f *testing.F) {
 			t.Errorf("%q in JSON is read back as %q", value, got.ID)
 		}
 	})
+}
+
+func TestIDs(t *testing.T) {
+	table, err := Read(strings.NewReader("id,token,room\n7,a,x\nbob,b,x\n7,c,y\n"), "u.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if table.First(0) != 0 || table.First(1) != 1 || table.First(2) != 0 {
+		t.Errorf("the first rows are %d %d %d", table.First(0), table.First(1), table.First(2))
+	}
+	if !table.Identifies(0) || !table.Identifies(1) || table.Identifies(2) {
+		t.Error("ids and tokens say who a user is, rooms do not")
+	}
+	if _, err := table.Numbers(); err == nil || !strings.Contains(err.Error(), `user 2 in u.csv is "bob"`) {
+		t.Errorf("numbers: %v", err)
+	}
+	for ids, fine := range map[string]bool{"1\n0\n9223372036854775807": true, "01": false, "9223372036854775808": false, "-1": false, "+1": false, "1.5": false, "x": false} {
+		table, err := Read(strings.NewReader("id\n"+ids+"\n"), "u.csv")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := table.Numbers(); (err == nil) != fine {
+			t.Errorf("%q: %v", ids, err)
+		}
+	}
 }

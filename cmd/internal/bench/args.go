@@ -94,6 +94,9 @@ func newsInterval(floods int) time.Duration {
 func msggenArgs(c *Config, p *plan, to []string) []string {
 	cfg := c.generator()
 	cfg.FirstID, cfg.MaxID, cfg.Run = p.firstID, p.lastID, p.run
+	if c.Target != nil {
+		cfg.Users = c.Streams.Users
+	}
 	return append(flags.Args(flags.MsggenCommand{Config: cfg, JSON: true, Feedback: true}), to...)
 }
 

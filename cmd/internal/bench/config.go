@@ -98,6 +98,7 @@ func (c Config) Validate() error {
 	bad(c.Repeat >= 0, "%d repeats: use 1 or more", c.Repeat)
 	bad(c.Senders > 0, "%d senders: use 1 or more", c.Senders)
 	bad(c.Window > 0, "a window of %d messages: use 1 or more", c.Window)
+	bad(c.Target != nil || !c.Streams.Users.HasID(), "the users have ids of their own, which our own server does not draw messages for: name a server that is there already, or leave the column id out")
 	if c.Target == nil {
 		streams := c.Streams
 		streams.URL, streams.Connections = ownURL(&c, "127.0.0.1:1"), max(c.Connections, 1)

@@ -76,7 +76,9 @@ func (f *foreign) arrange(cfg *Config, system sysctl.System) *plan {
 	p := &plan{pairs: divide(cfg.Connections, room(system))}
 	for i := range p.pairs {
 		one := &p.pairs[i]
-		if f.ids(cfg.Connections) < int64(cfg.Connections) {
+		// Of users with ids of their own, each flood goes on where the one before it
+		// ends: a number behind the last row is the first one again.
+		if f.ids(cfg.Connections) < int64(cfg.Connections) && !cfg.Streams.Users.HasID() {
 			one.firstID, one.ids = f.first(), f.ids(cfg.Connections)
 			continue
 		}
@@ -187,7 +189,7 @@ func (f *foreign) warmUp() warmUp {
 	w := warmUp{streams: f.floodConfig(f.run.cfg), arrival: 2 * time.Second}
 	w.streams.Sources = f.run.plan.warmUpSources
 	w.streams.Connections = warmUps
-	if len(f.URLs) > 0 || w.streams.SaysID() {
+	if len(f.URLs) > 0 || w.streams.Users != nil || w.streams.SaysID() {
 		w.streams.Connections = int(min(warmUps, f.ids(f.run.cfg.Connections)))
 	}
 	if f.Publish != nil && f.run.plan.rate != 0 {

@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"example.org/comet/flood"
+	"example.org/comet/flood/users"
 	"example.org/comet/msggen"
 )
 
@@ -17,8 +18,8 @@ type Target struct {
 	// streams instead, one connection each in turn.
 	URL  string
 	URLs []string
-	// FirstID and LastID are the ids for {id}, which the connections take in
-	// turn. 0 and 0 are as many as there are connections, from 1.
+	// FirstID and LastID are the ids for {id}, or the rows of the users, which the
+	// connections take in turn. 0 and 0 are as many as there are connections, from 1.
 	FirstID, LastID int64
 	// FirstMessageID and LastMessageID are the lowest and the highest id that get
 	// messages, 0 that of the connections.
@@ -109,16 +110,20 @@ func (t *Target) messageIDs(connections int) (first, last int64) {
 }
 
 // each returns for how many connections every message is, 0 if that is not the
-// same for all. In each of the pairs connections take the ids in turn, from the
-// first one.
+// same for all, or not known. In each of the pairs connections take the ids in
+// turn, from the first one.
 func (t *Target) each(cfg *Config, pairs []pair) (n int) {
-	connections := cfg.Connections
+	connections, table := cfg.Connections, cfg.Streams.Users
 	ids := t.ids(connections)
 	first, last := t.messageIDs(connections)
-	if len(t.URLs) > 0 || !t.floodConfig(cfg).SaysID() || first < t.first() || last >= t.first()+ids {
+	switch {
+	case len(t.URLs) > 0, !t.floodConfig(cfg).SaysID(), first < t.first(), last >= t.first()+ids:
 		return 0
-	}
-	if ids == int64(connections) {
+	case t.Publish != nil && !t.Publish.SaysID(): // to a room, say
+		return 0
+	case table != nil:
+		return t.eachUser(table, pairs, first, last)
+	case ids == int64(connections):
 		return 1
 	}
 	for _, one := range pairs {
@@ -126,6 +131,32 @@ func (t *Target) each(cfg *Config, pairs []pair) (n int) {
 			return 0
 		}
 		n += one.connections / int(ids)
+	}
+	return n
+}
+
+// eachUser is each where users connect, of whom several rows may be one.
+func (t *Target) eachUser(table *users.Table, pairs []pair, first, last int64) (n int) {
+	who := func(id int64) int64 {
+		if !table.HasID() {
+			return id
+		}
+		return int64(table.First(table.Row(id)))
+	}
+	if !table.HasID() && last-first >= int64(table.Len()) {
+		return 0 // several ids have a row together
+	}
+	connected := make(map[int64]int)
+	for _, one := range pairs {
+		for i := range int64(one.connections) {
+			connected[who(one.firstID+i%(one.lastID()-one.firstID+1))]++
+		}
+	}
+	n = connected[who(first)]
+	for id := first; id <= last; id++ {
+		if connected[who(id)] != n {
+			return 0
+		}
 	}
 	return n
 }

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -10,10 +11,10 @@ import (
 	"time"
 
 	"example.org/comet/cmd/internal/flags"
+	"example.org/comet/cmd/internal/probe"
 	"example.org/comet/flood"
 	"example.org/comet/flood/pace"
-
-	"example.org/comet/cmd/internal/probe"
+	"example.org/comet/flood/users"
 	"example.org/comet/msggen"
 	"example.org/comet/sysctl"
 )
@@ -229,6 +230,60 @@ func TestEach(t *testing.T) {
 	} {
 		if got := c.target.each(&Config{Connections: 40}, c.pairs); got != c.want {
 			t.Errorf("%s: %d, want %d", name, got, c.want)
+		}
+	}
+}
+
+func TestEachUser(t *testing.T) {
+	rows := func(head string, row func(i int) string, n int) *users.Table {
+		text := head + "\n"
+		for i := range n {
+			text += row(i) + "\n"
+		}
+		table, err := users.Read(strings.NewReader(text), "u.csv")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return table
+	}
+	own := func(i int) string { return fmt.Sprintf("user-%d,t%d,room-%d", i, i, i/2) }
+	const head, url = "id,token,room", "http://h/{id}"
+	twenty := rows(head, own, 20)
+	twice := rows(head, func(i int) string { return fmt.Sprintf("user-%d,t%d,r", i/2, i) }, 20)
+	uneven := rows(head, func(i int) string { return fmt.Sprintf("user-%d,t%d,r", max(i, 5), i) }, 20)
+	for name, c := range map[string]struct {
+		users       *users.Table
+		connections int
+		url, to     string
+		room        int
+		want        int
+	}{
+		"a connection each":              {twenty, 20, url, url, 0, 1},
+		"fewer connections than users":   {twenty, 7, url, url, 0, 1},
+		"several each":                   {twenty, 60, url, url, 0, 3},
+		"some have more":                 {twenty, 50, url, url, 0, 0},
+		"over floods":                    {twenty, 60, url, url, 25, 3},
+		"over floods, a connection each": {twenty, 20, url, url, 7, 1},
+		"two rows are one user":          {twice, 20, url, url, 0, 2},
+		"rows of a user, connected once": {twice, 10, url, url, 0, 2},
+		"half of a user's rows":          {twice, 11, url, url, 0, 0},
+		"users with more rows":           {uneven, 20, url, url, 0, 0},
+		"known by a token":               {twenty, 20, "http://h/?{token}", url, 0, 1},
+		"published by a token":           {twenty, 20, url, "http://h/{token}", 0, 1},
+		"known by a room":                {twenty, 20, "http://h/{room}", url, 0, 0},
+		"published to a room":            {twenty, 20, url, "http://h/{room}", 0, 0},
+		"known by nothing":               {twenty, 20, "http://h/", url, 0, 0},
+		"numbers":                        {rows("token", func(i int) string { return fmt.Sprint(i) }, 20), 40, url, url, 0, 2},
+	} {
+		cfg := &Config{Connections: c.connections, Streams: flood.Config{Users: c.users}}
+		cfg.Target = &Target{URL: c.url, FirstID: 1, LastID: int64(c.users.Len()), Publish: &msggen.PublishConfig{URL: c.to, Users: c.users}}
+		system := sysctl.UnknownSystem()
+		if c.room > 0 {
+			system.OpenFiles = sysctl.Value(c.room) + sysctl.Reserve
+		}
+		p := (&foreign{Target: cfg.Target}).arrange(cfg, system)
+		if p.each != c.want || len(p.pairs) > 1 != (c.room > 0) {
+			t.Errorf("%s: %d over %d floods, want %d", name, p.each, len(p.pairs), c.want)
 		}
 	}
 }

@@ -3,12 +3,14 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 
 	"github.com/spf13/pflag"
 
 	"example.org/comet/cmd/internal/bench"
 	"example.org/comet/cmd/internal/flags"
+	"example.org/comet/flood/users"
 	"example.org/comet/msggen"
 )
 
@@ -47,6 +49,9 @@ var (
 // complete gives o.Config its target, if there is one.
 func (b *benchTarget) complete(env *Env, f *pflag.FlagSet, o *benchOptions) (err error) {
 	foreign := b.Target.URL != "" || b.URLFile != ""
+	if err := checkBenchUsers(f, o.Config.Streams.Users, foreign); err != nil {
+		return err
+	}
 	if name := flags.FirstGiven(f, targetFlags...); name != "" && !foreign {
 		return fmt.Errorf("--%s is about a server that is there already: say where its streams are (--url)", name)
 	}
@@ -68,6 +73,7 @@ func (b *benchTarget) complete(env *Env, f *pflag.FlagSet, o *benchOptions) (err
 	o.Config.Target, o.Config.Engine = &b.Target, ""
 	if b.Publish.URL != "" {
 		b.Target.Publish = &b.Publish
+		b.Publish.Users = o.Config.Streams.Users
 		b.Publish.TLS, err = o.Config.Streams.TLS.Config()
 		return err
 	}
@@ -93,6 +99,9 @@ func (b *benchTarget) readStreams(env *Env, f *pflag.FlagSet, o *benchOptions) (
 		}
 	}
 	b.Target.FirstID, b.Target.LastID = o.Config.Streams.FirstID, o.Config.Streams.LastID
+	if table := o.Config.Streams.Users; table != nil && b.Target.LastID == 0 {
+		b.Target.FirstID, b.Target.LastID = 1, int64(table.Len())
+	}
 	switch {
 	case f.Changed("connections"), len(o.Config.Steps) > 0:
 	case o.Config.Streams.Users != nil:
@@ -103,6 +112,24 @@ func (b *benchTarget) readStreams(env *Env, f *pflag.FlagSet, o *benchOptions) (
 		o.Config.Connections = int(b.Target.LastID - b.Target.FirstID + 1)
 	}
 	return nil
+}
+
+// checkBenchUsers refuses users that several processes cannot read, or whose ids
+// are said twice.
+func checkBenchUsers(f *pflag.FlagSet, table *users.Table, foreign bool) error {
+	if table == nil {
+		return nil
+	}
+	if flags.UsersFromStdin(table) {
+		return errors.New("--users -: bench gives the file to several processes, which cannot all read standard input: write it to a file and name that")
+	}
+	if info, err := os.Stat(table.Name()); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("--users %s: bench gives the file to several processes, and this one can be read only once: write it to a file and name that", table.Name())
+	}
+	if !foreign && table.HasID() {
+		return errors.New("the column id of --users is for a server that is there already (--url): comet's own takes the ids of --connections; leave --users out, or rename the column")
+	}
+	return flags.CheckUsers(f, table, "ids", "first-id", "max-id")
 }
 
 // checkTarget refuses what cannot be measured so.

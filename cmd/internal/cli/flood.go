@@ -27,6 +27,12 @@ func newFlood(env *Env, run func(context.Context, *Env, *flags.FloodCommand) err
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if flags.UsersFromStdin(o.Config.Users) && o.URLFile == "-" {
+				return usagef("--users and --urls cannot both be standard input")
+			}
+			if err := flags.ReadUsers(&o.Config.Users, env.Stdin); err != nil {
+				return usage(err)
+			}
 			if err := o.Complete(cmd.Flags(), args); err != nil {
 				return usageError{err}
 			}

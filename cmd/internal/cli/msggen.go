@@ -21,6 +21,9 @@ func newMsggen(env *Env, run func(context.Context, *Env, *flags.MsggenCommand) e
 		Use:  "msggen",
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := flags.ReadUsers(&o.Config.Users, env.Stdin); err != nil {
+				return usage(err)
+			}
 			if err := o.Complete(cmd.Flags(), env.Getenv); err != nil {
 				return usageError{err}
 			}

@@ -172,6 +172,7 @@ func TestFieldsOfSamplers(t *testing.T) {
 		{"--first-id 3", func(c *MsggenCommand) any { return c.Config.FirstID }, "3"},
 		{"--max-id 3", func(c *MsggenCommand) any { return c.Config.MaxID }, "3"},
 		{"--log l", func(c *MsggenCommand) any { return c.Log }, "l"},
+		{"--users testdata/users.csv", func(c *MsggenCommand) any { return c.Config.Users.Cell(1, 1) }, "t0psecret"},
 		{"--json", func(c *MsggenCommand) any { return c.JSON }, "true"},
 		{"--run 0badcafe", func(c *MsggenCommand) any { return c.Config.Run }, "0badcafe"},
 		{"--feedback", func(c *MsggenCommand) any { return c.Feedback }, "true"},

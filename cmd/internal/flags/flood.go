@@ -55,7 +55,7 @@ func Flood(fs *pflag.FlagSet, cfg *flood.Config) {
 		Lines(fs, &cfg.Header, "header", "H", "header `\"Name: value\"` of the streams' requests; repeatable")
 		String(fs, &cfg.Method, "stream-method", "", "", "`method` of the streams' requests (default GET, or POST with --stream-body)")
 		String(fs, &cfg.Body, "stream-body", "", "", "`text` for the body of the streams' requests")
-		Users(fs, &cfg.Users)
+		Users(fs, &cfg.Users, "CSV `file` with a user per line: each {column} in URL, headers, bodies and texts is replaced by theirs")
 		Resolve(fs, &cfg.Resolve)
 		ClientTLS(fs, &cfg.TLS)
 		fs.BoolVar(&cfg.TLSResume, "tls-resume", false, "https and wss: resume the TLS session of an earlier connection")
@@ -99,8 +99,10 @@ func zeroed[T comparable](k kind[T]) kind[T] {
 // Complete checks the flags against each other and takes the URL that was given
 // without a flag.
 func (c *FloodCommand) Complete(fs *pflag.FlagSet, args []string) error {
-	if c.Config.Users.HasID() && fs.Changed("ids") && !c.Attended {
-		return errIDsTwice
+	if !c.Attended { // where it is, ids are rows
+		if err := CheckUsers(fs, c.Config.Users, "ids"); err != nil {
+			return err
+		}
 	}
 	if len(args) == 1 {
 		if c.Config.URL != "" {

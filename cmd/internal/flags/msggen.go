@@ -39,6 +39,7 @@ func (c *MsggenCommand) Bind(fs *pflag.FlagSet) {
 		c.AdminToken.adminToken(fs, "`file` with the server's admin token")
 		URL(fs, &c.Publish.URL, "publish", "", "`URL` to send each message to by itself, with {id} in it, instead of --to")
 		Publish(fs, &c.Publish, "header", "H", "with --publish: request header `\"Name: value\"`; repeatable")
+		Users(fs, &cfg.Users, "CSV `file` with a user per line who get the messages: with --publish, each {column} in URL, headers and body is replaced by theirs")
 		ClientTLS(fs, &c.TLS)
 	})
 	c.Router.Bind(fs, "`URLs` of the routers, such as nats://a:4222,nats://b:4222, to publish to instead of --to")
@@ -123,6 +124,9 @@ func (c *MsggenCommand) Complete(fs *pflag.FlagSet, getenv func(string) string) 
 	if fs.Changed("rate") && fs.Changed("interval") {
 		return errors.New("--rate and --interval both say when messages are due: give one of them")
 	}
+	if err := c.completeUsers(fs); err != nil {
+		return err
+	}
 	others := slices.Concat([]string{"to", "admin-token-file", "publish", "header"}, publishFlags, ClientTLSFlags())
 	if err := c.Router.OnlyRouter(fs, others...); err != nil {
 		return err
@@ -147,4 +151,19 @@ func (c *MsggenCommand) Complete(fs *pflag.FlagSet, getenv func(string) string) 
 	}
 	c.Config.Token, err = c.AdminToken.Read(getenv)
 	return err
+}
+
+// completeUsers has the messages be for the users.
+func (c *MsggenCommand) completeUsers(fs *pflag.FlagSet) error {
+	c.Publish.Users = c.Config.Users
+	if c.Config.Users == nil || c.Feedback { // bench says which rows get messages
+		return nil
+	}
+	if err := CheckUsers(fs, c.Config.Users, "first-id", "max-id"); err != nil {
+		return err
+	}
+	if !fs.Changed("max-id") {
+		c.Config.MaxID = max(c.Config.FirstID, 1) + int64(c.Config.Users.Len()) - 1
+	}
+	return nil
 }

@@ -1,30 +1,32 @@
 package flags
 
 import (
-	"errors"
+	"fmt"
+	"io"
 
 	"github.com/spf13/pflag"
 
 	"example.org/comet/flood/users"
 )
 
-// errIDsTwice is that ids come from two places.
-var errIDsTwice = errors.New("--ids and the column id of --users both say which ids there are: leave --ids out, or rename the column")
-
-// CheckIDs refuses --ids beside users that have ids of their own.
-func CheckIDs(fs *pflag.FlagSet, table *users.Table) error {
-	if table.HasID() && fs.Changed("ids") {
-		return errIDsTwice
+// CheckUsers returns an error if one of the flags that say which ids there are is
+// given beside users that have ids of their own.
+func CheckUsers(fs *pflag.FlagSet, table *users.Table, ids ...string) error {
+	if name := FirstGiven(fs, ids...); name != "" && table.HasID() {
+		return fmt.Errorf("--%s and the column id of --users both say which ids there are: leave --%s out, or rename the column", name, name)
 	}
 	return nil
 }
 
-// Users adds the flag for the file of who connects. It is read when the flag is
-// set.
-func Users(fs *pflag.FlagSet, field **users.Table) {
-	bind(fs, field, "users", "", nil, "CSV `file` with a user per line: each {column} in URL, headers, bodies and texts is replaced by theirs", kind[*users.Table]{
+// Users adds the flag for the file of who connects. A file is read when the flag
+// is set, standard input by [ReadUsers].
+func Users(fs *pflag.FlagSet, field **users.Table, usage string) {
+	bind(fs, field, "users", "", nil, usage, kind[*users.Table]{
 		name: "string",
 		parse: func(name string) (*users.Table, error) {
+			if name == "-" {
+				return new(users.Table), nil
+			}
 			in, err := Open(name, nil)
 			if err != nil {
 				return nil, err
@@ -33,10 +35,33 @@ func Users(fs *pflag.FlagSet, field **users.Table) {
 			return users.Read(in, name)
 		},
 		format: func(t *users.Table) string {
-			if t == nil {
+			switch {
+			case t == nil:
 				return ""
+			case UsersFromStdin(t):
+				return "-"
 			}
 			return t.Name()
 		},
 	})
+}
+
+// UsersFromStdin reports whether the users are to be read from standard input.
+func UsersFromStdin(t *users.Table) bool { return t != nil && t.Len() == 0 }
+
+// ReadUsers reads the users from standard input if the flag says so.
+func ReadUsers(field **users.Table, stdin io.Reader) error {
+	if !UsersFromStdin(*field) {
+		return nil
+	}
+	in, err := Open("-", stdin)
+	if err != nil {
+		return err
+	}
+	table, err := users.Read(in, "standard input")
+	if err != nil {
+		return fmt.Errorf("--users: %w", err)
+	}
+	*field = table
+	return nil
 }
