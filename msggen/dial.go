@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strings"
 	"syscall"
 
 	"example.org/comet/server/tlsclient"
@@ -38,6 +39,20 @@ func (s *PublishSender) dial(ctx context.Context) (net.Conn, error) {
 		return nil, s.insecure(err)
 	}
 	return secure, nil
+}
+
+// dialer connects to an address of Resolve where there is one.
+func (c *PublishConfig) dialer() func(ctx context.Context, network, address string) (net.Conn, error) {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		if addr, ok := c.Resolve[strings.ToLower(address)]; ok {
+			_, port, err := net.SplitHostPort(address)
+			if err != nil {
+				return nil, err
+			}
+			address = net.JoinHostPort(addr.String(), port)
+		}
+		return new(net.Dialer).DialContext(ctx, network, address)
+	}
 }
 
 // unreachable explains why there is no connection.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -57,6 +58,9 @@ type PublishConfig struct {
 	// AnswerTimeout is how long an answer may take; then what became of the
 	// message is unknown. 0 means DefaultAnswerTimeout.
 	AnswerTimeout time.Duration
+	// Resolve has an address for "host:port", in lower case, that is used instead of
+	// those of its name.
+	Resolve map[string]netip.Addr
 	// TLS is for https; nil means the authorities of the system.
 	TLS *tls.Config
 }
@@ -152,7 +156,7 @@ func NewPublishSender(config PublishConfig) (*PublishSender, error) {
 		receipt:  Receipt{ReachUnknown: true},
 		statuses: map[int]uint64{},
 		refusals: map[int]*refusal{},
-		connect:  new(net.Dialer).DialContext,
+		connect:  config.dialer(),
 		news:     make(chan struct{}, 1),
 	}
 	for range config.Connections {

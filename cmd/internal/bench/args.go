@@ -104,7 +104,7 @@ func msggenArgs(c *Config, p *plan, to []string) []string {
 // by itself.
 func publishArgs(c *Config, p *msggen.PublishConfig) []string {
 	cmd := flags.MsggenCommand{Publish: *p}
-	cmd.Publish.Connections = max(p.Connections, 1)
+	cmd.Publish.Connections, cmd.Publish.Resolve = max(p.Connections, 1), c.Streams.Resolve
 	if strings.HasPrefix(strings.ToLower(p.URL), "https:") {
 		cmd.TLS = c.Streams.TLS
 	}

@@ -74,6 +74,7 @@ func (b *benchTarget) complete(env *Env, f *pflag.FlagSet, o *benchOptions) (err
 	if b.Publish.URL != "" {
 		b.Target.Publish = &b.Publish
 		b.Publish.Users = o.Config.Streams.Users
+		b.Publish.Resolve = o.Config.Streams.Resolve
 		b.Publish.TLS, err = o.Config.Streams.TLS.Config()
 		return err
 	}

@@ -153,6 +153,7 @@ func TestFieldsOfSamplers(t *testing.T) {
 		{"--insecure", func(c *MsggenCommand) any { return c.TLS.Insecure }, "true"},
 		{"--cert f", func(c *MsggenCommand) any { return c.TLS.CertFile }, "f"},
 		{"--key f", func(c *MsggenCommand) any { return c.TLS.KeyFile }, "f"},
+		{"--resolve h:80:::1", func(c *MsggenCommand) any { return c.Publish.Resolve["h:80"] }, "::1"},
 		{"--publish http://h/{id}", func(c *MsggenCommand) any { return c.Publish.URL }, "http://h/{id}"},
 		{"--method PUT", func(c *MsggenCommand) any { return c.Publish.Method }, "PUT"},
 		{"-H a:b --header c:d", func(c *MsggenCommand) any { return c.Publish.Header }, "[a:b c:d]"},

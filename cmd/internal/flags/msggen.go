@@ -40,6 +40,7 @@ func (c *MsggenCommand) Bind(fs *pflag.FlagSet) {
 		URL(fs, &c.Publish.URL, "publish", "", "`URL` to send each message to by itself, with {id} in it, instead of --to")
 		Publish(fs, &c.Publish, "header", "H", "with --publish: request header `\"Name: value\"`; repeatable")
 		Users(fs, &cfg.Users, "CSV `file` with a user per line who get the messages: with --publish, each {column} in URL, headers and body is replaced by theirs")
+		Resolve(fs, &c.Publish.Resolve)
 		ClientTLS(fs, &c.TLS)
 	})
 	c.Router.Bind(fs, "`URLs` of the routers, such as nats://a:4222,nats://b:4222, to publish to instead of --to")
@@ -127,11 +128,11 @@ func (c *MsggenCommand) Complete(fs *pflag.FlagSet, getenv func(string) string) 
 	if err := c.completeUsers(fs); err != nil {
 		return err
 	}
-	others := slices.Concat([]string{"to", "admin-token-file", "publish", "header"}, publishFlags, ClientTLSFlags())
+	others := slices.Concat([]string{"to", "admin-token-file", "publish", "header", "resolve"}, publishFlags, ClientTLSFlags())
 	if err := c.Router.OnlyRouter(fs, others...); err != nil {
 		return err
 	}
-	switch name := FirstGiven(fs, append(PublishOnly(), "header")...); {
+	switch name := FirstGiven(fs, append(PublishOnly(), "header", "resolve")...); {
 	case c.Publish.URL == "" && name != "":
 		return fmt.Errorf("--%s is for --publish, which is not given", name)
 	case c.Publish.URL != "":
