@@ -109,16 +109,28 @@ const hasLoop = true
 var errSearching = errors.New("no free port yet")
 
 func (f *Flood) run(ctx context.Context) (Result, error) {
+	l, err := newLoop(f)
+	if err != nil {
+		return Result{}, err
+	}
+	return l.run(ctx, l.turn)
+}
+
+func newLoop(f *Flood) (*loop, error) {
 	poll, err := epoll.New()
 	if err != nil {
-		return Result{}, fmt.Errorf("flood: %w", err)
+		return nil, fmt.Errorf("flood: %w", err)
 	}
-	l := &loop{flood: f, obs: newObserver(f), poll: poll, readBuf: make([]byte, 64<<10), beats: make([]epoll.Deadlines, len(f.script.every))}
+	return &loop{flood: f, obs: newObserver(f), poll: poll, readBuf: make([]byte, 64<<10), beats: make([]epoll.Deadlines, len(f.script.every))}, nil
+}
+
+// run takes turns until ctx ends.
+func (l *loop) run(ctx context.Context, turn func() error) (Result, error) {
 	defer l.obs.report()() // last: OnSample may keep it waiting
 	defer l.closeAll()
-	defer context.AfterFunc(ctx, poll.Wake)()
+	defer context.AfterFunc(ctx, l.poll.Wake)()
 	for ctx.Err() == nil {
-		if err := l.turn(); err != nil {
+		if err := turn(); err != nil {
 			return Result{}, err
 		}
 	}
