@@ -11,9 +11,6 @@ import (
 	"time"
 )
 
-// quick is a reconnect that does not keep a test waiting.
-var quick = Reconnect{Min: time.Millisecond, Max: 5 * time.Millisecond, Jitter: FullJitter}
-
 // TestReconnects has connections lost in each way, which come back and count once.
 func TestReconnects(t *testing.T) {
 	first := func(text string, then answer) func(n int64) answer {

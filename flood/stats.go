@@ -122,6 +122,8 @@ type Sample struct {
 	// Connected is set once, in the first sample after every connection has
 	// been tried: the figures of connecting.
 	Connected *Result `json:"-"`
+
+	returns bool // connections come back
 }
 
 // Result holds a flood's figures for a whole run.
@@ -333,7 +335,7 @@ const latencyInterval = 900 * time.Millisecond
 
 // sample returns the figures of this moment, and begins a new interval.
 func (o *observer) sample(now time.Time, measured bool) Sample {
-	s := Sample{Time: now, Elapsed: now.Sub(o.begun), Counts: o.counts}
+	s := Sample{Time: now, Elapsed: now.Sub(o.begun), Counts: o.counts, returns: o.config.Returns()}
 	// To walk a histogram costs as much as a hundred messages.
 	if now.Sub(o.lastLatency) >= latencyInterval {
 		s.Latency = quantiles(o.recent)
