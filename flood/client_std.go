@@ -317,7 +317,7 @@ func (c *stdConn) over(err error) {
 	case isPoll && (kind == Status || kind == Mismatch):
 		obs.refused(&c.reading, err)
 	case err == nil:
-		obs.ended(&c.reading, c.established)
+		obs.ended(&c.reading, c.connected)
 	default:
 		obs.cutOff(kind, err)
 	}

@@ -246,3 +246,21 @@ func TestHalfOpenIsSilent(t *testing.T) {
 		t.Errorf("%d frames came, %+v", n, r.Counts)
 	}
 }
+
+// TestSlowReadersAreSlow, also where they read less than a byte at a time.
+func TestSlowReadersAreSlow(t *testing.T) {
+	const rate = 3
+	srv := serve(t, func(c *net.TCPConn, _ *http.Request) {
+		say(c, chunkedHead)
+		time.Sleep(50 * time.Millisecond)
+		say(c, chunk(strings.Repeat("x", 1000)))
+		hold(c)
+	})
+	cfg := Config{URL: srv.url("/"), Duration: time.Second, Behavior: Behavior{SlowReaders: SlowReaders{Share: 1, Rate: rate}}}
+	start := time.Now()
+	r := flooded(t, engines()[0], cfg, nil)
+	most := uint64(len(chunkedHead)) + uint64(rate*time.Since(start).Seconds()) + 1
+	if r.Connected != 1 || r.Bytes > most {
+		t.Errorf("%d bytes were read, want at most %d", r.Bytes, most)
+	}
+}

@@ -83,7 +83,7 @@ func (l *loop) over(slot uint32, c *conn, err error) {
 	case c.state == connecting:
 		l.again(slot, c, err)
 	case c.waiting():
-		l.drop(slot, c, failureOf(err), err)
+		l.drop(slot, c, failureOfTLS(err), err)
 	case l.flood.cfg.Protocol == Poll && c.pollAgain(err, c.kept):
 		l.obs.bodyEnded(&c.reading, time.Now())
 		l.redial(slot, c)
@@ -91,7 +91,7 @@ func (l *loop) over(slot uint32, c *conn, err error) {
 		l.obs.bodyEnded(&c.reading, time.Now())
 		l.ended(slot, c)
 	default:
-		l.cutOff(slot, c, failureOf(err), err)
+		l.cutOff(slot, c, failureOfTLS(err), err)
 	}
 }
 

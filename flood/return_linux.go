@@ -214,14 +214,18 @@ func (l *loop) isSlow(c *conn) bool {
 // slowEvery is how often a slow reader reads.
 const slowEvery = 100 * time.Millisecond
 
-// readSlowly reads from the slow readers what they may.
+// readSlowly reads from the slow readers what they may. It leaves no part of a byte
+// out, so that a slow one is as slow as it is to be.
 func (l *loop) readSlowly() {
 	if len(l.slow) == 0 || l.now.Sub(l.readSlow) < slowEvery {
 		return
 	}
-	passed := min(l.now.Sub(l.readSlow), time.Second)
-	l.readSlow = l.now
-	most := max(int(float64(l.flood.cfg.SlowReaders.Rate)*passed.Seconds()), 1)
+	passed, rate := min(l.now.Sub(l.readSlow), time.Second), float64(l.flood.cfg.SlowReaders.Rate)
+	most := int(rate * passed.Seconds())
+	if most == 0 {
+		return
+	}
+	l.readSlow = l.now.Add(time.Duration(float64(most)/rate*float64(time.Second)) - passed)
 	kept := l.slow[:0]
 	for _, token := range l.slow {
 		slot, c, ok := l.conns.Lookup(token)

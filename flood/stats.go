@@ -306,7 +306,7 @@ func (o *observer) refused(r *reading, err error) {
 	o.unanswered(r, kindOf(err), err)
 }
 
-// ended counts the end of a stream that is complete, and whose head came at since.
+// ended counts the end of a stream that is complete, and that was asked for at since.
 func (o *observer) ended(r *reading, since time.Time) {
 	lasted := time.Since(since)
 	o.odd.ended(&r.parser, lasted < o.config.atOnce)
