@@ -264,3 +264,13 @@ func TestSlowReadersAreSlow(t *testing.T) {
 		t.Errorf("%d bytes were read, want at most %d", r.Bytes, most)
 	}
 }
+
+// TestLeavingIsNoFailure: a poll that leaves again and again, unanswered, does not
+// wait longer each time.
+func TestLeavingIsNoFailure(t *testing.T) {
+	srv := listen(t, "127.0.0.1:0", func(c *net.TCPConn) { hold(c) })
+	cfg := Config{URL: srv.url("/"), Protocol: Poll, Connections: 2, Behavior: Behavior{
+		Churn: 20, Reconnect: Reconnect{Min: 5 * time.Millisecond, Max: time.Hour, Jitter: NoJitter},
+	}}
+	flooded(t, engines()[0], cfg, func(c Counts) bool { return c.Reconnect.Back > 40 })
+}

@@ -138,6 +138,7 @@ func (l *loop) leaveNow(slot uint32, c *conn) {
 	l.obs.counts.Connected--
 	l.obs.counts.Closed++
 	l.obs.counts.Reconnect.Left++
+	c.attempts = 0 // nothing failed
 	l.retire(slot, c, asClosed, true)
 }
 

@@ -107,6 +107,7 @@ func wildConfig(r *rand.Rand, protocol Protocol) Config {
 
 // wildServer does anything with a connection.
 func wildServer(t *testing.T, seed uint64, cfg *tls.Config, flood *Config) *server {
+	t.Helper()
 	var mu sync.Mutex
 	r := rand.New(rand.NewPCG(seed, 1))
 	chance := func(n int) int { mu.Lock(); defer mu.Unlock(); return r.IntN(n) }
