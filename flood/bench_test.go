@@ -2,8 +2,14 @@ package flood
 
 import (
 	"bufio"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	cryptorand "crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"io"
+	"math/big"
 	"net"
 	"net/http"
 	"net/netip"
@@ -15,12 +21,17 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"example.org/comet/server/tlsclient"
 )
 
 // serveForBenchmark serves in a process of its own, so that what it costs is not
 // taken for the client's. It prints its address, and ends with its standard input.
 func serveForBenchmark() {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err == nil && os.Getenv(roleVariable) != "server" {
+		l, err = overTLS(l, os.Getenv(roleVariable) == "x25519")
+	}
 	if err != nil {
 		fmt.Println("failed:", err)
 		return
@@ -45,11 +56,29 @@ func serveForBenchmark() {
 	io.Copy(io.Discard, os.Stdin)
 }
 
-// otherProcess starts serveForBenchmark and returns its address.
-func otherProcess(b *testing.B) string {
+// overTLS has a listener speak TLS, by the key exchange that Go prefers or by X25519.
+func overTLS(l net.Listener, x25519 bool) (net.Listener, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), cryptorand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(cryptorand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		return nil, err
+	}
+	cfg := &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, MinVersion: tls.VersionTLS13}
+	if x25519 {
+		cfg.CurvePreferences = []tls.CurveID{tls.X25519}
+	}
+	return tls.NewListener(l, cfg), nil
+}
+
+// otherProcess starts serveForBenchmark in a role and returns its address.
+func otherProcess(b *testing.B, role string) string {
 	b.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), roleVariable+"=server")
+	cmd.Env = append(os.Environ(), roleVariable+"="+role)
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		b.Fatal(err)
@@ -88,7 +117,7 @@ func BenchmarkConnect(b *testing.B) {
 	for _, e := range engines() {
 		for _, conns := range []int{1_000, 8_000} {
 			b.Run(fmt.Sprintf("engine=%s/conns=%d", e.name, conns), func(b *testing.B) {
-				url := "http://" + otherProcess(b) + "/test/{id}"
+				url := "http://" + otherProcess(b, "server") + "/test/{id}"
 				var seconds, memory, cpu float64
 				for b.Loop() {
 					debug.FreeOSMemory()
@@ -124,6 +153,48 @@ func BenchmarkConnect(b *testing.B) {
 			})
 		}
 	}
+}
+
+// BenchmarkTLSAtRest opens connections over TLS 1.3 with an ECDSA certificate and
+// holds them. B/conn is the growth of this process's RSS, after a collection, from
+// before the run to when all are open; heap-B/conn is that of its heap.
+func BenchmarkTLSAtRest(b *testing.B) {
+	for _, e := range engines() {
+		for _, exchange := range []string{"default", "x25519"} {
+			b.Run("engine="+e.name+"/exchange="+exchange, func(b *testing.B) {
+				const conns = 6_000
+				url := "https://" + otherProcess(b, exchange) + "/test/{id}"
+				var memory, heap float64
+				for b.Loop() {
+					heapBefore, before := collected()
+					f, ctx, cancel := prepared(b, Config{URL: url, Connections: conns, TLS: tlsclient.Options{Insecure: true}, ConnectTimeout: patience, InFlight: 64, OnSample: func(s Sample) {
+						if s.Connected != nil && s.Counts.Connected == conns {
+							time.Sleep(time.Second)
+							heapAfter, after := collected()
+							memory, heap = memory+after-before, heap+heapAfter-heapBefore
+						}
+					}}, func(c Counts) bool { return c.Connected == conns && memory > 0 })
+					r := ran(ctx, b, e, f)
+					cancel()
+					if r.Established() != conns {
+						b.Fatal(r.Explanation)
+					}
+				}
+				b.ReportMetric(memory/conns/float64(b.N), "B/conn")
+				b.ReportMetric(heap/conns/float64(b.N), "heap-B/conn")
+				b.ReportMetric(0, "ns/op")
+			})
+		}
+	}
+}
+
+// collected returns the heap and the RSS after a collection.
+func collected() (heap, resident float64) {
+	debug.FreeOSMemory()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	pages, _ := rss()
+	return float64(m.HeapAlloc), float64(pages)
 }
 
 // BenchmarkReceive reads stamped chunks as fast as one connection brings them.

@@ -31,21 +31,38 @@ func (o *observer) begin(r *reading, who int) (established bool) {
 	return established
 }
 
-// say sends the first messages that are due now that message has come.
+// say sends the first messages that are due now that message has come: those that
+// wait for a line of it, of which each answers one, or for all of it.
 func (c *conversation) say(o *observer, who int, message []byte) {
-	first := o.script.first
-	for int(c.next) < len(first) {
-		wait := first[c.next].wait
-		if wait != nil && (message == nil || !wait.matchesAny(message)) {
-			break
-		}
-		o.send(first[c.next], who)
-		c.next++
-		if wait != nil { // what came answers one message
-			message = nil
-		}
+	c.sayFreely(o, who)
+	answered := false
+	for line := range lines(message) {
+		answered = c.answer(o, who, line) || answered
 	}
-	c.going = c.waiting || int(c.next) < len(first)
+	if !answered && message != nil {
+		c.answer(o, who, message)
+	}
+	c.going = c.waiting || int(c.next) < len(o.script.first)
+}
+
+// sayFreely sends the next of the first messages up to one that waits.
+func (c *conversation) sayFreely(o *observer, who int) {
+	for first := o.script.first; int(c.next) < len(first) && first[c.next].wait == nil; c.next++ {
+		o.send(first[c.next], who)
+	}
+}
+
+// answer sends the next of the first messages if text is what it waits for, and
+// those behind it that wait for nothing.
+func (c *conversation) answer(o *observer, who int, text []byte) bool {
+	first := o.script.first
+	if int(c.next) >= len(first) || !first[c.next].wait.matches(text) {
+		return false
+	}
+	o.send(first[c.next], who)
+	c.next++
+	c.sayFreely(o, who)
+	return true
 }
 
 // send appends a text to what is to be sent, as a frame.
@@ -62,22 +79,28 @@ func (o *observer) hears(r *reading) bool {
 // heard takes a whole message, and answers it. It reports whether that made the
 // connection ready.
 func (o *observer) heard(r *reading, who int, message []byte) (ready bool) {
+	replied := false
 	for _, e := range o.script.replies {
-		for line := range lines(message) {
-			if e.wait.matches(line) {
-				o.send(e, who)
-			}
+		for range e.wait.count(message) {
+			o.send(e, who)
+			replied = true
 		}
 	}
 	if r.spare == 0 {
 		return false
 	}
-	talk := &o.spares.rows[r.spare].talk
+	row := &o.spares.rows[r.spare]
+	talk := &row.talk
 	if !talk.going {
 		return false
 	}
-	if talk.waiting && o.script.ready.matchesAny(message) {
+	switch {
+	case !talk.waiting:
+	case o.script.ready.matchesAny(message):
 		talk.waiting, ready = false, true
+		row.last = nil
+	case !replied:
+		row.last = append(row.last[:0], message[:min(len(message), maxStart)]...)
 	}
 	talk.say(o, who, message)
 	return ready
@@ -135,6 +158,9 @@ func (o *observer) hearEvents(r *reading, who int, piece []byte) (ready bool) {
 func (o *observer) unheard(r *reading) []byte {
 	if r.spare == 0 {
 		return nil
+	}
+	if row := &o.spares.rows[r.spare]; len(row.text) == 0 {
+		return row.last
 	}
 	return o.spares.rows[r.spare].text
 }

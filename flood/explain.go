@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"example.org/comet/server/tlsclient"
 	"example.org/comet/server/wire"
@@ -113,7 +114,7 @@ func (f *Failures) advice(c failureCase, kind Failure, e *example) string {
 	case TooManyFiles:
 		return "this process may not open more files: raise the limit (ulimit -n), or open fewer connections"
 	case Unreachable:
-		return "there is no way to that address from the source addresses given, or they are not addresses of this machine: see `ip route get` and `ip addr`"
+		return unreachableAdvice(e)
 	case Status:
 		return f.statusAdvice(c, e)
 	case Malformed:
@@ -129,6 +130,18 @@ func (f *Failures) advice(c failureCase, kind Failure, e *example) string {
 		return "the cause is not known"
 	}
 	return "the first was: " + wire.Printable(e.err.Error(), maxStart)
+}
+
+func unreachableAdvice(e *example) string {
+	switch {
+	case errors.Is(e.err, syscall.EADDRNOTAVAIL):
+		return "the source addresses to connect from (--source-ip) are not addresses of this machine: see `ip addr`"
+	case forbidden(e.err):
+		return fmt.Sprintf("a route or a firewall rule of this machine forbids connections to that address (%s): see `ip route get` and the rules for output", wire.Printable(e.err.Error(), maxStart))
+	case e.err == nil:
+		return "there is no route to that address: see `ip route get`"
+	}
+	return fmt.Sprintf("there is no route to that address, or its host is down (%s): see whether the address is right, and `ip route get`", wire.Printable(e.err.Error(), maxStart))
 }
 
 func timeoutAdvice(c failureCase, e *example) string {
@@ -233,10 +246,12 @@ func closeAdvice(c failureCase, e *example) string {
 	said := "the server closed its WebSocket " + when + " with " + wire.Printable(e.err.Error(), maxStart)
 	g, _ := errors.AsType[goodbye](e.err)
 	switch g.code {
-	case 1002, 1003, 1007:
+	case 1002, 1003, 1007, 4400, 4406, 4408:
 		return said + ": it does not take what it was sent; see --first-message and --subprotocol"
-	case 1008, 3000, 4001, 4003, 4401, 4403:
+	case 1008, 3000, 3500, 4001, 4003, 4009, 4401, 4403:
 		return said + ": it does not let this client in; give it a token, as a header (-H) or a --first-message"
+	case 3012, 4201:
+		return said + ": it did not hear from this client in time; see --reply and --send-every"
 	case 1009:
 		return said + ": a message was too long for it"
 	case 1011, 1012, 1013, 1014:

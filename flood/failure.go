@@ -20,7 +20,7 @@ const (
 	Reset                       // cut off, by a reset or in the middle of an answer
 	NoFreePort                  // every port to connect from is taken
 	TooManyFiles                // the open-file limit of this process or machine
-	Unreachable                 // no route, or no such source address
+	Unreachable                 // no route, a rule against it, or no such source address
 	Status                      // answered, but not with a stream
 	Malformed                   // the answer is not HTTP/1, or what follows no WebSocket
 	Mismatch                    // the answer is not to what was asked for
@@ -54,7 +54,9 @@ func failureOf(err error) Failure {
 		return NoFreePort
 	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
 		return TooManyFiles
-	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
+	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETDOWN), errors.Is(err, syscall.EHOSTDOWN):
+		return Unreachable
+	case isCall && call.Syscall == "connect" && forbidden(err):
 		return Unreachable
 	}
 	return Other
@@ -66,6 +68,13 @@ func failureOfTLS(err error) Failure {
 		return TLS
 	}
 	return failureOf(err)
+}
+
+// forbidden reports whether a rule of this machine keeps packets from an address:
+// a route that prohibits it (EACCES) or throws away what goes there (EINVAL), or a
+// firewall (EPERM).
+func forbidden(err error) bool {
+	return errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EINVAL)
 }
 
 // Failures counts them by kind.

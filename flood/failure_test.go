@@ -40,7 +40,11 @@ func TestFailureOf(t *testing.T) {
 		{call("socket", syscall.ENFILE), TooManyFiles},
 		{call("connect", syscall.ENETUNREACH), Unreachable},
 		{call("connect", syscall.EHOSTUNREACH), Unreachable},
-		{call("connect", syscall.EACCES), Other},
+		{call("connect", syscall.EHOSTDOWN), Unreachable},
+		{call("connect", syscall.EACCES), Unreachable},
+		{call("connect", syscall.EPERM), Unreachable},
+		{call("connect", syscall.EINVAL), Unreachable},
+		{call("socket", syscall.EACCES), Other},
 		{errors.New("x"), Other},
 		{nil, Other},
 	} {
@@ -100,6 +104,27 @@ func TestExplain(t *testing.T) {
 	}
 	if got := new(Failures).Explain(); got != "" {
 		t.Errorf("nothing failed: %q", got)
+	}
+}
+
+// TestUnreachableIsExplained by the call that says so.
+func TestUnreachableIsExplained(t *testing.T) {
+	for _, c := range []struct {
+		call string
+		err  error
+		want string
+	}{
+		{"bind", syscall.EADDRNOTAVAIL, "(--source-ip) are not addresses of this machine"},
+		{"connect", syscall.EHOSTUNREACH, "no route to that address, or its host is down (connect: "},
+		{"connect", syscall.ENETUNREACH, "no route to that address, or its host is down (connect: "},
+		{"connect", syscall.EPERM, "a firewall rule of this machine forbids connections to that address (connect: "},
+	} {
+		var f Failures
+		err := os.NewSyscallError(c.call, c.err)
+		f.add(failureCase{kind: failureOf(err)}, err, nil)
+		if got := f.Explain(); !strings.Contains(got, c.want) {
+			t.Errorf("%v: %q, want %q in it", err, got, c.want)
+		}
 	}
 }
 

@@ -32,18 +32,21 @@ func (p pattern) matches(b []byte) bool {
 	return true
 }
 
-// matchesAny reports whether a whole message matches, or one of its lines.
-func (p pattern) matchesAny(message []byte) bool {
-	if p.matches(message) {
-		return true
-	}
+// count returns how many lines of a message match, and 1 if only all of it does.
+func (p pattern) count(message []byte) (n int) {
 	for line := range lines(message) {
 		if p.matches(line) {
-			return true
+			n++
 		}
 	}
-	return false
+	if n == 0 && p.matches(message) {
+		n = 1
+	}
+	return n
 }
+
+// matchesAny reports whether a whole message matches, or one of its lines.
+func (p pattern) matchesAny(message []byte) bool { return p.count(message) > 0 }
 
 // lines yields the lines of a message without their ends: a line feed, or the
 // record separator of SignalR.

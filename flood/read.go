@@ -47,6 +47,8 @@ type spare struct {
 	// those of server-sent events.
 	text   []byte
 	events *wire.EventReader
+	// last is the last message that did not make the connection ready.
+	last []byte
 	// out is what the socket did not take yet.
 	out []byte
 	// carry is the fields that the next request repeats of this answer.

@@ -230,3 +230,10 @@ func newAsking(cfg *Config, holes []string) (*asking, error) {
 	}
 	return a, nil
 }
+
+// SaysID reports whether connections say their ids: in their URL, the head or body
+// of their request, or a first message.
+func (c Config) SaysID() bool {
+	says := func(text string) bool { return strings.Contains(text, idHole) }
+	return says(c.URL) || says(c.Body) || slices.ContainsFunc(c.Header, says) || slices.ContainsFunc(c.FirstMessages, says)
+}

@@ -134,7 +134,7 @@ func resolve(host string) ([]netip.AddrPort, error) {
 	}
 	ips, err := net.DefaultResolver.LookupNetIP(context.Background(), "ip", name)
 	if err != nil {
-		return nil, fmt.Errorf("flood: host %q cannot be found: %w", name, err)
+		return nil, fmt.Errorf("flood: host %q cannot be found: %w: check its name", name, err)
 	}
 	return inOrder(ips, uint16(number)), nil
 }

@@ -8,13 +8,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strconv"
 	"sync"
 	"time"
 
 	"example.org/comet/memlog/series"
-	"example.org/comet/server/tlsclient"
 )
 
 const (
@@ -74,6 +74,8 @@ func newStatsClient(address, token string, secure *tls.Config) (*statsClient, er
 func (c *statsClient) close() { c.http.CloseIdleConnections() }
 
 func (c *statsClient) ask(ctx context.Context) (serverStats, error) {
+	connected := false
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected = true }})
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url, http.NoBody)
 	if err != nil {
 		return serverStats{}, fmt.Errorf("memlog: %w", err)
@@ -83,22 +85,19 @@ func (c *statsClient) ask(ctx context.Context) (serverStats, error) {
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		if fault := tlsclient.Explain(err, "https"); fault != nil {
-			return serverStats{}, fmt.Errorf("memlog: asking %s for the server's own count: %w", c.url, fault)
-		}
-		return serverStats{}, fmt.Errorf("memlog: asking the server for its own count: %w", err)
+		return serverStats{}, unasked(c.url, connected, err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxStats))
 	if err != nil {
-		return serverStats{}, fmt.Errorf("memlog: reading the answer of %s: %w", c.url, err)
+		return serverStats{}, unasked(c.url, connected, err)
 	}
 	if resp.StatusCode != http.StatusOK {
-		return serverStats{}, fmt.Errorf("memlog: %s answers %s", c.url, printable(resp.Status))
+		return serverStats{}, refused(c.url, resp)
 	}
 	stats, err := parseStats(body)
 	if err != nil {
-		return serverStats{}, fmt.Errorf("memlog: %s: %w", c.url, err)
+		return serverStats{}, fmt.Errorf("memlog: %s: %w: give the URL of a comet server's /stats, on its admin listener", c.url, err)
 	}
 	return stats, nil
 }

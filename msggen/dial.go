@@ -65,7 +65,9 @@ func adviseDial(err error) string {
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
 		return "the address did not respond: check it, and whether a firewall drops what goes there"
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
-		return "there is no route to that address"
+		return "there is no route to that address, or its host is down: see whether it is right, and `ip route get`"
+	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM), errors.Is(err, syscall.EINVAL):
+		return "a route or a firewall rule of this machine forbids connections to that address: see `ip route get` and the rules for output"
 	}
 	return ""
 }

@@ -31,8 +31,9 @@ const (
 	// settleShare keeps settling rare where it takes long: it delays what is
 	// due meanwhile, which must stay well under one message in a hundred.
 	settleShare = 200
-	// closeGrace is how long the last settlement may take.
-	closeGrace = 5 * time.Second
+	// closeGrace is how long the last settlement may take, and hurriedGrace how
+	// long in a run that was ended early.
+	closeGrace, hurriedGrace = 5 * time.Second, 1500 * time.Millisecond
 	// stallNotice is how long a call may hold up the run at its end before what
 	// came due meanwhile counts as refused.
 	stallNotice = 50 * time.Millisecond

@@ -1,9 +1,11 @@
 package msggen
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -33,10 +35,22 @@ type unreachableError struct {
 
 func (e *unreachableError) Error() string {
 	advice := "see that the server runs there"
+	if strings.HasPrefix(e.url, "https:") {
+		advice = "see that the server runs and speaks TLS there"
+	}
 	if known := adviseDial(e.cause); known != "" {
 		advice = known + "; a comet server is started with `comet serve`, and its admin address is meant"
 	}
+	if errors.Is(e.cause, context.DeadlineExceeded) && !isDial(e.cause) {
+		advice = "it took the connection and the request, and did not answer in time: a comet server's admin listener answers at once, so see that this is one, and what keeps it or a proxy before it busy"
+	}
 	return fmt.Sprintf("msggen: cannot post to %s: %v; %s", e.url, e.cause, advice)
+}
+
+// isDial reports whether err is of a connection that did not come about.
+func isDial(err error) bool {
+	call, ok := errors.AsType[*net.OpError](err)
+	return ok && call.Op == "dial"
 }
 
 func (e *unreachableError) Unwrap() []error { return []error{ErrAway, e.cause} }

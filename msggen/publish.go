@@ -264,7 +264,7 @@ func (s *PublishSender) Close(ctx context.Context) error {
 	}
 	switch {
 	case err != nil && !s.told && lost+late > 0:
-		err = fmt.Errorf("msggen: %s has not answered %d requests by the end: what became of their messages is unknown, each may or may not have been delivered; %d more had to wait and were never sent (%w)", s.template.shown, lost, late, err)
+		err = fmt.Errorf("msggen: %s has not answered %d requests by the end: what became of their messages is unknown, each may or may not have been delivered; %d more had to wait and were never sent (%w); see the log of the server, or of the proxy before it, for what it does with them", s.template.shown, lost, late, err)
 	case err == nil && !s.told && s.receipt.Sent == 0 && s.refused > 0:
 		_, err = s.commonestLocked()
 	}

@@ -294,6 +294,20 @@ func reopen(ctx context.Context, sender Sender) error {
 	}
 }
 
+// closing returns the context of the last settlement, which outlasts ctx: once
+// that has ended, by hurriedGrace.
+func closing(ctx context.Context) (context.Context, context.CancelFunc) {
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeGrace)
+	forget := context.AfterFunc(ctx, func() {
+		hurry := time.AfterFunc(hurriedGrace, cancel)
+		context.AfterFunc(last, func() { hurry.Stop() })
+	})
+	return last, func() {
+		forget()
+		cancel()
+	}
+}
+
 // finish closes the sender and takes the last receipt. A ctx that has ended
 // does not keep it from asking for the last answer.
 func (r *run) finish(ctx context.Context) error {
@@ -304,7 +318,7 @@ func (r *run) finish(ctx context.Context) error {
 		}
 	}
 	r.giveUpOverdue()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeGrace)
+	ctx, cancel := closing(ctx)
 	defer cancel()
 	err := r.sender.Close(ctx)
 	r.meter.note(r.sender.Receipt())

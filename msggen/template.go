@@ -55,7 +55,7 @@ func parseTemplate(text string) template {
 	return t
 }
 
-// append fills the template in. escaped has messages stand in a URL.
+// append fills the template in. escaped has messages stand in a URL or a form.
 func (t template) append(dst []byte, id int64, message []byte, escaped bool) []byte {
 	for _, p := range t {
 		switch {
@@ -76,8 +76,8 @@ func (t template) has(kind pieceKind) bool {
 	return slices.ContainsFunc(t, func(p piece) bool { return p.kind == kind })
 }
 
-// appendURLEscaped writes text as any part of a path or a query may have it: all
-// but the unreserved characters of RFC 3986, section 2.3, as %XX.
+// appendURLEscaped writes text as any part of a path, a query or a form may have
+// it: all but the unreserved characters of RFC 3986, section 2.3, as %XX.
 func appendURLEscaped(dst, text []byte) []byte {
 	const digits = "0123456789ABCDEF"
 	for _, c := range text {
@@ -104,6 +104,7 @@ type requestTemplate struct {
 	target template // the request line's
 	head   template // the lines behind that, up to Content-Length
 	body   template
+	form   bool // the body is a form, in which messages are escaped
 }
 
 // defaultHeaders are sent unless they are given.
@@ -212,6 +213,10 @@ func (r *requestTemplate) setHeaders(lines []string, u *url.URL) error {
 			continue
 		}
 		given[key] = true
+		if key == "Content-Type" {
+			kind, _, _ := strings.Cut(value, ";")
+			r.form = strings.EqualFold(strings.TrimSpace(kind), "application/x-www-form-urlencoded")
+		}
 		fmt.Fprintf(&head, "%s: %s\r\n", name, value)
 	}
 	var needed []string
@@ -248,7 +253,7 @@ func (r *requestTemplate) append(dst []byte, id int64, message []byte) []byte {
 	const room = len("Content-Length: ") + 20 + len("\r\n\r\n")
 	at := len(dst)
 	dst = append(dst, make([]byte, room)...)
-	dst = r.body.append(dst, id, message, false)
+	dst = r.body.append(dst, id, message, r.form)
 	body := dst[at+room:]
 	dst = append(dst[:at], "Content-Length: "...)
 	dst = strconv.AppendInt(dst, int64(len(body)), 10)

@@ -65,6 +65,15 @@ func TestRequests(t *testing.T) {
 			map[string]string{"Content-Type": "application/json", "X-Id": "a42b"},
 		},
 		{
+			"a form",
+			PublishConfig{
+				URL: "http://example.org/hub", Body: "topic=https%3A%2F%2Fexample.org%2F{id}&data={message}",
+				Header: []string{"Content-Type: Application/X-WWW-Form-Urlencoded; charset=utf-8"},
+			},
+			"POST", "example.org", "/hub",
+			"topic=https%3A%2F%2Fexample.org%2F42&data=Fake%20message%20Num%20%3D%201%20s%3D0badcafe.1%20t%3D17", nil,
+		},
+		{
 			"all in a GET",
 			PublishConfig{URL: "http://u:p@example.org/{id}/{message}?m={message}", Method: "GET"},
 			"GET", "example.org",

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -143,6 +144,10 @@ func TestSignalsEnd(t *testing.T) {
 	t.Parallel()
 	_, url := serve(t)
 	silent := silentPeer(t)
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	states := []struct {
 		name  string
 		args  []string
@@ -154,11 +159,16 @@ func TestSignalsEnd(t *testing.T) {
 		{"reading a message", []string{"send", "1", "-"}, "", plannedCode},
 		{"reading a log", []string{"plot", "-o", "mem.png", "-"}, "", plannedCode},
 		{"a silent peer of send", []string{"send", "--to", "http://" + silent, "1", "hi"}, "", plannedCode},
+		{"a pipe that nobody writes to, as a log", []string{"plot", "-o", "mem.png", pipe}, "", plannedCode},
+		{"a pipe that nobody writes to, as URLs", []string{"flood", "--urls", pipe}, "", plannedCode},
+		{"a log without end", []string{"plot", "-o", "mem.png", endless(t)}, "", plannedCode},
+		{"last answers of a silent peer", []string{"msggen", "--publish", "http://" + silent + "/{id}", "-r", "50", "--max-id", "9", "-d", "100ms"}, "", plannedCode},
 		{"a silent peer of flood", []string{"flood", "http://" + silent + "/{id}", "-c", "1", "-d", "60s"}, "Stats: {0,", plannedCode},
 	}
 	for _, state := range states {
 		for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT} {
 			t.Run(state.name+"/"+sig.String(), func(t *testing.T) {
+				t.Parallel()
 				p := start(t, nil, state.args...)
 				if state.ready != "" {
 					p.says(state.ready)
@@ -177,9 +187,86 @@ func TestSignalsEnd(t *testing.T) {
 	}
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT} {
 		p, _ := serve(t)
-		p.signal(sig)
+		starting := start(t, nil, "serve", "--router", "nats://"+silent, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0")
+		starting.goesOn("nothing")
+		for _, p := range []*process{p, starting} {
+			p.signal(sig)
+			if code := p.code(); code != 0 {
+				t.Errorf("serve exited %d after %v, want 0: %s", code, sig, p.stderr)
+			}
+		}
+	}
+}
+
+// endless returns a pipe whose writer writes lines of a log until the test ends.
+func endless(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "endless")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	pipe, err := os.OpenFile(path, os.O_RDWR, 0) // which waits for no reader
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { pipe.Close() })
+	line := []byte("Mon Oct 20 16:57:24 BST 2008\t1224518244\t40388\t1\n")
+	go func() {
+		for err == nil {
+			_, err = pipe.Write(line)
+			time.Sleep(time.Millisecond)
+		}
+	}()
+	return path
+}
+
+// TestLimitOfProcessorTime: what reaches the limit ends in order and says why, also
+// if it has no planned end.
+func TestLimitOfProcessorTime(t *testing.T) {
+	t.Parallel()
+	server, url := serve(t)
+	flood := start(t, nil, "flood", url, "-c", "1", "-d", "60s")
+	flood.says("Stats: {1,")
+	for _, p := range []*process{flood, server} {
+		p.signal(syscall.SIGXCPU)
+		if code := p.code(); code != plannedCode(syscall.SIGXCPU) || !strings.Contains(p.stderr.String(), "ulimit -t") {
+			t.Errorf("comet %q: exit code %d: %s", p.cmd.Args[1:], code, p.stderr)
+		}
+	}
+}
+
+// TestFullOutput: a command whose output cannot be written fails; a server goes on.
+func TestFullOutput(t *testing.T) {
+	t.Parallel()
+	if _, err := os.Stat("/dev/full"); err != nil {
+		t.Skip("there is no /dev/full")
+	}
+	_, url := serve(t)
+	full := []string{"sh", "-c", `exec "$0" "$@" >/dev/full`}
+	for _, args := range [][]string{
+		{"--help"},
+		{"flood", "--help"},
+		{"version"},
+		{"completion", "bash"},
+		{"flood", url, "-c", "1", "-d", "100ms"},
+		{"flood", url, "-c", "1", "-d", "100ms", "--json"},
+		{"memlog", "--pid", strconv.Itoa(os.Getpid()), "--interval", "10ms", "-d", "100ms"},
+		{"sysctl", "-c", "10", "--role", "client"},
+	} {
+		p := start(t, full, args...)
+		if code := p.code(); code != 1 || p.stderr.Len() == 0 {
+			t.Errorf("comet %q exited %d and said %q; want 1 and why", args, code, p.stderr)
+		}
+	}
+	for _, args := range [][]string{
+		{"serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"},
+		{"router", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"},
+	} {
+		p := start(t, full, args...)
+		p.goesOn("a full disk")
+		p.signal(syscall.SIGTERM)
 		if code := p.code(); code != 0 {
-			t.Errorf("serve exited %d after %v, want 0: %s", code, sig, p.stderr)
+			t.Errorf("comet %q exited %d: %s", args, code, p.stderr)
 		}
 	}
 }

@@ -38,6 +38,11 @@ type benchResult struct {
 	}
 	Interrupted   bool
 	InterruptedBy string `json:"interrupted_by"`
+	Suspended     []struct {
+		Phase   string
+		Seconds float64
+	}
+	Verdict string
 }
 
 func readResult(t *testing.T, folder string) (r benchResult) {

@@ -99,8 +99,8 @@ func (e ending) try(t *testing.T) {
 	if e.part != "bench" {
 		limit = 90 * time.Second // what is left of the phases, and the patience with a part
 	}
-	for ; !ended(b.Cmd); time.Sleep(20 * time.Millisecond) {
-		if time.Since(asked) > limit {
+	for waited := time.Duration(0); !ended(b.Cmd); time.Sleep(tick) {
+		if waited += tick; waited > limit {
 			t.Fatalf("bench has not ended after %v:\n%s", limit, b.said())
 		}
 	}

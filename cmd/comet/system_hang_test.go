@@ -113,3 +113,80 @@ func TestSystemBenchInterruptedWithAStoppedPart(t *testing.T) {
 		})
 	}
 }
+
+// TestSystemBenchSuspended suspends a bench by Ctrl-Z alone, and with all its
+// parts as a container that is paused, for longer than it has patience with one of
+// them: the run goes on to its end, blames none of them, and says what happened.
+func TestSystemBenchSuspended(t *testing.T) {
+	for _, whole := range []bool{false, true} {
+		t.Run(map[bool]string{false: "alone", true: "with its parts"}[whole], func(t *testing.T) {
+			t.Parallel()
+			bench, out, folder := startBench(t, "-c", "300", "-r", "300", "-d", "5s", "--idle", "1s")
+			out.await(t, `idle .*`)
+			partOf(t, bench.Process.Pid, "msggen")
+			time.Sleep(time.Second)
+			pids := []int{bench.Process.Pid}
+			if whole {
+				pids = append(pids, childrenOf(bench.Process.Pid)...)
+			}
+			for _, pid := range pids {
+				syscall.Kill(pid, syscall.SIGSTOP)
+			}
+			time.Sleep(25 * time.Second)
+			for _, pid := range pids {
+				syscall.Kill(pid, syscall.SIGCONT)
+			}
+			eventually(t, "bench has ended", func() bool { return ended(bench) })
+			r := readResult(t, folder)
+			if code := bench.ProcessState.ExitCode(); code != 0 || r.Interrupted || len(r.Processes.Lost) > 0 {
+				t.Errorf("exit code %d, interrupted by %q, lost %q", code, r.InterruptedBy, r.Processes.Lost)
+			}
+			if len(r.Suspended) != 1 || r.Suspended[0].Phase != "messages" || r.Suspended[0].Seconds < 24 {
+				t.Errorf("suspended: %+v, want 25 s of the messages", r.Suspended)
+			}
+			if !strings.Contains(r.Verdict, "suspended") || r.Messages.Delivered == nil || *r.Messages.Delivered == 0 {
+				t.Errorf("%q, %+v", r.Verdict, r.Messages)
+			}
+		})
+	}
+}
+
+// TestSystemBenchLimits ends a bench by timeout(1), and one whose server uses up
+// the processor time that it may: both leave what was measured, and the part says
+// why it went.
+func TestSystemBenchLimits(t *testing.T) {
+	need(t, "timeout")
+	for name, c := range map[string]struct {
+		by   string
+		code int
+		why  string
+	}{
+		"timeout":        {"exec timeout -k 20 5", 124, "ended by SIGTERM"},
+		"processor time": {"ulimit -St 1; exec", 1, "ulimit -t"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			folder := filepath.Join(t.TempDir(), "report")
+			rate := map[int]string{124: "100", 1: "20000"}[c.code]
+			bench, out := background(t, "sh", "-c", c.by+` "$@"`, "sh", "comet", "bench", "--out", folder, "-c", "200", "-r", rate, "--idle", "1s", "-d", "30s")
+			out.await(t, `idle .*`)
+			begun := time.Now()
+			for !ended(bench) && time.Since(begun) < 60*time.Second {
+				time.Sleep(50 * time.Millisecond)
+			}
+			if code := bench.ProcessState.ExitCode(); code != c.code {
+				t.Errorf("exit code %d, want %d: %s", code, c.code, out.said())
+			}
+			r := readResult(t, folder)
+			if !r.Interrupted || r.Connections.Established == nil || r.Messages.Delivered == nil || *r.Messages.Delivered == 0 {
+				t.Errorf("interrupted %v, %+v, %+v; want what was measured", r.Interrupted, r.Connections, r.Messages)
+			}
+			if why := r.InterruptedBy + strings.Join(r.Processes.Lost, ""); !strings.Contains(why, c.why) {
+				t.Errorf("the reason is %q, want %q", why, c.why)
+			}
+			if left := leftOver(r); len(left) > 0 {
+				t.Errorf("processes %v are left", left)
+			}
+		})
+	}
+}

@@ -31,7 +31,7 @@ type admin struct {
 
 // call makes a request and decodes the answer into v unless that is nil.
 func (a admin) call(ctx context.Context, method, path string, body io.Reader, v any) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, errNoAnswer)
+	ctx, cancel := fleet.WithPatience(ctx, patience, errNoAnswer)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, a.url+path, body)
 	if err != nil {

@@ -31,7 +31,22 @@ func figures(rec *record, p *plan) *result.Result {
 		messageFigures(rec, p, r)
 	}
 	limits(rec, p, r)
+	suspended(rec, r)
 	return r
+}
+
+// suspended adds when the bench itself was suspended, and takes back the rates
+// that span it.
+func suspended(rec *record, r *result.Result) {
+	for _, s := range rec.paused {
+		r.Suspended = append(r.Suspended, result.Suspension{Phase: s.phase, Seconds: result.Seconds(s.d)})
+		switch s.phase {
+		case "connect":
+			r.Connect.Seconds, r.Connect.PerSecond = result.Figure{}, result.Figure{}
+		case "messages", "drain":
+			r.Messages.DeliveredPerSecond = result.Figure{}
+		}
+	}
 }
 
 // processFigures counts the parts, and lists what is known of each.

@@ -146,6 +146,17 @@ func TestFiguresAreNull(t *testing.T) {
 			func(_ *record, p *plan) { p.rate = pace.MaxRate },
 			"latency_ms.p50 latency_ms.p999 latency_ms.clock_error_ms messages.asked_per_second", "service_ms.p50 service_ms.max messages.delivered_per_second",
 		},
+		"suspended while it connected": {
+			func(rec *record, _ *plan) { rec.paused = []suspension{{"connect", time.Minute}} },
+			"connect.seconds connect.per_second", "connect.latency_ms.p50 messages.delivered_per_second",
+		},
+		"suspended while messages were sent": {
+			func(rec *record, _ *plan) {
+				rec.paused = []suspension{{"messages", time.Minute}, {"idle", time.Second}}
+				rec.generated.Sent = 1 // the generator was, too
+			},
+			"messages.delivered_per_second", "connect.per_second messages.delivered latency_ms.p50",
+		},
 		"nobody sees the server": {
 			func(rec *record, p *plan) {
 				foreignSite(rec, p)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"example.org/comet/cmd/internal/fleet"
 	"example.org/comet/cmd/internal/probe"
 	"example.org/comet/cmd/internal/result"
 	"example.org/comet/flood"
@@ -82,7 +83,7 @@ func (f *foreign) arrange(cfg *Config, system sysctl.System) *plan {
 		one.firstID += f.first() - 1
 	}
 	p.firstID, p.lastID = f.messageIDs(cfg.Connections)
-	p.terms = terms{target: f.label(), here: f.here(), posted: true, each: f.each(cfg.Connections, p.pairs)}
+	p.terms = terms{target: f.label(), here: f.here(), posted: true, each: f.each(cfg, p.pairs)}
 	p.need = sysctl.Need{
 		Connections: cfg.Connections, Role: sysctl.Client, Processes: len(p.pairs), Destinations: len(f.addrs), BytesPerConnection: processBytes,
 		SourceAddresses: 1, // unless they are planned, the kernel chooses
@@ -125,7 +126,11 @@ func isLocal(addr netip.Addr) bool {
 
 func (f *foreign) open(ctx context.Context, r *run) (err error) {
 	f.run, f.stopCopy = r, nil
-	r.progress.line("server   %v, measured by %s, for %d connections; results in %s", f.Target, f.witness(), f.run.cfg.Connections, r.folder)
+	measured := "memory not measured (name --pid, --match or --server-log)"
+	if by := f.witness(); by != "" {
+		measured = "measured by " + by
+	}
+	r.progress.line("server   %v, %s, for %d connections; results in %s", f.Target, measured, f.run.cfg.Connections, r.folder)
 	if err := f.gone(); err != nil {
 		return err
 	}
@@ -152,7 +157,7 @@ func (f *foreign) open(ctx context.Context, r *run) (err error) {
 	return err
 }
 
-// witness returns who measures the target.
+// witness returns what measures the target's memory, "" if nothing does.
 func (f *foreign) witness() string {
 	switch {
 	case f.log != nil:
@@ -162,7 +167,7 @@ func (f *foreign) witness() string {
 	case len(f.pids) > 1:
 		return "pids " + strings.ReplaceAll(strings.Trim(fmt.Sprint(f.pids), "[]"), " ", ",") + " and their descendants"
 	}
-	return "nobody (name its pid, a pattern or a log of its memory)"
+	return ""
 }
 
 // countedAt returns where memlog counts the connections of the processes: at the
@@ -182,7 +187,7 @@ func (f *foreign) warmUp() warmUp {
 	w := warmUp{streams: f.floodConfig(f.run.cfg), arrival: 2 * time.Second}
 	w.streams.Sources = f.run.plan.warmUpSources
 	w.streams.Connections = warmUps
-	if len(f.URLs) > 0 || strings.Contains(f.URL, "{id}") {
+	if len(f.URLs) > 0 || w.streams.SaysID() {
 		w.streams.Connections = int(min(warmUps, f.ids(f.run.cfg.Connections)))
 	}
 	if f.Publish != nil && f.run.plan.rate != 0 {
@@ -194,7 +199,7 @@ func (f *foreign) warmUp() warmUp {
 // publishOnce publishes one message to each of the first ids that get any. It
 // returns an error if nothing is accepted.
 func (f *foreign) publishOnce(ctx context.Context, _ int) (err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, errors.New("bench: the server did not get through the warm-up's messages"))
+	ctx, cancel := fleet.WithPatience(ctx, patience, errors.New("bench: the server did not get through the warm-up's messages"))
 	defer cancel()
 	sender, err := msggen.NewPublishSender(*f.Publish)
 	if err != nil {

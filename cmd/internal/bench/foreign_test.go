@@ -78,7 +78,7 @@ func TestAForeignServerIsWarmedUp(t *testing.T) {
 	if n := b.published.Load(); n != 10 {
 		t.Errorf("%d messages were published, want one for each of ten ids", n)
 	}
-	for _, want := range []string{"server   " + b.url, "measured by nobody", "for 10 connections"} {
+	for _, want := range []string{"server   " + b.url, "memory not measured (name --pid, ", "for 10 connections"} {
 		if !strings.Contains(said.String(), want) {
 			t.Errorf("%q is not in %q", want, said)
 		}

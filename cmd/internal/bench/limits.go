@@ -32,8 +32,9 @@ type finder struct {
 }
 
 // limits adds to a result with figures what held connections or messages back,
-// and how that was seen. Of a phase in which a part was lost it says only what the
-// kernel or a part itself has counted, since what came after shows the loss.
+// and how that was seen. Of a phase in which a part was lost, or the bench was
+// suspended, it says only what the kernel or a part itself has counted, since what
+// came after shows the loss.
 func limits(rec *record, p *plan, r *result.Result) {
 	f := &finder{rec: rec, plan: p, r: r}
 	if full, ok := errors.AsType[*memoryError](rec.failure); ok {
@@ -44,9 +45,14 @@ func limits(rec *record, p *plan, r *result.Result) {
 		return
 	}
 	f.drops()
-	if rec.lostIn("messages", "drain") {
-		if p.rate.Unpaced() {
+	lost, paused := rec.lostIn("messages", "drain"), rec.pausedIn("messages", "drain")
+	if lost || paused {
+		switch {
+		case !p.rate.Unpaced():
+		case lost:
 			f.add("a part that was lost", "%s", rec.losses[0].what)
+		default:
+			f.add("a suspension", "the bench, which keeps messages in flight within --window, did not run all the time")
 		}
 		return
 	}

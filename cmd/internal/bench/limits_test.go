@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"example.org/comet/flood/pace"
 
@@ -52,6 +53,13 @@ var connectingLimits = []limit{
 }
 
 var messageLimits = []limit{
+	{"a suspension, at a pace", func(rec *record, _ *plan) {
+		rec.paused = []suspension{{"messages", time.Minute}}
+		rec.generated.Sent, rec.generatorCPU = 50, result.Of(1*seconds)
+	}, "", nil},
+	{"a suspension, flat out", func(rec *record, p *plan) {
+		p.rate, rec.paused = pace.MaxRate, []suspension{{"messages", time.Minute}}
+	}, "a suspension", []string{"--window"}},
 	{"slow clients", func(rec *record, _ *plan) {
 		counted(rec, func(r *flood.Result) { r.Delivered = 90 })
 		rec.after.dropped["slow"] = 10

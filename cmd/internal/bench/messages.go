@@ -129,7 +129,7 @@ func (r *run) readAccounts(ctx context.Context, limit time.Duration) error {
 	r.rec.ended = r.take(false)
 	var err error
 	if r.rec.measured() {
-		asking, cancel := context.WithTimeoutCause(ctx, limit, errNoAnswer)
+		asking, cancel := fleet.WithPatience(ctx, limit, errNoAnswer)
 		defer cancel()
 		r.rec.after, err = r.site.traffic(asking)
 	}

@@ -203,7 +203,7 @@ func (o *own) warmUpAll(ctx context.Context) error {
 }
 
 func (o *own) warmUp(ctx context.Context, i int) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("bench: the warm-up took more than %v", patience))
+	ctx, cancel := fleet.WithPatience(ctx, patience, fmt.Errorf("bench: the warm-up took more than %v", patience))
 	defer cancel()
 	s, other, first := o.servers[i], o.servers[(i+1)%len(o.servers)], o.run.plan.pairs[i].firstID
 	// The first collection brings code and tables of the runtime into memory,

@@ -105,7 +105,7 @@ func (r *run) connected(err error) error {
 		perSecond, _ := n.Per(r.rec.connectSeconds).Value()
 		r.progress.line("connect  %d of %d in %.2f s (%.0f/s)", t.Established(), r.cfg.Connections, seconds, perSecond)
 	}
-	if why != "" {
+	if why != "" && t.Established() > 0 {
 		r.progress.line("         %s", why)
 	}
 	if err == nil && t.Established() == 0 {

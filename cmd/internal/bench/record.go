@@ -33,6 +33,7 @@ type record struct {
 	floods         []floodAccount
 	parts          []part
 	losses         []loss
+	paused         []suspension
 	samples        []series.Sample // of the memory log
 	failure        error           // what ended the run early
 }
@@ -49,6 +50,12 @@ type loss struct {
 	what  string // a sentence
 	phase string // when it was noticed
 	ended bool   // the others went on
+}
+
+// suspension is a time in which the bench itself did not run.
+type suspension struct {
+	phase string
+	d     time.Duration
 }
 
 // floodAccount is what a flood has reported.
@@ -170,6 +177,11 @@ func merged(floods []floodAccount, of func(*flood.Result) *flood.Quantiles) *flo
 // lostIn reports whether a part was lost in one of the phases.
 func (rec *record) lostIn(phases ...string) bool {
 	return slices.ContainsFunc(rec.losses, func(l loss) bool { return slices.Contains(phases, l.phase) })
+}
+
+// pausedIn reports whether the bench was suspended in one of the phases.
+func (rec *record) pausedIn(phases ...string) bool {
+	return slices.ContainsFunc(rec.paused, func(s suspension) bool { return slices.Contains(phases, s.phase) })
 }
 
 // measured reports whether messages were sent, or were about to be.

@@ -44,8 +44,17 @@ type run struct {
 	mu   sync.Mutex
 	busy mean   // of the floods while messages are sent; guarded by mu, like what follows
 	at   string // the phase
-	lost []loss
-	rec  record // written by phases only, one after the other
+	// phases are those so far, and paused is when this process was suspended.
+	phases []begun
+	paused []suspension
+	lost   []loss
+	rec    record // written by phases only, one after the other
+}
+
+// begun is the start of a phase.
+type begun struct {
+	phase string
+	at    time.Time
 }
 
 // floodPart is a flood process.
@@ -79,6 +88,8 @@ func (r *run) do(ctx context.Context) error {
 	}{
 		{"start", start}, {"connect", connect}, {"idle", idle}, {"messages", messages}, {"drain", drain},
 	}
+	r.enter(phases[0].name)
+	awake := fleet.OnSuspension(r.suspended)
 	var err error
 	for _, phase := range phases {
 		r.enter(phase.name)
@@ -95,6 +106,7 @@ func (r *run) do(ctx context.Context) error {
 	for _, trouble := range r.site.close() {
 		r.note(loss{what: trouble, ended: true})
 	}
+	awake()
 	r.seal()
 	return err
 }
@@ -104,6 +116,22 @@ func (r *run) enter(phase string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.at = phase
+	r.phases = append(r.phases, begun{phase, time.Now()})
+}
+
+// suspended notes that this process did not run for d: in the phase of then, which
+// may be over.
+func (r *run) suspended(since time.Time, d time.Duration) {
+	r.mu.Lock()
+	phase := r.phases[0].phase
+	for _, p := range r.phases {
+		if p.at.Before(since) {
+			phase = p.phase
+		}
+	}
+	r.paused = append(r.paused, suspension{phase, d})
+	r.mu.Unlock()
+	r.progress.line("paused   this bench was suspended for %v in phase %s", d.Round(100*time.Millisecond), phase)
 }
 
 // scale returns how much longer than a few something takes with all connections.
@@ -295,8 +323,15 @@ func (r *run) watch(ctx context.Context, overdue func() bool, do func(context.Co
 		return nil
 	}
 	hung := func(ctx context.Context) error {
+		// After a suspension of this process, what the others said meanwhile is read
+		// before they are judged by it.
+		awake, last := time.Now(), time.Now()
 		for fleet.Wait(ctx, time.Second) == nil {
-			if !overdue() {
+			now := time.Now()
+			if now.Sub(last) > 3*time.Second {
+				awake = now
+			}
+			if last = now; now.Sub(awake) < askPatience || !overdue() {
 				continue
 			}
 			if err := r.hung(ctx); err != nil {
@@ -379,7 +414,7 @@ func (r *run) accounts() []floodAccount {
 func (r *run) seal() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.rec.losses, r.rec.busy = r.lost, r.busy.figure()
+	r.rec.losses, r.rec.paused, r.rec.busy = r.lost, r.paused, r.busy.figure()
 	r.rec.floods = r.accounts()
 	established := make(map[int]result.Figure)
 	for i, f := range r.rec.floods {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"example.org/comet/flood"
 	"example.org/comet/msggen"
@@ -112,10 +111,11 @@ func (t *Target) messageIDs(connections int) (first, last int64) {
 // each returns for how many connections every message is, 0 if that is not the
 // same for all. In each of the pairs connections take the ids in turn, from the
 // first one.
-func (t *Target) each(connections int, pairs []pair) (n int) {
+func (t *Target) each(cfg *Config, pairs []pair) (n int) {
+	connections := cfg.Connections
 	ids := t.ids(connections)
 	first, last := t.messageIDs(connections)
-	if len(t.URLs) > 0 || !strings.Contains(t.URL, "{id}") || first < t.first() || last >= t.first()+ids {
+	if len(t.URLs) > 0 || !t.floodConfig(cfg).SaysID() || first < t.first() || last >= t.first()+ids {
 		return 0
 	}
 	if ids == int64(connections) {

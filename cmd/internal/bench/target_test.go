@@ -94,21 +94,25 @@ func TestMessageIDs(t *testing.T) {
 		target      Target
 		first, last int64
 		each        int
+		streams     flood.Config
 	}{
-		{"those of the connections", Target{URL: "http://h/{id}"}, 1, 100, 1},
-		{"as many as there are connections", Target{URL: "http://h/{id}", FirstID: 11, LastID: 9999}, 11, 110, 1},
-		{"of several connections each", Target{URL: "http://h/{id}", FirstID: 11, LastID: 20}, 11, 20, 10},
-		{"from one of them on", Target{URL: "http://h/{id}", FirstMessageID: 5}, 5, 100, 1},
-		{"some of them", Target{URL: "http://h/{id}", FirstMessageID: 5, LastMessageID: 6}, 5, 6, 1},
-		{"some of nobody", Target{URL: "http://h/{id}", FirstMessageID: 1, LastMessageID: 101}, 1, 101, 0},
-		{"without an id", Target{URL: "http://h/all"}, 1, 100, 0},
-		{"of URLs that nobody knows the ids of", Target{URLs: []string{"http://h/{id}"}}, 1, 100, 0},
+		{"those of the connections", Target{URL: "http://h/{id}"}, 1, 100, 1, flood.Config{}},
+		{"as many as there are connections", Target{URL: "http://h/{id}", FirstID: 11, LastID: 9999}, 11, 110, 1, flood.Config{}},
+		{"of several connections each", Target{URL: "http://h/{id}", FirstID: 11, LastID: 20}, 11, 20, 10, flood.Config{}},
+		{"from one of them on", Target{URL: "http://h/{id}", FirstMessageID: 5}, 5, 100, 1, flood.Config{}},
+		{"some of them", Target{URL: "http://h/{id}", FirstMessageID: 5, LastMessageID: 6}, 5, 6, 1, flood.Config{}},
+		{"some of nobody", Target{URL: "http://h/{id}", FirstMessageID: 1, LastMessageID: 101}, 1, 101, 0, flood.Config{}},
+		{"without an id", Target{URL: "http://h/all"}, 1, 100, 0, flood.Config{}},
+		{"of URLs that nobody knows the ids of", Target{URLs: []string{"http://h/{id}"}}, 1, 100, 0, flood.Config{}},
+		{"with the id in a first message", Target{URL: "ws://h/all"}, 1, 100, 1, flood.Config{Talk: flood.Talk{FirstMessages: []string{"hello", "*=>join {id}"}}}},
+		{"with the id in a header", Target{URL: "http://h/all"}, 1, 100, 1, flood.Config{Header: []string{"X-User: {id}"}}},
+		{"with the id in a body", Target{URL: "http://h/all"}, 1, 100, 1, flood.Config{Body: `{"user":{id}}`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if first, last := c.target.messageIDs(100); first != c.first || last != c.last {
 				t.Errorf("ids %d to %d, want %d to %d", first, last, c.first, c.last)
 			}
-			p := (&foreign{Target: &c.target}).arrange(&Config{Connections: 100}, sysctl.UnknownSystem())
+			p := (&foreign{Target: &c.target}).arrange(&Config{Connections: 100, Streams: c.streams}, sysctl.UnknownSystem())
 			if p.each != c.each {
 				t.Errorf("each message is for %d connections, want %d", p.each, c.each)
 			}
@@ -189,7 +193,7 @@ func TestTargetThatIsGone(t *testing.T) {
 func TestWitness(t *testing.T) {
 	for want, f := range map[string]*foreign{
 		"pid 7 and its descendants": {pids: []int32{7}}, "pids 7,8 and their descendants": {pids: []int32{7, 8}},
-		"the memory log from web1.log": {log: &probe.Log{Name: "web1.log"}}, "nobody (name its pid": {},
+		"the memory log from web1.log": {log: &probe.Log{Name: "web1.log"}}, "": {},
 	} {
 		if got := f.witness(); !strings.HasPrefix(got, want) {
 			t.Errorf("%q, want %q", got, want)
@@ -223,7 +227,7 @@ func TestEach(t *testing.T) {
 		"ids without a stream":    {Target{URL: url, FirstID: 1, LastID: 20, LastMessageID: 21}, []pair{{connections: 40}}, 0},
 		"one stream for all":      {Target{URL: "http://h/"}, []pair{{connections: 40}}, 0},
 	} {
-		if got := c.target.each(40, c.pairs); got != c.want {
+		if got := c.target.each(&Config{Connections: 40}, c.pairs); got != c.want {
 			t.Errorf("%s: %d, want %d", name, got, c.want)
 		}
 	}

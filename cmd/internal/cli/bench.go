@@ -61,17 +61,20 @@ func runBench(ctx context.Context, env *Env, o *benchOptions) error {
 	if outcome == nil {
 		return usage(planned(ctx, err)) // nothing was started
 	}
-	var shown interface{ Table(w io.Writer) error } = outcome.Result
+	if err == nil {
+		err = faults(outcome)
+	}
+	err = planned(ctx, err)
+	told := err != nil && !o.JSON
+	if told { // the reason first, and then what there is of figures
+		report(env.Stderr, err)
+	}
+	if showErr := showBench(env, outcome, o.JSON, err); err == nil {
+		err = showErr
+	}
 	picture, figures := "mem.png", result.FileName
 	if outcome.Scale != nil {
-		shown, picture, figures = outcome.Scale, "scale.png", result.ScaleFileName
-	}
-	show := shown.Table
-	if o.JSON {
-		show = func(w io.Writer) error { return jsonLine(w, "result", shown) }
-	}
-	if showErr := show(env.Stdout); err == nil {
-		err = showErr
+		picture, figures = "scale.png", result.ScaleFileName
 	}
 	for _, made := range []struct{ what, file string }{{"report", "report.html"}, {"picture", picture}, {"figures", figures}} {
 		path := filepath.Join(outcome.Folder, made.file)
@@ -79,10 +82,29 @@ func runBench(ctx context.Context, env *Env, o *benchOptions) error {
 			fmt.Fprintf(cfg.Progress, "%-8s %s\n", made.what, path)
 		}
 	}
-	if err == nil {
-		err = faults(outcome)
+	if told {
+		return reported(exitCode(err))
 	}
-	return planned(ctx, err)
+	return err
+}
+
+// showBench prints what an experiment measured. In text it leaves out what why
+// has told already, and a table of nothing.
+func showBench(env *Env, outcome *bench.Outcome, asJSON bool, why error) error {
+	var shown interface{ Table(w io.Writer) error } = outcome.Scale
+	if outcome.Scale == nil {
+		shown = outcome.Result
+	}
+	if asJSON {
+		return jsonLine(env.Stdout, "result", shown)
+	}
+	if r := outcome.Result; outcome.Scale == nil && why != nil {
+		if r.Nothing() {
+			return nil
+		}
+		shown = r.Without(why.Error())
+	}
+	return shown.Table(env.Stdout)
 }
 
 // faults returns an error if not everything went well in a run that came to its

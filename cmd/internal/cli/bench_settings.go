@@ -18,7 +18,7 @@ func (o *benchOptions) settings(f *pflag.FlagSet) map[string]any {
 		m["own-network"] = "true"
 	}
 	drop(m, "help", "quiet", "verbose", "force", "out", "json", "show", insideOwnNetwork)
-	optional := slices.Concat([]string{"config", "preset", "url", "urls", "source-ip", "connect-timeout", "users", "tls", "tls-resume", "ramp", "reconnect", "churn", "storm", "slow-readers", "half-open"}, flags.ClientTLSFlags(), talkFlags, targetFlags, publishOnly)
+	optional := slices.Concat([]string{"config", "url", "urls", "source-ip", "connect-timeout", "users", "tls", "tls-resume", "ramp", "reconnect", "churn", "storm", "slow-readers", "half-open"}, flags.ClientTLSFlags(), talkFlags, targetFlags, publishOnly)
 	for _, name := range optional {
 		if !f.Changed(name) {
 			drop(m, name)
@@ -45,7 +45,7 @@ func (o *benchOptions) settings(f *pflag.FlagSet) map[string]any {
 	}
 	for _, name := range []string{"url", "publish"} {
 		if text, ok := m[name].(string); ok {
-			m[name] = password.ReplaceAllString(text, "//...@")
+			m[name] = parameter.ReplaceAllString(password.ReplaceAllString(text, "//...@"), "$1...")
 		}
 	}
 	return m
@@ -62,7 +62,9 @@ func drop(m map[string]any, names ...string) {
 
 var (
 	password = regexp.MustCompile(`//[^/@]*@`)
-	secret   = regexp.MustCompile(`(?i)auth|cookie|key|token|secret|password`)
+	// parameter is one of a query that holds a secret; {token} is none.
+	parameter = regexp.MustCompile(`(?i)([?&][^=&]*(?:auth|key|token|secret|password)[^=&]*=)[^&{}]+`)
+	secret    = regexp.MustCompile(`(?i)auth|cookie|key|token|secret|password`)
 )
 
 // hideHeaders writes header lines as a setting, without what lets somebody in.

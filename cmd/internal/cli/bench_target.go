@@ -35,7 +35,7 @@ func (b *benchTarget) bind(f *pflag.FlagSet) {
 
 var (
 	// targetFlags mean nothing without --url.
-	targetFlags = []string{"ids", "match", "pid", "publish", "server-log"}
+	targetFlags = []string{"ids", "match", "pid", "preset", "publish", "server-log"}
 	// publishOnly mean nothing without --publish.
 	publishOnly = append(flags.PublishOnly(), "publish-header", "first-id", "max-id")
 	// ownServerFlags say how our server is run, which another is not.

@@ -76,6 +76,10 @@ func TestBenchSettings(t *testing.T) {
 			t.Errorf("%s is %#v, want %#v", name, got[name], want)
 		}
 	}
+	got = benchOf(t, "--url", "http://h/{id}?a=b&access_token=hunter2&c={id}&api-key={id}", "--publish", "http://h/{id}?KEY=hunter2").Config.Settings
+	if got["url"] != "http://h/{id}?a=b&access_token=...&c={id}&api-key={id}" || got["publish"] != "http://h/{id}?KEY=..." {
+		t.Errorf("url %v, publish %v", got["url"], got["publish"])
+	}
 	for name, value := range got {
 		if text, ok := value.(string); ok && strings.Contains(text, "hunter2") {
 			t.Errorf("%s is %q", name, text)
@@ -144,6 +148,7 @@ func TestBenchRefuses(t *testing.T) {
 		{"--url http://h/{id} --publish http://h/", "--publish: "},
 		{"--method PUT", "--method is for --publish"},
 		{"--pid 1", "--pid is about a server that is there already"},
+		{"--preset nchan", "--preset is about a server that is there already"},
 		{"--own-network --router nats://h", "--own-network has no way to a router"},
 		{"--subject-prefix x", "--subject-prefix is for --router"},
 		{"--rate max --arrivals poisson", "arrivals need a rate"},

@@ -4,7 +4,9 @@
 package cli
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"os"
@@ -25,8 +27,8 @@ type Env struct {
 
 	// verbosity is what -q (-1) and -v (1) set.
 	verbosity int
-	// args is the command line, for what a usage error says about it.
-	args []string
+	// unhelped is why help could not be printed, which cobra does not pass on.
+	unhelped error
 
 	mu              sync.Mutex
 	hangupReopens   bool
@@ -173,15 +175,18 @@ func Run(ctx context.Context, env *Env, args []string) int {
 	ctx, done := env.guard(ctx)
 	defer done()
 	root := newRoot(env)
-	env.args = args
 	root.SetArgs(args)
 	root.SetIn(env.Stdin)
 	root.SetOut(env.Stdout)
 	root.SetErr(env.Stderr)
 	err := checkArgs(env.Stderr, root, args)
 	if err == nil {
-		err = root.ExecuteContext(ctx)
+		err = cmp.Or(root.ExecuteContext(ctx), env.unhelped)
 	}
-	report(env.Stderr, planned(ctx, err, brokenPipe))
-	return exitCode(planned(ctx, err, brokenPipe))
+	if errors.As(err, new(usageError)) {
+		err = oneDash(root, args, err)
+	}
+	err = planned(ctx, err, notAsked...)
+	report(env.Stderr, err)
+	return exitCode(err)
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"syscall"
 
 	"example.org/comet/server/wire"
@@ -45,12 +47,30 @@ type reported int
 
 func (e reported) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
+// unprefixed is an error without the name of the package that it comes from, where
+// that is the name of another command.
+type unprefixed struct{ error }
+
+func (e unprefixed) Error() string {
+	text := e.error.Error()
+	for _, name := range []string{"msggen: ", "natsrouter: "} {
+		text = strings.TrimPrefix(text, name)
+	}
+	return text
+}
+
+func (e unprefixed) Unwrap() error { return e.error }
+
 // interrupted is the cause of a context that a signal ended.
 type interrupted struct{ sig syscall.Signal }
 
 // brokenPipe says that whoever read the output has gone, as head does. It is
 // nothing to tell anybody.
 const brokenPipe = syscall.SIGPIPE
+
+// notAsked are the signals that no person and no supervisor ends a run with on
+// purpose, so that they are a failure of what has no planned end, too.
+var notAsked = []syscall.Signal{brokenPipe, cpuLimit, syscall.SIGABRT, syscall.SIGALRM}
 
 func (e interrupted) Error() string {
 	name := map[syscall.Signal]string{
@@ -60,6 +80,8 @@ func (e interrupted) Error() string {
 	switch {
 	case e.sig == syscall.SIGINT:
 		return "interrupted before the planned end"
+	case e.sig == cpuLimit:
+		return "ended by the limit on the processor time of a process (SIGXCPU): raise it with `ulimit -t`"
 	case name == "":
 		name = fmt.Sprintf("signal %d", int(e.sig))
 	}
@@ -68,13 +90,13 @@ func (e interrupted) Error() string {
 
 // planned is for commands with a planned end: when a signal ended ctx before
 // it, that is the outcome, and what failed besides is told as well. With only, it
-// is for that signal.
+// is for those signals.
 func planned(ctx context.Context, err error, only ...syscall.Signal) error {
 	var sig interrupted
 	switch {
 	case !errors.As(context.Cause(ctx), &sig), errors.As(err, new(interrupted)):
 		return err
-	case len(only) > 0 && sig.sig != only[0]:
+	case len(only) > 0 && !slices.Contains(only, sig.sig):
 		return err
 	case err == nil, errors.Is(err, context.Canceled), sig.sig == brokenPipe:
 		return sig

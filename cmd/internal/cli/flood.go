@@ -41,7 +41,8 @@ func newFlood(env *Env, run func(context.Context, *Env, *flags.FloodCommand) err
 func runFlood(ctx context.Context, env *Env, o *flags.FloodCommand) (err error) {
 	cfg := o.Config
 	if o.URLFile != "" {
-		if cfg.URLs, err = flags.ReadURLs(o.URLFile, env.Stdin); err != nil {
+		read := func() ([]string, error) { return flags.ReadURLs(o.URLFile, env.Stdin) }
+		if cfg.URLs, err = await(ctx, read); err != nil {
 			return usage(err)
 		}
 	}
@@ -122,7 +123,7 @@ func (o *floodOutput) end(ctx context.Context, hasEnd bool, r flood.Result, err 
 		report(o.env.Stderr, end)
 	}
 	if err := o.result(r, outcome(nil) != nil); err != nil {
-		return err
+		return outcome(err)
 	}
 	if said {
 		return reported(exitCode(end))
@@ -143,5 +144,5 @@ func failure(r flood.Result, interrupted bool) error {
 	case interrupted:
 		return nil
 	}
-	return failedConnections{fmt.Errorf("none of %d connections was answered before the end: the server took them and kept silent, or the run was shorter than a connect takes (-d)", r.Asked)}
+	return failedConnections{fmt.Errorf("none of %d connections was answered before the end: the server takes connections and keeps silent, or does not say what --ready waits for, or something drops the packets on the way; a run (-d) longer than --connect-timeout tells which", r.Asked)}
 }

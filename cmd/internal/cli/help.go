@@ -36,7 +36,7 @@ func describe(cmd *cobra.Command, name string) *cobra.Command {
 const helpWidth = 100
 
 // help prints what cmd does: examples first, then the flags in groups.
-func help(cmd *cobra.Command, _ []string) {
+func help(cmd *cobra.Command) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n", cmd.Short)
 	section := func(title, body string) {
@@ -61,7 +61,8 @@ func help(cmd *cobra.Command, _ []string) {
 		section(title, flagList(cmd.LocalFlags(), group))
 	}
 	section("Everywhere", flagList(cmd.InheritedFlags(), ""))
-	fmt.Fprint(cmd.OutOrStdout(), b.String())
+	_, err := fmt.Fprint(cmd.OutOrStdout(), b.String())
+	return err
 }
 
 // commandList lists what cmd has below it.

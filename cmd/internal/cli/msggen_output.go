@@ -153,14 +153,14 @@ func textReport(w io.Writer, r msggen.Result, last bool) error {
 		}
 		b.WriteString(": ")
 	}
-	fmt.Fprintf(&b, "sent %d", r.Sent+r.Unanswered)
+	fmt.Fprintf(&b, "sent %d", r.Sent)
 	if !r.ReachUnknown {
 		fmt.Fprintf(&b, ", reached %d, unaddressed %d", r.Reached, r.Unaddressed)
 	}
 	for _, rare := range []struct {
 		name string
 		n    uint64
-	}{{"refused", r.Refused}, {"unknown", r.Unknown}, {"never seen delivered", r.WrittenOff}} {
+	}{{"not answered yet", r.Unanswered}, {"refused", r.Refused}, {"unknown", r.Unknown}, {"never seen delivered", r.WrittenOff}} {
 		if rare.n > 0 {
 			fmt.Fprintf(&b, ", %s %d", rare.name, rare.n)
 		}

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"strconv"
@@ -87,7 +86,7 @@ func (o *plotOptions) complete(f *pflag.FlagSet) (err error) {
 func runPlot(ctx context.Context, env *Env, o *plotOptions) error {
 	cfg := o.Config
 	for i, arg := range o.Logs {
-		log, err := readLog(env, arg, o.Labels[i], o.Strict)
+		log, err := readLog(ctx, env, arg, o.Labels[i], o.Strict)
 		if err != nil {
 			return planned(ctx, err)
 		}
@@ -156,11 +155,11 @@ func logNames(args, labels []string) ([]string, error) {
 	return labels, nil
 }
 
-// readLog reads one log; what is wrong with single lines goes to Stderr.
-func readLog(env *Env, arg, name string, strict bool) (*plots.Log, error) {
-	in, file := env.Stdin, "standard input"
+// readLog reads one log until ctx ends; what is wrong with single lines goes to Stderr.
+func readLog(ctx context.Context, env *Env, arg, name string, strict bool) (*plots.Log, error) {
+	in, file := env.Stdin, "standard input" // which ends with ctx, too
 	if arg != "-" {
-		f, err := os.Open(arg)
+		f, err := await(ctx, func() (*os.File, error) { return os.Open(arg) })
 		if err != nil {
 			return nil, fmt.Errorf("cannot read the log: %w", err)
 		}
@@ -168,7 +167,7 @@ func readLog(env *Env, arg, name string, strict bool) (*plots.Log, error) {
 		if info, err := f.Stat(); err == nil && info.IsDir() {
 			return nil, fmt.Errorf("cannot read the log: %s is a directory: name a file", arg)
 		}
-		in, file = io.Reader(f), arg
+		in, file = &endingReader{ctx: ctx, in: f, hungUp: func() bool { return false }}, arg
 	}
 	log, notes, err := plots.Read(in, file, name, strict)
 	for _, note := range notes {

@@ -24,8 +24,8 @@ func newRoot(env *Env) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}, "comet")
 	root.SetVersionTemplate("{{.Version}}\n")
-	root.SetHelpFunc(help)
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return flagError(env, cmd, err) })
+	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { env.unhelped = help(cmd) })
+	root.SetFlagErrorFunc(flagError)
 	var quiet, verbose bool
 	root.PersistentFlags().BoolVarP(&quiet, "quiet", "q", false, "print warnings and errors only")
 	root.PersistentFlags().BoolVarP(&verbose, "verbose", "v", false, "print debug detail")

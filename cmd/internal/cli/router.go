@@ -44,8 +44,7 @@ func runRouter(ctx context.Context, env *Env, o *flags.RouterCommand) error {
 		return usageError{err}
 	}
 	if err := announceRouter(env, r, cfg, o.JSON); err != nil {
-		r.Close()
-		return err
+		env.Logger().Warn("where the router listens could not be printed", "error", err) // as to a full disk
 	}
 	if o.EndWithStdin {
 		ctx = untilEOF(ctx, env.Stdin)

@@ -47,7 +47,7 @@ func runSend(ctx context.Context, env *Env, o *flags.SendCommand) error {
 		reach.Connections, err = msggen.Post(ctx, o.HTTP, o.ID, message)
 	}
 	if err != nil {
-		return planned(ctx, err)
+		return planned(ctx, unprefixed{err})
 	}
 	return reportReach(env.Stdout, o.ID, reach, o.JSON)
 }

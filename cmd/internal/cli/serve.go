@@ -50,7 +50,10 @@ func runServe(ctx context.Context, env *Env, o *flags.ServeCommand) error {
 	cfg.AccessLog = log
 	if o.Router.Given() {
 		exchange, err := joinRouter(ctx, env, node)
-		if err != nil {
+		switch {
+		case isAsked(ctx):
+			return nil // it has no planned end, also as it starts
+		case err != nil:
 			return usage(err)
 		}
 		defer exchange.Close()
@@ -61,7 +64,7 @@ func runServe(ctx context.Context, env *Env, o *flags.ServeCommand) error {
 		return usageError{err}
 	}
 	if err := announce(env, s, o); err != nil {
-		return err
+		env.Logger().Warn("where the server listens could not be printed", "error", err) // as to a full disk
 	}
 	if o.EndWithStdin {
 		ctx = untilEOF(ctx, env.Stdin)

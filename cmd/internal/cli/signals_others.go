@@ -11,6 +11,9 @@ import (
 // systemSignals are those that only Unix has.
 var systemSignals []os.Signal
 
+// cpuLimit is never sent.
+const cpuLimit = syscall.Signal(0)
+
 func isReopen(syscall.Signal) bool { return false }
 
 func hasControllingTerminal() bool { return false }
@@ -21,3 +24,5 @@ func isBrokenPipe(err error) bool {
 	var number syscall.Errno
 	return errors.As(err, &number) && (number == 109 || number == 232)
 }
+
+func isHangup(error) bool { return false }

@@ -10,7 +10,10 @@ import (
 
 // systemSignals are those that Windows does not have: the request to reopen logs
 // and the limit on processor time.
-var systemSignals = []os.Signal{syscall.SIGUSR1, syscall.SIGXCPU}
+var systemSignals = []os.Signal{syscall.SIGUSR1, cpuLimit}
+
+// cpuLimit is sent to a process that has used the processor time that it may.
+const cpuLimit = syscall.SIGXCPU
 
 // isReopen reports whether sig asks to open logs again, whatever the command.
 func isReopen(sig syscall.Signal) bool { return sig == syscall.SIGUSR1 }
@@ -28,3 +31,7 @@ func hasControllingTerminal() bool {
 
 // isBrokenPipe reports whether a write failed because nobody reads any more.
 func isBrokenPipe(err error) bool { return errors.Is(err, syscall.EPIPE) }
+
+// isHangup reports whether a read or write failed as it does on a terminal that
+// has closed.
+func isHangup(err error) bool { return errors.Is(err, syscall.EIO) }

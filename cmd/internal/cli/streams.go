@@ -2,39 +2,64 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"io"
+	"sync"
+	"time"
 )
 
 // guard has the command's reading end with ctx, and ctx with those who read its
 // output. done undoes that.
-func (e *Env) guard(ctx context.Context) (guarded context.Context, done func()) {
-	ctx, cancel := context.WithCancelCause(ctx)
+func (e *Env) guard(asked context.Context) (guarded context.Context, done func()) {
+	ctx, cancel := context.WithCancelCause(asked)
 	in, out, errs := e.Stdin, e.Stdout, e.Stderr
-	gone := func() {
-		if !e.is(&e.outlivesReaders) {
-			cancel(interrupted{brokenPipe})
+	gone := func() (matters bool) {
+		if e.is(&e.outlivesReaders) || isAsked(asked) {
+			return false
 		}
+		cancel(interrupted{brokenPipe})
+		return true
 	}
+	hungUp := sync.OnceValue(func() bool { return hangup(asked) })
 	if in != nil {
-		e.Stdin = &endingReader{ctx: ctx, in: in}
+		e.Stdin = &endingReader{ctx: ctx, in: in, hungUp: hungUp}
 	}
-	e.Stdout, e.Stderr = &outlet{out, gone}, &outlet{errs, gone}
+	e.Stdout, e.Stderr = &outlet{out, gone, hungUp}, &outlet{errs, gone, hungUp}
 	return ctx, func() {
 		e.Stdin, e.Stdout, e.Stderr = in, out, errs
 		cancel(nil)
 	}
 }
 
-// outlet is an output that somebody reads, or did.
+// isAsked reports whether a signal asked for the end of ctx.
+func isAsked(ctx context.Context) bool { return errors.As(context.Cause(ctx), new(interrupted)) }
+
+// hangup reports whether a signal ends ctx now: a terminal that closes fails reads
+// and writes just before it sends SIGHUP.
+func hangup(ctx context.Context) bool {
+	moment := time.NewTimer(sameRequest)
+	defer moment.Stop()
+	select {
+	case <-ctx.Done():
+	case <-moment.C:
+	}
+	return isAsked(ctx)
+}
+
+// outlet is an output that somebody reads, or did. gone is called when nobody
+// does any more, and reports whether that is a failure of the command; hungUp
+// reports whether the terminal has closed, and has ended the command.
 type outlet struct {
 	io.Writer
-	gone func()
+	gone, hungUp func() bool
 }
 
 func (o *outlet) Write(p []byte) (int, error) {
 	n, err := o.Writer.Write(p)
-	if err != nil && isBrokenPipe(err) {
-		o.gone()
+	switch {
+	case err == nil:
+	case isBrokenPipe(err) && !o.gone(), isHangup(err) && o.hungUp():
+		return len(p), nil // nobody is there to miss it
 	}
 	return n, err
 }
@@ -53,6 +78,7 @@ func plain(w io.Writer) io.Writer {
 type endingReader struct {
 	ctx     context.Context //nolint:containedctx // io.Reader has no place for it
 	in      io.Reader
+	hungUp  func() bool // reports whether the terminal has closed
 	rest    []byte
 	err     error
 	reading chan piece
@@ -87,6 +113,9 @@ func (r *endingReader) next() error {
 	}
 	select {
 	case got := <-r.reading:
+		if isHangup(got.err) && r.hungUp() {
+			return context.Cause(r.ctx)
+		}
 		r.reading, r.rest, r.err = nil, got.text, got.err
 		return nil
 	case <-r.ctx.Done():
@@ -105,7 +134,7 @@ func untilEOF(ctx context.Context, r io.Reader) context.Context {
 }
 
 // await returns what do returns, or ends with ctx: for what cannot be told to
-// stop, such as resolving a name.
+// stop, such as resolving a name or opening a pipe.
 func await[T any](ctx context.Context, do func() (T, error)) (T, error) {
 	type outcome struct {
 		value T

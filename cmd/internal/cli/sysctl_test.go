@@ -10,8 +10,6 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/spf13/cobra"
-
 	"example.org/comet/sysctl"
 )
 
@@ -63,7 +61,7 @@ func sysctlOf(t *testing.T, m sysctl.Machine, args ...string) (stdout string, co
 	cmd := newSysctl(env, m, runSysctl)
 	cmd.SetArgs(args)
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true
-	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return flagError(env, cmd, err) })
+	cmd.SetFlagErrorFunc(flagError)
 	err = cmd.ExecuteContext(t.Context())
 	return out.String(), exitCode(err), err
 }

@@ -177,13 +177,13 @@ func (c *argChecker) names() (names []string) {
 }
 
 // flagError rewrites an error of pflag: which flag, what is wrong, what to do.
-func flagError(env *Env, cmd *cobra.Command, err error) error {
+func flagError(cmd *cobra.Command, err error) error {
 	var invalid *pflag.InvalidValueError
 	var missing *pflag.ValueRequiredError
 	switch {
 	case errors.As(err, &invalid):
 		f := invalid.GetFlag()
-		err = fmt.Errorf("--%s: %w%s", f.Name, valueError(f, invalid), oneDash(env, cmd, f, invalid.GetValue()))
+		err = fmt.Errorf("--%s: %w", f.Name, valueError(f, invalid))
 	case errors.As(err, &missing):
 		f := missing.GetFlag()
 		name, _ := pflag.UnquoteUsage(f)
@@ -207,20 +207,30 @@ func valueError(f *pflag.Flag, err *pflag.InvalidValueError) error {
 	return fmt.Errorf("%q is not a whole number", err.GetValue())
 }
 
-// oneDash asks whether -conections was meant to have two dashes, of which pflag
-// has made -c with the value onections.
-func oneDash(env *Env, cmd *cobra.Command, f *pflag.Flag, value string) string {
-	joined := f.Shorthand + value
-	for _, arg := range env.args {
-		if f.Shorthand == "" || arg != "-"+joined || len(value) < 2 {
-			continue
+// oneDash returns err, a usage error, with the question whether -conections was
+// meant to have two dashes, of which pflag has made -c with the value onections.
+func oneDash(root *cobra.Command, args []string, err error) error {
+	cmd, rest, findErr := root.Find(args)
+	if findErr != nil || strings.Contains(err.Error(), "did you mean") || strings.Contains(err.Error(), "one dash too few") {
+		return err
+	}
+	c := argChecker{set: cmd.Flags()}
+	for _, arg := range rest {
+		if arg == "--" {
+			break
 		}
-		c := argChecker{set: cmd.Flags()}
-		if near := flags.Nearest(joined, c.names()); near != "" {
-			return fmt.Sprintf("; or did you mean --%s?", near)
+		letters, short := strings.CutPrefix(arg, "-")
+		if name, _, _ := strings.Cut(letters, "="); short && len(name) > 2 && name[0] != '-' {
+			if near := flags.Nearest(name, c.names()); near != "" && c.set.ShorthandLookup(name[:1]) != nil {
+				what, see, found := strings.Cut(err.Error(), " (see ")
+				if found {
+					see = " (see " + see
+				}
+				return usagef("%s; or did you mean --%s?%s", what, near, see)
+			}
 		}
 	}
-	return ""
+	return err
 }
 
 // exactly returns a check of how many arguments there are.

@@ -105,6 +105,10 @@ func (l *Layers) Fill(fs *pflag.FlagSet, getenv func(string) string, stdin io.Re
 	if l.Preset == "" {
 		return nil
 	}
+	if publish := fs.Lookup("publish"); publish != nil && !publish.Changed {
+		// A preset says how to publish, whether anything is published or not.
+		taken = append(append(PublishOnly(), "publish-header"), taken...)
+	}
 	text, err := l.Text()
 	if err == nil {
 		err = l.fill(fs, []byte(text), taken)

@@ -2,7 +2,13 @@
 
 package fleet
 
-import "syscall"
+import (
+	"os"
+	"syscall"
+)
+
+// continues is the signal after which a suspended process goes on.
+var continues = []os.Signal{syscall.SIGCONT}
 
 // ownGroup puts a process where the terminal's Ctrl-C does not reach it.
 func ownGroup() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }

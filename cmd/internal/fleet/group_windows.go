@@ -1,6 +1,11 @@
 package fleet
 
-import "syscall"
+import (
+	"os"
+	"syscall"
+)
+
+var continues []os.Signal
 
 // ownGroup puts a process where the console's Ctrl-C does not reach it.
 func ownGroup() *syscall.SysProcAttr {

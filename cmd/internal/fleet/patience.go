@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-// heartbeat is how often withPatience looks at the time.
+// heartbeat is how often WithPatience looks at the time.
 const heartbeat = 250 * time.Millisecond
 
-// withPatience returns a context that ends with a cause once this process ran for
+// WithPatience returns a context that ends with a cause once this process ran for
 // limit. The time in which it was suspended, as by Ctrl-Z, does not count: what
 // others have said meanwhile is still to be read.
-func withPatience(ctx context.Context, limit time.Duration, cause error) (context.Context, context.CancelFunc) {
+func WithPatience(ctx context.Context, limit time.Duration, cause error) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	go func() {
 		ran := time.Duration(0)

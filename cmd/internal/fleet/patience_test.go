@@ -20,7 +20,7 @@ func TestPatience(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cause := errors.New("hung")
 		begun := time.Now()
-		ctx, cancel := withPatience(t.Context(), 20*time.Second, cause)
+		ctx, cancel := WithPatience(t.Context(), 20*time.Second, cause)
 		defer cancel()
 		<-ctx.Done()
 		if took := time.Since(begun); took != 20*time.Second {

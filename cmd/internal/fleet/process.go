@@ -175,7 +175,7 @@ func (p *Process) hear(stderr io.Reader, say func(string)) {
 func (p *Process) Await(ctx context.Context, kind string, limit time.Duration, v any) error {
 	if limit > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = withPatience(ctx, limit, &HungError{p, fmt.Sprintf("did not report %q within %v", kind, limit)})
+		ctx, cancel = WithPatience(ctx, limit, &HungError{p, fmt.Sprintf("did not report %q within %v", kind, limit)})
 		defer cancel()
 	}
 	for {
@@ -271,6 +271,9 @@ func (p *Process) Lost() error {
 	how := "without an error"
 	if p.err != nil {
 		how = p.err.Error()
+	}
+	if how == "signal: killed" {
+		how += ", as by the kernel when memory is short (see dmesg)"
 	}
 	if len(p.words) == 0 {
 		return fmt.Errorf("fleet: %v ended (%s) and said nothing", p, how)

@@ -51,3 +51,14 @@ func TestAStoppedProcessIsNoticed(t *testing.T) {
 		t.Errorf("%v, want that it was killed", err)
 	}
 }
+
+// What was killed says no words of its own: who may have done it is said instead.
+func TestAKilledProcessPointsAtTheKernel(t *testing.T) {
+	p := launch(t, new(Fleet), "serve", "echo")
+	if err := syscall.Kill(int(p.PID), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Lost(); !strings.Contains(err.Error(), "(signal: killed, as by the kernel when memory is short (see dmesg)) and said nothing") {
+		t.Errorf("%v", err)
+	}
+}

@@ -8,8 +8,8 @@ import (
 )
 
 // Median returns the median of each figure over several runs: the middle one of
-// those that were measured, or the mean of the middle two. Limits and lost
-// processes are those of all runs, the rest is the first run's.
+// those that were measured, or the mean of the middle two. Limits, lost
+// processes and suspensions are those of all runs, the rest is the first run's.
 func Median(runs ...*Result) *Result {
 	if len(runs) == 0 {
 		return &Result{}
@@ -27,6 +27,7 @@ func Median(runs ...*Result) *Result {
 		}
 		if i > 0 {
 			m.Processes.Lost = append(slices.Clip(m.Processes.Lost), r.Processes.Lost...)
+			m.Suspended = append(slices.Clip(m.Suspended), r.Suspended...)
 		}
 		for _, limit := range r.LimitedBy {
 			if !slices.ContainsFunc(m.LimitedBy, func(l Limit) bool { return l.Part == limit.Part }) {

@@ -41,10 +41,14 @@ type Result struct {
 	// InterruptedBy why.
 	Interrupted   bool   `json:"interrupted"`
 	InterruptedBy string `json:"interrupted_by,omitempty"`
+	// Suspended lists when the bench itself did not run, as after Ctrl-Z.
+	Suspended []Suspension `json:"suspended,omitempty"`
 
 	Environment *Environment `json:"environment"`
 	// Settings are those of the experiment by the names of their flags.
 	Settings map[string]any `json:"settings"`
+
+	told bool // the reader knows what InterruptedBy says
 }
 
 // Connections counts streams.
@@ -253,6 +257,19 @@ type Process struct {
 	ConnectCPU  Figure `json:"connect_cpu_seconds"`
 	MessagesCPU Figure `json:"messages_cpu_seconds"`
 	Lost        bool   `json:"lost,omitempty"`
+}
+
+// Suspension is a time in which the bench was suspended. Its parts may have gone
+// on, or not. The rates of that phase are null.
+type Suspension struct {
+	Phase   string `json:"phase"`
+	Seconds Figure `json:"seconds"`
+}
+
+// String returns a sentence.
+func (s Suspension) String() string {
+	return "The bench was suspended for " + s.Seconds.Text(UnitSeconds) + " in phase " + s.Phase +
+		", as by Ctrl-Z or with a container that is paused: the figures of that phase span it, so run again"
 }
 
 // Limit is a part that was the bottleneck, and how that was seen.

@@ -1,6 +1,7 @@
 package result
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -32,7 +33,7 @@ func (r *Result) verdict() string {
 	clauses := []string{r.held()}
 	if clauses[0] == "" {
 		if r.Interrupted {
-			return "Nothing was measured: " + r.reason() + "."
+			return "Nothing was measured" + r.reason() + "."
 		}
 		return "Nothing was measured."
 	}
@@ -49,9 +50,11 @@ func (r *Result) verdict() string {
 	}
 	switch {
 	case r.Interrupted && established == 0:
-		return sentence + ": " + r.reason() + "."
+		return sentence + r.reason() + "."
 	case r.Interrupted:
-		return "Stopped early: " + r.reason() + "; until then it h" + sentence[1:] + "."
+		return "Stopped early" + r.reason() + "; until then it h" + sentence[1:] + "."
+	case len(r.Suspended) > 0:
+		return sentence + "; it was suspended meanwhile."
 	case len(parts) > 0:
 		return sentence + "; limited by " + strings.Join(parts, " and by ") + "."
 	case established == 0:
@@ -60,13 +63,27 @@ func (r *Result) verdict() string {
 	return sentence + "; nothing limited it."
 }
 
-// reason returns what ended the run early, in a line without its full stop.
+// reason returns what ended the run early, behind a colon and without a full stop;
+// "" if that was told.
 func (r *Result) reason() string {
-	if r.InterruptedBy == "" {
-		return "it was interrupted"
+	if r.told {
+		return ""
 	}
-	return strings.TrimRight(oneLine(r.InterruptedBy), ". ")
+	return ": " + strings.TrimRight(oneLine(cmp.Or(r.InterruptedBy, "it was interrupted")), ". ")
 }
+
+// Without returns r for who was told why already: without what that says again.
+func (r *Result) Without(why string) *Result {
+	c, why := *r, oneLine(why)
+	said := func(text string) bool { return strings.Contains(why, oneLine(text)) }
+	c.told = said(r.InterruptedBy)
+	c.Processes.Lost = slices.DeleteFunc(slices.Clone(r.Processes.Lost), said)
+	c.LimitedBy = slices.DeleteFunc(slices.Clone(r.LimitedBy), func(l Limit) bool { return said(l.Evidence) })
+	return &c
+}
+
+// Nothing reports whether nothing was measured.
+func (r *Result) Nothing() bool { return r.held() == "" }
 
 // held returns the clause about connections; "" if none was opened.
 func (r *Result) held() string {
@@ -136,6 +153,9 @@ func (r *Result) flow() string {
 // caveats say in sentences how far the figures can be trusted.
 func (r *Result) caveats() []string {
 	var sentences []string
+	for _, s := range r.Suspended {
+		sentences = append(sentences, s.String())
+	}
 	for _, lost := range r.Processes.Lost {
 		sentences = append(sentences, "Lost on the way: "+oneLine(lost))
 	}

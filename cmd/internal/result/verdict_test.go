@@ -69,6 +69,10 @@ func TestVerdict(t *testing.T) {
 		{"none arrived", func(r *result.Result) {
 			r.Memory, r.Messages.Delivered = result.Memory{}, result.Of(0)
 		}, "Held 10,000 connections, delivered none of 60,000 messages; nothing limited it."},
+		{"suspended on the way", func(r *result.Result) {
+			r.Memory, r.Messages.DeliveredPerSecond = result.Memory{}, none
+			r.Suspended = []result.Suspension{{Phase: "messages", Seconds: result.Of(12.34)}}
+		}, "Held 10,000 connections, delivered 60,000 messages with p99 0.760 ms; it was suspended meanwhile."},
 		{"interrupted on the way", func(r *result.Result) {
 			r.Memory, r.Messages = result.Memory{}, result.Messages{}
 			r.Interrupted, r.InterruptedBy = true, "the server (pid 7) has ended.\nits last words: none"
@@ -117,6 +121,35 @@ func TestHeadline(t *testing.T) {
 		if got, _, _ := strings.Cut(text(t, r), "\n"); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
+	}
+}
+
+// A run that was suspended says when and for how long, as does a median of runs.
+func TestASuspendedRunSaysSo(t *testing.T) {
+	r := run()
+	r.Suspended = []result.Suspension{{Phase: "messages", Seconds: result.Of(12.34)}}
+	for _, r := range []*result.Result{r, result.Median(run(), r)} {
+		if got := text(t, r); !strings.Contains(got, "The bench was suspended for 12.3 s in phase messages, ") {
+			t.Errorf("got\n%s", got)
+		}
+	}
+}
+
+// Who was told why a run ended early is not told again.
+func TestWithoutTheReason(t *testing.T) {
+	r := run()
+	r.Interrupted, r.InterruptedBy = true, "in phase connect: refused"
+	r.Processes.Lost = []string{"flood 2: killed"}
+	r.LimitedBy = result.Limits{{Part: "connecting", Evidence: "refused"}, {Part: "an accept queue", Evidence: "full"}}
+	if got := text(t, r); strings.Count(got, "refused") != 2 {
+		t.Errorf("got\n%s", got)
+	}
+	got := text(t, r.Without("in phase connect: refused\nflood 2: killed"))
+	if strings.Contains(got, "refused") || strings.Contains(got, "killed") || !strings.Contains(got, "\nStopped early; until then it held 10,000") || !strings.Contains(got, "full") {
+		t.Errorf("got\n%s", got)
+	}
+	if got := text(t, r.Without("another reason")); got != text(t, r) {
+		t.Errorf("got\n%s", got)
 	}
 }
 
