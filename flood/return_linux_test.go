@@ -77,8 +77,9 @@ func TestReconnects(t *testing.T) {
 func TestReconnectIsBounded(t *testing.T) {
 	srv := serve(t, once("HTTP/1.1 503 Service Unavailable\r\n\r\n"))
 	r := flooded(t, engines()[0], Config{URL: srv.url("/"), Connections: 3, Behavior: Behavior{Reconnect: quick}}, func(c Counts) bool { return c.Reconnect.Failed >= 30 })
-	if r.Failed != 3 || r.Established() != 0 || r.Failures["status"] < 30 {
-		t.Errorf("%+v, %v", r.Counts, r.Failures)
+	want := fmt.Sprintf("connections failed %d times, %[1]d of them with \"status\": the server answered with status 503", r.Failures["status"])
+	if r.Failed != 3 || r.Established() != 0 || r.Failures["status"] < 30 || !strings.HasPrefix(r.Explanation, want) {
+		t.Errorf("%+v, %v: %s", r.Counts, r.Failures, r.Explanation)
 	}
 }
 

@@ -150,7 +150,8 @@ type Result struct {
 	Offline *Quantiles `json:"offline_ms,omitempty"`
 	// MessageSeconds is from the first stamp to the last.
 	MessageSeconds float64 `json:"message_seconds"`
-	// Failures counts the connections that failed or were cut off, by Failure.
+	// Failures counts the connections that failed or were cut off, by Failure: one that
+	// comes back each time.
 	Failures map[string]uint64 `json:"failures,omitempty"`
 	Statuses map[int]uint64    `json:"statuses,omitempty"`
 	// Explanation says what the commonest failure means and what to do, and why
@@ -241,7 +242,7 @@ func newObserver(f *Flood) *observer {
 	return &observer{
 		config: cfg, targets: f.targets, script: f.script, begun: now, lastSample: now,
 		counts:  Counts{Asked: cfg.Connections},
-		fail:    Failures{Statuses: make(map[int]uint64)},
+		fail:    Failures{Statuses: make(map[int]uint64), repeated: cfg.Returns()},
 		held:    newBudget(),
 		connect: newHistogram(), firstByte: newHistogram(), latency: newHistogram(), recent: newHistogram(),
 		firstMessage: newHistogram(), gap: newHistogram(), stream: newHistogram(), offline: newHistogram(),
