@@ -21,9 +21,6 @@ func (m mismatch) Error() string { return m.reason.Error() }
 // one that was asked for: errStatus or a mismatch.
 func (o *observer) judge(r *reading, who int) error {
 	status := r.parser.Status()
-	if o.config.Returns() || o.config.Protocol == Poll {
-		o.keepCookies(r)
-	}
 	if o.targets.socket(who) {
 		if status != 101 {
 			return errStatus
@@ -83,14 +80,12 @@ func (o *observer) remember(r *reading) {
 	}
 }
 
-// request appends the request of r, of connection who, with what it carries on from
-// an earlier answer.
-func (o *observer) request(dst []byte, r *reading, who int) []byte {
+// carried returns the fields that the next request of r repeats.
+func (o *observer) carried(r *reading) []byte {
 	if r.spare == 0 {
-		return o.targets.append(dst, who, nil, nil)
+		return nil
 	}
-	row := &o.spares.rows[r.spare]
-	return o.targets.append(dst, who, row.carry, row.cookies)
+	return o.spares.rows[r.spare].carry
 }
 
 // next readies r for the answer to another request.

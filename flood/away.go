@@ -26,7 +26,7 @@ func (o *observer) leave(r *reading) (asked time.Duration) {
 	}
 	asked = max(asked, row.retry)
 	*row = spare{
-		head: row.head[:0], stamp: row.stamp[:0], account: row.account, carry: row.carry, cookies: row.cookies, retry: row.retry,
+		head: row.head[:0], stamp: row.stamp[:0], account: row.account, carry: row.carry, retry: row.retry,
 		back: r.track.last > 0,
 	}
 	o.spares.tidy(r)

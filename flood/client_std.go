@@ -263,7 +263,7 @@ func (e dialError) Unwrap() error { return e.error }
 func (c *stdConn) ask() error {
 	s := c.flood
 	var request []byte
-	s.locked(func() { request = s.obs.request(nil, &c.reading, c.index) })
+	s.locked(func() { request = s.flood.targets.append(nil, c.index, s.obs.carried(&c.reading)) })
 	if err := c.write(request); err != nil {
 		return err
 	}

@@ -53,8 +53,6 @@ type spare struct {
 	out []byte
 	// carry is the fields that the next request repeats of this answer.
 	carry []byte
-	// cookies are those that answers have set, as the next request has them.
-	cookies []byte
 	// retry is how long the server asks to wait before a return. back: this is one, and
 	// no stamp has come since.
 	retry time.Duration
@@ -64,7 +62,7 @@ type spare struct {
 // empty reports whether a row holds nothing.
 func (s *spare) empty() bool {
 	return len(s.head) == 0 && len(s.stamp) == 0 && s.account == nil && s.frames.Idle() && !s.talk.going &&
-		len(s.text) == 0 && s.events == nil && len(s.out) == 0 && len(s.carry) == 0 && len(s.cookies) == 0 && s.retry == 0 && !s.back
+		len(s.text) == 0 && s.events == nil && len(s.out) == 0 && len(s.carry) == 0 && s.retry == 0 && !s.back
 }
 
 // clear empties a row. It keeps what is small for its next use.

@@ -193,7 +193,7 @@ func (l *loop) answerEnded(slot uint32, c *conn) bool {
 	}
 	c.next()
 	c.kept = true
-	l.request = l.obs.request(l.request[:0], &c.reading, int(c.index))
+	l.request = l.flood.targets.append(l.request[:0], int(c.index), l.obs.carried(&c.reading))
 	return l.send(slot, c, l.request)
 }
 

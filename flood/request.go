@@ -107,9 +107,9 @@ func holesOf(table *users.Table) []string {
 	return holes
 }
 
-// append appends the request of connection i (from 0), with fields and cookies that
-// it carries on from an earlier answer.
-func (a *asking) append(dst []byte, i int, carried, cookies []byte) []byte {
+// append appends the request of connection i (from 0), with fields that it
+// carries on from an earlier answer.
+func (a *asking) append(dst []byte, i int, carried []byte) []byte {
 	r := &a.requests[i%len(a.requests)]
 	dst = append(dst, a.method...)
 	dst = append(dst, ' ')
@@ -120,8 +120,7 @@ func (a *asking) append(dst []byte, i int, carried, cookies []byte) []byte {
 		dst = append(dst, r.host...)
 		dst = append(dst, "\r\n"...)
 	}
-	start := len(dst)
-	dst = withCookies(a.fill(dst, a.header, i), start, cookies)
+	dst = a.fill(dst, a.header, i)
 	dst = append(dst, carried...)
 	if r.socket {
 		h := a.handshake(i)
