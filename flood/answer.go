@@ -21,9 +21,6 @@ func (m mismatch) Error() string { return m.reason.Error() }
 // one that was asked for: errStatus or a mismatch.
 func (o *observer) judge(r *reading, who int) error {
 	status := r.parser.Status()
-	if o.config.Reconnect != (Reconnect{}) && status >= 300 {
-		o.wait()
-	}
 	if o.asksAgain() {
 		o.keepCookies(r)
 	}

@@ -26,7 +26,11 @@ func (o *observer) leave(r *reading) (asked time.Duration) {
 		}
 	}
 	asked = max(asked, row.retry)
-	*row = spare{head: row.head[:0], stamp: row.stamp[:0], account: row.account, carry: row.carry, retry: row.retry, back: true}
+	*row = spare{
+		head: row.head[:0], stamp: row.stamp[:0], account: row.account, carry: row.carry, retry: row.retry,
+		back: r.track.last > 0,
+	}
+	o.spares.tidy(r)
 	return asked
 }
 
@@ -39,7 +43,11 @@ func (o *observer) returned(r *reading, away time.Duration) {
 	record(o.offline, away)
 }
 
-// wait notes how long the head of an answer asks to wait (RFC 9110, section 10.2.3).
+// maxAsked is the longest that a server may ask to wait.
+const maxAsked = 1 << 31 * time.Second
+
+// wait notes how long the head of an answer that is refused asks to wait (RFC 9110,
+// section 10.2.3).
 func (o *observer) wait() {
 	o.asked = 0
 	fields := wire.HeadFields(o.head)
@@ -50,7 +58,7 @@ func (o *observer) wait() {
 		if seconds, err := strconv.ParseUint(string(value), 10, 31); err == nil {
 			o.asked = time.Duration(seconds) * time.Second
 		} else if at, err := http.ParseTime(string(value)); err == nil {
-			o.asked = max(time.Until(at), 0)
+			o.asked = min(max(time.Until(at), 0), maxAsked)
 		}
 	}
 }

@@ -39,6 +39,9 @@ func (b *Behavior) Returns() bool {
 	return b.Reconnect != (Reconnect{}) || b.Churn != 0 || b.Storm != (Storm{})
 }
 
+// reconnects reports whether connections that are lost, or that fail, come back.
+func (b *Behavior) reconnects() bool { return b.Reconnect != (Reconnect{}) }
+
 // Share is a part of all connections, from 0 to 1.
 type Share float64
 

@@ -124,6 +124,17 @@ func TestRamp(t *testing.T) {
 			t.Errorf("a quarter of %q is %q, want %q", in, got, want)
 		}
 	}
+	for _, connections := range []int{1, 2, 3, 5, 999} { // few connections have few steps
+		part := Ramp("1:1s,2:1s,3:2s,1000:10s").Part(connections, 1000)
+		steps, err := part.steps()
+		whole := time.Duration(0)
+		for _, s := range steps {
+			whole += s.over
+		}
+		if err != nil || part.last() != connections || whole != 14*time.Second {
+			t.Errorf("%d of 1000: %q takes %v, %v", connections, part, whole, err)
+		}
+	}
 	if err := (Config{URL: "http://h/", Connections: 5, Behavior: Behavior{Ramp: "6:1s"}}).Validate(); err == nil || !strings.Contains(err.Error(), "ends with 6 connections, and 5 are to be opened") {
 		t.Errorf("%v", err)
 	}

@@ -220,12 +220,14 @@ func (c *stdConn) once(ctx context.Context, kept *bool) error {
 		nc = secured
 	}
 	stop := context.AfterFunc(ctx, func() {
+		var goodbye []byte
 		s.locked(func() {
 			if c.reading.upgraded() {
-				nc.SetWriteDeadline(time.Now().Add(time.Second))
-				_ = c.write(wire.AppendClientClose(nil, s.obs.mask(), 1001))
+				goodbye = wire.AppendClientClose(nil, s.obs.mask(), 1001)
 			}
 		})
+		nc.SetWriteDeadline(time.Now().Add(time.Second / 2)) // also of a write under way
+		_ = c.write(goodbye)
 		nc.Close()
 	})
 	defer stop()
@@ -268,7 +270,11 @@ func (c *stdConn) ask() error {
 	if c.connected.IsZero() {
 		c.connected = time.Now()
 	}
-	s.locked(func() { c.reading.moment = momentOf(c.connected.Sub(s.obs.begun)) })
+	s.locked(func() {
+		if c.reading.messages == 0 { // else the gap between two polls goes on
+			c.reading.moment = momentOf(c.connected.Sub(s.obs.begun))
+		}
+	})
 	if s.flood.cfg.Protocol != Poll {
 		return nil
 	}
@@ -311,7 +317,7 @@ func (c *stdConn) over(err error) {
 	case isPoll && (kind == Status || kind == Mismatch):
 		obs.refused(&c.reading, err)
 	case err == nil:
-		obs.ended(&c.reading, c.established)
+		obs.ended(&c.reading, c.connected)
 	default:
 		obs.cutOff(kind, err)
 	}

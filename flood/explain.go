@@ -97,7 +97,11 @@ func (f *Failures) Explain() string {
 		return ""
 	}
 	which, e := f.commonest(worst)
-	return fmt.Sprintf("%d connections failed, most of them (%d) with %q: %s", f.Total(), n, worst, f.advice(which, worst, e))
+	advice := f.advice(which, worst, e)
+	if f.repeated {
+		return fmt.Sprintf("connections failed %d times, %d of them with %q: %s", f.Total(), n, worst, advice)
+	}
+	return fmt.Sprintf("%d connections failed, most of them (%d) with %q: %s", f.Total(), n, worst, advice)
 }
 
 // advice returns what a kind of failure means and what to do about it.

@@ -83,6 +83,8 @@ type Failures struct {
 	// Statuses counts answers that were not streams, by code.
 	Statuses map[int]uint64
 	cases    map[failureCase]*example
+	// repeated: one connection may fail several times.
+	repeated bool
 }
 
 // Total returns how many there were.

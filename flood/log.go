@@ -7,14 +7,16 @@ import (
 )
 
 // LogLine returns the sample as a line of flood's own log: connected=, closed=
-// and chunks=, and p50_ms= and p99_ms= of the latency, "-" where no stamp came.
+// and chunks=, and p50_ms= and p99_ms= of the latency, "-" where no stamp came. Where
+// connections come back, closed= is those that are gone now, and attempts= how often
+// one was opened again since the run began.
 func (s Sample) LogLine() series.Sample {
 	p50, p99 := "-", "-"
 	if s.Latency != nil {
 		p50 = strconv.FormatFloat(s.Latency.P50, 'f', 3, 64)
 		p99 = strconv.FormatFloat(s.Latency.P99, 'f', 3, 64)
 	}
-	return series.Sample{
+	line := series.Sample{
 		Time:        s.Time,
 		RSSKB:       series.Unknown,
 		Connections: int64(s.Counts.Connected),
@@ -26,4 +28,8 @@ func (s Sample) LogLine() series.Sample {
 			{Key: "p99_ms", Value: p99},
 		},
 	}
+	if s.returns {
+		line.Fields = append(line.Fields, series.Field{Key: "attempts", Value: strconv.FormatUint(s.Reconnect.Attempts, 10)})
+	}
+	return line
 }

@@ -28,6 +28,7 @@ type loop struct {
 	from, to sockaddr // of the connect under way
 
 	begunCount int               // connections begun, or failed at once
+	triedCount int               // of them, established or failed
 	absents    absents           // those that are to be opened again
 	beats      []epoll.Deadlines // of each text that is sent again and again
 	records    records
@@ -46,17 +47,40 @@ type loop struct {
 type conn struct {
 	reading
 	due     int64  // when the connect began or was due, later when the request was sent, and when it was lost: ns since the run began
-	connect uint32 // from then to when it was known to be established: µs
+	connect uint32 // from then to when the request was sent, in units of connectUnit
 	index   uint32 // which target
 	state   state
 	addr    uint8   // index of the address of its host
 	tried   tried   // which of them were tried
 	why     Failure // of the first one tried
-	again   bool    // it was established before
-	away    bool    // and counts as closed
-	kept    bool    // its request is not the first on its socket
-	// attempts is how many in a row have failed.
+	counted counted
+	kept    bool // its request is not the first on its socket
+	// attempts is how often in a row it waited before it tried again.
 	attempts uint8
+}
+
+// counted is where a connection stands in Counts.
+type counted uint8
+
+const (
+	nowhere     counted = iota // its first attempt is not over
+	asFailed                   // it was never established
+	asConnected                // it is, or is a long poll on its way to ask again
+	asClosed
+)
+
+// connectUnit returns the unit of connect. Who comes back was lost longer ago than a
+// connect takes.
+func (c *conn) connectUnit() time.Duration {
+	if c.counted == asClosed {
+		return momentUnit
+	}
+	return time.Microsecond
+}
+
+// sent returns when its request was sent, since the run began.
+func (c *conn) sent() time.Duration {
+	return time.Duration(c.due) + time.Duration(c.connect)*c.connectUnit()
 }
 
 type state uint8
@@ -85,16 +109,28 @@ const hasLoop = true
 var errSearching = errors.New("no free port yet")
 
 func (f *Flood) run(ctx context.Context) (Result, error) {
+	l, err := newLoop(f)
+	if err != nil {
+		return Result{}, err
+	}
+	return l.run(ctx, l.turn)
+}
+
+func newLoop(f *Flood) (*loop, error) {
 	poll, err := epoll.New()
 	if err != nil {
-		return Result{}, fmt.Errorf("flood: %w", err)
+		return nil, fmt.Errorf("flood: %w", err)
 	}
-	l := &loop{flood: f, obs: newObserver(f), poll: poll, readBuf: make([]byte, 64<<10), beats: make([]epoll.Deadlines, len(f.script.every))}
+	return &loop{flood: f, obs: newObserver(f), poll: poll, readBuf: make([]byte, 64<<10), beats: make([]epoll.Deadlines, len(f.script.every))}, nil
+}
+
+// run takes turns until ctx ends.
+func (l *loop) run(ctx context.Context, turn func() error) (Result, error) {
 	defer l.obs.report()() // last: OnSample may keep it waiting
 	defer l.closeAll()
-	defer context.AfterFunc(ctx, poll.Wake)()
+	defer context.AfterFunc(ctx, l.poll.Wake)()
 	for ctx.Err() == nil {
-		if err := l.turn(); err != nil {
+		if err := turn(); err != nil {
 			return Result{}, err
 		}
 	}
@@ -152,7 +188,6 @@ func (l *loop) open() time.Duration {
 	cfg, obs := &l.flood.cfg, l.obs
 	total := cfg.Connections
 	due := min(total, int(min(l.flood.schedule.Count(l.now.Sub(obs.begun)), uint64(total))))
-	l.reopen()
 	for range openBatch {
 		if l.begunCount >= due || obs.counts.InFlight >= cfg.InFlight {
 			break
@@ -162,7 +197,8 @@ func (l *loop) open() time.Duration {
 		}
 		l.begunCount++
 	}
-	if l.begunCount == total && obs.counts.InFlight == 0 && !l.connected {
+	l.reopen() // last, or those that fail again and again take the places of the rest
+	if l.triedCount == total && !l.connected {
 		l.connected, l.since = true, l.now
 		obs.allTried()
 		obs.emit(obs.sample(l.now, true))
@@ -248,17 +284,22 @@ func (l *loop) opened(fd int, opened conn) {
 	*c = opened
 	l.obs.counts.InFlight++
 	l.deadlines.Add(l.conns.Token(slot), time.Now().Add(l.flood.cfg.ConnectTimeout))
-	interest := epoll.Read | epoll.Write
 	if host := l.flood.targets.host(int(c.index)); host.tls != nil {
 		l.shake(slot, host)
 	} else if !l.ask(slot, c) {
 		return
-	} else if c.state != connecting {
-		interest = epoll.Read
 	}
-	if err := l.poll.Add(fd, interest, l.conns.Token(slot)); err != nil {
-		l.drop(slot, c, failureOf(err), err)
+	if err := l.poll.Add(fd, l.interest(slot, c), l.conns.Token(slot)); err != nil {
+		l.over(slot, c, err)
 	}
+}
+
+// interest returns what the poller is to report of a connection.
+func (l *loop) interest(slot uint32, c *conn) epoll.Interest {
+	if c.state == connecting || l.secureOf(slot) != nil || l.hasOut(c) {
+		return epoll.Read | epoll.Write
+	}
+	return epoll.Read
 }
 
 // connect opens a socket and sends it on its way.
@@ -368,13 +409,13 @@ func (l *loop) drop(slot uint32, c *conn, kind Failure, err error) {
 // ended counts the end of a stream that is complete.
 func (l *loop) ended(slot uint32, c *conn) {
 	l.obs.ended(&c.reading, l.obs.begun.Add(time.Duration(c.due)))
-	l.retire(slot, c, false)
+	l.retire(slot, c, asClosed, l.flood.cfg.reconnects())
 }
 
 // cutOff counts a stream that was cut off, and why.
 func (l *loop) cutOff(slot uint32, c *conn, kind Failure, err error) {
 	l.obs.cutOff(kind, err)
-	l.retire(slot, c, false)
+	l.retire(slot, c, asClosed, l.flood.cfg.reconnects())
 }
 
 // free closes a connection and forgets what came on it.

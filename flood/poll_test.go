@@ -96,7 +96,7 @@ func TestPoll(t *testing.T) {
 				say(c, "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")
 			}
 			return true
-		}, ""},
+		}, "[9]"},
 		"closed while idle": {func(c *net.TCPConn, n int) bool {
 			if n <= 5 {
 				say(c, reply(n, ""))

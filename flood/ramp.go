@@ -86,14 +86,17 @@ func (r Ramp) Part(connections, all int) Ramp {
 	if err != nil || r.last() == 0 {
 		return r
 	}
-	parts := make([]string, len(steps))
-	before := 0
+	var parts []string
+	before, over := 0, time.Duration(0)
 	for i, s := range steps {
-		n := max(before+1, int(math.Round(float64(s.connections)*float64(connections)/float64(all))))
+		n := min(int(math.Round(float64(s.connections)*float64(connections)/float64(all))), connections-1)
 		if i == len(steps)-1 {
-			n = max(n, connections)
+			n = connections
 		}
-		parts[i], before = strconv.Itoa(n)+":"+s.over.String(), n
+		if over += s.over; n > before { // else it joins the next step
+			parts = append(parts, strconv.Itoa(n)+":"+over.String())
+			before, over = n, 0
+		}
 	}
 	return Ramp(strings.Join(parts, ","))
 }

@@ -102,6 +102,16 @@ func (s *spares) tidy(r *reading) {
 	}
 }
 
+// restart drops what belongs to the socket of r, which is closed.
+func (s *spares) restart(r *reading) {
+	if r.spare == 0 {
+		return
+	}
+	row := &s.rows[r.spare]
+	row.head, row.text, row.out = row.head[:0], row.text[:0], nil
+	s.tidy(r)
+}
+
 // drop gives the row of r back, whatever is in it.
 func (s *spares) drop(r *reading) {
 	if r.spare == 0 {

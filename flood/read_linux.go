@@ -14,12 +14,12 @@ import (
 // comes than can be read must not keep the loop: it takes turns.
 func (l *loop) read(slot uint32, c *conn, toEnd bool) {
 	if l.isSlow(c) {
-		if c.waiting() { // the rest at its own time
-			l.readUpTo(slot, c, slowHead)
+		if c.waiting() && l.readUpTo(slot, c, slowHead) { // the rest at its own time
+			l.reportAnew(slot, c)
 		}
 		return
 	}
-	fd, token := l.conns.FD(slot), l.conns.Token(slot)
+	fd := l.conns.FD(slot)
 	for range readBatch {
 		n, err := epoll.ReadNow(fd, l.readBuf)
 		switch {
@@ -39,7 +39,12 @@ func (l *loop) read(slot uint32, c *conn, toEnd bool) {
 			return
 		}
 	}
-	if err := l.poll.Set(fd, epoll.Read, token); err != nil { // reports anew what is left
+	l.reportAnew(slot, c)
+}
+
+// reportAnew has the poller report again what is left to be read.
+func (l *loop) reportAnew(slot uint32, c *conn) {
+	if err := l.poll.Set(l.conns.FD(slot), l.interest(slot, c), l.conns.Token(slot)); err != nil {
 		l.over(slot, c, err)
 	}
 }
@@ -47,26 +52,29 @@ func (l *loop) read(slot uint32, c *conn, toEnd bool) {
 // slowHead is how much a slow reader reads at once until it is established, in bytes.
 const slowHead = 4 << 10
 
-// readUpTo reads at most so many bytes of a connection that reads slowly.
-func (l *loop) readUpTo(slot uint32, c *conn, most int) {
+// readUpTo reads at most so many bytes of a connection that reads slowly. It reports
+// whether it read them all, and the connection is still there.
+func (l *loop) readUpTo(slot uint32, c *conn, most int) bool {
 	for most > 0 {
 		n, err := epoll.ReadNow(l.conns.FD(slot), l.readBuf[:min(most, len(l.readBuf))])
 		switch {
 		case errors.Is(err, unix.EAGAIN):
-			return
+			return false
 		case err != nil:
 			l.over(slot, c, err)
-			return
-		case n == 0:
-			l.tlsEnded(slot)
+			return false
+		case n == 0 && l.tlsEnded(slot):
 			l.over(slot, c, io.EOF)
-			return
+			return false
+		case n == 0:
+			return false
 		}
 		l.obs.counts.Bytes += uint64(n)
 		if most -= n; !l.arrived(slot, c, l.readBuf[:n]) {
-			return
+			return false
 		}
 	}
+	return true
 }
 
 // over takes the end of the connection, by the server or by an error.
@@ -75,7 +83,7 @@ func (l *loop) over(slot uint32, c *conn, err error) {
 	case c.state == connecting:
 		l.again(slot, c, err)
 	case c.waiting():
-		l.drop(slot, c, failureOf(err), err)
+		l.drop(slot, c, failureOfTLS(err), err)
 	case l.flood.cfg.Protocol == Poll && c.pollAgain(err, c.kept):
 		l.obs.bodyEnded(&c.reading, time.Now())
 		l.redial(slot, c)
@@ -83,7 +91,7 @@ func (l *loop) over(slot uint32, c *conn, err error) {
 		l.obs.bodyEnded(&c.reading, time.Now())
 		l.ended(slot, c)
 	default:
-		l.cutOff(slot, c, failureOf(err), err)
+		l.cutOff(slot, c, failureOfTLS(err), err)
 	}
 }
 
@@ -124,10 +132,16 @@ func (l *loop) received(slot uint32, c *conn, b []byte) bool {
 // connection.
 func (l *loop) answered(slot uint32, c *conn, now time.Time) bool {
 	err := l.obs.judge(&c.reading, int(c.index))
+	if err != nil {
+		l.obs.wait()
+	}
 	switch {
 	case err != nil && !c.waiting():
+		if c.attempts > 0 {
+			l.obs.counts.Reconnect.Failed++
+		}
 		l.obs.refused(&c.reading, err)
-		l.retire(slot, c, false)
+		l.retire(slot, c, asFailed, l.flood.cfg.reconnects())
 		return false
 	case err != nil:
 		if errors.Is(err, errStatus) {
@@ -136,6 +150,7 @@ func (l *loop) answered(slot uint32, c *conn, now time.Time) bool {
 		l.drop(slot, c, kindOf(err), err)
 		return false
 	case !c.waiting(): // a long poll
+		c.attempts = 0
 		return true
 	}
 	if l.obs.begin(&c.reading, int(c.index)) {
@@ -150,19 +165,16 @@ func (l *loop) answered(slot uint32, c *conn, now time.Time) bool {
 func (l *loop) isReady(slot uint32, c *conn, now time.Time) {
 	c.state = streaming
 	l.obs.counts.InFlight--
-	asked := l.obs.begun.Add(time.Duration(c.due)).Add(time.Duration(c.connect) * time.Microsecond)
-	if c.away {
-		l.back(c, now)
-	} else {
-		l.obs.established(&c.reading, l.obs.begun.Add(time.Duration(c.due)), asked, now)
-		l.settled(c)
+	sent := c.sent()
+	l.enter(c, now)
+	c.due, c.attempts = int64(sent), 0
+	l.burden(slot, c)
+	if l.isHalfOpen(c) { // it says nothing more
+		return
 	}
-	c.due = int64(asked.Sub(l.obs.begun))
-	c.moment = momentOf(time.Duration(c.due))
 	for i := range l.beats {
 		l.beats[i].Add(l.conns.Token(slot), now.Add(l.flood.script.every[i].every))
 	}
-	l.burden(slot, c)
 }
 
 // answerEnded takes the end of an answer. It reports false when that closed the

@@ -44,7 +44,7 @@ func (l *loop) reopen() {
 			heap.Push(&l.absents, next) // until a port is found
 			return
 		}
-		if next.conn.away || next.conn.attempts > 0 {
+		if next.conn.counted != asConnected {
 			l.obs.counts.Reconnect.Attempts++
 		}
 	}
@@ -61,83 +61,73 @@ func (l *loop) reopens() (at time.Duration, ok bool) {
 // comeBack has a connection that is over opened again after some time.
 func (l *loop) comeBack(c *conn, after time.Duration) {
 	at := time.Since(l.obs.begun) + after
-	heap.Push(&l.absents, absent{at, conn{
-		reading: c.reading, due: c.due, index: c.index, again: c.again, away: c.away, attempts: c.attempts,
-	}})
+	back := conn{reading: c.reading, due: c.due, index: c.index, counted: c.counted, attempts: c.attempts}
+	if c.counted == asFailed { // another connect begins
+		back.due = int64(at)
+	}
+	heap.Push(&l.absents, absent{at, back})
 }
 
 // redial opens a long poll again whose answer is complete.
 func (l *loop) redial(slot uint32, c *conn) {
 	gone := *c
 	l.close(slot)
+	l.obs.spares.restart(&gone.reading)
 	gone.next()
-	gone.again = true
 	l.comeBack(&gone, 0)
 }
 
-// retire ends a connection that is over, for as long as it stays away.
-func (l *loop) retire(slot uint32, c *conn, asked bool) {
+// retire ends a connection that was established, and that counts differently from
+// now on.
+func (l *loop) retire(slot uint32, c *conn, as counted, returns bool) {
 	gone := *c
 	l.close(slot)
-	c, cfg := &gone, &l.flood.cfg
-	if cfg.Reconnect == (Reconnect{}) && !asked {
+	gone.counted, gone.due = as, int64(time.Since(l.obs.begun))
+	l.leave(&gone, returns)
+}
+
+// leave has a connection that is over come back after its delay, or forgets it.
+func (l *loop) leave(c *conn, returns bool) {
+	if !returns {
 		l.obs.spares.drop(&c.reading)
 		return
 	}
-	hint := l.obs.leave(&c.reading)
+	asked := l.obs.leave(&c.reading)
 	after := time.Duration(0)
-	if cfg.Reconnect != (Reconnect{}) {
-		after = cfg.Reconnect.delay(0, hint, rand.Float64())
+	if cfg := &l.flood.cfg; cfg.reconnects() {
+		after = cfg.Reconnect.delay(int(c.attempts), asked, rand.Float64())
 	}
-	c.again, c.away, c.attempts = true, true, 0
-	c.due = int64(time.Since(l.obs.begun))
+	c.attempts = min(c.attempts, 254) + 1
 	l.comeBack(c, after)
 }
 
 // lost counts an attempt that failed, and has the connection try again if that is
 // asked for. Its socket is closed already.
 func (l *loop) lost(c *conn, kind Failure, at phase, err error) {
-	l.obs.lost(c, kind, at, err)
-	cfg := &l.flood.cfg
-	if cfg.Reconnect == (Reconnect{}) {
-		l.obs.spares.drop(&c.reading)
-		return
-	}
-	if c.again && !c.away { // a long poll
-		c.away, c.due = true, int64(time.Since(l.obs.begun))
-	}
-	hint := l.obs.leave(&c.reading)
-	delay := cfg.Reconnect.delay(int(c.attempts), hint, rand.Float64())
-	c.attempts = min(c.attempts+1, 254)
-	l.comeBack(c, delay)
-}
-
-// lost counts an attempt that failed.
-func (o *observer) lost(c *conn, kind Failure, at phase, err error) {
-	switch {
-	case c.again && !c.away: // a long poll that was counted as open
-		o.cutOff(kind, err)
-	case c.away:
-		o.counts.Reconnect.Failed++
-		o.fail.add(failureCase{kind: kind, phase: at}, err, nil)
-	case c.attempts > 0:
-		o.counts.Reconnect.Failed++
-		o.again(&c.reading, kind, at, err)
-	case at < asked:
-		o.failed(kind, at, err)
+	obs := l.obs
+	switch c.counted {
+	case asConnected: // a long poll
+		obs.cutOff(kind, err)
+		c.counted, c.due = asClosed, int64(time.Since(obs.begun))
+	case nowhere:
+		l.triedCount++
+		obs.unopened(&c.reading, kind, at, err)
+		c.counted = asFailed
 	default:
-		o.unanswered(&c.reading, kind, err)
+		obs.counts.Reconnect.Failed++
+		obs.unopened(&c.reading, kind, at, err)
+		obs.counts.Failed-- // it counts already
 	}
+	l.leave(c, l.flood.cfg.reconnects())
 }
 
-// again counts one more failure of a connection that counts as failed already.
-func (o *observer) again(r *reading, kind Failure, at phase, err error) {
+// unopened counts an attempt that failed.
+func (o *observer) unopened(r *reading, kind Failure, at phase, err error) {
 	if at < asked {
 		o.failed(kind, at, err)
 	} else {
 		o.unanswered(r, kind, err)
 	}
-	o.counts.Failed--
 }
 
 // leaveNow has a connection leave that could stay.
@@ -148,7 +138,8 @@ func (l *loop) leaveNow(slot uint32, c *conn) {
 	l.obs.counts.Connected--
 	l.obs.counts.Closed++
 	l.obs.counts.Reconnect.Left++
-	l.retire(slot, c, true)
+	c.attempts = 0 // nothing failed
+	l.retire(slot, c, asClosed, true)
 }
 
 // churn has connections leave as fast as is asked for, once all have been tried.
@@ -224,14 +215,18 @@ func (l *loop) isSlow(c *conn) bool {
 // slowEvery is how often a slow reader reads.
 const slowEvery = 100 * time.Millisecond
 
-// readSlowly reads from the slow readers what they may.
+// readSlowly reads from the slow readers what they may. It leaves no part of a byte
+// out, so that a slow one is as slow as it is to be.
 func (l *loop) readSlowly() {
 	if len(l.slow) == 0 || l.now.Sub(l.readSlow) < slowEvery {
 		return
 	}
-	passed := min(l.now.Sub(l.readSlow), time.Second)
-	l.readSlow = l.now
-	most := max(int(float64(l.flood.cfg.SlowReaders.Rate)*passed.Seconds()), 1)
+	passed, rate := min(l.now.Sub(l.readSlow), time.Second), float64(l.flood.cfg.SlowReaders.Rate)
+	most := int(rate * passed.Seconds())
+	if most == 0 {
+		return
+	}
+	l.readSlow = l.now.Add(time.Duration(float64(most)/rate*float64(time.Second)) - passed)
 	kept := l.slow[:0]
 	for _, token := range l.slow {
 		slot, c, ok := l.conns.Lookup(token)
@@ -246,19 +241,35 @@ func (l *loop) readSlowly() {
 	l.slow = kept
 }
 
-// back counts a connection that has come back.
-func (l *loop) back(c *conn, now time.Time) {
-	l.obs.returned(&c.reading, now.Sub(l.obs.begun)-time.Duration(c.due))
-	c.away, c.attempts = false, 0
-	c.due, c.connect = int64(now.Sub(l.obs.begun)), 0
+// enter counts a connection that is established now.
+func (l *loop) enter(c *conn, now time.Time) {
+	obs, due := l.obs, l.obs.begun.Add(time.Duration(c.due))
+	switch c.counted {
+	case asConnected:
+		return
+	case asClosed:
+		obs.returned(&c.reading, now.Sub(due))
+	case asFailed:
+		obs.counts.Failed--
+	case nowhere:
+		l.triedCount++
+	}
+	if c.counted != asClosed {
+		sent := obs.begun.Add(c.sent())
+		if l.flood.cfg.Protocol == Poll {
+			obs.polling(due, sent)
+		} else {
+			obs.established(&c.reading, due, sent, now)
+		}
+	}
+	c.counted = asConnected
 }
 
-// settled notes that a connection is established that had failed before.
-func (l *loop) settled(c *conn) {
-	if c.attempts > 0 {
-		l.obs.counts.Failed--
-		c.attempts = 0
-	}
+// isHalfOpen reports whether a connection answers nothing more once it is
+// established.
+func (l *loop) isHalfOpen(c *conn) bool {
+	share := l.flood.cfg.HalfOpen
+	return share > 0 && l.flood.targets.drawn(int(c.index), 2, share)
 }
 
 // burden makes a slow reader or a half-open end of a connection, if it is to be one.
@@ -267,7 +278,7 @@ func (l *loop) burden(slot uint32, c *conn) {
 		_ = unix.SetsockoptInt(l.conns.FD(slot), unix.SOL_SOCKET, unix.SO_RCVBUF, 4096) // the least there is will do
 		l.slow = append(l.slow, l.conns.Token(slot))
 	}
-	if share := l.flood.cfg.HalfOpen; share > 0 && l.flood.targets.drawn(int(c.index), 2, share) {
+	if l.isHalfOpen(c) {
 		// A filter that takes nothing drops each segment before TCP sees it (socket(7),
 		// SO_ATTACH_FILTER; net/core/filter.c, sk_filter_trim_cap).
 		none := unix.SockFprog{Len: 1, Filter: &unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K}}

@@ -11,9 +11,6 @@ import (
 	"time"
 )
 
-// quick is a reconnect that does not keep a test waiting.
-var quick = Reconnect{Min: time.Millisecond, Max: 5 * time.Millisecond, Jitter: FullJitter}
-
 // TestReconnects has connections lost in each way, which come back and count once.
 func TestReconnects(t *testing.T) {
 	first := func(text string, then answer) func(n int64) answer {
@@ -84,8 +81,9 @@ func TestReconnects(t *testing.T) {
 func TestReconnectIsBounded(t *testing.T) {
 	srv := serve(t, once("HTTP/1.1 503 Service Unavailable\r\n\r\n"))
 	r := flooded(t, engines()[0], Config{URL: srv.url("/"), Connections: 3, Behavior: Behavior{Reconnect: quick}}, func(c Counts) bool { return c.Reconnect.Failed >= 30 })
-	if r.Failed != 3 || r.Established() != 0 || r.Failures["status"] < 30 {
-		t.Errorf("%+v, %v", r.Counts, r.Failures)
+	want := fmt.Sprintf("connections failed %d times, %[1]d of them with \"status\": the server answered with status 503", r.Failures["status"])
+	if r.Failed != 3 || r.Established() != 0 || r.Failures["status"] < 30 || !strings.HasPrefix(r.Explanation, want) {
+		t.Errorf("%+v, %v: %s", r.Counts, r.Failures, r.Explanation)
 	}
 }
 

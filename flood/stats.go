@@ -122,6 +122,8 @@ type Sample struct {
 	// Connected is set once, in the first sample after every connection has
 	// been tried: the figures of connecting.
 	Connected *Result `json:"-"`
+
+	returns bool // connections come back
 }
 
 // Result holds a flood's figures for a whole run.
@@ -148,7 +150,8 @@ type Result struct {
 	Offline *Quantiles `json:"offline_ms,omitempty"`
 	// MessageSeconds is from the first stamp to the last.
 	MessageSeconds float64 `json:"message_seconds"`
-	// Failures counts the connections that failed or were cut off, by Failure.
+	// Failures counts the connections that failed or were cut off, by Failure: one that
+	// comes back each time.
 	Failures map[string]uint64 `json:"failures,omitempty"`
 	Statuses map[int]uint64    `json:"statuses,omitempty"`
 	// Explanation says what the commonest failure means and what to do, and why
@@ -239,7 +242,7 @@ func newObserver(f *Flood) *observer {
 	return &observer{
 		config: cfg, targets: f.targets, script: f.script, begun: now, lastSample: now,
 		counts:  Counts{Asked: cfg.Connections},
-		fail:    Failures{Statuses: make(map[int]uint64)},
+		fail:    Failures{Statuses: make(map[int]uint64), repeated: cfg.Returns()},
 		held:    newBudget(),
 		connect: newHistogram(), firstByte: newHistogram(), latency: newHistogram(), recent: newHistogram(),
 		firstMessage: newHistogram(), gap: newHistogram(), stream: newHistogram(), offline: newHistogram(),
@@ -304,7 +307,7 @@ func (o *observer) refused(r *reading, err error) {
 	o.unanswered(r, kindOf(err), err)
 }
 
-// ended counts the end of a stream that is complete, and whose head came at since.
+// ended counts the end of a stream that is complete, and that was asked for at since.
 func (o *observer) ended(r *reading, since time.Time) {
 	lasted := time.Since(since)
 	o.odd.ended(&r.parser, lasted < o.config.atOnce)
@@ -333,7 +336,7 @@ const latencyInterval = 900 * time.Millisecond
 
 // sample returns the figures of this moment, and begins a new interval.
 func (o *observer) sample(now time.Time, measured bool) Sample {
-	s := Sample{Time: now, Elapsed: now.Sub(o.begun), Counts: o.counts}
+	s := Sample{Time: now, Elapsed: now.Sub(o.begun), Counts: o.counts, returns: o.config.Returns()}
 	// To walk a histogram costs as much as a hundred messages.
 	if now.Sub(o.lastLatency) >= latencyInterval {
 		s.Latency = quantiles(o.recent)

@@ -181,10 +181,6 @@ func (l *loop) readRecords(slot uint32, c *conn) bool {
 		case errors.Is(err, tlsfd.ErrAgain):
 			return l.flushTLS(slot, c) // there may be an answer to a KeyUpdate
 		default:
-			if fault := failureOfTLS(err); fault == TLS && c.waiting() {
-				l.drop(slot, c, fault, err)
-				return false
-			}
 			l.over(slot, c, err)
 			return false
 		}

@@ -23,10 +23,12 @@ type peer struct {
 }
 
 // upgrade agrees to a handshake, with further fields.
-func upgrade(c *net.TCPConn, r *http.Request, fields string) {
+func upgrade(c *net.TCPConn, r *http.Request, fields string) { say(c, upgradeText(r, fields)) }
+
+func upgradeText(r *http.Request, fields string) string {
 	sum := sha1.Sum([]byte(r.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
-	say(c, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+fields+
-		"Sec-WebSocket-Accept: "+base64.StdEncoding.EncodeToString(sum[:])+"\r\n\r\n")
+	return "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" + fields +
+		"Sec-WebSocket-Accept: " + base64.StdEncoding.EncodeToString(sum[:]) + "\r\n\r\n"
 }
 
 // socket answers with a WebSocket, and has talk go on.

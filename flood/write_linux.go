@@ -24,7 +24,7 @@ func (l *loop) writable(slot uint32, c *conn) bool {
 		return l.flushTLS(slot, c)
 	case c.state == connecting:
 		return l.ask(slot, c)
-	case c.spare != 0 && len(l.obs.spares.rows[c.spare].out) > 0:
+	case l.hasOut(c):
 		return l.flush(slot, c)
 	}
 	return true
@@ -49,19 +49,26 @@ func (l *loop) ask(slot uint32, c *conn) bool {
 		return true
 	}
 	l.asked(slot, c)
-	if n < len(l.request) {
-		return l.keepOut(slot, c, l.request[n:])
+	if n < len(l.request) { // the poller reports room: see interest
+		row := l.obs.spares.of(&c.reading)
+		row.out = append(row.out, l.request[n:]...)
 	}
 	return true
+}
+
+// hasOut reports whether something waits for the socket of c to take it.
+func (l *loop) hasOut(c *conn) bool {
+	return c.spare != 0 && len(l.obs.spares.rows[c.spare].out) > 0
 }
 
 // asked takes that the request of a connection is on its way.
 func (l *loop) asked(slot uint32, c *conn) {
 	l.flood.targets.host(int(c.index)).first = c.addr
 	c.state = waitingHead
-	if !c.again {
-		took := time.Since(l.obs.begun) - time.Duration(c.due)
-		c.connect = uint32(min(max(took.Microseconds(), 0), math.MaxUint32))
+	now := time.Since(l.obs.begun)
+	c.connect = uint32(min(max((now-time.Duration(c.due))/c.connectUnit(), 0), math.MaxUint32))
+	if c.messages == 0 { // else the gap between two polls goes on
+		c.moment = momentOf(now)
 	}
 	if l.flood.cfg.Protocol == Poll {
 		l.polling(slot, c)
@@ -73,17 +80,7 @@ func (l *loop) asked(slot uint32, c *conn) {
 func (l *loop) polling(slot uint32, c *conn) {
 	c.state = streaming
 	l.obs.counts.InFlight--
-	now := time.Now()
-	switch {
-	case c.away:
-		l.back(c, now)
-	case !c.again:
-		due := l.obs.begun.Add(time.Duration(c.due))
-		l.obs.polling(due, due.Add(time.Duration(c.connect)*time.Microsecond))
-		l.settled(c)
-	}
-	c.due = int64(now.Sub(l.obs.begun))
-	c.moment = momentOf(time.Duration(c.due))
+	l.enter(c, time.Now())
 	l.burden(slot, c)
 }
 
@@ -94,7 +91,7 @@ func (l *loop) send(slot uint32, c *conn, b []byte) bool {
 	if l.secureOf(slot) != nil {
 		return l.writeTLS(slot, c, b)
 	}
-	if c.spare != 0 && len(l.obs.spares.rows[c.spare].out) > 0 {
+	if l.hasOut(c) {
 		return l.keepOut(slot, c, b)
 	}
 	n, err := epoll.WriteNow(l.conns.FD(slot), b)
@@ -111,7 +108,7 @@ func (l *loop) send(slot uint32, c *conn, b []byte) bool {
 // keepOut keeps what a socket did not take.
 func (l *loop) keepOut(slot uint32, c *conn, b []byte) bool {
 	row := l.obs.spares.of(&c.reading)
-	if len(row.out)+len(b) > maxOut {
+	if len(row.out) > 0 && len(row.out)+len(b) > maxOut { // but one text may be longer
 		l.over(slot, c, errNotRead)
 		return false
 	}
@@ -170,8 +167,11 @@ func (l *loop) established(token epoll.Token) bool {
 
 // lastWords sends b before a close, as far as there is room.
 func (l *loop) lastWords(slot uint32, b []byte) {
-	s := l.secureOf(slot)
-	if s == nil {
+	s, c := l.secureOf(slot), l.conns.At(slot)
+	switch {
+	case s == nil && l.hasOut(c): // it would stand in the midst of what waits
+		return
+	case s == nil:
 		_, _ = epoll.WriteNow(l.conns.FD(slot), b)
 		return
 	}

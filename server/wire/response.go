@@ -92,7 +92,7 @@ func (p *ResponseParser) Begun() bool { return p.form&begun != 0 }
 // Persistent reports whether the server takes another request on this connection
 // once the answer is complete (RFC 9112, section 9.3).
 func (p *ResponseParser) Persistent() bool {
-	return p.form&persistent != 0 && p.form&(sized|framed) != 0
+	return p.form&persistent != 0 && (p.form&(sized|framed) != 0 || p.bodiless())
 }
 
 // Events reports whether the body is server-sent events, by its Content-Type.

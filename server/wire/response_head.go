@@ -54,7 +54,7 @@ func (p *ResponseParser) head(b []byte) (Part, int) {
 		if !ok {
 			return p.fail(), 0
 		}
-		if f.keepAlive || line[len("HTTP/1.")] != '0' && !f.close {
+		if !f.close && (f.keepAlive || line[len("HTTP/1.")] != '0') {
 			f.form |= persistent
 		}
 		if status < 200 && status != 101 { // an interim answer; the real one follows
@@ -248,12 +248,15 @@ func (f bodyForm) with(coding []byte) bodyForm {
 	return f&^codingMask | which
 }
 
+// bodiless reports whether the answer ends with its head (RFC 9112, section 6.3).
+func (p *ResponseParser) bodiless() bool { return p.status == 204 || p.status == 304 }
+
 // body works out how the body ends (RFC 9112, section 6.3), and reports false if
 // that cannot be.
 func (p *ResponseParser) body(f answerFields) bool {
 	p.form, p.left = f.form, 0
 	switch {
-	case p.status == 204 || p.status == 304:
+	case p.bodiless():
 		p.state = ended
 	case f.chunked:
 		p.state = inSize

@@ -211,3 +211,25 @@ func TestBytesAreLookedAtOnce(t *testing.T) {
 		}
 	}
 }
+
+// TestPersistent: which answers leave a connection on which another may be asked for.
+func TestPersistent(t *testing.T) {
+	for head, want := range map[string]bool{
+		"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n":                                          true,
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n":                                 true,
+		"HTTP/1.1 200 OK\r\n\r\n":                                                               false,
+		"HTTP/1.1 204 No Content\r\n\r\n":                                                       true,
+		"HTTP/1.1 304 Not Modified\r\n\r\n":                                                     true,
+		"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n":                                  false,
+		"HTTP/1.0 304 Not Modified\r\n\r\n":                                                     false,
+		"HTTP/1.0 200 OK\r\nContent-Length: 0\r\nConnection: Keep-Alive\r\n\r\n":                true,
+		"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: keep-alive, close\r\n\r\n":         false,
+		"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n":             false,
+		"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n": false,
+	} {
+		var p ResponseParser
+		if part, _, _ := p.Next([]byte(head)); part != Head || p.Persistent() != want {
+			t.Errorf("%q: %v, persistent %t, want %t", head, part, p.Persistent(), want)
+		}
+	}
+}

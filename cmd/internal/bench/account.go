@@ -32,7 +32,7 @@ type account struct {
 	uncertain float64 // unknown and unanswered: each may have arrived
 	unsure    bool    // delivered is the least that it may be
 	each      float64 // connections that every message is for
-	complete  bool    // every connection that was asked for is there
+	complete  bool    // every connection that was asked for was there all the time
 }
 
 // newAccount computes the account of the messages, with none if there were none.
@@ -43,7 +43,7 @@ func newAccount(rec *record, p *plan) *account {
 	}
 	t := totals(rec.floods)
 	a.delivered, a.duplicated, a.reordered, a.replayed = result.Of(t.Delivered), result.Of(t.Duplicated), result.Of(t.Reordered), result.Of(t.Replayed)
-	a.complete = t.Closed == 0 && t.Established() == p.connections
+	a.complete = t.ends() == 0 && t.Established() == p.connections
 	gone := slices.ContainsFunc(rec.parts, func(p part) bool { return p.Role == "server" && p.lost })
 	if rec.before != nil && rec.after != nil && !gone { // what a lost server counted went with it
 		a.servers(rec.before, rec.after, p.everywhere)
@@ -162,7 +162,7 @@ func (a *account) balance(t counts) {
 			delivered, expected, a.uncertain)
 		return
 	}
-	a.cutShort(most, t.Closed)
+	a.cutShort(most, t.ends())
 	if dropped, _ := a.dropped.Value(); dropped > most {
 		a.fault("%.0f messages were dropped by the servers, more than the %.0f that did not arrive", dropped, most)
 		return
@@ -177,10 +177,10 @@ func (a *account) balance(t counts) {
 // cutShort takes messages out of dropped that arrived all the same. The end of a
 // connection may cut one message, behind its stamp: the server counts it as
 // dropped, and it is delivered.
-func (a *account) cutShort(most float64, closed uint64) {
+func (a *account) cutShort(most float64, ends uint64) {
 	dropped, _ := a.dropped.Value()
 	excess := dropped - most
-	if excess <= 0 || excess > float64(closed) {
+	if excess <= 0 || excess > float64(ends) {
 		return
 	}
 	for _, reason := range []string{"closed", "slow"} {

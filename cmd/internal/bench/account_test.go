@@ -86,6 +86,15 @@ func TestAccount(t *testing.T) {
 			rec.before.unaddressed, rec.after.unaddressed = 3, 10
 			counted(rec, deliver(92))
 		}, "93 92 1 7 0", ""},
+		{"somebody left and came back, and the nodes know", func(rec *record, p *plan) {
+			router(rec, p)
+			counted(rec, func(r *flood.Result) { r.Delivered, r.Reconnect.Back = 92, 1 })
+			rec.before.unaddressed, rec.after.unaddressed = 3, 10
+		}, "93 92 1 7 0", ""},
+		{"a stamp was cut by the end of a connection that came back", func(rec *record, _ *plan) {
+			counted(rec, func(r *flood.Result) { r.Delivered, r.Reconnect.Back = 99, 1 })
+			rec.after.dropped["closed"] = 2
+		}, "100 99 1 0 1", ""},
 		{"a node counts what it drops as for nobody too", func(rec *record, p *plan) {
 			router(rec, p)
 			leave(rec)

@@ -72,6 +72,9 @@ type counts struct {
 	final, all bool
 }
 
+// ends returns how often a connection ended, also of those that came back.
+func (c counts) ends() uint64 { return c.Closed + c.Reconnect.Back }
+
 // now returns the newest counts of a flood. The connections of one that is lost
 // have closed with its process.
 func (f floodAccount) now() flood.Counts {

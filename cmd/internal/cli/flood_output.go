@@ -74,6 +74,16 @@ func (o *floodOutput) result(r flood.Result, interrupted bool) error {
 	}
 	_, err := fmt.Fprintln(w)
 	printQuantiles(w, "due to received", r.Latency)
+	if r.Completed > 0 {
+		fmt.Fprintf(w, "completed %d streams with %d messages\n", r.Completed, r.CompletedMessages)
+		printQuantiles(w, "first message", r.FirstMessage)
+		printQuantiles(w, "whole stream", r.Stream)
+	}
+	if c := r.Reconnect; c.Attempts > 0 {
+		fmt.Fprintf(w, "reconnects: %d lost, %d left; %d attempts, %d of them failed; %d came back, and missed %d messages\n",
+			c.Lost, c.Left, c.Attempts, c.Failed, c.Back, c.MissedOffline)
+		printQuantiles(w, "offline", r.Offline)
+	}
 	if r.Explanation != "" && !failed(r) { // else it is the error
 		report(o.env.Stderr, errors.New(r.Explanation))
 	}
