@@ -120,7 +120,11 @@ func (s *stdFlood) dial(ctx context.Context, host *host, deadline time.Time) (ne
 		if !more {
 			return nil, why
 		}
-		nc, err := s.dialFrom(ctx, host.addrs[index], deadline)
+		until := deadline
+		if _, more = host.next(done | 1<<index); more {
+			until = time.Now().Add(min(tryFor, time.Until(deadline)))
+		}
+		nc, err := s.dialFrom(ctx, host.addrs[index], until)
 		if err == nil {
 			s.locked(func() { host.first = index })
 			return nc, nil
@@ -128,7 +132,8 @@ func (s *stdFlood) dial(ctx context.Context, host *host, deadline time.Time) (ne
 		if why == nil {
 			why = err
 		}
-		if done |= 1 << index; !passes(failureOf(err)) {
+		kind := failureOf(err)
+		if done |= 1 << index; !passes(kind) && (kind != Timeout || !more) {
 			return nil, why
 		}
 	}

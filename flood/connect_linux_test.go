@@ -2,6 +2,7 @@ package flood
 
 import (
 	"net"
+	"net/netip"
 	"os"
 	"strconv"
 	"strings"
@@ -111,6 +112,26 @@ func TestSlowConnectTriesTheNextAddress(t *testing.T) {
 			f.targets.hosts[0].addrs = addrPorts{addrPort(l), addrPort(srv)}
 			if r := ran(ctx, t, e, f); r.Failed != 0 || r.InFlight != 0 || !underWay {
 				t.Errorf("%+v", r)
+			}
+		})
+	}
+}
+
+// TestASilentAddressIsLeft for the next one of its host, long before the connect may
+// not take longer.
+func TestASilentAddressIsLeft(t *testing.T) {
+	for _, e := range engines() {
+		t.Run(e.name, func(t *testing.T) {
+			t.Parallel()
+			l := crowded(t)
+			srv := serve(t, stream(chunkedHead))
+			f, ctx, cancel := prepared(t, Config{URL: srv.url("/"), Connections: 3, ConnectTimeout: time.Minute}, figures{established: 3}.reached)
+			defer cancel()
+			f.targets.hosts[0].addrs = []netip.AddrPort{addrPort(l), addrPort(srv)}
+			start := time.Now()
+			r := ran(ctx, t, e, f)
+			if got, took := figuresOf(r), time.Since(start); got != (figures{established: 3, failures: "[]"}) || took < tryFor {
+				t.Errorf("after %v: %+v; %s", took, got, r.Explanation)
 			}
 		})
 	}

@@ -33,6 +33,7 @@ type loop struct {
 	beats      []epoll.Deadlines // of each text that is sent again and again
 	records    records
 	deadlines  epoll.Deadlines // of those in flight
+	tries      epoll.Deadlines // of those whose host has another address to try
 	now        time.Time
 	connected  bool // every connection has been tried
 
@@ -162,6 +163,10 @@ func (l *loop) turn() error {
 		}
 	}
 	l.attendHandshakes()
+	for token := range l.tries.Expired(l.now, l.connecting) {
+		slot, c, _ := l.conns.Lookup(token)
+		l.tryNext(slot, c)
+	}
 	for token := range l.deadlines.Expired(l.now, l.waits) {
 		slot, c, _ := l.conns.Lookup(token)
 		l.drop(slot, c, Timeout, nil)
@@ -210,8 +215,10 @@ func (l *loop) open() time.Duration {
 	case l.begunCount == due && due < total:
 		wait = min(wait, l.flood.schedule.Due(uint64(due))-l.now.Sub(obs.begun))
 	}
-	if next := l.deadlines.Next(); !next.IsZero() {
-		wait = min(wait, next.Sub(l.now))
+	for _, next := range [...]time.Time{l.deadlines.Next(), l.tries.Next()} {
+		if !next.IsZero() {
+			wait = min(wait, next.Sub(l.now))
+		}
 	}
 	for i := range l.beats {
 		if next := l.beats[i].Next(); !next.IsZero() {
@@ -284,7 +291,11 @@ func (l *loop) opened(fd int, opened conn) {
 	*c = opened
 	l.obs.counts.InFlight++
 	l.deadlines.Add(l.conns.Token(slot), time.Now().Add(l.flood.cfg.ConnectTimeout))
-	if host := l.flood.targets.host(int(c.index)); host.tls != nil {
+	host := l.flood.targets.host(int(c.index))
+	if _, more := host.next(c.tried | 1<<c.addr); more {
+		l.tries.Add(l.conns.Token(slot), time.Now().Add(tryFor))
+	}
+	if host.tls != nil {
 		l.shake(slot, host)
 	} else if !l.ask(slot, c) {
 		return
@@ -389,6 +400,24 @@ func (l *loop) again(slot uint32, c *conn, err error) {
 	if !l.dial(failed, err) {
 		l.lost(&failed, NoFreePort, dialing, errSearching)
 	}
+}
+
+// tryNext leaves an address that has not answered the connect, and tries the next
+// one of its host.
+func (l *loop) tryNext(slot uint32, c *conn) {
+	silent := *c
+	l.obs.counts.InFlight--
+	l.close(slot)
+	silent.refused(Timeout)
+	if !l.dial(silent, errSilent) {
+		l.lost(&silent, NoFreePort, dialing, errSearching)
+	}
+}
+
+// connecting reports whether the connection of a token is not connected yet.
+func (l *loop) connecting(token epoll.Token) bool {
+	_, c, ok := l.conns.Lookup(token)
+	return ok && c.state == connecting
 }
 
 // drop gives a connection up that was not established, or not again.

@@ -3,12 +3,14 @@ package flood
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // targets are where connections go, and what they ask for there.
@@ -125,6 +127,13 @@ func (h *host) next(t tried) (index uint8, ok bool) {
 // passes reports whether a connect that failed so leaves the other addresses of
 // its host worth a try: nobody listens at this one, or there is no way to it.
 func passes(f Failure) bool { return f == Refused || f == Unreachable }
+
+// tryFor is how long a connect to an address may take while its host has another
+// one: longer than it takes the kernel to send a lost SYN again (RFC 6298, section 2).
+const tryFor = 1500 * time.Millisecond
+
+// errSilent is an address that did not answer a connect in that time.
+var errSilent = errors.New("the address does not answer")
 
 // resolve looks a host up once. All connections go to the same of its addresses,
 // the first that does not refuse them.
