@@ -6,9 +6,12 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/signal"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -20,6 +23,10 @@ import (
 var update = flag.Bool("update", false, "write what the commands print into the scripts")
 
 func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) != "comet" && signal.Ignored(syscall.SIGHUP) {
+		// Under nohup the commands would inherit that, and ignore it as they are to.
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
+	}
 	testscript.Main(m, map[string]func(){
 		"comet": func() { os.Exit(cli.Main(os.Args[1:])) },
 	})
