@@ -302,6 +302,23 @@ func (c *stdConn) write(b []byte) error {
 	return err
 }
 
+// say does something under the flood's lock, and sends what that leaves to be sent
+// before anything else is.
+func (c *stdConn) say(do func()) error {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	var reply []byte
+	c.flood.locked(func() {
+		do()
+		reply = c.flood.takeReply()
+	})
+	if len(reply) == 0 {
+		return nil
+	}
+	_, err := c.nc.Write(reply)
+	return err
+}
+
 // over counts the end of the connection: nil is that of a whole answer.
 func (c *stdConn) over(err error) {
 	obs := c.flood.obs
@@ -339,12 +356,7 @@ func (c *stdConn) readAll(ctx context.Context, kept *bool) error {
 		s.locked(func() { s.obs.counts.Bytes += uint64(n) })
 		what, b := headed, buf[:n]
 		for what != more {
-			var reply []byte
-			s.locked(func() {
-				what, b = s.obs.feed(&c.reading, c.index, b, now)
-				reply = s.takeReply()
-			})
-			if err := c.write(reply); err != nil && what == more {
+			if err := c.say(func() { what, b = s.obs.feed(&c.reading, c.index, b, now) }); err != nil && what == more {
 				return err
 			}
 			if done, err := c.act(ctx, what, now, kept); done || err != nil {
@@ -372,8 +384,7 @@ func (c *stdConn) readAll(ctx context.Context, kept *bool) error {
 func (c *stdConn) act(ctx context.Context, what step, now time.Time, kept *bool) (done bool, err error) {
 	s := c.flood
 	isReady := what == ready
-	var reply []byte
-	s.locked(func() {
+	writeErr := c.say(func() {
 		switch what {
 		case headed:
 			err = s.obs.judge(&c.reading, c.index)
@@ -387,12 +398,11 @@ func (c *stdConn) act(ctx context.Context, what step, now time.Time, kept *bool)
 		case broken:
 			err = s.obs.brokenError(&c.reading)
 		}
-		reply = s.takeReply()
 	})
 	if isReady {
 		c.establish(ctx, now)
 	}
-	if writeErr := c.write(reply); err == nil && what != closed {
+	if err == nil && what != closed {
 		err = writeErr
 	}
 	if what != complete || err != nil || s.flood.cfg.Protocol != Poll {
@@ -413,12 +423,7 @@ func (c *stdConn) establish(ctx context.Context, now time.Time) {
 	for _, b := range s.flood.script.every {
 		s.open.Go(func() {
 			for at := now.Add(b.every); pace.SleepUntil(ctx, at) == nil; at = at.Add(b.every) {
-				var out []byte
-				s.locked(func() {
-					s.obs.send(exchange{text: b.text}, c.index)
-					out = s.takeReply()
-				})
-				if c.write(out) != nil {
+				if c.say(func() { s.obs.send(exchange{text: b.text}, c.index) }) != nil {
 					return
 				}
 			}

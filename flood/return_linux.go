@@ -45,7 +45,7 @@ func (l *loop) reopen() {
 			return
 		}
 		if next.conn.counted != asConnected {
-			l.obs.counts.Reconnect.Attempts++
+			l.obs.attempt(l.now)
 		}
 	}
 }

@@ -66,6 +66,8 @@ type Reconnects struct {
 	Attempts uint64 `json:"attempts"` // to open one again
 	Failed   uint64 `json:"failed"`   // of these
 	Back     uint64 `json:"back"`     // that are established again
+	// PeakPerSecond is the most attempts in a second.
+	PeakPerSecond uint64 `json:"peak_per_second"`
 	// MissedOffline are the numbers that connections jumped over as they came back:
 	// messages that were sent while they were away. They are among Missing.
 	MissedOffline int64 `json:"missed_offline"`
@@ -213,9 +215,12 @@ type observer struct {
 	// server broke the protocol.
 	closing []byte
 	broken  *wire.ProtocolError
-	asked   time.Duration           // how long the last answer asks to wait
-	seam    [2 * wire.MaxStamp]byte // where two pieces of a body meet
-	held    budget                  // what the account of a connection may hold
+	// inSecond is how many attempts there were in the second that began last.
+	second   time.Time
+	inSecond uint64
+	asked    time.Duration           // how long the last answer asks to wait
+	seam     [2 * wire.MaxStamp]byte // where two pieces of a body meet
+	held     budget                  // what the account of a connection may hold
 
 	connect, firstByte, latency *hdrhistogram.Histogram
 	recent                      *hdrhistogram.Histogram // latency since the last sample
@@ -248,6 +253,16 @@ func newObserver(f *Flood) *observer {
 		firstMessage: newHistogram(), gap: newHistogram(), stream: newHistogram(), offline: newHistogram(),
 		out: make(chan Sample, 16),
 	}
+}
+
+// attempt counts an attempt to come back.
+func (o *observer) attempt(now time.Time) {
+	if now.Sub(o.second) >= time.Second {
+		o.second, o.inSecond = now, 0
+	}
+	o.inSecond++
+	o.counts.Reconnect.Attempts++
+	o.counts.Reconnect.PeakPerSecond = max(o.counts.Reconnect.PeakPerSecond, o.inSecond)
 }
 
 // failed counts a connection whose request was not sent.

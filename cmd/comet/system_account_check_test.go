@@ -16,6 +16,7 @@ type accounted struct {
 	Messages struct {
 		Sent, Refused, Unknown, Routed, Dropped, Unaddressed *float64
 		Expected, Delivered, Missing, Duplicated, Reordered  *float64
+		Offline                                              *float64 `json:"missed_offline"`
 		Replayed                                             *float64
 		DroppedBy                                            map[string]*float64 `json:"dropped_by_reason"`
 		Faults                                               []string
@@ -47,7 +48,7 @@ func checkAccount(t *testing.T, folder string) (a accounted) {
 	} {
 		bad(n != nil && (*n < 0 || *n != float64(int64(*n))), "%s is %v", name, value(n))
 	}
-	bad(m.Missing != nil && (m.Expected == nil || m.Delivered == nil || *m.Expected != *m.Delivered+*m.Missing),
+	bad(m.Missing != nil && (m.Expected == nil || m.Delivered == nil || *m.Expected != *m.Delivered+*m.Missing+zeroed(m.Offline)),
 		"expected %s is not delivered %s + missing %s", value(m.Expected), value(m.Delivered), value(m.Missing))
 	bad(m.Missing != nil && m.Dropped != nil && *m.Missing < *m.Dropped, "missing %s is below dropped %s", value(m.Missing), value(m.Dropped))
 	bad(m.Missing != nil && m.Unknown != nil && *m.Unknown > 0, "of %s messages nobody knows, and missing is %s", value(m.Unknown), value(m.Missing))
@@ -77,4 +78,12 @@ func (a accounted) String() string {
 	m := a.Messages
 	return fmt.Sprintf("sent %s, refused %s, unknown %s, routed %s, dropped %s, unaddressed %s, expected %s, delivered %s, missing %s; faults %q",
 		value(m.Sent), value(m.Refused), value(m.Unknown), value(m.Routed), value(m.Dropped), value(m.Unaddressed), value(m.Expected), value(m.Delivered), value(m.Missing), m.Faults)
+}
+
+// zeroed returns a figure, 0 for one that is null.
+func zeroed(f *float64) float64 {
+	if f == nil {
+		return 0
+	}
+	return *f
 }

@@ -13,7 +13,7 @@ import (
 // unknown. It adds up:
 //
 //	asked = sent + refused + unknown + unanswered
-//	expected = delivered + missing
+//	expected = delivered + missing + missed offline
 //	expected = (sent - unaddressed) x the connections that each message is for
 //
 // and missing, of which dropped is a part, is never negative. What does not add
@@ -27,6 +27,7 @@ type account struct {
 	unaddressed, expected        result.Figure
 	delivered, duplicated        result.Figure
 	reordered, missing, replayed result.Figure
+	missedOffline                result.Figure // null if no connection was to come back
 	faults                       []string
 
 	uncertain float64 // unknown and unanswered: each may have arrived
@@ -63,8 +64,30 @@ func newAccount(rec *record, p *plan) *account {
 	a.unaddressed = a.forNobody(rec, p)
 	a.each = float64(max(p.each, 1))
 	a.expected = a.sent.Minus(a.unaddressed).Times(a.each)
+	if p.returns {
+		a.whileAway(t, p)
+	}
 	a.balance(t)
 	return a
+}
+
+// whileAway takes the messages that were sent while their connections were away.
+// Our own servers count them as unaddressed, if each was there once. Others do not:
+// then it is the numbers that connections jumped over as they came back, and what
+// nothing followed is missing.
+func (a *account) whileAway(t counts, p *plan) {
+	switch _, known := a.unaddressed.Value(); {
+	case t.Established() != p.connections: // some were never there
+		return
+	case p.counted && known:
+		a.missedOffline = a.unaddressed
+	case !p.counted && p.each > 0:
+		a.missedOffline = result.Of(t.Reconnect.MissedOffline)
+	default:
+		return
+	}
+	a.unaddressed = result.Of(0)
+	a.expected = a.sent.Times(a.each)
 }
 
 func (a *account) fault(format string, args ...any) {
@@ -156,7 +179,12 @@ func (a *account) balance(t counts) {
 		a.unaddressed, a.expected = result.Figure{}, result.Figure{}
 		return
 	}
-	most := expected + a.uncertain*a.each - delivered // that may be missing
+	away, _ := a.missedOffline.Value()
+	if beyond := away + delivered - expected; beyond > 0 && beyond <= away { // numbers that were refused are jumped over as well
+		away -= beyond
+		a.missedOffline = result.Of(away)
+	}
+	most := expected + a.uncertain*a.each - delivered - away // that may be missing
 	if most < 0 {
 		a.fault("%.0f messages were delivered, more than the %.0f that were sent to somebody and the %.0f of which nobody knows: do others send stamped messages to these streams?",
 			delivered, expected, a.uncertain)
@@ -197,6 +225,7 @@ func (a *account) write(m *result.Messages, counted bool) {
 	m.Sent, m.Refused, m.Unknown = a.sent, a.refused, a.unknown
 	m.Routed, m.Dropped, m.DroppedBy = a.routed, a.dropped, a.droppedBy
 	m.Expected, m.Delivered, m.Missing = a.expected, a.delivered, a.missing
+	m.MissedOffline = a.missedOffline
 	m.Duplicated, m.Reordered, m.Replayed = a.duplicated, a.reordered, a.replayed
 	if counted {
 		m.Unaddressed = a.unaddressed

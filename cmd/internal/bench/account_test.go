@@ -43,6 +43,24 @@ func TestAccount(t *testing.T) {
 			rec.generated.Unaddressed = 5
 			counted(rec, deliver(94))
 		}, "95 94 1 5 0", ""},
+		{"some are for connections that are away", func(rec *record, p *plan) {
+			p.returns, rec.generated.Unaddressed = true, 5
+			counted(rec, deliver(94))
+		}, "100 94 1 0 0", ""},
+		{"some are for connections that are away, and others were never there", func(rec *record, p *plan) {
+			p.returns, rec.generated.Unaddressed = true, 5
+			counted(rec, func(r *flood.Result) { r.Delivered = 94; r.Connected--; r.Failed++ })
+		}, "95 94 1 5 0", ""},
+		{"of another server, connections came back and jumped over some", func(rec *record, p *plan) {
+			foreignSite(rec, p)
+			p.returns = true
+			counted(rec, func(r *flood.Result) { r.Delivered = 90; r.Reconnect.Lost = 20; r.Reconnect.MissedOffline = 8 })
+		}, "100 90 2 0 null", ""},
+		{"of another server, they jumped over numbers that were refused", func(rec *record, p *plan) {
+			foreignSite(rec, p)
+			p.returns = true
+			counted(rec, func(r *flood.Result) { r.Delivered = 95; r.Reconnect.Lost = 20; r.Reconnect.MissedOffline = 8 })
+		}, "100 95 0 0 null", ""},
 		{"some are refused", func(rec *record, _ *plan) {
 			rec.generated.Sent, rec.generated.Refused = 60, 40
 			counted(rec, deliver(60))
@@ -248,6 +266,7 @@ func addsUp(a *account) string {
 		return ""
 	}
 	expected, _ := a.expected.Value()
+	offline, _ := a.missedOffline.Value()
 	delivered, _ := a.delivered.Value()
 	dropped, _ := a.dropped.Value()
 	nobody, _ := a.unaddressed.Value()
@@ -257,8 +276,8 @@ func addsUp(a *account) string {
 		return "missing is negative"
 	case missing < dropped:
 		return "more is dropped than missing"
-	case expected != delivered+missing:
-		return "expected is not delivered and missing"
+	case expected != delivered+missing+offline:
+		return "expected is not delivered, missing and missed offline"
 	case math.Abs((sent-nobody)*a.each-expected) > 1e-6*expected:
 		return "sent is not expected and unaddressed"
 	case a.uncertain > 0:

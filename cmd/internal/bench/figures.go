@@ -94,7 +94,6 @@ func connectFigures(rec *record, p *plan, r *result.Result) {
 	r.Connections.Established = result.Of(t.Established())
 	r.Connections.Failed = result.Of(t.Failed)
 	r.Connections.Closed = result.Of(t.Closed)
-	r.Connections.Completed = result.Of(t.Completed)
 	r.Connect.Seconds = rec.connectSeconds
 	r.Connect.PerSecond = r.Connections.Established.Per(r.Connect.Seconds)
 	firstByte := merged(rec.floods, func(f *flood.Result) *flood.Quantiles { return f.FirstByte })
@@ -109,24 +108,29 @@ func connectFigures(rec *record, p *plan, r *result.Result) {
 	r.Connect.Retransmits = grown.TCP.Retransmits
 }
 
-// streamFigures are what floods timed of each stream, and what came back of those
-// that were lost or left.
+// streamFigures are what floods timed of each stream, and what became of those that
+// ended, were lost or left.
 func streamFigures(rec *record, p *plan, r *result.Result) {
 	of := func(which func(*flood.Result) *flood.Quantiles) result.Quantiles {
 		return quantiles(merged(rec.floods, which))
 	}
-	r.Streams.FirstMessage = of(func(f *flood.Result) *flood.Quantiles { return f.FirstMessage })
-	r.Streams.Gap = of(func(f *flood.Result) *flood.Quantiles { return f.Gap })
-	r.Streams.Duration = of(func(f *flood.Result) *flood.Quantiles { return f.Stream })
+	r.StreamTimes.FirstMessage = of(func(f *flood.Result) *flood.Quantiles { return f.FirstMessage })
+	r.StreamTimes.Gap = of(func(f *flood.Result) *flood.Quantiles { return f.Gap })
+	r.StreamTimes.Duration = of(func(f *flood.Result) *flood.Quantiles { return f.Stream })
+	t := totals(rec.floods)
+	r.Streams = result.Streams{Completed: result.Of(t.Completed), EndedEarly: result.Of(t.Reconnect.Lost)}
 	if !p.returns {
 		return
 	}
-	t := totals(rec.floods).Reconnect
+	away := of(func(f *flood.Result) *flood.Quantiles { return f.Offline })
 	r.Reconnect = result.Reconnect{
-		Lost: result.Of(t.Lost), Left: result.Of(t.Left), Attempts: result.Of(t.Attempts), Failed: result.Of(t.Failed), Back: result.Of(t.Back),
-		Offline: of(func(f *flood.Result) *flood.Quantiles { return f.Offline }),
+		Dropped: result.Of(t.Reconnect.Lost + t.Reconnect.Left), Left: result.Of(t.Reconnect.Left), Attempts: result.Of(t.Reconnect.Attempts),
+		Failed: result.Of(t.Reconnect.Failed), Returned: result.Of(t.Reconnect.Back),
+		SecondsToP50: away.P50.Times(0.001), SecondsToP99: away.P99.Times(0.001), PeakPerSecond: result.Of(t.Reconnect.PeakPerSecond),
 	}
-	r.Messages.MissedOffline = result.Of(t.MissedOffline)
+	if missing, _ := r.Messages.Missing.Value(); missing > 0 && !p.counted {
+		r.Notes = append(r.Notes, "Messages that were sent to a connection while it was away, and that none followed, count as missing.")
+	}
 }
 
 // quantiles returns a distribution of milliseconds, null for nil.

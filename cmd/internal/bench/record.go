@@ -113,6 +113,7 @@ func totals(floods []floodAccount) counts {
 		t.Reconnect.Failed += c.Reconnect.Failed
 		t.Reconnect.Back += c.Reconnect.Back
 		t.Reconnect.MissedOffline += c.Reconnect.MissedOffline
+		t.Reconnect.PeakPerSecond += c.Reconnect.PeakPerSecond
 		t.BeforeDueMS = max(t.BeforeDueMS, c.BeforeDueMS)
 		t.final = t.final && (f.ended != nil || f.lost)
 		t.all = t.all && f.ended != nil && !f.lost

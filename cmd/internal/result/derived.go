@@ -48,10 +48,10 @@ func (r *Result) closedUnasked() Figure {
 	if !known {
 		return Figure{}
 	}
-	completed, _ := r.Connections.Completed.Value()
+	completed, _ := r.Streams.Completed.Value()
 	left, _ := r.Reconnect.Left.Value()
-	lost, _ := r.Reconnect.Lost.Value()
-	return Of(max(closed-completed-left, lost, 0))
+	early, _ := r.Streams.EndedEarly.Value()
+	return Of(max(closed-completed-left, early, 0))
 }
 
 // service returns the quantiles of the service time; none if messages had a due

@@ -18,7 +18,8 @@ type Result struct {
 	Connections Connections `json:"connections"`
 	Connect     Connect     `json:"connect"`
 	Reconnect   Reconnect   `json:"reconnect"`
-	Streams     Streams     `json:"stream_ms"`
+	Streams     Streams     `json:"streams"`
+	StreamTimes StreamTimes `json:"stream_ms"`
 	Memory      Memory      `json:"memory"`
 	Messages    Messages    `json:"messages"`
 	Latency     Latency     `json:"latency_ms"`
@@ -58,26 +59,36 @@ type Connections struct {
 	Failed      Figure `json:"failed"`
 	// Closed were established and ended before their time, and have not come back.
 	Closed Figure `json:"closed"`
-	// Completed are the streams that the server ended in order.
-	Completed Figure `json:"completed"`
 }
 
 // Reconnect is what became of connections that were lost or left; null where none
 // was to come back.
 type Reconnect struct {
-	Lost     Figure `json:"lost"`
-	Left     Figure `json:"left"` // on purpose: churn and storm
+	Dropped Figure `json:"dropped"`
+	// Left are those of Dropped that left on purpose: churn and storm.
+	Left     Figure `json:"left"`
 	Attempts Figure `json:"attempts"`
-	Failed   Figure `json:"failed"`
-	Back     Figure `json:"back"`
-	// Offline is from when a connection was lost or left to when it was established
-	// again.
-	Offline Quantiles `json:"offline_ms"`
+	Failed   Figure `json:"failed"` // of these
+	Returned Figure `json:"returned"`
+	// SecondsToP50 and SecondsToP99 are from when a connection was dropped to when it
+	// was established again.
+	SecondsToP50 Figure `json:"seconds_to_p50"`
+	SecondsToP99 Figure `json:"seconds_to_p99"`
+	// PeakPerSecond is the most attempts in a second; of several floods, the sum of
+	// theirs.
+	PeakPerSecond Figure `json:"peak_per_second"`
 }
 
-// Streams are the times of streams: from the request to the first message, from one
-// message to the next, and from the request to the end of those that completed.
+// Streams counts how streams ended: Completed are those that the server ended in
+// order.
 type Streams struct {
+	Completed  Figure `json:"completed"`
+	EndedEarly Figure `json:"ended_early"`
+}
+
+// StreamTimes are from the request to the first message, from one message to the
+// next, and from the request to the end of those that completed.
+type StreamTimes struct {
 	FirstMessage Quantiles `json:"first_message"`
 	Gap          Quantiles `json:"gap"`
 	Duration     Quantiles `json:"duration"`
@@ -151,8 +162,9 @@ type Messages struct {
 	// Missing were sent to connected ids and had not arrived two seconds after
 	// the last arrival. Dropped ones are part of it.
 	Missing Figure `json:"missing"`
-	// MissedOffline are the numbers that connections jumped over as they came back.
-	// Each is among Missing, or among Unaddressed if the server counts those.
+	// MissedOffline were sent while their connections were away: expected = delivered +
+	// missing + missed offline. Where the server does not count them, it is the numbers
+	// that connections jumped over as they came back.
 	MissedOffline Figure `json:"missed_offline"`
 	// Unaddressed were to ids that no connection had.
 	Unaddressed        Figure `json:"unaddressed"`

@@ -44,7 +44,7 @@ var contract = strings.Fields(`
 	memory.pss_start_bytes memory.pss_idle_bytes memory.pss_per_connection memory.machine_bytes router.bytes_per_connection
 	messages.asked_per_second messages.sent messages.routed messages.dropped messages.delivered
 	messages.duplicated messages.reordered messages.missing messages.unaddressed messages.delivered_per_second
-	connections.completed reconnect.lost reconnect.left reconnect.attempts reconnect.failed reconnect.back reconnect.offline_ms.p50 reconnect.offline_ms.p90 reconnect.offline_ms.p99 reconnect.offline_ms.max
+	streams.completed streams.ended_early reconnect.dropped reconnect.left reconnect.attempts reconnect.failed reconnect.returned reconnect.seconds_to_p50 reconnect.seconds_to_p99 reconnect.peak_per_second
 	stream_ms.first_message.p50 stream_ms.first_message.p90 stream_ms.first_message.p99 stream_ms.first_message.max stream_ms.gap.p50 stream_ms.gap.p90 stream_ms.gap.p99 stream_ms.gap.max stream_ms.duration.p50 stream_ms.duration.p90 stream_ms.duration.p99 stream_ms.duration.max
 	messages.missed_offline
 	messages.replayed messages.expected messages.refused messages.unknown

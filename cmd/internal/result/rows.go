@@ -56,7 +56,7 @@ func (r *Result) sections() []section {
 
 // completed reports whether streams ended by themselves.
 func (r *Result) completed() bool {
-	n, _ := r.Connections.Completed.Value()
+	n, _ := r.Streams.Completed.Value()
 	return n > 0
 }
 
