@@ -37,10 +37,10 @@ func TestReconnects(t *testing.T) {
 			return fmt.Sprint(c.Reconnect.Lost == 0, c.Reconnect.Back == 0, c.Reconnect.Failed == 0, c.Failed == 0, c.Reconnect.Attempts == 3)
 		}},
 		"refused as they come back": {each: func(n int64) answer {
-			switch {
-			case n == 1:
+			switch n {
+			case 1:
 				return once(chunkedHead)
-			case n == 2:
+			case 2:
 				return once("HTTP/1.1 503 Service Unavailable\r\n\r\n")
 			}
 			return held

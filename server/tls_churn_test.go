@@ -24,7 +24,7 @@ func (c *cutConn) Write(b []byte) (int, error) {
 		if c.reset {
 			c.SetLinger(0)
 		}
-		c.TCPConn.Close()
+		c.Close()
 		err = net.ErrClosed
 	}
 	return n, err
@@ -49,7 +49,7 @@ func TestTLSChurn(t *testing.T) {
 		all.Wait()
 		r.waitForLogins(0)
 		r.waitFor("each to be counted", func(s Stats) bool {
-			return s.Accepted == s.TLSHandshakes+s.TLSHandshakesFailed && s.Accepted == clients*rounds && s.Connections == 0
+			return s.TLSHandshakes+s.TLSHandshakesFailed == clients*rounds && s.Accepted == clients*rounds && s.Connections == 0
 		})
 	})
 }
