@@ -121,15 +121,16 @@ func TestSystemBrowser(t *testing.T) {
 		page.screenshot(filepath.Join(folder, "browser.png"))
 	}
 
-	// The other streams, through the browser's own EventSource and WebSocket.
+	// The other streams, through the browser's own EventSource, WebSocket and fetch.
 	page.evaluate(`got = []; es = new EventSource('/events/7'); es.onmessage = e => got.push(e.lastEventId + ' ' + e.data); 0`)
 	page.evaluate(`sock = new WebSocket('ws://' + location.host + '/ws/7'); sock.onmessage = e => got.push('ws ' + e.data); 0`)
-	eventually(t, "both are connected", func() bool {
-		return strings.Contains(run(t, "comet", "send", "--to", "http://"+admin, "7", "x<y&z"), "reached 2")
+	page.evaluate(`poll = () => fetch('/poll/7').then(r => r.text()).then(text => { got.push('poll ' + text); poll() }); poll(); 0`)
+	eventually(t, "all three are connected", func() bool {
+		return strings.Contains(run(t, "comet", "send", "--to", "http://"+admin, "7", "x<y&z"), "reached 3")
 	})
-	eventually(t, "both got the message", func() bool {
+	eventually(t, "all three got the message", func() bool {
 		got := page.evaluate("got.join('|')")
-		return strings.Contains(got, " x<y&z") && strings.Contains(got, "ws x<y&z")
+		return strings.Contains(got, " x<y&z") && strings.Contains(got, "ws x<y&z") && strings.Contains(got, "poll x<y&z")
 	})
 }
 
