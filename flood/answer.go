@@ -28,7 +28,7 @@ func (o *observer) judge(r *reading, who int) error {
 		if status != 101 {
 			return errStatus
 		}
-		h := o.targets.handshake(who)
+		h := o.targets.handshake(who, r.turn)
 		if err := h.Check(o.head); err != nil {
 			return mismatch{err}
 		}

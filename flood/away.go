@@ -14,6 +14,7 @@ import (
 func (o *observer) leave(r *reading) (asked time.Duration) {
 	asked, o.asked = o.asked, 0
 	r.next()
+	r.turn++
 	r.events, r.messages = 0, 0
 	row := o.spares.of(r)
 	if row.events != nil {

@@ -268,7 +268,7 @@ func (e dialError) Unwrap() error { return e.error }
 func (c *stdConn) ask() error {
 	s := c.flood
 	var request []byte
-	s.locked(func() { request = s.flood.targets.append(nil, c.index, s.obs.carried(&c.reading)) })
+	s.locked(func() { request = s.flood.targets.append(nil, c.index, s.obs.carried(&c.reading), c.reading.turn) })
 	if err := c.write(request); err != nil {
 		return err
 	}

@@ -89,7 +89,7 @@ func TestJoinCookies(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := "GET / HTTP/1.1\r\nHost: 127.0.0.1:1\r\nUser-Agent: x\r\n" + c.want + "\r\n"
-		if got := string(targets.append([]byte("before\n"), 1, []byte(c.carried))); got != "before\n"+want {
+		if got := string(targets.append([]byte("before\n"), 1, []byte(c.carried), 0)); got != "before\n"+want {
 			t.Errorf("%q and %q:\n%q, want\n%q", c.header, c.carried, got, want)
 		}
 	}

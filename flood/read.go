@@ -22,6 +22,7 @@ type reading struct {
 	moment   moment
 	messages uint16 // that have come since the request, as far as there is room
 	events   wire.EventCounter
+	turn     uint8 // of its connections, one after the other
 }
 
 // spares holds what a connection needs now and then. Row 0 is never used.

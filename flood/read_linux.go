@@ -193,7 +193,7 @@ func (l *loop) answerEnded(slot uint32, c *conn) bool {
 	}
 	c.next()
 	c.kept = true
-	l.request = l.flood.targets.append(l.request[:0], int(c.index), l.obs.carried(&c.reading))
+	l.request = l.flood.targets.append(l.request[:0], int(c.index), l.obs.carried(&c.reading), c.turn)
 	return l.send(slot, c, l.request)
 }
 

@@ -97,7 +97,7 @@ type asking struct {
 
 // append appends the request of connection i (from 0), with fields that it
 // carries on from an earlier answer.
-func (a *asking) append(dst []byte, i int, carried []byte) []byte {
+func (a *asking) append(dst []byte, i int, carried []byte, turn uint8) []byte {
 	r := &a.requests[i%len(a.requests)]
 	dst = append(dst, a.method...)
 	dst = append(dst, ' ')
@@ -116,7 +116,7 @@ func (a *asking) append(dst []byte, i int, carried []byte) []byte {
 		dst = append(dst, carried...)
 	}
 	if r.socket {
-		h := a.handshake(i)
+		h := a.handshake(i, turn)
 		dst = h.AppendFields(dst)
 	}
 	if a.method == "GET" {
@@ -138,11 +138,12 @@ func (a *asking) drawn(i int, purpose uint64, share Share) bool {
 // socket reports whether connection i (from 0) is to become a WebSocket.
 func (a *asking) socket(i int) bool { return a.requests[i%len(a.requests)].socket }
 
-// handshake returns what connection i (from 0) asks a WebSocket server for.
-func (a *asking) handshake(i int) wire.Handshake {
+// handshake returns what connection i (from 0) asks a WebSocket server for, each
+// turn with another key (RFC 6455, section 4.1).
+func (a *asking) handshake(i int, turn uint8) wire.Handshake {
 	h := wire.Handshake{Subprotocols: a.subprotocols}
-	binary.LittleEndian.PutUint64(h.Key[:], mixed(a.seed[0]+uint64(i)))
-	binary.LittleEndian.PutUint64(h.Key[8:], mixed(a.seed[1]+uint64(i)))
+	binary.LittleEndian.PutUint64(h.Key[:], mixed(a.seed[0]+uint64(turn)<<56+uint64(i)))
+	binary.LittleEndian.PutUint64(h.Key[8:], mixed(a.seed[1]+uint64(turn)<<56+uint64(i)))
 	return h
 }
 

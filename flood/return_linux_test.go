@@ -238,3 +238,22 @@ func TestHalfOpen(t *testing.T) {
 		t.Errorf("%d bytes were taken, %+v", n, r.Counts)
 	}
 }
+
+// TestEachWebSocketHasItsKey, also those of a client that comes back (RFC 6455,
+// section 4.1).
+func TestEachWebSocketHasItsKey(t *testing.T) {
+	var mu sync.Mutex
+	keys := make(map[string]bool)
+	srv := serve(t, func(c *net.TCPConn, r *http.Request) {
+		mu.Lock()
+		keys[r.Header.Get("Sec-WebSocket-Key")] = true
+		mu.Unlock()
+		upgrade(c, r, "")
+	})
+	cfg := Config{URL: srv.url("/{id}"), Protocol: WebSocket, Connections: 3, Behavior: Behavior{Reconnect: quick}}
+	r := flooded(t, engines()[0], cfg, func(c Counts) bool { return c.Reconnect.Back >= 30 })
+	srv.stop()
+	if uint64(len(keys)) < 3+r.Reconnect.Back {
+		t.Errorf("%d keys for 3 connections that came back %d times", len(keys), r.Reconnect.Back)
+	}
+}

@@ -78,7 +78,7 @@ func FuzzURL(f *testing.F) {
 			t.Fatalf("%q: hasID is %v", text, r.hasID)
 		}
 		ask := asking{requests: []request{r}, method: "GET", columns: []int{-1}, first: 567, count: 1}
-		head := ask.append(nil, 0, nil)
+		head := ask.append(nil, 0, nil, 0)
 		line, _, _ := strings.Cut(string(head), "\r\n")
 		if fields := strings.Split(line, " "); len(fields) != 3 || fields[0] != "GET" || !strings.HasPrefix(fields[1], "/") || fields[2] != "HTTP/1.1" {
 			t.Fatalf("%q: the request begins with %q", text, line)
@@ -89,7 +89,7 @@ func FuzzURL(f *testing.F) {
 			t.Fatalf("%q is taken, but not with 567 for {id}: %v", text, err)
 		}
 		ask.requests[0] = byHand
-		lineByHand, _, _ := strings.Cut(string(ask.append(nil, 0, nil)), "\r\n")
+		lineByHand, _, _ := strings.Cut(string(ask.append(nil, 0, nil, 0)), "\r\n")
 		if byHand.host != r.host || lineByHand != line {
 			t.Fatalf("%q: asks %s for %q, by hand %s for %q", text, r.host, line, byHand.host, lineByHand)
 		}
@@ -110,7 +110,7 @@ func TestRequests(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, id := range []string{"5", "6", "7", "5", "6"} {
-		head, to := targets.append([]byte("before"), i, nil), targets.host(i).addrs[0]
+		head, to := targets.append([]byte("before"), i, nil, 0), targets.host(i).addrs[0]
 		want := "beforeGET /test/" + id + "?x HTTP/1.1\r\nHost: 127.0.0.1:8000\r\nX-One: 1\r\nX-Two:2\r\nUser-Agent: comet-flood\r\n\r\n"
 		if string(head) != want || to.String() != "127.0.0.1:8000" {
 			t.Errorf("connection %d asks %v for %q, want %q", i, to, head, want)
@@ -130,7 +130,7 @@ func TestRequestsOfSeveralURLs(t *testing.T) {
 		t.Errorf("%v: a host is to be looked up once", targets.hosts)
 	}
 	for i, want := range []string{"127.0.0.1:1 /a", "[::1]:80 /1", "127.0.0.1:1 /c", "127.0.0.1:1 /a", "[::1]:80 /0"} {
-		head, to := targets.append(nil, i, nil), targets.host(i).addrs[0]
+		head, to := targets.append(nil, i, nil, 0), targets.host(i).addrs[0]
 		if path := strings.Fields(string(head))[1]; to.String()+" "+path != want {
 			t.Errorf("connection %d: %v %s, want %s", i, to, path, want)
 		}
@@ -142,7 +142,7 @@ func TestOwnHostAndUserAgentTakeThePlaceOfTheUsual(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	head := targets.append(nil, 0, nil)
+	head := targets.append(nil, 0, nil, 0)
 	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(string(head)))) // refuses two Host lines
 	if err != nil || r.Host != "example.org" || len(r.Header["User-Agent"]) != 1 || r.UserAgent() != "me" {
 		t.Errorf("%q is read as %+v, %v", head, r, err)
@@ -191,7 +191,7 @@ func TestResolved(t *testing.T) {
 	if h := targets.host(1); h.tls.ServerName != "No.such.host.invalid" {
 		t.Errorf("the name for TLS is %q", h.tls.ServerName)
 	}
-	if head := string(targets.append(nil, 0, nil)); !strings.Contains(head, "\r\nHost: no.such.host.invalid\r\n") {
+	if head := string(targets.append(nil, 0, nil, 0)); !strings.Contains(head, "\r\nHost: no.such.host.invalid\r\n") {
 		t.Errorf("%q", head)
 	}
 }

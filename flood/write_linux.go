@@ -35,7 +35,7 @@ func (l *loop) writable(slot uint32, c *conn) bool {
 // says EAGAIN and reports when it is. It reports false when that closed the
 // connection.
 func (l *loop) ask(slot uint32, c *conn) bool {
-	l.request = l.flood.targets.append(l.request[:0], int(c.index), l.obs.carried(&c.reading))
+	l.request = l.flood.targets.append(l.request[:0], int(c.index), l.obs.carried(&c.reading), c.turn)
 	if l.secureOf(slot) != nil {
 		l.asked(slot, c)
 		return l.writeTLS(slot, c, l.request)
