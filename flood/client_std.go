@@ -116,12 +116,17 @@ func (s *stdFlood) dial(ctx context.Context, host *host, deadline time.Time) (ne
 	for {
 		var index uint8
 		more := false
-		s.locked(func() { index, more = host.next(done) })
+		next := false // whether there is one more after this
+		s.locked(func() {
+			if index, more = host.next(done); more {
+				_, next = host.next(done | 1<<index)
+			}
+		})
 		if !more {
 			return nil, why
 		}
 		until := deadline
-		if _, more = host.next(done | 1<<index); more {
+		if next {
 			until = time.Now().Add(min(tryFor, time.Until(deadline)))
 		}
 		nc, err := s.dialFrom(ctx, host.addrs[index], until)
@@ -133,7 +138,7 @@ func (s *stdFlood) dial(ctx context.Context, host *host, deadline time.Time) (ne
 			why = err
 		}
 		kind := failureOf(err)
-		if done |= 1 << index; !passes(kind) && (kind != Timeout || !more) {
+		if done |= 1 << index; !passes(kind) && (kind != Timeout || !next) {
 			return nil, why
 		}
 	}

@@ -147,8 +147,11 @@ func TestUsersLogIn(t *testing.T) {
 			}}
 			env := &cli.Env{Stdin: strings.NewReader(c.stdin), Stdout: in, Stderr: &errs, Getenv: noEnv}
 			code := cli.Run(ctx, env, []string{"flood", g.URL + "/sub", "-H", "Authorization: Bearer {token}", "--users", c.file, "--json"})
-			if g.most != c.in || code != c.code {
-				t.Errorf("%d got in, want %d; exit code %d, want %d", g.most, c.in, code, c.code)
+			g.mu.Lock()
+			most := g.most
+			g.mu.Unlock()
+			if most != c.in || code != c.code {
+				t.Errorf("%d got in, want %d; exit code %d, want %d", most, c.in, code, c.code)
 			}
 			said := errs.String()
 			if explained := strings.Contains(said, "401 Unauthorized") && strings.Contains(said, `asks for Bearer realm="users"`); explained != (c.code == 1) {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -66,7 +67,7 @@ func explainCertificate(err error) string {
 		return explainAuthority(err, e.Cert)
 	}
 	if e, ok := errors.AsType[x509.HostnameError](err); ok {
-		names := e.Certificate.DNSNames
+		names := slices.Clone(e.Certificate.DNSNames)
 		for _, ip := range e.Certificate.IPAddresses {
 			names = append(names, ip.String())
 		}

@@ -47,7 +47,8 @@ func newFlood(env *Env, run func(context.Context, *Env, *flags.FloodCommand) err
 func runFlood(ctx context.Context, env *Env, o *flags.FloodCommand) (err error) {
 	cfg := o.Config
 	if o.URLFile != "" {
-		read := func() ([]string, error) { return flags.ReadURLs(o.URLFile, env.Stdin) }
+		stdin := env.Stdin // which is put back when ctx has ended
+		read := func() ([]string, error) { return flags.ReadURLs(o.URLFile, stdin) }
 		if cfg.URLs, err = await(ctx, read); err != nil {
 			return usage(err)
 		}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"io"
+	"log/slog"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -38,7 +39,8 @@ func newMsggen(env *Env, run func(context.Context, *Env, *flags.MsggenCommand) e
 func runMsggen(ctx context.Context, env *Env, o *flags.MsggenCommand) error {
 	cfg := o.Config
 	cfg.Logger = env.Logger()
-	sender, err := await(ctx, func() (msggen.Sender, error) { return newSender(env, o) })
+	logger := env.Logger() // env's streams are put back when ctx has ended
+	sender, err := await(ctx, func() (msggen.Sender, error) { return newSender(logger, o) })
 	if err != nil {
 		return usage(err)
 	}
@@ -68,11 +70,11 @@ func runMsggen(ctx context.Context, env *Env, o *flags.MsggenCommand) error {
 }
 
 // newSender returns the sender for --publish or --router, nil without them.
-func newSender(env *Env, o *flags.MsggenCommand) (msggen.Sender, error) {
+func newSender(logger *slog.Logger, o *flags.MsggenCommand) (msggen.Sender, error) {
 	switch {
 	case o.Router.Given():
 		servers := o.Servers
-		servers.Name, servers.Logger = "comet msggen", env.Logger()
+		servers.Name, servers.Logger = "comet msggen", logger
 		return natsrouter.NewSender(servers)
 	case o.Publish.URL != "":
 		return msggen.NewPublishSender(o.Publish)
