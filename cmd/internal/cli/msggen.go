@@ -39,8 +39,7 @@ func newMsggen(env *Env, run func(context.Context, *Env, *flags.MsggenCommand) e
 func runMsggen(ctx context.Context, env *Env, o *flags.MsggenCommand) error {
 	cfg := o.Config
 	cfg.Logger = env.Logger()
-	logger := env.Logger() // env's streams are put back when ctx has ended
-	sender, err := await(ctx, func() (msggen.Sender, error) { return newSender(logger, o) })
+	sender, err := await(ctx, func() (msggen.Sender, error) { return newSender(cfg.Logger, o) })
 	if err != nil {
 		return usage(err)
 	}
