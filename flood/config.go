@@ -279,7 +279,7 @@ func (f *Flood) Destinations() []netip.AddrPort {
 	return all
 }
 
-// Mark says that messages are sent from now on. It may be called once, by any
+// Mark notes that messages are sent from now on. It may be called once, by any
 // goroutine.
 func (f *Flood) Mark() { f.mark.Store(new(time.Now())) }
 

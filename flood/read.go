@@ -200,7 +200,7 @@ func (o *observer) piece(r *reading, end bool, payload []byte, now time.Time) {
 // upgraded reports whether the connection has become a WebSocket.
 func (r *reading) upgraded() bool { return r.parser.Status() == 101 }
 
-// feedFrames is feed for a WebSocket.
+// feedFrames feeds a WebSocket, as feed does.
 func (o *observer) feedFrames(r *reading, who int, b []byte, now time.Time) (what step, rest []byte) {
 	var frames wire.MessageReader
 	if r.spare != 0 {

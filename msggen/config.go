@@ -137,6 +137,24 @@ func (c Config) Validate() error {
 	if c.Window < 1 {
 		refuse("Window is %d: it must be above 0", c.Window)
 	}
+	c.checkIDs(refuse)
+	if err := c.Distribution.validate(); err != nil {
+		refuse("Distribution: %w", err)
+	}
+	if err := c.Size.validate(); err != nil {
+		refuse("Size: %w", err)
+	}
+	if c.Duration < 0 {
+		refuse("Duration is %v: it must not be negative", c.Duration)
+	}
+	if len(wrong) > 0 {
+		return fmt.Errorf("msggen: %w", errors.Join(wrong...))
+	}
+	return nil
+}
+
+// checkIDs refuses ids that cannot be.
+func (c *Config) checkIDs(refuse func(format string, args ...any)) {
 	if c.FirstID < 0 {
 		refuse("FirstID is %d: an id is a whole number from 0", c.FirstID)
 	}
@@ -153,19 +171,6 @@ func (c Config) Validate() error {
 	if _, err := c.numbersOf(); err != nil {
 		refuse("Users: %w", err)
 	}
-	if err := c.Distribution.validate(); err != nil {
-		refuse("Distribution: %w", err)
-	}
-	if err := c.Size.validate(); err != nil {
-		refuse("Size: %w", err)
-	}
-	if c.Duration < 0 {
-		refuse("Duration is %v: it must not be negative", c.Duration)
-	}
-	if len(wrong) > 0 {
-		return fmt.Errorf("msggen: %w", errors.Join(wrong...))
-	}
-	return nil
 }
 
 // withDefaults replaces zero values by what they stand for.

@@ -108,8 +108,8 @@ func connectFigures(rec *record, p *plan, r *result.Result) {
 	r.Connect.Retransmits = grown.TCP.Retransmits
 }
 
-// streamFigures are what floods timed of each stream, and what became of those that
-// ended, were lost or left.
+// streamFigures writes what floods timed of each stream, and what became of those
+// that ended, were lost or left.
 func streamFigures(rec *record, p *plan, r *result.Result) {
 	of := func(which func(*flood.Result) *flood.Quantiles) result.Quantiles {
 		return quantiles(merged(rec.floods, which))

@@ -83,7 +83,7 @@ func Flood(fs *pflag.FlagSet, cfg *flood.Config) {
 	})
 }
 
-// zeroed has a zero value read as nothing.
+// zeroed returns k, by which a zero value reads as nothing.
 func zeroed[T comparable](k kind[T]) kind[T] {
 	format := k.format
 	k.format = func(v T) string {
