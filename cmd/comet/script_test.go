@@ -23,6 +23,10 @@ import (
 var update = flag.Bool("update", false, "write what the commands print into the scripts")
 
 func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) != "comet" {
+		// The tests hardly use the processor: they wait for commands that wait.
+		_ = flag.Set("test.parallel", "4") // the flag is there; a command line overrides it
+	}
 	if filepath.Base(os.Args[0]) != "comet" && signal.Ignored(syscall.SIGHUP) {
 		// Under nohup the commands would inherit that, and ignore it as they are to.
 		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
