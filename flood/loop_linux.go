@@ -466,6 +466,6 @@ func (l *loop) closeAll() {
 		}
 		l.free(slot, c)
 	}
-	l.records.joined.Wait()
+	l.records.handshakes.Wait()
 	l.poll.Close()
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"sync"
 
 	"example.org/comet/server/epoll"
 	"example.org/comet/server/tlsfd"
@@ -18,19 +17,9 @@ type secure struct {
 
 // records is the TLS of a loop's connections. The zero value is a loop without.
 type records struct {
-	conns  []*secure // of each slot
-	plain  []byte    // what is read is decrypted into it
-	joined sync.WaitGroup
-
-	mu   sync.Mutex
-	news []handshakeNews // from the goroutines
-}
-
-// handshakeNews is that a handshake has output to send, or is done.
-type handshakeNews struct {
-	token epoll.Token
-	done  bool
-	err   error
+	conns      []*secure // of each slot
+	plain      []byte    // what is read is decrypted into it
+	handshakes tlsfd.Handshakes[epoll.Token]
 }
 
 // recordBytes is the most plaintext that one TLS record holds (RFC 8446, section
@@ -47,27 +36,9 @@ func (l *loop) shake(slot uint32, host *host) {
 	if more := int(slot) + 1 - len(r.conns); more > 0 {
 		r.conns = append(r.conns, make([]*secure, more)...)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	s := &secure{conn: tlsfd.Client(host.tls), cancel: cancel}
+	s := &secure{conn: tlsfd.Client(host.tls)}
 	r.conns[slot] = s
-	token := l.conns.Token(slot)
-	r.joined.Go(func() {
-		defer cancel()
-		err := s.conn.Handshake(ctx, func() { l.tell(handshakeNews{token: token}) })
-		l.tell(handshakeNews{token: token, done: true, err: err})
-	})
-}
-
-// tell has the loop look after a handshake. It is safe for concurrent use.
-func (l *loop) tell(n handshakeNews) {
-	r := &l.records
-	r.mu.Lock()
-	r.news = append(r.news, n)
-	first := len(r.news) == 1
-	r.mu.Unlock()
-	if first {
-		l.poll.Wake()
-	}
+	s.cancel = r.handshakes.Begin(s.conn, l.conns.Token(slot), l.poll.Wake)
 }
 
 // secureOf returns the TLS of a connection, nil without any.
@@ -99,18 +70,14 @@ func (l *loop) attendHandshakes() {
 	if r.conns == nil {
 		return
 	}
-	r.mu.Lock()
-	news := r.news
-	r.news = nil
-	r.mu.Unlock()
-	for _, n := range news {
-		slot, c, ok := l.conns.Lookup(n.token)
-		if !ok || !l.flushTLS(slot, c) || !n.done {
+	for _, n := range r.handshakes.News() {
+		slot, c, ok := l.conns.Lookup(n.Token)
+		if !ok || !l.flushTLS(slot, c) || !n.Done {
 			continue
 		}
 		l.secureOf(slot).cancel = nil
-		if n.err != nil {
-			l.drop(slot, c, failureOfTLS(n.err), n.err)
+		if n.Err != nil {
+			l.drop(slot, c, failureOfTLS(n.Err), n.Err)
 			continue
 		}
 		if l.ask(slot, c) {

@@ -109,7 +109,7 @@ func (l *loop) free() {
 	for slot := range l.conns.All {
 		l.close(slot)
 	}
-	l.records.joined.Wait()
+	l.records.handshakes.Wait()
 	l.abandonParked()
 	l.poll.Close()
 }

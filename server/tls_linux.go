@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"sync"
 	"time"
 
 	"example.org/comet/server/epoll"
@@ -47,17 +46,8 @@ type records struct {
 	queue   []epoll.Token // those that wait until a handshake may begin
 	begun   []epoll.Token // those that shake hands, or did, the oldest first
 	running int
-	joined  sync.WaitGroup
-
-	mu   sync.Mutex
-	news []handshakeNews // from the goroutines
-}
-
-// handshakeNews is that a handshake has output to send, or is done.
-type handshakeNews struct {
-	token epoll.Token
-	done  bool
-	err   error
+	// handshakes are those that goroutines run.
+	handshakes tlsfd.Handshakes[epoll.Token]
 }
 
 // openRecords begins TLS on a new connection, if the listener speaks it.
@@ -159,29 +149,11 @@ func (l *loop) feedHandshake(slot uint32, s *secure, b []byte) {
 
 // shake runs the handshake of a connection in a goroutine.
 func (l *loop) shake(slot uint32, s *secure) {
-	ctx, cancel := context.WithCancel(context.Background())
-	s.phase, s.cancel, s.since = shaking, cancel, l.now
 	token := l.conns.Token(slot)
+	s.phase, s.since = shaking, l.now
+	s.cancel = l.records.handshakes.Begin(s.conn, token, l.poll.Wake)
 	l.records.running++
 	l.records.begun = append(l.records.begun, token)
-	l.records.joined.Go(func() {
-		defer cancel()
-		err := s.conn.Handshake(ctx, func() { l.tellHandshake(handshakeNews{token: token}) })
-		l.tellHandshake(handshakeNews{token: token, done: true, err: err})
-	})
-}
-
-// tellHandshake has the loop look after a handshake. It is safe for concurrent
-// use.
-func (l *loop) tellHandshake(n handshakeNews) {
-	r := &l.records
-	r.mu.Lock()
-	r.news = append(r.news, n)
-	first := len(r.news) == 1
-	r.mu.Unlock()
-	if first {
-		l.poll.Wake()
-	}
 }
 
 // attendHandshakes sends what handshakes have to send, ends those that are done,
@@ -191,19 +163,15 @@ func (l *loop) attendHandshakes() {
 	if r.running == 0 && len(r.queue) == 0 {
 		return
 	}
-	r.mu.Lock()
-	news := r.news
-	r.news = nil
-	r.mu.Unlock()
-	for _, n := range news {
-		if n.done {
+	for _, n := range r.handshakes.News() {
+		if n.Done {
 			r.running--
 		}
-		slot, c, ok := l.conns.Lookup(n.token)
-		if !ok || l.secureOf(slot) == nil || !l.flushRecords(slot, c) || !n.done {
+		slot, c, ok := l.conns.Lookup(n.Token)
+		if !ok || l.secureOf(slot) == nil || !l.flushRecords(slot, c) || !n.Done {
 			continue
 		}
-		l.shaken(slot, c, n.err)
+		l.shaken(slot, c, n.Err)
 	}
 	for r.running < l.core.mostShaking && len(r.queue) > 0 {
 		if slot, s := l.inPhase(r.queue[0], queueing); s != nil {

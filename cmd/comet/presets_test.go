@@ -132,7 +132,7 @@ func (steps replayed) hold(c io.ReadWriter, id string) error {
 	return nil
 }
 
-// stamped is a message as msggen makes it, of sequence 7.
+// stamped returns a message as msggen makes it, of sequence 7.
 func stamped(n int) string {
 	return fmt.Sprintf("Fake message Num = %d s=0badcafe.%d f=7 t=%d", n, n, time.Now().UnixNano())
 }

@@ -263,7 +263,7 @@ func (e *partEnding) reach() error {
 	return nil
 }
 
-// happen has the event happen and returns the exit code that it is to end with,
+// happen makes the event happen and returns the exit code that it is to end with,
 // -1 if it is to go on.
 func (e *partEnding) happen() (code int, err error) {
 	sig := map[string]syscall.Signal{

@@ -166,7 +166,7 @@ func accounts(t *testing.T) (all, wrong string) {
 	return all, wrong
 }
 
-// logIn has 300 users log in, of whom none and then one has a wrong token, which
+// logIn logs 300 users in, of whom none and then one has a wrong token, which
 // must be explained.
 func logIn(t *testing.T, says []string, args ...string) {
 	t.Helper()
@@ -241,7 +241,7 @@ func TestSystemPresetCentrifugo(t *testing.T) {
 	floodOther(t, 0, []string{"code 3012", "--reply"}, "--preset", "centrifugo", url, "-c", "2", "-d", "5s", "--reply", "never=>x")
 }
 
-// TestSystemPresetNchan has each kind of subscriber of nchan's.
+// TestSystemPresetNchan measures nchan by each kind of its subscribers.
 func TestSystemPresetNchan(t *testing.T) {
 	t.Parallel()
 	const addr = "127.73.1.1:8105"

@@ -20,7 +20,7 @@ func startTLSServer(t *testing.T, p *tlstest.Pair, args ...string) (addr, admin 
 	return addr, admin
 }
 
-// TestSystemTLSClients has curl and openssl read each stream of both engines.
+// TestSystemTLSClients reads each stream of both engines by curl and openssl.
 func TestSystemTLSClients(t *testing.T) {
 	need(t, "curl")
 	need(t, "openssl")

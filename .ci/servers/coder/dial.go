@@ -96,7 +96,7 @@ func try(url, admin string, mode websocket.CompressionMode, do func(context.Cont
 	return do(ctx, client{c, admin})
 }
 
-// receives has a message sent to the connection, and waits for it.
+// receives sends a message to the connection, through the server, and waits for it.
 func receives(ctx context.Context, c client) error {
 	const text = "Grüße <b>"
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.send, strings.NewReader(text))
