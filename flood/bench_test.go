@@ -2,14 +2,9 @@ package flood
 
 import (
 	"bufio"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	cryptorand "crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"io"
-	"math/big"
 	"net"
 	"net/http"
 	"net/netip"
@@ -23,6 +18,7 @@ import (
 	"time"
 
 	"example.org/comet/server/tlsclient"
+	"example.org/comet/server/tlsclient/tlstest"
 )
 
 // serveForBenchmark serves in a process of its own, so that what it costs is not
@@ -56,29 +52,32 @@ func serveForBenchmark() {
 	io.Copy(io.Discard, os.Stdin)
 }
 
-// overTLS has a listener speak TLS, by the key exchange that Go prefers or by X25519.
+// overTLS returns a listener that speaks TLS, by the key exchange that Go prefers or
+// by X25519.
 func overTLS(l net.Listener, x25519 bool) (net.Listener, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), cryptorand.Reader)
+	pair, err := tls.LoadX509KeyPair(os.Getenv(certVariable), os.Getenv(keyVariable))
 	if err != nil {
 		return nil, err
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
-	der, err := x509.CreateCertificate(cryptorand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		return nil, err
-	}
-	cfg := &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, MinVersion: tls.VersionTLS13}
+	cfg := &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS13}
 	if x25519 {
 		cfg.CurvePreferences = []tls.CurveID{tls.X25519}
 	}
 	return tls.NewListener(l, cfg), nil
 }
 
+// The files of the certificate of the process that is flooded over TLS.
+const (
+	certVariable = "COMET_FLOOD_TEST_CERT"
+	keyVariable  = "COMET_FLOOD_TEST_KEY"
+)
+
 // otherProcess starts serveForBenchmark in a role and returns its address.
 func otherProcess(b *testing.B, role string) string {
 	b.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), roleVariable+"="+role)
+	pair := tlstest.New(b, nil)
+	cmd.Env = append(os.Environ(), roleVariable+"="+role, certVariable+"="+pair.CertFile, keyVariable+"="+pair.KeyFile)
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		b.Fatal(err)

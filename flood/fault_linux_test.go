@@ -21,7 +21,7 @@ import (
 func TestSlowReadersGetIn(t *testing.T) {
 	long := strings.Replace(chunkedHead, "\r\n", "\r\nX-Long: "+strings.Repeat("y", 20_000)+"\r\n", 1)
 	slow := Behavior{SlowReaders: SlowReaders{Share: 1, Rate: 100}}
-	pair, ca := certified(t, nil)
+	pair, ca := certified(t)
 	for range 30 { // a chain of certificates that is longer than a slow reader reads at once
 		pair.Certificate = append(pair.Certificate, pair.Certificate[0])
 	}

@@ -20,7 +20,7 @@ import (
 // TestCountsAddUp floods servers that do anything at any time, with all behavior on,
 // and holds the counts against the connections that there are after each turn.
 func TestCountsAddUp(t *testing.T) {
-	pair, ca := certified(t, nil)
+	pair, ca := certified(t)
 	for i := range 12 {
 		seed := rand.Uint64()
 		r := rand.New(rand.NewPCG(seed, 0))

@@ -2,50 +2,25 @@ package flood
 
 import (
 	"bufio"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"math/big"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"example.org/comet/server/tlsclient"
+	"example.org/comet/server/tlsclient/tlstest"
 )
 
 // certified makes a certificate that is signed by itself, and returns it and the
 // file that a client may trust.
-func certified(t *testing.T, change func(*x509.Certificate)) (tls.Certificate, string) {
+func certified(t *testing.T, changes ...func(*x509.Certificate)) (tls.Certificate, string) {
 	t.Helper()
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}, IPAddresses: []net.IP{{127, 0, 0, 1}},
-	}
-	if change != nil {
-		change(template)
-	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(t.TempDir(), "cert.pem")
-	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, file
+	p := tlstest.New(t, nil, changes...)
+	return p.Certificate, p.CertFile
 }
 
 // serveTLS is serve over TLS.
@@ -63,7 +38,7 @@ func serveTLS(t *testing.T, cfg *tls.Config, answer func(c *tls.Conn, r *http.Re
 func secureURL(s *server) string { return strings.Replace(s.url("/{id}"), "http", "https", 1) }
 
 func TestTLS(t *testing.T) {
-	pair, ca := certified(t, nil)
+	pair, ca := certified(t)
 	body, stamps := filled(3 << 20) // more than a record, and than a buffer
 	for name, c := range map[string]struct {
 		versions uint16
@@ -98,7 +73,7 @@ func TestTLS(t *testing.T) {
 
 // TestTLSFaults: each is a failure of its kind, and its cure is told.
 func TestTLSFaults(t *testing.T) {
-	good, ca := certified(t, nil)
+	good, ca := certified(t)
 	old, oldCA := certified(t, func(c *x509.Certificate) {
 		c.NotBefore, c.NotAfter = time.Now().Add(-2*time.Hour), time.Now().Add(-time.Hour)
 	})
@@ -147,7 +122,7 @@ func TestTLSFaults(t *testing.T) {
 
 // TestTLSResume: sessions are resumed when that is asked for, and only then.
 func TestTLSResume(t *testing.T) {
-	pair, ca := certified(t, nil)
+	pair, ca := certified(t)
 	for _, e := range engines() {
 		for _, resume := range []bool{false, true} {
 			var resumed atomic.Int64
@@ -169,7 +144,7 @@ func TestTLSResume(t *testing.T) {
 
 // TestPollOverTLS writes more than one request.
 func TestPollOverTLS(t *testing.T) {
-	pair, ca := certified(t, nil)
+	pair, ca := certified(t)
 	for _, e := range engines() {
 		var asked atomic.Int64
 		srv := serveTLS(t, &tls.Config{Certificates: []tls.Certificate{pair}}, func(c *tls.Conn, _ *http.Request) {

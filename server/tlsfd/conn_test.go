@@ -3,48 +3,28 @@ package tlsfd
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"errors"
 	"io"
-	"math/big"
 	mrand "math/rand/v2"
 	"net"
 	"runtime"
 	"strings"
 	"sync"
 	"testing"
-	"time"
+
+	"example.org/comet/server/tlsclient/tlstest"
 )
 
 // testConfigs returns a server's config with a fresh ECDSA certificate for
 // example.org, and a client's that trusts it.
 func testConfigs(tb testing.TB) (server, client *tls.Config) {
 	tb.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "example.org"}, DNSNames: []string{"example.org"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	leaf, err := x509.ParseCertificate(der)
-	if err != nil {
-		tb.Fatal(err)
-	}
+	p := tlstest.New(tb, nil, func(c *x509.Certificate) { c.DNSNames = []string{"example.org"} })
 	roots := x509.NewCertPool()
-	roots.AddCert(leaf)
-	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}},
-		&tls.Config{RootCAs: roots, ServerName: "example.org"}
+	roots.AddCert(p.Leaf)
+	return &tls.Config{Certificates: []tls.Certificate{p.Certificate}}, &tls.Config{RootCAs: roots, ServerName: "example.org"}
 }
 
 // pair is two ends and how bytes go from one to the other: most at once at the
