@@ -274,11 +274,12 @@ func (c *stdConn) ask() error {
 	s := c.flood
 	var request []byte
 	s.locked(func() { request = s.flood.targets.append(nil, c.index, s.obs.carried(&c.reading), c.reading.turn) })
+	before := time.Now() // the server may answer before the write returns
 	if err := c.write(request); err != nil {
 		return err
 	}
 	if c.connected.IsZero() {
-		c.connected = time.Now()
+		c.connected = before
 	}
 	s.locked(func() {
 		if c.reading.messages == 0 { // else the gap between two polls goes on

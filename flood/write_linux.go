@@ -37,9 +37,10 @@ func (l *loop) writable(slot uint32, c *conn) bool {
 func (l *loop) ask(slot uint32, c *conn) bool {
 	l.request = l.flood.targets.append(l.request[:0], int(c.index), l.obs.carried(&c.reading), c.turn)
 	if l.secureOf(slot) != nil {
-		l.asked(slot, c)
+		l.asked(slot, c, time.Since(l.obs.begun))
 		return l.writeTLS(slot, c, l.request)
 	}
+	before := time.Since(l.obs.begun) // the server may answer before the write returns
 	n, err := epoll.WriteNow(l.conns.FD(slot), l.request)
 	switch {
 	case err != nil:
@@ -48,7 +49,7 @@ func (l *loop) ask(slot uint32, c *conn) bool {
 	case n == 0:
 		return true
 	}
-	l.asked(slot, c)
+	l.asked(slot, c, before)
 	if n < len(l.request) { // the poller reports room: see interest
 		row := l.obs.spares.of(&c.reading)
 		row.out = append(row.out, l.request[n:]...)
@@ -61,11 +62,10 @@ func (l *loop) hasOut(c *conn) bool {
 	return c.spare != 0 && len(l.obs.spares.rows[c.spare].out) > 0
 }
 
-// asked takes that the request of a connection is on its way.
-func (l *loop) asked(slot uint32, c *conn) {
+// asked takes that the request of a connection went on its way at now.
+func (l *loop) asked(slot uint32, c *conn, now time.Duration) {
 	l.flood.targets.host(int(c.index)).first = c.addr
 	c.state = waitingHead
-	now := time.Since(l.obs.begun)
 	c.connect = uint32(min(max((now-time.Duration(c.due))/c.connectUnit(), 0), math.MaxUint32))
 	if c.messages == 0 { // else the gap between two polls goes on
 		c.moment = momentOf(now)
