@@ -442,6 +442,9 @@ func TestConcurrent(t *testing.T) {
 	for i := range log {
 		sending.Go(func() {
 			r := rand.New(rand.NewPCG(seed, uint64(100+i)))
+			for l.Logins() == 0 { // else all may be sent to nobody
+				runtime.Gosched()
+			}
 			for n := range messages {
 				s := sent{sender: i, n: n, id: int64(r.IntN(10)), begun: clock.Add(1)}
 				l.Send(s.id, fmt.Appendf(nil, "%d %d %d %d", s.sender, s.n, s.id, s.begun))
