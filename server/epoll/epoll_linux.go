@@ -111,6 +111,12 @@ func (p *Poller) Set(fd int, what Interest, token Token) error {
 	return p.control(unix.EPOLL_CTL_MOD, fd, what, token)
 }
 
+// Remove ends a registration. One whose fd is closed ends by itself, unless a
+// duplicate of it is open.
+func (p *Poller) Remove(fd int) error {
+	return p.control(unix.EPOLL_CTL_DEL, fd, 0, 0)
+}
+
 func (p *Poller) control(op, fd int, what Interest, token Token) error {
 	events := uint32(what)
 	if what&Level != 0 {
