@@ -114,6 +114,7 @@ func (f *Flood) run(ctx context.Context) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	defer epoll.Reserve(1)()
 	return l.run(ctx, l.turn)
 }
 

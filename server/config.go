@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"time"
 
+	"example.org/comet/server/epoll"
 	"example.org/comet/server/router"
 	"example.org/comet/server/wire"
 )
@@ -165,7 +166,7 @@ const (
 func (c Config) withDefaults() Config {
 	set(&c.Listen, "127.0.0.1:8000")
 	set(&c.Admin, "127.0.0.1:8001")
-	set(&c.Loops, runtime.GOMAXPROCS(0))
+	set(&c.Loops, epoll.Processors())
 	set(&c.BacklogBytes, 64<<10)
 	set(&c.MaxHeadBytes, wire.DefaultMaxHead)
 	set(&c.SlowClient, Disconnect)

@@ -71,6 +71,7 @@ func (e *epollEngine) addStats(s *Stats) {
 }
 
 func (e *epollEngine) serve(ctx context.Context) error {
+	defer epoll.Reserve(len(e.loops))()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	ended := make(chan error)

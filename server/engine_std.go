@@ -52,6 +52,9 @@ func newStdEngine(c *core) (engine, error) {
 
 func (e *stdEngine) addr() net.Addr { return e.listener.Addr() }
 
+// takeIntake leaves the admin listener to net/http.
+func (e *stdEngine) takeIntake(*admin) {}
+
 func (e *stdEngine) close() { e.listener.Close() }
 
 func (e *stdEngine) settled() {

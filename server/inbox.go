@@ -120,6 +120,13 @@ func (in *inbox) Wait(ctx context.Context) error {
 	return nil
 }
 
+// isFull reports whether publishers must wait.
+func (in *inbox) isFull() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.filled.full()
+}
+
 // sleep is called by the owner before it waits. It reports false if there are
 // messages to deliver instead.
 func (in *inbox) sleep() bool {
@@ -127,6 +134,14 @@ func (in *inbox) sleep() bool {
 	defer in.mu.Unlock()
 	in.asleep = len(in.filled.items) == 0
 	return in.asleep
+}
+
+// awake is called by an owner that will look before it waits, and that need not be
+// woken until then.
+func (in *inbox) awake() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.asleep = false
 }
 
 // take hands the owner all messages. The batch is good until the next take.

@@ -81,11 +81,16 @@ func (p *publisher) confirm(ctx context.Context) error {
 
 // flush lets the messages go, and waits for loops that are behind.
 func (p *publisher) flush(ctx context.Context) error {
+	p.count()
+	return p.core.router.Flush(ctx)
+}
+
+// count adds to the server's counters what was not added yet.
+func (p *publisher) count() {
 	p.core.sent.Add(p.Sent - p.counted.Sent)
 	p.core.routed.Add(p.Reached - p.counted.Reached)
 	p.core.unaddressed.Add(p.Unaddressed - p.counted.Unaddressed)
 	p.counted = p.sendReceipt
-	return p.core.router.Flush(ctx)
 }
 
 // sendReceipt answers POST /send.
@@ -124,25 +129,44 @@ func (a *admin) sendStream(w http.ResponseWriter, r *http.Request) {
 		unpublished = p.confirm(r.Context())
 		return err
 	}()
-	receipt := p.sendReceipt
-	code := http.StatusOK
-	if unpublished != nil {
-		code, receipt.Error = http.StatusServiceUnavailable, unpublished.Error()
-	}
-	var bad *lineError
-	switch {
-	case errors.As(err, &bad):
-		code, receipt.Error = http.StatusBadRequest, bad.Error()
-	case err != nil && a.stop.Err() != nil:
-		receipt.Error = "the server is shutting down; the messages after these were not taken"
-		a.HangUp(w, receipt, a.server.core.lingerTime)
+	if err != nil && a.stop.Err() != nil && !isLineError(err) {
+		a.HangUp(w, p.interrupted(), a.server.core.lingerTime)
 		return
-	case err != nil:
-		// Usually the client is gone. If not, it must not take silence for 200.
-		code, receipt.Error = http.StatusBadRequest, "the messages after these did not come whole: "+err.Error()
+	}
+	code, receipt := p.concluded(err)
+	if unpublished != nil && code == http.StatusOK {
+		code, receipt.Error = http.StatusServiceUnavailable, unpublished.Error()
 	}
 	if code != http.StatusOK {
 		w.Header().Set("Connection", "close")
 	}
 	adminhttp.Reply(w, code, receipt)
+}
+
+// interrupted returns the receipt of a stream that a shutdown ends.
+func (p *publisher) interrupted() sendReceipt {
+	receipt := p.sendReceipt
+	receipt.Error = "the server is shutting down; the messages after these were not taken"
+	return receipt
+}
+
+// concluded returns the answer to a stream that ended with err.
+func (p *publisher) concluded(err error) (code int, receipt sendReceipt) {
+	receipt = p.sendReceipt
+	var bad *lineError
+	switch {
+	case errors.As(err, &bad):
+		receipt.Error = bad.Error()
+	case err != nil:
+		// Usually the client is gone. If not, it must not take silence for 200.
+		receipt.Error = "the messages after these did not come whole: " + err.Error()
+	default:
+		return http.StatusOK, receipt
+	}
+	return http.StatusBadRequest, receipt
+}
+
+func isLineError(err error) bool {
+	_, is := errors.AsType[*lineError](err)
+	return is
 }

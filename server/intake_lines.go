@@ -76,20 +76,31 @@ func (p *publisher) readLines(ctx context.Context, r io.Reader) error {
 // sendWhole publishes the lines that are whole, counts them in line, and returns
 // what is left.
 func (p *publisher) sendWhole(ctx context.Context, text []byte, line *uint64) (rest []byte, err error) {
-	for {
-		one, more, found := bytes.Cut(text, []byte{'\n'})
-		if !found {
-			return text, p.flush(ctx)
+	for more := true; more; {
+		text, more, err = p.sendSome(text, line)
+		if e := p.flush(ctx); err != nil || e != nil {
+			return nil, errors.Join(err, e)
 		}
-		text = more
+	}
+	return text, nil
+}
+
+// sendSome publishes the lines that are whole, counts them in line, and returns
+// what is left. It reports more where it stopped before, since what it has sent
+// must leave first.
+func (p *publisher) sendSome(text []byte, line *uint64) (rest []byte, more bool, err error) {
+	for {
+		one, behind, found := bytes.Cut(text, []byte{'\n'})
+		if !found {
+			return text, false, nil
+		}
+		text = behind
 		*line++
 		if err := p.sendLine(one, *line == 1); err != nil {
-			return nil, errors.Join(&lineError{*line, err.Error()}, p.flush(ctx))
+			return nil, false, &lineError{*line, err.Error()}
 		}
 		if p.Reached-p.counted.Reached > flushAfter {
-			if err := p.flush(ctx); err != nil {
-				return nil, err
-			}
+			return text, true, nil
 		}
 	}
 }

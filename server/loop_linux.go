@@ -31,6 +31,8 @@ type loop struct {
 	scratch wire.Scratch // of the head being read
 	gone    []int64      // of the connection being logged out
 	parked  parking      // streams that wait for the exchange
+	intakes intakes      // connections that bring messages
+	peers   []*loop      // the loops of the engine, where intakes are taken
 
 	heads, polls, lasts, lingers epoll.Deadlines
 
@@ -72,8 +74,11 @@ func (l *loop) run(ctx context.Context) error {
 // them.
 func (l *loop) turn(atMost time.Duration) error {
 	timeout := l.untilDeadline(atMost)
-	if !l.inbox.sleep() || l.mayAdmit() {
+	switch {
+	case !l.inbox.sleep() || l.mayAdmit():
 		timeout = 0
+	case len(l.intakes.again) > 0:
+		timeout = l.intakePause()
 	}
 	events, err := l.poll.Wait(timeout)
 	if err != nil {
@@ -83,6 +88,10 @@ func (l *loop) turn(atMost time.Duration) error {
 	for _, e := range events {
 		if e.Token == listenerToken {
 			l.accept(acceptBatch)
+			continue
+		}
+		if isIntake(e.Token) {
+			l.intakeReady(e)
 			continue
 		}
 		slot, c, ok := l.conns.Lookup(e.Token)
@@ -98,7 +107,10 @@ func (l *loop) turn(atMost time.Duration) error {
 	}
 	l.attendHandshakes()
 	l.admitParked()
+	l.attendIntakes()
+	l.tellPeers()
 	l.deliver()
+	l.answerIntakes()
 	l.expire()
 	return nil
 }
@@ -106,6 +118,7 @@ func (l *loop) turn(atMost time.Duration) error {
 // free closes everything that is left.
 func (l *loop) free() {
 	l.closeListener()
+	l.freeIntakes()
 	for slot := range l.conns.All {
 		l.close(slot)
 	}
@@ -200,7 +213,7 @@ func (l *loop) beginDrain(giveUp time.Time) {
 // that is negative.
 func (l *loop) untilDeadline(atMost time.Duration) time.Duration {
 	next := time.Time{}
-	for _, due := range [...]time.Time{l.heads.Next(), l.polls.Next(), l.lasts.Next(), l.lingers.Next(), l.acceptAgain, l.beatDue(), l.crowdedUntil()} {
+	for _, due := range [...]time.Time{l.heads.Next(), l.polls.Next(), l.lasts.Next(), l.lingers.Next(), l.acceptAgain, l.beatDue(), l.crowdedUntil(), l.intakes.due} {
 		if next.IsZero() || !due.IsZero() && due.Before(next) {
 			next = due
 		}
@@ -245,6 +258,7 @@ func (l *loop) expire() {
 	for token := range l.lingers.Expired(l.now, l.isIn(lingering)) {
 		l.close(token.Slot())
 	}
+	l.expireIntakes()
 	l.beat()
 }
 

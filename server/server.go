@@ -64,6 +64,8 @@ type engine interface {
 	settled()
 	// addStats adds the engine's counters.
 	addStats(*Stats)
+	// takeIntake has the engine serve what it can of the admin listener by itself.
+	takeIntake(a *admin)
 	// close frees an engine that was never run.
 	close()
 }
@@ -203,6 +205,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}()
 	adminDone := make(chan error, 1)
 	admin := newAdmin(serving, s)
+	s.engine.takeIntake(admin)
 	go func() { adminDone <- admin.Serve() }()
 	engineDone := make(chan error, 1)
 	var ending sync.WaitGroup

@@ -41,7 +41,7 @@ type Listener struct {
 	closing sync.Once
 
 	mu    sync.Mutex
-	conns map[*conn]struct{}
+	conns map[*Conn]struct{}
 	holds int
 }
 
@@ -49,7 +49,7 @@ type Listener struct {
 // least 5.
 func Limit(ln net.Listener, most int) *Listener {
 	return &Listener{
-		Listener: ln, most: max(most, freePlaces+1), conns: make(map[*conn]struct{}),
+		Listener: ln, most: max(most, freePlaces+1), conns: make(map[*Conn]struct{}),
 		changed: make(chan struct{}, 1), closed: make(chan struct{}),
 	}
 }
@@ -61,7 +61,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		c := &conn{Conn: accepted, listener: l, since: time.Now()}
+		c := &Conn{Conn: accepted, listener: l, since: time.Now()}
 		if l.makeRoom(c) {
 			return c, nil
 		}
@@ -77,7 +77,7 @@ func (l *Listener) Close() error {
 
 // makeRoom counts c in, once there is a place. It reports false when the
 // listener was closed first.
-func (l *Listener) makeRoom(c *conn) bool {
+func (l *Listener) makeRoom(c *Conn) bool {
 	for {
 		victim, wait, ok := l.place(c, time.Now())
 		if ok {
@@ -101,7 +101,7 @@ func (l *Listener) makeRoom(c *conn) bool {
 
 // place counts c in, if there is a place. If not, it returns the connection to
 // be closed for it, or else how long until there is one.
-func (l *Listener) place(c *conn, now time.Time) (victim *conn, wait time.Duration, ok bool) {
+func (l *Listener) place(c *Conn, now time.Time) (victim *Conn, wait time.Duration, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.conns) < l.most {
@@ -141,11 +141,11 @@ func (l *Listener) follow(nc net.Conn, state http.ConnState) {
 }
 
 // limited returns the connection of a Listener that nc is, or is TLS over.
-func limited(nc net.Conn) (c *conn, ok bool) {
+func limited(nc net.Conn) (c *Conn, ok bool) {
 	if secure, isTLS := nc.(*tls.Conn); isTLS {
 		nc = secure.NetConn()
 	}
-	c, ok = nc.(*conn)
+	c, ok = nc.(*Conn)
 	return c, ok
 }
 
@@ -159,14 +159,14 @@ func connContext(ctx context.Context, nc net.Conn) context.Context {
 }
 
 // connOf returns the connection of a request, nil if it has no Listener.
-func connOf(r *http.Request) *conn {
-	c, _ := r.Context().Value(connKey{}).(*conn)
+func connOf(r *http.Request) *Conn {
+	c, _ := r.Context().Value(connKey{}).(*Conn)
 	return c
 }
 
-// conn is a connection of a Listener. The listener's lock guards phase, since
+// Conn is a connection of a Listener. The listener's lock guards phase, since
 // and gone.
-type conn struct {
+type Conn struct {
 	net.Conn
 	listener *Listener
 	phase    phase
@@ -176,7 +176,7 @@ type conn struct {
 
 // enter begins a phase. It reports false if c may not be held, or has lost its
 // place. A nil conn has no limits.
-func (c *conn) enter(p phase) bool {
+func (c *Conn) enter(p phase) bool {
 	if c == nil {
 		return true
 	}
@@ -206,13 +206,13 @@ func (l *Listener) tell() {
 }
 
 // Write gives a client that does not read a limited time.
-func (c *conn) Write(b []byte) (int, error) {
+func (c *Conn) Write(b []byte) (int, error) {
 	_ = c.SetWriteDeadline(time.Now().Add(writeTimeout)) // fails on a connection that is closed, as Write does
 	return c.Conn.Write(b)
 }
 
 // CloseWrite ends what is written, and leaves what is read.
-func (c *conn) CloseWrite() error {
+func (c *Conn) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
 	}
@@ -220,11 +220,9 @@ func (c *conn) CloseWrite() error {
 }
 
 // Close counts c out, once.
-func (c *conn) Close() error {
-	err := c.Conn.Close()
+func (c *Conn) Close() error {
 	l := c.listener
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	if !c.gone {
 		c.gone = true
 		if c.phase == held {
@@ -233,5 +231,7 @@ func (c *conn) Close() error {
 		delete(l.conns, c)
 		l.tell()
 	}
-	return err
+	socket := c.Conn
+	l.mu.Unlock()
+	return socket.Close()
 }

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -92,6 +91,7 @@ type Server struct {
 	guard    *Guard
 	mux      *http.ServeMux
 	http     http.Server
+	divert   *diversion // nil without one
 	// hangingUp counts the connections that HangUp works on.
 	hangingUp sync.WaitGroup
 }
@@ -145,7 +145,12 @@ func (s *Server) HandleFunc(pattern string, handler http.HandlerFunc) {
 
 // Serve answers until Shutdown, and then returns nil.
 func (s *Server) Serve() error {
-	if err := s.http.Serve(s.secure); !errors.Is(err, http.ErrServerClosed) {
+	listener := s.secure
+	if s.divert != nil {
+		listener = s.divert
+		go s.divert.run()
+	}
+	if err := s.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil
@@ -224,11 +229,7 @@ func (s *Server) HangUp(w http.ResponseWriter, body any, linger time.Duration) {
 		return
 	}
 	defer conn.Close()
-	if half, ok := conn.(interface{ CloseWrite() error }); ok {
-		_ = half.CloseWrite()
-	}
-	_ = conn.SetReadDeadline(time.Now().Add(linger))
-	_, _ = io.Copy(io.Discard, conn)
+	s.linger(conn, linger)
 }
 
 // Problem is the body of an answer that is not what was asked for.

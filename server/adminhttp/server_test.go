@@ -171,7 +171,7 @@ func TestPlaces(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ln := pipes{make(chan net.Conn, len(c.phases)+1)}
 				l := Limit(ln, len(c.phases))
-				var conns []*conn
+				var conns []*Conn
 				for _, p := range c.phases {
 					_, server := net.Pipe()
 					ln.come <- server
@@ -179,8 +179,8 @@ func TestPlaces(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					conns = append(conns, nc.(*conn))
-					nc.(*conn).enter(p)
+					conns = append(conns, nc.(*Conn))
+					nc.(*Conn).enter(p)
 					time.Sleep(ms)
 				}
 				time.Sleep(c.age)
@@ -206,10 +206,10 @@ func TestPlaces(t *testing.T) {
 // TestHolds: as many are held as leave four places, and each place comes back.
 func TestHolds(t *testing.T) {
 	l := Limit(pipes{}, 6)
-	var conns []*conn
+	var conns []*Conn
 	for range 3 {
 		_, server := net.Pipe()
-		c := &conn{Conn: server, listener: l}
+		c := &Conn{Conn: server, listener: l}
 		if !l.makeRoom(c) {
 			t.Fatal("no room")
 		}

@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 	"unsafe"
 
@@ -51,21 +51,22 @@ func (e Event) Ended() bool {
 // Poller waits for many file descriptors. Wait and Close belong to one
 // goroutine; Wake is safe from any, even after Close.
 //
-// Its epoll instance is itself watched by the Go runtime's poller, and Wait
-// parks its goroutine there. A thread of its own in epoll_wait would hold one of
-// the runtime's processors until the runtime retakes it, up to 10 ms later, and
-// take a system call to be woken by another goroutine.
+// While there is something to do every few milliseconds, Wait keeps its thread
+// and one of the Go runtime's processors: see [Reserve].
 type Poller struct {
 	fd     int
-	file   *os.File // owns fd, and has it in the runtime's poller
 	raw    []unix.EpollEvent
-	n      int // events in raw
-	err    error
 	events []Event
-	conn   syscall.RawConn
-	look   func(fd uintptr) bool // p.tryWait, made once
-	woken  atomic.Bool
+	end    unix.Timespec // of a wait
+	// woken is set from a Wake until Wait has returned for it: many are one.
+	woken atomic.Bool
+
+	mu   sync.Mutex
+	bell int // eventfd(2), edge triggered and never read; -1 once closed
 }
+
+// bellToken is of a row that Slots never gives.
+const bellToken Token = 1<<64 - 1
 
 // New opens a Poller that reports up to 256 events at a time.
 func New() (*Poller, error) {
@@ -73,15 +74,15 @@ func New() (*Poller, error) {
 	if err != nil {
 		return nil, fmt.Errorf("epoll: %w", os.NewSyscallError("epoll_create1", err))
 	}
-	// Only a file that is marked so is given to the runtime's poller.
-	if err := unix.SetNonblock(fd, true); err != nil {
+	bell, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
 		unix.Close(fd)
-		return nil, fmt.Errorf("epoll: %w", os.NewSyscallError("fcntl", err))
+		return nil, fmt.Errorf("epoll: %w", os.NewSyscallError("eventfd", err))
 	}
-	p := &Poller{fd: fd, file: os.NewFile(uintptr(fd), "epoll"), raw: make([]unix.EpollEvent, 256), events: make([]Event, 0, 256)}
-	p.look = p.tryWait
-	if p.conn, err = p.file.SyscallConn(); err != nil {
-		return nil, errors.Join(fmt.Errorf("epoll: %w", err), p.Close())
+	p := &Poller{fd: fd, bell: bell, raw: make([]unix.EpollEvent, 256), events: make([]Event, 0, 256)}
+	if err := p.Add(bell, Read, bellToken); err != nil {
+		p.Close()
+		return nil, err
 	}
 	return p, nil
 }
@@ -89,10 +90,14 @@ func New() (*Poller, error) {
 // Close frees the Poller, not what is registered with it. A second Close does
 // nothing.
 func (p *Poller) Close() error {
-	if err := p.file.Close(); !errors.Is(err, os.ErrClosed) {
-		return err
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.bell < 0 {
+		return nil
 	}
-	return nil
+	err := errors.Join(os.NewSyscallError("close", unix.Close(p.bell)), os.NewSyscallError("close", unix.Close(p.fd)))
+	p.bell, p.fd = -1, -1
+	return err
 }
 
 // Add registers fd. Closing fd ends the registration.
@@ -104,6 +109,12 @@ func (p *Poller) Add(fd int, what Interest, token Token) error {
 // already is reported anew.
 func (p *Poller) Set(fd int, what Interest, token Token) error {
 	return p.control(unix.EPOLL_CTL_MOD, fd, what, token)
+}
+
+// Remove ends a registration. One whose fd is closed ends by itself, unless a
+// duplicate of it is open.
+func (p *Poller) Remove(fd int) error {
+	return p.control(unix.EPOLL_CTL_DEL, fd, 0, 0)
 }
 
 func (p *Poller) control(op, fd int, what Interest, token Token) error {
@@ -121,62 +132,37 @@ func (p *Poller) control(op, fd int, what Interest, token Token) error {
 	return nil
 }
 
-// Wait returns what is ready, waiting for at most timeout, or without end if
-// that is negative. The slice is good until the next Wait. It is empty after
-// the timeout or a Wake, and may be without either. Every error of epoll_wait
-// but EINTR (EBADF, EFAULT, EINVAL) is a mistake of the program.
+// Wait returns what is ready, waiting for at most timeout, or without end if that
+// is negative. The slice is good until the next Wait. It is empty after the
+// timeout or a Wake, and may be without either. Every error of epoll_wait but
+// EINTR (EBADF, EFAULT, EINVAL) is a mistake of the program.
 func (p *Poller) Wait(timeout time.Duration) ([]Event, error) {
-	p.n, p.err = 0, nil
-	if !p.tryWait(uintptr(p.fd)) && timeout != 0 {
-		p.park(timeout)
-	}
-	if p.err != nil {
-		return nil, fmt.Errorf("epoll: %w", p.err)
+	n, errno := p.wait(timeout)
+	if errno != 0 && errno != unix.EINTR {
+		return nil, fmt.Errorf("epoll: %w", os.NewSyscallError("epoll_wait", errno))
 	}
 	p.events = p.events[:0]
-	for i := range p.n {
+	for i := range n {
 		raw := &p.raw[i]
-		p.events = append(p.events, Event{Token: NewToken(uint32(raw.Fd), uint32(raw.Pad)), ready: raw.Events})
+		token := NewToken(uint32(raw.Fd), uint32(raw.Pad))
+		if token == bellToken {
+			p.woken.Store(false)
+			continue
+		}
+		p.events = append(p.events, Event{Token: token, ready: raw.Events})
 	}
 	return p.events, nil
 }
 
-// tryWait collects what is ready now, and reports whether Wait can return: there
-// are events, or an error.
-func (p *Poller) tryWait(fd uintptr) bool {
-	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p.raw))), uintptr(len(p.raw)), 0, 0, 0)
-	if errno != 0 {
-		if errno != unix.EINTR {
-			p.err = os.NewSyscallError("epoll_wait", errno)
-		}
-		n = 0
-	}
-	p.n = int(n)
-	return p.n > 0 || p.err != nil
-}
-
-// park waits for something to be ready. Wake ends it by a deadline in the past.
-// woken keeps a Wake just before from being overwritten by the deadline set here.
-func (p *Poller) park(timeout time.Duration) {
-	var deadline time.Time
-	if timeout > 0 {
-		deadline = time.Now().Add(timeout)
-	}
-	err := p.file.SetReadDeadline(deadline)
-	if err == nil && !p.woken.Swap(false) {
-		err = p.conn.Read(p.look)
-		p.woken.Store(false)
-	}
-	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
-		p.err = err
-	}
-}
-
-var past = time.Unix(1, 0)
-
 // Wake makes a Wait that is under way, or else the next one, return at once.
 func (p *Poller) Wake() {
-	p.woken.Store(true)
-	// It fails only when the Poller is closed.
-	_ = p.file.SetReadDeadline(past)
+	if p.woken.Swap(true) {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.bell >= 0 {
+		one := uint64(1)
+		_, _, _ = unix.RawSyscall(unix.SYS_WRITE, uintptr(p.bell), uintptr(unsafe.Pointer(&one)), unsafe.Sizeof(one))
+	}
 }

@@ -101,6 +101,9 @@ func (p *ResponseParser) Events() bool { return p.form&events != 0 }
 // Coding returns how the body is compressed, such as gzip: "" if it is not.
 func (p *ResponseParser) Coding() string { return codings[p.form&codingMask] }
 
+// BehindChunk reports whether the line end of a chunk has not come.
+func (p *ResponseParser) BehindChunk() bool { return p.state == inCRLF }
+
 // Next reads one part from the start of b and returns it, its payload (for
 // Head, Chunk and Piece, a part of b) and how many bytes of b it took. Call it until
 // it answers More, End or Malformed; bytes that it did not take come first in

@@ -1,0 +1,404 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"example.org/comet/server/adminhttp"
+	"example.org/comet/server/epoll"
+)
+
+// intakes are the connections to the admin listener that a loop serves: plain
+// requests that bring messages. One that asks for anything else goes to net/http,
+// with what has been read of it. So does one whose request does not come whole in
+// a moment, and each that would be refused: there is one place that says why.
+//
+// A message whose recipient the same loop has needs no other thread on its way.
+type intakes struct {
+	admin *admin // nil if the loop serves none
+	rows  epoll.Slots[intake]
+	// again are those that may have more to take: they gave way to others.
+	again, spare []epoll.Token
+	answering    []epoll.Token // those that have answers to write
+	due          time.Time     // when rows are looked through, zero for never
+	sent         bool          // there are messages that the other loops may not know of
+	single       publisher
+	key, body    []byte // scratch
+	date         []byte // of answers, in the second dated
+	dated        int64
+	over         bool // no more messages are taken
+
+	arriving atomic.Bool
+	stopping atomic.Bool
+	mu       sync.Mutex
+	arrivals []arrival
+}
+
+// arrival is a connection that a loop is to serve.
+type arrival struct {
+	conn *adminhttp.Conn
+	fd   int
+}
+
+// intake is one connection.
+type intake struct {
+	conn   *adminhttp.Conn
+	in     []byte      // read, and not taken
+	out    []byte      // answers that the socket has not taken
+	lines  *lineIntake // the stream of lines under way, nil between requests
+	passed []byte      // what the guard let pass last
+	ending bool        // the client has said that it sends no more
+	since  time.Time   // when it began to wait: for a request, for the rest of one, or for room
+}
+
+const (
+	// intakeBit marks the token of an intake.
+	intakeBit = 1 << 31
+	// partTime is how long a request may be incomplete before net/http waits for
+	// the rest.
+	partTime = 250 * time.Millisecond
+	// restTime is how long a connection may wait for its next request, and roomTime
+	// how long an answer may wait for room.
+	restTime, roomTime = 2 * time.Minute, 30 * time.Second
+	// maxSingle is the longest message of one request that a loop takes.
+	maxSingle = 32 << 10
+	// maxAnswers is how much may wait for a client that does not read its answers.
+	maxAnswers = 64 << 10
+	// blockedTime is how long an intake rests while another loop is behind.
+	blockedTime = time.Millisecond
+)
+
+// takeIntake has the loops serve connections to the admin listener, in turn.
+func (e *epollEngine) takeIntake(a *admin) {
+	if e.core.Exchange != nil {
+		return // publishing waits for the router
+	}
+	var next atomic.Uint32
+	if !a.Divert(func(c *adminhttp.Conn) bool {
+		return e.loops[int(next.Add(1))%len(e.loops)].offer(c)
+	}) {
+		return
+	}
+	for _, l := range e.loops {
+		l.peers = e.loops
+		l.intakes.admin = a
+		l.intakes.single = publisher{core: l.core}
+		a.intake.RLock() // until l has stopped taking messages
+		context.AfterFunc(a.stop, l.stopIntake)
+	}
+}
+
+// offer gives a connection to the loop, unless that takes none any more.
+func (l *loop) offer(c *adminhttp.Conn) bool {
+	t := &l.intakes
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.stopping.Load() {
+		return false
+	}
+	fd, err := c.Detach()
+	if err != nil {
+		return false
+	}
+	t.arrivals = append(t.arrivals, arrival{c, fd})
+	t.arriving.Store(true)
+	l.poll.Wake()
+	return true
+}
+
+// stopIntake has the loop take no more messages.
+func (l *loop) stopIntake() {
+	l.intakes.mu.Lock()
+	defer l.intakes.mu.Unlock()
+	l.intakes.stopping.Store(true)
+	l.intakes.arriving.Store(true)
+	l.poll.Wake()
+}
+
+// attendIntakes takes up those that came, and goes on with those that gave way.
+func (l *loop) attendIntakes() {
+	t := &l.intakes
+	if t.arriving.Load() {
+		l.takeArrivals()
+	}
+	if len(t.again) == 0 || l.blocked() {
+		return
+	}
+	t.again, t.spare = t.spare[:0], t.again
+	for _, token := range t.spare {
+		if slot, it, ok := t.rows.Lookup(token); ok {
+			l.readIntake(slot, it)
+		}
+	}
+}
+
+func (l *loop) takeArrivals() {
+	t := &l.intakes
+	t.mu.Lock()
+	arrived, stopping := t.arrivals, t.stopping.Load()
+	t.arrivals = nil
+	t.arriving.Store(false)
+	t.mu.Unlock()
+	for _, a := range arrived {
+		slot, it := t.rows.Alloc(a.fd)
+		it.conn, it.since = a.conn, l.now
+		if err := l.poll.Add(a.fd, epoll.Read|epoll.Write, l.intakeToken(slot)); err != nil {
+			l.giveBack(slot, it)
+			continue
+		}
+		l.look(partTime)
+	}
+	if stopping && !t.over {
+		l.endIntakes()
+	}
+}
+
+// endIntakes gives all connections back, for net/http to refuse what they bring,
+// and answers the streams under way.
+func (l *loop) endIntakes() {
+	t := &l.intakes
+	t.over = true
+	for slot, it := range t.rows.All {
+		if it.lines == nil {
+			l.giveBack(slot, it)
+			continue
+		}
+		it.lines.publisher.count()
+		l.farewell(slot, it, http.StatusServiceUnavailable, it.lines.publisher.interrupted())
+	}
+	l.tellPeers()
+	t.admin.intake.RUnlock()
+}
+
+// freeIntakes ends the intake of a loop that ends, whatever it was doing.
+func (l *loop) freeIntakes() {
+	if l.intakes.admin == nil || l.intakes.over {
+		return
+	}
+	l.stopIntake()
+	l.takeArrivals()
+}
+
+// intakeToken returns what an intake is registered with.
+func (l *loop) intakeToken(slot uint32) epoll.Token {
+	return epoll.NewToken(slot|intakeBit, l.intakes.rows.Token(slot).Gen())
+}
+
+// isIntake reports whether an event is of an intake, or was.
+func isIntake(token epoll.Token) bool { return token.Slot()&intakeBit != 0 }
+
+// intakeReady handles an event.
+func (l *loop) intakeReady(e epoll.Event) {
+	slot, it, ok := l.intakes.rows.Lookup(epoll.NewToken(e.Token.Slot()&^intakeBit, e.Token.Gen()))
+	if !ok {
+		return
+	}
+	if e.Writable() {
+		l.writeAnswers(slot, it)
+		if _, _, ok = l.intakes.rows.Lookup(epoll.NewToken(slot, e.Token.Gen())); !ok {
+			return
+		}
+	}
+	it.ending = it.ending || e.Ended()
+	if e.Readable() {
+		l.readIntake(slot, it)
+	}
+}
+
+// blocked reports whether another loop is too far behind for more messages. This
+// one delivers its own before it takes more.
+func (l *loop) blocked() bool {
+	for _, peer := range l.peers {
+		if peer != l && peer.inbox.isFull() {
+			return true
+		}
+	}
+	return false
+}
+
+// intakePause returns how long the loop may wait although intakes have more to take.
+func (l *loop) intakePause() time.Duration {
+	if l.blocked() {
+		return blockedTime
+	}
+	return 0
+}
+
+// later has an intake go on in the next turn.
+func (l *loop) later(slot uint32) {
+	l.intakes.again = append(l.intakes.again, l.intakes.rows.Token(slot))
+}
+
+// readIntake reads what has come, and takes it.
+func (l *loop) readIntake(slot uint32, it *intake) {
+	if len(it.out) > maxAnswers {
+		return // it goes on when they are written
+	}
+	if l.blocked() {
+		l.later(slot)
+		return
+	}
+	n, err := epoll.ReadNow(l.intakes.rows.FD(slot), l.readBuf)
+	switch {
+	case errors.Is(err, unix.EAGAIN):
+		n = 0
+	case err != nil:
+		l.closeIntake(slot, it)
+		return
+	}
+	if n == len(l.readBuf) || n > 0 && it.ending {
+		l.later(slot) // there may be more, or the end, which the poller does not report again
+	}
+	b := l.readBuf[:n]
+	waited := len(it.in) > 0
+	if waited {
+		it.in = append(it.in, b...)
+		b = it.in
+	}
+	rest, ok := l.takeRequests(slot, it, b)
+	if !ok {
+		return
+	}
+	it.in = append(it.in[:0], rest...)
+	switch {
+	case err == nil && n == 0 && !it.mayGoOn():
+		l.intakeEnded(slot, it)
+		return
+	case n > 0 && it.lines == nil:
+		it.conn.Served()
+	}
+	if n > 0 && !(waited && len(rest) > 0) {
+		it.since = l.now
+	}
+	if len(it.in) > 0 {
+		l.look(partTime)
+	}
+	if len(it.out) > 0 {
+		l.intakes.answering = append(l.intakes.answering, l.intakes.rows.Token(slot))
+	}
+}
+
+// mayGoOn reports whether there is something to take without reading more.
+func (it *intake) mayGoOn() bool {
+	return it.lines != nil && (it.lines.stopped || it.lines.body.Complete())
+}
+
+// intakeEnded takes that the client sends no more.
+func (l *loop) intakeEnded(slot uint32, it *intake) {
+	switch {
+	case it.lines != nil:
+		l.failLines(slot, it, io.ErrUnexpectedEOF)
+	case len(it.in) > 0 || len(it.out) > 0:
+		l.giveBack(slot, it)
+	default:
+		l.closeIntake(slot, it)
+	}
+}
+
+// tellPeers lets the other loops deliver what this one has taken.
+func (l *loop) tellPeers() {
+	if l.intakes.sent {
+		l.intakes.sent = false
+		l.inbox.awake()
+		l.core.router.Wake()
+	}
+}
+
+// answerIntakes writes the answers to what was taken in this turn: each client's
+// in one write, and after the messages.
+func (l *loop) answerIntakes() {
+	t := &l.intakes
+	for _, token := range t.answering {
+		if slot, it, ok := t.rows.Lookup(token); ok {
+			l.writeAnswers(slot, it)
+		}
+	}
+	t.answering = t.answering[:0]
+}
+
+// writeAnswers writes what the socket takes.
+func (l *loop) writeAnswers(slot uint32, it *intake) {
+	if len(it.out) == 0 {
+		return
+	}
+	n, err := epoll.WriteNow(l.intakes.rows.FD(slot), it.out)
+	if err != nil {
+		l.closeIntake(slot, it)
+		return
+	}
+	held := len(it.out) > maxAnswers
+	if it.out = append(it.out[:0], it.out[n:]...); len(it.out) > 0 { // the poller reports room
+		it.since = l.now
+		l.look(roomTime)
+	}
+	if held && len(it.out) <= maxAnswers {
+		l.later(slot)
+	}
+}
+
+// look has the intakes looked through in d at the latest.
+func (l *loop) look(d time.Duration) {
+	if at := l.now.Add(d); l.intakes.due.IsZero() || at.Before(l.intakes.due) {
+		l.intakes.due = at
+	}
+}
+
+// expireIntakes ends the waiting of those that have waited too long.
+func (l *loop) expireIntakes() {
+	t := &l.intakes
+	if t.due.IsZero() || l.now.Before(t.due) {
+		return
+	}
+	t.due = time.Time{}
+	for slot, it := range t.rows.All {
+		patience, end := restTime, l.closeIntake
+		switch {
+		case len(it.out) > 0:
+			patience = roomTime
+		case it.lines != nil:
+			continue // it may be silent for minutes
+		case len(it.in) > 0:
+			patience, end = partTime, l.giveBack
+		}
+		if left := it.since.Add(patience).Sub(l.now); left > 0 {
+			l.look(left)
+			continue
+		}
+		end(slot, it)
+	}
+}
+
+// giveBack leaves a connection to net/http, with what has been read of it.
+func (l *loop) giveBack(slot uint32, it *intake) {
+	fd, gone := l.dropIntake(slot, it)
+	l.intakes.admin.GiveBack(gone.conn, fd, gone.in, gone.out)
+}
+
+// farewell gives a stream its last answer.
+func (l *loop) farewell(slot uint32, it *intake, code int, receipt sendReceipt) {
+	fd, gone := l.dropIntake(slot, it)
+	l.intakes.admin.Farewell(gone.conn, fd, l.appendReceipt(gone.out, code, receipt), l.core.lingerTime)
+}
+
+// dropIntake forgets a connection, and returns its socket and what it was.
+func (l *loop) dropIntake(slot uint32, it *intake) (fd int, gone intake) {
+	fd, gone = l.intakes.rows.FD(slot), *it
+	if err := l.poll.Remove(fd); err != nil {
+		l.core.Logger.Error("cannot stop watching a connection", "error", err)
+	}
+	l.intakes.rows.Free(slot)
+	return fd, gone
+}
+
+func (l *loop) closeIntake(slot uint32, it *intake) {
+	it.conn.Done()
+	unix.Close(l.intakes.rows.FD(slot))
+	l.intakes.rows.Free(slot)
+}

@@ -1,0 +1,228 @@
+package server
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httputil"
+	"strconv"
+
+	"example.org/comet/server/adminhttp"
+	"example.org/comet/server/router"
+	"example.org/comet/server/wire"
+)
+
+// takeRequests takes the requests that b begins with, and returns what is left. It
+// reports false when the connection is not the loop's any more.
+func (l *loop) takeRequests(slot uint32, it *intake, b []byte) (rest []byte, ok bool) {
+	for len(b) > 0 || it.mayGoOn() {
+		if it.lines != nil {
+			if b, ok = l.takeLines(slot, it, b); !ok || it.lines != nil {
+				return b, ok
+			}
+			continue
+		}
+		post, more, plain := wire.ParsePost(b)
+		if more {
+			return b, true
+		}
+		id, single := postedTo(post.Target)
+		switch {
+		case !plain || !l.passes(it, &post):
+			return l.leaveToOthers(slot, it, b)
+		case string(post.Target) == "/send" && it.conn.Hold():
+			it.lines = &lineIntake{publisher: newPublisher(l.core), body: post.Body()}
+			b = b[post.Len:]
+			continue
+		case !single || post.Length < 0 || post.Length > maxSingle:
+			return l.leaveToOthers(slot, it, b)
+		}
+		end := post.Len + int(post.Length)
+		if len(b) < end {
+			return b, true
+		}
+		reached := l.takeSingle(it, id, b[post.Len:end])
+		if b = b[end:]; len(b) > 0 && (reached > flushAfter || len(it.out) > maxAnswers) {
+			l.later(slot)
+			return b, true
+		}
+	}
+	return b, true
+}
+
+// leaveToOthers has net/http answer the request that b begins with.
+func (l *loop) leaveToOthers(slot uint32, it *intake, b []byte) (rest []byte, ok bool) {
+	it.in = append(it.in[:0], b...)
+	l.giveBack(slot, it)
+	return nil, false
+}
+
+// postedTo returns the id of /send/{id}.
+func postedTo(target []byte) (id int64, ok bool) {
+	digits, ok := bytes.CutPrefix(target, []byte("/send/"))
+	if !ok {
+		return 0, false
+	}
+	return wire.ParseID(digits)
+}
+
+// passes reports whether the guard lets a request pass. What that looks at is the
+// same in each request of a client as a rule.
+func (l *loop) passes(it *intake, p *wire.Post) bool {
+	key := l.intakes.key[:0]
+	for _, value := range [...][]byte{p.Host, p.Origin, p.FetchSite, p.Authorization} {
+		key = append(append(key, value...), '\n')
+	}
+	l.intakes.key = key
+	if bytes.Equal(key, it.passed) {
+		return true
+	}
+	refusal := l.intakes.admin.Pass(adminhttp.Request{
+		Method: http.MethodPost, Target: string(p.Target), Hosts: []string{string(p.Host)},
+		Origin: string(p.Origin), FetchSite: string(p.FetchSite), Authorization: string(p.Authorization),
+	})
+	if refusal == nil {
+		it.passed = bytes.Clone(key)
+	}
+	return refusal == nil
+}
+
+// takeSingle sends the message of one request, and answers.
+func (l *loop) takeSingle(it *intake, id int64, message []byte) (reached int) {
+	p := &l.intakes.single
+	reached = p.send(id, message)
+	p.count()
+	l.intakes.sent = true
+	body := append(strconv.AppendInt(append(l.intakes.body[:0], `{"reached":`...), int64(reached), 10), "}\n"...)
+	l.intakes.body = body
+	it.out = append(l.appendHead(it.out, http.StatusOK, len(body)), body...)
+	return reached
+}
+
+// appendHead appends the head of an answer as net/http writes it.
+func (l *loop) appendHead(b []byte, code, length int) []byte {
+	t := &l.intakes
+	if second := l.now.Unix(); second != t.dated {
+		t.dated, t.date = second, l.now.UTC().AppendFormat(t.date[:0], http.TimeFormat)
+	}
+	b = append(strconv.AppendInt(append(b, "HTTP/1.1 "...), int64(code), 10), ' ')
+	b = append(b, http.StatusText(code)...)
+	if code != http.StatusOK {
+		b = append(b, "\r\nConnection: close"...)
+	}
+	b = strconv.AppendInt(append(b, "\r\nContent-Length: "...), int64(length), 10)
+	b = append(append(b, "\r\nContent-Type: application/json\r\nDate: "...), t.date...)
+	return append(b, "\r\n\r\n"...)
+}
+
+// appendReceipt appends the answer to a stream of lines.
+func (l *loop) appendReceipt(b []byte, code int, receipt sendReceipt) []byte {
+	body, err := json.Marshal(receipt)
+	if err != nil { // there is nothing in it that could fail
+		l.core.Logger.Error("cannot answer a stream of messages", "error", err)
+	}
+	body = append(body, '\n')
+	return append(l.appendHead(b, code, len(body)), body...)
+}
+
+// lineIntake is a POST /send under way.
+type lineIntake struct {
+	publisher *publisher
+	body      wire.ResponseParser
+	text      []byte // lines that were not taken, the last of which may not be whole
+	line      uint64
+	stopped   bool // before a whole line of text, so that others have their turn
+}
+
+// takeLines takes what b brings of a stream of lines, and returns what is left: of
+// the stream while it goes on, else behind it. It reports false when the connection
+// is not the loop's any more.
+func (l *loop) takeLines(slot uint32, it *intake, b []byte) (rest []byte, ok bool) {
+	s := it.lines
+	l.intakes.sent = true
+	defer s.publisher.count()
+	for payload := []byte(nil); ; {
+		if err := s.feed(payload); err != nil {
+			return nil, l.failLines(slot, it, err)
+		}
+		if s.stopped {
+			l.later(slot)
+			return b, true
+		}
+		behindChunk := s.body.BehindChunk()
+		part, chunk, n := s.body.Next(b)
+		switch part {
+		case wire.End:
+			if err := s.last(); err != nil {
+				return nil, l.failLines(slot, it, err)
+			}
+			it.out = l.appendReceipt(it.out, http.StatusOK, s.publisher.sendReceipt)
+			it.lines = nil
+			return b[n:], true
+		case wire.Malformed:
+			return nil, l.failLines(slot, it, malformedBody(behindChunk, b))
+		case wire.More:
+			return b[n:], true
+		}
+		payload, b = chunk, b[n:]
+	}
+}
+
+// failLines ends a stream that err breaks. It returns false, as the connection is
+// not the loop's any more.
+func (l *loop) failLines(slot uint32, it *intake, err error) (ok bool) {
+	p := it.lines.publisher
+	p.count()
+	code, receipt := p.concluded(err)
+	l.farewell(slot, it, code, receipt)
+	return false
+}
+
+// feed sends the lines that are whole with payload, up to as many as may go before
+// the loop delivers them.
+func (s *lineIntake) feed(payload []byte) error {
+	text := payload
+	if len(s.text) > 0 {
+		s.text = append(s.text, payload...)
+		text = s.text
+	}
+	rest, more, err := s.publisher.sendSome(text, &s.line)
+	if err != nil {
+		return err
+	}
+	s.stopped = more
+	if s.text = append(s.text[:0], rest...); len(rest) == 0 && cap(s.text) > lineBuffer {
+		s.text = nil
+	}
+	if !more && len(rest) > 0 && len(rest) > maxLine(rest) {
+		return &lineError{s.line + 1, router.ErrTooLong.Error()}
+	}
+	return nil
+}
+
+// last sends a last line that does not end.
+func (s *lineIntake) last() error {
+	if err := s.publisher.sendLine(s.text, s.line == 0); err != nil {
+		return &lineError{s.line + 1, err.Error()}
+	}
+	return nil
+}
+
+// malformedBody returns what net/http says of a chunked body that goes on with b,
+// behind a chunk or with the size of one.
+func malformedBody(behindChunk bool, b []byte) error {
+	if behindChunk {
+		size, ended := bytes.CutPrefix(bytes.TrimPrefix(b, []byte{'\r'}), []byte{'\n'})
+		if !ended {
+			return errors.New("malformed chunked encoding")
+		}
+		b = size
+	}
+	_, err := io.Copy(io.Discard, httputil.NewChunkedReader(bytes.NewReader(b)))
+	if err == nil || errors.Is(err, io.ErrUnexpectedEOF) { // it has not come whole, and is wrong all the same
+		return errors.New("invalid byte in chunk length")
+	}
+	return err
+}
