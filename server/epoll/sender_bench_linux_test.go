@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,6 +21,7 @@ const (
 	benchConns    = 9_900 // of at most 20,000 files, two for a connection if it comes to the worst
 	benchMessages = 10    // to all of them, in each turn
 	benchReader   = "COMET_TEST_READER"
+	benchWays     = "COMET_TEST_WAYS" // such as free-512,pinned-512; all if not set
 )
 
 var benchMessage = slices.Repeat([]byte("x"), 100)
@@ -33,7 +35,7 @@ type way struct {
 // BenchmarkFanOut sends a message to thousands of connections that another
 // process reads: plain writes and batches take turns, and what is reported is the
 // median of the CPU time of the sending thread for a send. Each iteration is a
-// turn of each: use -benchtime 7x.
+// turn of each (use -benchtime 7x); /write is the median ratio within a turn.
 func BenchmarkFanOut(b *testing.B) {
 	for _, pace := range []string{"wait", "rush"} { // for the reader, after each message or after ten
 		b.Run("pace="+pace, func(b *testing.B) {
@@ -55,13 +57,21 @@ func BenchmarkFanOut(b *testing.B) {
 				turn++
 			}
 			for i, w := range ways {
-				slices.Sort(perSend[i])
-				b.ReportMetric(perSend[i][len(perSend[i])/2], w.name+"-ns/send")
-				b.Logf("%-24s median %.0f of %.0f", w.name, perSend[i][len(perSend[i])/2], perSend[i])
+				ratios := make([]float64, turn)
+				for at := range ratios {
+					ratios[at] = perSend[i][at] / perSend[0][at]
+				}
+				b.ReportMetric(median(perSend[i]), w.name+"-ns/send")
+				b.ReportMetric(median(ratios), w.name+"/write")
 			}
 			b.ReportMetric(0, "ns/op")
 		})
 	}
+}
+
+func median(of []float64) float64 {
+	sorted := slices.Sorted(slices.Values(of))
+	return sorted[len(sorted)/2]
 }
 
 // timeFanOut returns the nanoseconds of this thread for a send.
@@ -132,7 +142,11 @@ func fanOutWays(b *testing.B, fds []int) []way {
 				}
 			}
 			for _, size := range []int{64, 256, 512} {
-				ways = append(ways, way{name + "-" + strconv.Itoa(size), func(sends []Send) {
+				name := name + "-" + strconv.Itoa(size)
+				if wanted := os.Getenv(benchWays); wanted != "" && !slices.Contains(strings.Split(wanted, ","), name) {
+					continue
+				}
+				ways = append(ways, way{name, func(sends []Send) {
 					for some := range slices.Chunk(sends, size) {
 						s.Send(some)
 					}
