@@ -18,14 +18,9 @@ const (
 	setupDeferTaskrun = 1 << 13 // demands the one above (Linux 6.1)
 	featSingleMmap    = 1 << 0  // both rings are one mapping (Linux 5.4)
 	enterGetEvents    = 1 << 0
-	fixedFile         = 1 << 0 // fd is an index of the registered files
 
 	offsetRings   = 0
 	offsetEntries = 0x10000000
-
-	registerFiles2 = 13
-	updateFiles    = 6
-	registerSparse = 1 << 0
 )
 
 // ringParams is struct io_uring_params.
@@ -123,10 +118,10 @@ func (r *ring) close() {
 
 // addSend fills the next entry. The bytes at b must stay where they are until
 // its completion.
-func (r *ring) addSend(fd int32, flags uint8, b []byte, userData uint64) {
+func (r *ring) addSend(fd int32, b []byte, userData uint64) {
 	e := &r.entries[r.filled&uint32(len(r.entries)-1)]
 	*e = submission{
-		op: opSend, flags: flags, fd: fd, userData: userData,
+		op: opSend, fd: fd, userData: userData,
 		address: uint64(uintptr(unsafe.Pointer(unsafe.SliceData(b)))), length: uint32(len(b)),
 		msgFlags: unix.MSG_DONTWAIT | unix.MSG_NOSIGNAL,
 	}
@@ -161,32 +156,4 @@ func (r *ring) reap(done func(userData uint64, result int32)) int {
 	}
 	atomic.StoreUint32(r.cqHead, head)
 	return n
-}
-
-// registerFiles makes room for n registered files, whose indexes are the numbers
-// of their file descriptors.
-func (r *ring) registerFiles(n int) error {
-	room := struct {
-		n, flags uint32
-		_        [3]uint64
-	}{n: uint32(n), flags: registerSparse}
-	_, _, errno := unix.Syscall6(unix.SYS_IO_URING_REGISTER, uintptr(r.fd), registerFiles2, uintptr(unsafe.Pointer(&room)), unsafe.Sizeof(room), 0, 0)
-	if errno != 0 {
-		return os.NewSyscallError("io_uring_register", errno)
-	}
-	return nil
-}
-
-// register has the ring hold fd, or with -1 let go of it: a socket is not closed
-// before that.
-func (r *ring) register(fd int, as int32) error {
-	update := struct {
-		offset, _ uint32
-		fds       uint64
-	}{offset: uint32(fd), fds: uint64(uintptr(unsafe.Pointer(&as)))}
-	_, _, errno := unix.Syscall6(unix.SYS_IO_URING_REGISTER, uintptr(r.fd), updateFiles, uintptr(unsafe.Pointer(&update)), 1, 0, 0)
-	if errno != 0 {
-		return os.NewSyscallError("io_uring_register", errno)
-	}
-	return nil
 }

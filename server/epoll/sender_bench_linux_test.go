@@ -10,7 +10,6 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -21,7 +20,6 @@ const (
 	benchConns    = 9_900 // of at most 20,000 files, two for a connection if it comes to the worst
 	benchMessages = 10    // to all of them, in each turn
 	benchReader   = "COMET_TEST_READER"
-	benchWays     = "COMET_TEST_WAYS" // such as free-512,pinned-512; all if not set
 )
 
 var benchMessage = slices.Repeat([]byte("x"), 100)
@@ -42,7 +40,7 @@ func BenchmarkFanOut(b *testing.B) {
 			runtime.LockOSThread()
 			defer runtime.UnlockOSThread()
 			fds, seen := startReader(b)
-			ways := fanOutWays(b, fds)
+			ways := fanOutWays(b)
 			sends := make([]Send, len(fds))
 			for i, fd := range fds {
 				sends[i] = Send{FD: fd, Bytes: benchMessage}
@@ -113,8 +111,9 @@ func threadTime(b *testing.B) time.Duration {
 	return time.Duration(now.Nano())
 }
 
-// fanOutWays returns plain writes, and rings of all kinds in batches of all sizes.
-func fanOutWays(b *testing.B, fds []int) []way {
+// fanOutWays returns plain writes, and rings of both kinds in batches of all
+// sizes.
+func fanOutWays(b *testing.B) []way {
 	b.Helper()
 	ways := []way{{"write", func(sends []Send) {
 		for i := range sends {
@@ -122,36 +121,18 @@ func fanOutWays(b *testing.B, fds []int) []way {
 		}
 	}}}
 	for _, pinned := range []bool{false, true} {
-		for _, files := range []bool{false, true} {
-			s := NewSender(pinned)
-			if why := s.Plain(); why != nil {
-				b.Skipf("this kernel has or permits no io_uring: %v", why)
-			}
-			b.Cleanup(s.Close)
-			name := map[bool]string{false: "free", true: "pinned"}[pinned]
-			if files {
-				name += "-files"
-				s.files = fixedFile
-				if err := s.ring.registerFiles(slices.Max(fds) + 1); err != nil {
-					b.Fatal(err)
+		s := NewSender(pinned)
+		if why := s.Plain(); why != nil {
+			b.Skipf("this kernel has or permits no io_uring: %v", why)
+		}
+		b.Cleanup(s.Close)
+		for _, size := range []int{64, 256, 512} {
+			name := map[bool]string{false: "free", true: "pinned"}[pinned] + "-" + strconv.Itoa(size)
+			ways = append(ways, way{name, func(sends []Send) {
+				for some := range slices.Chunk(sends, size) {
+					s.Send(some)
 				}
-				for _, fd := range fds {
-					if err := s.ring.register(fd, int32(fd)); err != nil {
-						b.Fatal(err)
-					}
-				}
-			}
-			for _, size := range []int{64, 256, 512} {
-				name := name + "-" + strconv.Itoa(size)
-				if wanted := os.Getenv(benchWays); wanted != "" && !slices.Contains(strings.Split(wanted, ","), name) {
-					continue
-				}
-				ways = append(ways, way{name, func(sends []Send) {
-					for some := range slices.Chunk(sends, size) {
-						s.Send(some)
-					}
-				}})
-			}
+			}})
 		}
 	}
 	return ways

@@ -27,7 +27,6 @@ type Send struct {
 type Sender struct {
 	ring  *ring  // nil: plain writes
 	why   error  // that there is no ring
-	files uint8  // flags of the sends
 	sends []Send // being done
 	pins  runtime.Pinner
 	done  func(userData uint64, result int32) // s.complete, made once
@@ -86,7 +85,7 @@ func (s *Sender) submit() {
 			s.pins.Pin(first)
 			last = first
 		}
-		s.ring.addSend(int32(one.FD), s.files, one.Bytes, uint64(i))
+		s.ring.addSend(int32(one.FD), one.Bytes, uint64(i))
 	}
 	taken, err := s.ring.submit(len(s.sends), s.done)
 	s.pins.Unpin()

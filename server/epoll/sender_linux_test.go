@@ -10,8 +10,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// senderT is a test of one way to send.
+type senderT struct {
+	*testing.T
+	*Sender
+}
+
 // eachSender runs a test with every way to send.
-func eachSender(t *testing.T, test func(t *testing.T, s *Sender)) {
+func eachSender(t *testing.T, test func(t senderT)) {
 	t.Helper()
 	for _, way := range []string{"pinned", "unpinned", "plain"} {
 		t.Run(way, func(t *testing.T) {
@@ -26,7 +32,7 @@ func eachSender(t *testing.T, test func(t *testing.T, s *Sender)) {
 			} else if why := s.Plain(); why != nil {
 				t.Skipf("this kernel has or permits no io_uring: %v", why)
 			}
-			test(t, s)
+			test(senderT{t, s})
 			if why := s.Plain(); why != nil && way != "plain" {
 				t.Errorf("the ring was given up: %v", why)
 			}
@@ -60,15 +66,16 @@ func drain(t *testing.T, fd int) (all []byte) {
 
 // TestSenderResults has one batch meet everything that can become of a send.
 func TestSenderResults(t *testing.T) {
-	eachSender(t, func(t *testing.T, s *Sender) {
+	eachSender(t, func(t senderT) {
 		pair := func() (ours, theirs int) {
-			ours, theirs = freshPair(t)
+			ours, theirs = freshPair(t.T)
 			t.Cleanup(func() { unix.Close(ours); unix.Close(theirs) })
 			return ours, theirs
 		}
 		free, freePeer := pair()
 		short, shortPeer := pair()
-		full, fullPeer := pair()
+		full, fullPeer := freshPair(t.T)
+		defer unix.Close(fullPeer)
 		filled := 0
 		for n := 1; n > 0; filled += n {
 			var err error
@@ -76,10 +83,10 @@ func TestSenderResults(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		gone, gonePeer := freshPair(t)
+		gone, gonePeer := freshPair(t.T)
 		defer unix.Close(gone)
 		unix.Close(gonePeer)
-		closed, closedPeer := freshPair(t)
+		closed, closedPeer := freshPair(t.T)
 		unix.Close(closedPeer)
 		unix.Close(closed)
 		long := bytes.Repeat([]byte("long"), 1<<20)
@@ -91,16 +98,16 @@ func TestSenderResults(t *testing.T) {
 			{FD: closed, Bytes: []byte("closed")},
 			{FD: -1, Bytes: []byte("none")},
 		}
-		s.Send(sends)
-		if one := sends[0]; one.N != 5 || one.Err != nil || string(drain(t, freePeer)) != "hello" {
+		t.Send(sends)
+		if one := sends[0]; one.N != 5 || one.Err != nil || string(drain(t.T, freePeer)) != "hello" {
 			t.Errorf("a free socket: %d, %v", one.N, one.Err)
 		}
 		if one := sends[1]; one.N == 0 || one.N == len(long) || one.Err != nil {
 			t.Errorf("%d bytes: %d, %v", len(long), one.N, one.Err)
-		} else if got := drain(t, shortPeer); !bytes.Equal(got, long[:one.N]) {
+		} else if got := drain(t.T, shortPeer); !bytes.Equal(got, long[:one.N]) {
 			t.Errorf("%d bytes of %d were taken, %d came", one.N, len(long), len(got))
 		}
-		if one := sends[2]; one.N != 0 || one.Err != nil || len(drain(t, fullPeer)) != filled {
+		if one := sends[2]; one.N != 0 || one.Err != nil || len(drain(t.T, fullPeer)) != filled {
 			t.Errorf("a full socket: %d, %v", one.N, one.Err)
 		}
 		for i, want := range map[int]error{3: unix.EPIPE, 4: unix.EBADF, 5: unix.EBADF} {
@@ -108,22 +115,28 @@ func TestSenderResults(t *testing.T) {
 				t.Errorf("send %d: %d, %v; want %v", i, one.N, one.Err, want)
 			}
 		}
-		s.Send(sends[:1]) // it goes on
-		if one := sends[0]; one.N != 5 || one.Err != nil || string(drain(t, freePeer)) != "hello" {
+		t.Send(sends[:1]) // it goes on
+		if one := sends[0]; one.N != 5 || one.Err != nil || string(drain(t.T, freePeer)) != "hello" {
 			t.Errorf("afterwards: %d, %v", one.N, one.Err)
 		}
-		s.Send(nil)
+		t.Send(nil)
+
+		// The ring keeps no socket open, not even one that it could not send to.
+		unix.Close(full)
+		if n, err := ReadNow(fullPeer, make([]byte, 1)); n != 0 || err != nil {
+			t.Errorf("after close the peer reads %d, %v; want the end", n, err)
+		}
 	})
 }
 
 // TestSenderMany sends more than go in one call, again and again while the stack
 // and the heap move on: each socket gets its own bytes, in order.
 func TestSenderMany(t *testing.T) {
-	eachSender(t, func(t *testing.T, s *Sender) {
+	eachSender(t, func(t senderT) {
 		const sockets, rounds = 2*senderBatch/4 + 300, 20
 		ours, theirs := make([]int, sockets), make([]int, sockets)
 		for i := range ours {
-			ours[i], theirs[i] = freshPair(t)
+			ours[i], theirs[i] = freshPair(t.T)
 			defer unix.Close(ours[i])
 			defer unix.Close(theirs[i])
 		}
@@ -135,7 +148,7 @@ func TestSenderMany(t *testing.T) {
 			if round%5 == 0 {
 				runtime.GC()
 			}
-			s.Send(sends)
+			t.Send(sends)
 			for i, one := range sends {
 				if one.N != len(one.Bytes) || one.Err != nil {
 					t.Fatalf("round %d, socket %d: %d of %d, %v", round, i, one.N, len(one.Bytes), one.Err)
@@ -147,7 +160,7 @@ func TestSenderMany(t *testing.T) {
 			for round := range rounds {
 				want = fmt.Appendf(want, "%d of %d;", round, i)
 			}
-			if got := drain(t, fd); !bytes.Equal(got, want) {
+			if got := drain(t.T, fd); !bytes.Equal(got, want) {
 				t.Fatalf("socket %d got %q", i, got)
 			}
 		}
@@ -186,12 +199,12 @@ func TestSenderFails(t *testing.T) {
 }
 
 func TestSenderGarbage(t *testing.T) {
-	eachSender(t, func(t *testing.T, s *Sender) {
-		ours, theirs := freshPair(t)
+	eachSender(t, func(t senderT) {
+		ours, theirs := freshPair(t.T)
 		defer unix.Close(ours)
 		defer unix.Close(theirs)
 		sends := []Send{{FD: ours, Bytes: []byte("x")}}
-		if garbage := testing.AllocsPerRun(100, func() { s.Send(sends) }); garbage > 0 {
+		if garbage := testing.AllocsPerRun(100, func() { t.Send(sends) }); garbage > 0 {
 			t.Errorf("%v allocations for a batch", garbage)
 		}
 	})
