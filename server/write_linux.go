@@ -11,6 +11,11 @@ var headTimeoutAnswer = wire.HeadTimeout.Bytes()
 func (l *loop) deliver() {
 	b := l.inbox.take()
 	for i := 0; i < len(b.items); {
+		if n := b.copies(i); n >= fanOutFrom {
+			l.fanOut(b.items[i:i+n], b.bytes[b.items[i].start:b.items[i].end])
+			i += n
+			continue
+		}
 		it := b.items[i]
 		slot, c, ok := l.conns.Lookup(epoll.NewToken(it.conn.Slot, it.conn.Gen))
 		// Neighbours for the same connection leave in one write.
@@ -82,6 +87,12 @@ func (l *loop) write(slot uint32, c *conn) bool {
 		return true
 	}
 	n, err := l.send(slot, l.out.unsent())
+	return l.took(slot, c, n, err)
+}
+
+// took keeps what the socket has not taken of l.out, which was sent. It reports
+// false when that closed the connection.
+func (l *loop) took(slot uint32, c *conn, n int, err error) bool {
 	if err != nil {
 		l.counters.droppedClosed.Add(uint64(l.out.messages()))
 		l.out.reset()
