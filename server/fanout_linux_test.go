@@ -68,9 +68,11 @@ func TestFanOutSlow(t *testing.T) {
 			return s.Written+s.DroppedSlow == uint64(sent*(1+fanOutFrom)) || s.BacklogBytes > 0
 		})
 	}
+	r.publish(1, "behind it")
 	for n := range sent {
 		slow.expect(chunk(n+1, large))
 	}
+	slow.expect(chunk(sent+1, "behind it"))
 	r.waitFor("the backlog to be gone", func(s Stats) bool { return s.BacklogBytes == 0 })
 	if s := r.Stats(); s.Disconnected > 0 || s.Connections != 1+fanOutFrom || s.DroppedSlow > 0 {
 		t.Errorf("%d disconnected, %d connections, %d messages dropped", s.Disconnected, s.Connections, s.DroppedSlow)
@@ -79,4 +81,21 @@ func TestFanOutSlow(t *testing.T) {
 		c.CloseWrite()
 	}
 	readers.Wait()
+}
+
+// TestFanOutMany has more streams than go out in one call.
+func TestFanOutMany(t *testing.T) {
+	r := start(t, Config{Engine: Epoll, Loops: 1})
+	var clients []*client
+	for range fanOutSends + fanOutFrom {
+		clients = append(clients, r.stream("1"))
+	}
+	for n := range 3 {
+		if reached := r.publish(1, "m"); reached != len(clients) {
+			t.Fatalf("reached %d", reached)
+		}
+		for _, c := range clients {
+			c.expect(chunk(n+1, "m"))
+		}
+	}
 }
