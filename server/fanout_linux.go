@@ -23,6 +23,8 @@ type fan struct {
 	bytes  []byte
 	kind   wire.Kind // of the last copy
 	n      uint64    // the message's number there
+	start  uint32    // where the message lies in the batch
+	end    uint32
 }
 
 // fanCopy is where a connection's copy lies in bytes.
@@ -35,14 +37,14 @@ func (f *fan) free() {
 }
 
 // add frames a copy for the connection of slot, unless the last one is equal.
-func (f *fan) add(slot uint32, c *conn, fd int, message []byte) {
+func (f *fan) add(slot uint32, c *conn, fd int, it item, message []byte) {
 	one := fanCopy{slot: slot, start: uint32(len(f.bytes))}
-	if last := len(f.copies) - 1; last >= 0 && f.kind == c.kind && f.n == c.n {
+	if last := len(f.copies) - 1; last >= 0 && f.kind == c.kind && f.n == c.n && f.start == it.start && f.end == it.end {
 		one.start, one.end = f.copies[last].start, f.copies[last].end
 	} else {
 		f.bytes = c.kind.AppendMessage(f.bytes, c.n, message)
 		one.end = uint32(len(f.bytes))
-		f.kind, f.n = c.kind, c.n
+		f.kind, f.n, f.start, f.end = c.kind, c.n, it.start, it.end
 	}
 	f.copies = append(f.copies, one)
 	f.sends = append(f.sends, epoll.Send{FD: fd})
@@ -71,30 +73,28 @@ func (f *fan) reset() {
 	}
 }
 
-// fanOut sends one message to many connections. What is not just a write to a
-// socket goes the way of every message.
-func (l *loop) fanOut(to []item, message []byte) {
-	for _, it := range to {
-		slot, c, ok := l.conns.Lookup(epoll.NewToken(it.conn.Slot, it.conn.Gen))
-		if ok && c.flags&fanned != 0 {
-			l.flushFan() // it gets this message by another id as well
-			slot, c, ok = l.conns.Lookup(epoll.NewToken(it.conn.Slot, it.conn.Gen))
-		}
-		switch {
-		case !ok || c.state != streaming:
-			l.counters.droppedClosed.Add(1)
-		case c.kind.OneMessage() || l.waiting(c) > 0 || l.secureOf(slot) != nil:
-			l.deliverOne(slot, c, message)
-		default:
-			c.n++
-			c.flags |= fanned
-			l.fan.add(slot, c, l.conns.FD(slot), message)
-			if l.fan.full() {
-				l.flushFan()
-			}
+// stage has a message wait in l.fan. What is not just a write to a socket goes the
+// way of every message.
+func (l *loop) stage(it item, message []byte) {
+	token := epoll.NewToken(it.conn.Slot, it.conn.Gen)
+	slot, c, ok := l.conns.Lookup(token)
+	if ok && c.flags&fanned != 0 {
+		l.flushFan() // it gets another one
+		slot, c, ok = l.conns.Lookup(token)
+	}
+	switch {
+	case !ok || c.state != streaming:
+		l.counters.droppedClosed.Add(1)
+	case c.kind.OneMessage() || l.waiting(c) > 0 || l.secureOf(slot) != nil:
+		l.deliverOne(slot, c, message)
+	default:
+		c.n++
+		c.flags |= fanned
+		l.fan.add(slot, c, l.conns.FD(slot), it, message)
+		if l.fan.full() {
+			l.flushFan()
 		}
 	}
-	l.flushFan()
 }
 
 // deliverOne writes one message to a connection.

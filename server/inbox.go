@@ -76,15 +76,6 @@ func (b *batch) add(c router.Conn, message []byte) bool {
 	return true
 }
 
-// copies returns how many items from the i-th on are the same message.
-func (b *batch) copies(i int) int {
-	n := 1
-	for i+n < len(b.items) && b.items[i+n].start == b.items[i].start && b.items[i+n].end == b.items[i].end {
-		n++
-	}
-	return n
-}
-
 // full reports whether publishers must wait.
 func (b *batch) full() bool { return len(b.bytes) > inboxBytes || len(b.items) > inboxItems }
 

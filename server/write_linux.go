@@ -10,13 +10,15 @@ var headTimeoutAnswer = wire.HeadTimeout.Bytes()
 // deliver writes what publishers have sent, in their order.
 func (l *loop) deliver() {
 	b := l.inbox.take()
+	many := len(b.items) >= fanOutFrom
 	for i := 0; i < len(b.items); {
-		if n := b.copies(i); n >= fanOutFrom {
-			l.fanOut(b.items[i:i+n], b.bytes[b.items[i].start:b.items[i].end])
-			i += n
+		it := b.items[i]
+		if many && (i+1 == len(b.items) || b.items[i+1].conn != it.conn) {
+			l.stage(it, b.bytes[it.start:it.end])
+			i++
 			continue
 		}
-		it := b.items[i]
+		l.flushFan()
 		slot, c, ok := l.conns.Lookup(epoll.NewToken(it.conn.Slot, it.conn.Gen))
 		// Neighbours for the same connection leave in one write.
 		for ; i < len(b.items) && b.items[i].conn == it.conn; i++ {
@@ -35,6 +37,7 @@ func (l *loop) deliver() {
 			}
 		}
 	}
+	l.flushFan()
 }
 
 // queue frames one message for writing, unless the connection is too far behind.
