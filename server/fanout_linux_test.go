@@ -99,3 +99,29 @@ func TestFanOutMany(t *testing.T) {
 		}
 	}
 }
+
+// TestFanOutMixed has different messages in one batch, with one between them that
+// goes another way: streams that are equally far do not get each other's.
+func TestFanOutMixed(t *testing.T) {
+	r := start(t, Config{Engine: Epoll, Loops: 1})
+	var clients []*client
+	for range fanOutFrom {
+		clients = append(clients, r.stream("1"))
+	}
+	poll := r.connect("GET /poll/2 HTTP/1.1\r\nHost: h\r\n\r\n")
+	r.waitForLogins(fanOutFrom + 1)
+	other := r.stream("2")
+	p := newPublisher(r.core)
+	p.send(1, []byte("a"))
+	p.send(2, []byte("b"))
+	if err := p.flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range clients {
+		c.expect(chunk(1, "a"))
+	}
+	other.expect(chunk(1, "b"))
+	if got := poll.rest(); !strings.HasSuffix(got, "\r\n\r\nb") {
+		t.Errorf("the long poll got %q", got)
+	}
+}
