@@ -36,6 +36,7 @@ const (
 	registered flags = 1 << iota // with the poller
 	wantsWrite                   // registered for write as well
 	sampled                      // has a row in visits
+	fanned                       // has a message in l.fan
 
 	// The upper three bits count the looks of beat since the last bytes.
 	oneLook flags = 1 << 5

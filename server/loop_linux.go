@@ -28,6 +28,7 @@ type loop struct {
 	readBuf []byte
 	records records      // TLS
 	out     backlog      // what is being written now
+	fan     fan          // what goes to many connections in one call
 	scratch wire.Scratch // of the head being read
 	gone    []int64      // of the connection being logged out
 	parked  parking      // streams that wait for the exchange
@@ -124,6 +125,7 @@ func (l *loop) free() {
 	}
 	l.records.handshakes.Wait()
 	l.abandonParked()
+	l.fan.free()
 	l.poll.Close()
 }
 

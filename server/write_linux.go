@@ -10,8 +10,15 @@ var headTimeoutAnswer = wire.HeadTimeout.Bytes()
 // deliver writes what publishers have sent, in their order.
 func (l *loop) deliver() {
 	b := l.inbox.take()
+	many := len(b.items) >= fanOutFrom
 	for i := 0; i < len(b.items); {
 		it := b.items[i]
+		if many && (i+1 == len(b.items) || b.items[i+1].conn != it.conn) {
+			l.stage(it, b.bytes[it.start:it.end])
+			i++
+			continue
+		}
+		l.flushFan()
 		slot, c, ok := l.conns.Lookup(epoll.NewToken(it.conn.Slot, it.conn.Gen))
 		// Neighbours for the same connection leave in one write.
 		for ; i < len(b.items) && b.items[i].conn == it.conn; i++ {
@@ -30,6 +37,7 @@ func (l *loop) deliver() {
 			}
 		}
 	}
+	l.flushFan()
 }
 
 // queue frames one message for writing, unless the connection is too far behind.
@@ -82,6 +90,12 @@ func (l *loop) write(slot uint32, c *conn) bool {
 		return true
 	}
 	n, err := l.send(slot, l.out.unsent())
+	return l.took(slot, c, n, err)
+}
+
+// took keeps what the socket has not taken of l.out, which was sent. It reports
+// false when that closed the connection.
+func (l *loop) took(slot uint32, c *conn, n int, err error) bool {
 	if err != nil {
 		l.counters.droppedClosed.Add(uint64(l.out.messages()))
 		l.out.reset()

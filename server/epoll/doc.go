@@ -13,5 +13,6 @@
 // full socket, and reading a wake-up counter.
 //
 // [Slots] is the table of connections that goes with it: its rows are what the
-// tokens name. Slots works on every system, the Poller on Linux only.
+// tokens name. [Sender] writes to many sockets at once. Slots works on every
+// system, the others on Linux only.
 package epoll
