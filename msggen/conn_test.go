@@ -58,7 +58,7 @@ func (c *call) tcp() *net.TCPConn { return c.Conn.(*net.TCPConn) }
 func (c *call) reset() { _ = c.tcp().SetLinger(0) }
 
 // newPeer serves each connection by serve, and closes it then.
-func newPeer(t *testing.T, serve func(c *call)) *peer {
+func newPeer(t testing.TB, serve func(c *call)) *peer {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
