@@ -199,12 +199,13 @@ func (s *HTTPSender) Flush(ctx context.Context) error {
 // deliver writes what the current request was given.
 func (s *HTTPSender) deliver(ctx context.Context) error {
 	limit := time.Now().Add(s.config.AnswerTimeout)
-	defer context.AfterFunc(ctx, s.conn.interrupt)()
 	for {
 		err := os.ErrDeadlineExceeded
 		allowed := s.conn.allow(limit)
 		if allowed {
+			stop := context.AfterFunc(ctx, s.conn.interrupt)
 			err = s.writeAll()
+			stop()
 		}
 		switch {
 		case err == nil:

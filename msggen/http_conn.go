@@ -92,7 +92,7 @@ func (c *httpConn) took(r reply, ok bool) reply {
 // write writes text. After an os.ErrDeadlineExceeded, text is as good as written,
 // and the rest of it goes first next time.
 func (c *httpConn) write(text []byte) error {
-	if err := c.outlet.drain(); err != nil {
+	if err := c.outlet.drain(); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 		return err
 	}
 	if len(text) > 0 {

@@ -8,7 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
+	"net"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -26,12 +27,8 @@ func counted(n int) string {
 
 // nextLines reads a request, and returns how many lines it had.
 func (c *call) nextLines() (n int, ok bool) {
-	request, err := http.ReadRequest(c.reader)
-	if err != nil {
-		return 0, false
-	}
-	text, err := io.ReadAll(request.Body)
-	return bytes.Count(text, []byte("\n")), err == nil
+	text, ok := readBody(c.reader)
+	return bytes.Count(text, []byte("\n")), ok
 }
 
 // TestAWriteThatWasCutShortGoesOn: a run ends while the server does not read; it
@@ -45,14 +42,16 @@ func TestAWriteThatWasCutShortGoesOn(t *testing.T) {
 	for scheme, config := range map[string]*tls.Config{"http": nil, "https": trusting} {
 		t.Run(scheme, func(t *testing.T) {
 			ended := make(chan struct{})
+			var read atomic.Int64
 			p := newPeer(t, func(c *call) {
 				if config != nil {
 					c.Conn = tls.Server(c.Conn, &tls.Config{Certificates: []tls.Certificate{pair.Certificate}, MinVersion: tls.VersionTLS12})
 					c.reader = bufio.NewReader(c.Conn)
 				}
 				for {
-					n, ok := c.nextLines()
-					if !ok || !c.say(counted(n)) {
+					text, ok := readBody(c.reader)
+					read.Add(int64(len(text)))
+					if !ok || !c.say(counted(bytes.Count(text, []byte("\n")))) {
 						return
 					}
 					<-ended // the first request was empty
@@ -70,6 +69,9 @@ func TestAWriteThatWasCutShortGoesOn(t *testing.T) {
 			if !errors.Is(err, context.DeadlineExceeded) || s.Receipt().Unanswered != given {
 				t.Fatalf("Flush: %v with %+v, want the end of its context", err, s.Receipt())
 			}
+			if err := s.Settle(ctx); !errors.Is(err, context.DeadlineExceeded) {
+				t.Fatalf("Settle: %v, want the end of its context", err)
+			}
 			close(ended)
 			if err := s.Close(t.Context()); err != nil {
 				t.Error(err)
@@ -77,7 +79,37 @@ func TestAWriteThatWasCutShortGoesOn(t *testing.T) {
 			if got, want := s.Receipt(), (Receipt{Sent: given, Reached: given}); got != want {
 				t.Errorf("the receipt is %+v, want %+v", got, want)
 			}
+			if want := int64(given) * int64(len("1 \n")+len(message)); read.Load() != want {
+				t.Errorf("the server read %d bytes of lines, want %d", read.Load(), want)
+			}
 		})
+	}
+}
+
+// TestWritesThatWereCutShortKeepTheirOrder, and none is lost.
+func TestWritesThatWereCutShortKeepTheirOrder(t *testing.T) {
+	here, there := net.Pipe()
+	out := &outlet{Conn: here}
+	c := newHTTPConn(out, out)
+	defer c.close()
+	c.interrupt()
+	for _, text := range []string{"one, ", "two, ", "", "three"} {
+		if err := c.write([]byte(text)); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("writing %q: %v, want that it takes too long", text, err)
+		}
+	}
+	c.allow(time.Time{})
+	got := make(chan string)
+	go func() {
+		text := make([]byte, len("one, two, three."))
+		_, _ = io.ReadFull(there, text)
+		got <- string(text)
+	}()
+	if err := c.write([]byte(".")); err != nil {
+		t.Error(err)
+	}
+	if text := <-got; text != "one, two, three." {
+		t.Errorf("%q was written", text)
 	}
 }
 
@@ -210,12 +242,12 @@ func TestInterimAnswersArePassedOver(t *testing.T) {
 	})
 	openSender(t, HTTPConfig{URL: "http://" + p.Addr().String()})
 	for answer, says := range map[string]string{
-		"220 mail.example.org ESMTP\r\n":                                            "what a mail",
-		"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n":                    "changes to another protocol",
-		"HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", maxReply):                    "has no end",
+		"220 mail.example.org ESMTP\r\n":                                             "what a mail",
+		"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n":                     "changes to another protocol",
+		"HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", maxReply):                     "has no end",
 		"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n" + strings.Repeat(" ", 999): "unexpected EOF",
-		"HTTP/1.1 200 OK\r\nConte":                                                  "in the middle of its answer",
-		"":                                                                          "it closed the connection",
+		"HTTP/1.1 200 OK\r\nConte":                                                   "in the middle of its answer",
+		"":                                                                           "it closed the connection",
 	} {
 		p := newPeer(t, once(answer))
 		s, err := NewHTTPSender(HTTPConfig{URL: "http://" + p.Addr().String()})

@@ -117,6 +117,7 @@ func TestStampsOfLinesAreThoseOfTheSocket(t *testing.T) {
 
 // stampsRead reads a request of lines, and returns the moments in their stamps.
 func stampsRead(t *testing.T, conn io.Reader) (stamps []int64) {
+	t.Helper()
 	request, err := http.ReadRequest(bufio.NewReader(conn))
 	if err != nil {
 		t.Error(err)
