@@ -90,6 +90,11 @@ type Config struct {
 	// them. 0 picks one at random; Result.Run says which.
 	Run wire.Run
 
+	// Alone is for a process that does nothing else: a paced Run then keeps one of
+	// Go's processors while it waits, and shares the others (GOMAXPROCS) with what its
+	// Sender does. That halves what a message costs.
+	Alone bool
+
 	// Count ends the run after this many messages of each sender. 0: unlimited.
 	Count uint64
 	// Duration ends the run before the first message that is due then or later.

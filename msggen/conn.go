@@ -238,9 +238,27 @@ type reply struct {
 
 // readReply reads an answer to the end, so that the connection can be used
 // again, and calls body before its body. Only the head counts: a body that does
-// not come costs the connection. Interim answers are passed over (RFC 9110,
-// section 15.2), but not a change of the protocol, which was not asked for.
+// not come costs the connection.
 func readReply(reader *bufio.Reader, method string, body func()) (r reply) {
+	if r = readHead(reader, method); r.resp == nil {
+		return r
+	}
+	defer r.resp.Body.Close()
+	if r.resp.StatusCode == http.StatusSwitchingProtocols {
+		return r
+	}
+	body()
+	if r.resp.StatusCode < 200 || r.resp.StatusCode >= 300 {
+		r.text, _ = io.ReadAll(io.LimitReader(r.resp.Body, maxAnswer))
+	}
+	_, err := io.Copy(io.Discard, r.resp.Body)
+	r.reusable = err == nil && !r.resp.Close
+	return r
+}
+
+// readHead reads the head of an answer. Interim answers are passed over (RFC 9110,
+// section 15.2), but not a change of the protocol, which was not asked for.
+func readHead(reader *bufio.Reader, method string) (r reply) {
 	request := &http.Request{Method: method} // HEAD has no body
 	for {
 		if _, err := reader.Peek(1); err != nil {
@@ -257,23 +275,11 @@ func readReply(reader *bufio.Reader, method string, body func()) (r reply) {
 			}
 			return r
 		}
-		r.resp = resp
 		if resp.StatusCode < 100 || resp.StatusCode >= 200 || resp.StatusCode == http.StatusSwitchingProtocols {
-			break
+			r.resp = resp
+			return r
 		}
-		r.resp = nil
 	}
-	defer r.resp.Body.Close()
-	if r.resp.StatusCode == http.StatusSwitchingProtocols {
-		return r
-	}
-	body()
-	if r.resp.StatusCode < 200 || r.resp.StatusCode >= 300 {
-		r.text, _ = io.ReadAll(io.LimitReader(r.resp.Body, maxAnswer))
-	}
-	_, err := io.Copy(io.Discard, r.resp.Body)
-	r.reusable = err == nil && !r.resp.Close
-	return r
 }
 
 func isNetError(err error) bool {

@@ -58,11 +58,11 @@ func (c *call) tcp() *net.TCPConn { return c.Conn.(*net.TCPConn) }
 func (c *call) reset() { _ = c.tcp().SetLinger(0) }
 
 // newPeer serves each connection by serve, and closes it then.
-func newPeer(t *testing.T, serve func(c *call)) *peer {
-	t.Helper()
+func newPeer(tb testing.TB, serve func(c *call)) *peer {
+	tb.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	p := &peer{Listener: listener}
 	var serving sync.WaitGroup
@@ -80,7 +80,7 @@ func newPeer(t *testing.T, serve func(c *call)) *peer {
 			})
 		}
 	})
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		listener.Close()
 		serving.Wait()
 	})

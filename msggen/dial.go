@@ -25,18 +25,27 @@ func (s *PublishSender) dial(ctx context.Context) (net.Conn, error) {
 	if !s.template.tls {
 		return conn, nil
 	}
-	config := s.config.TLS.Clone()
-	if config == nil {
+	secure, err := handshake(ctx, conn, s.config.TLS, s.template.host)
+	if err != nil {
+		return nil, s.insecure(err)
+	}
+	return secure, nil
+}
+
+// handshake returns TLS over conn, to host unless config names another; nil is the
+// default. Where it does not come about, conn is closed.
+func handshake(ctx context.Context, conn net.Conn, config *tls.Config, host string) (net.Conn, error) {
+	if config = config.Clone(); config == nil {
 		config = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
 	if config.ServerName == "" {
-		config.ServerName = s.template.host
+		config.ServerName = host
 	}
 	config.NextProtos = []string{"http/1.1"}
 	secure := tls.Client(conn, config)
 	if err := secure.HandshakeContext(ctx); err != nil {
 		conn.Close()
-		return nil, s.insecure(err)
+		return nil, err
 	}
 	return secure, nil
 }

@@ -120,11 +120,13 @@ func (g *Generator) noteAnswers() {
 // cannot be, or was unreachable at the end; the result holds what was counted
 // until then. Refused messages alone are not an error of Run: see [Result.Err].
 //
-// It keeps its goroutine on one thread, so that it wakes when a message is due.
+// Unless Config.Alone gives it a processor, it keeps its goroutine on one thread,
+// so that it wakes when a message is due.
 func (g *Generator) Run(ctx context.Context) (Result, error) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-
+	if !g.config.Alone {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+	}
 	r := &run{Generator: g, window: window{size: int64(g.config.Window), delivered: g.config.Delivered}}
 	err := r.open(ctx)
 	switch {

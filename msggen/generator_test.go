@@ -99,39 +99,43 @@ func TestRunOverHTTP(t *testing.T) {
 // TestEachMessageHasItsMoment is the contract of constant arrivals: message k
 // of sender i of S is due at start + (k + i/S) * Interval.
 func TestEachMessageHasItsMoment(t *testing.T) {
-	sender := &recorder{}
-	const senders, count, interval = 4, 25, 2 * time.Millisecond
-	mustRun(t.Context(), t, Config{Sender: sender, Senders: senders, Count: count, Interval: interval, MaxID: 3})
-	start := stampOf(t, sender.messages[0].message).due
-	for i, m := range sender.messages {
-		s := stampOf(t, m.message)
-		k, sender := i/senders, i%senders
-		due := start + int64(k)*int64(interval) + int64(sender)*int64(interval)/senders
-		if s.due != due || s.num != uint64(k+1) {
-			t.Errorf("message %d of sender %d is number %d, due after %v, want number %d after %v",
-				k, sender, s.num, time.Duration(s.due-start), k+1, time.Duration(due-start))
+	for _, alone := range []bool{false, true} {
+		sender := &recorder{}
+		const senders, count, interval = 4, 25, 2 * time.Millisecond
+		mustRun(t.Context(), t, Config{Sender: sender, Senders: senders, Count: count, Interval: interval, MaxID: 3, Alone: alone})
+		start := stampOf(t, sender.messages[0].message).due
+		for i, m := range sender.messages {
+			s := stampOf(t, m.message)
+			k, sender := i/senders, i%senders
+			due := start + int64(k)*int64(interval) + int64(sender)*int64(interval)/senders
+			if s.due != due || s.num != uint64(k+1) {
+				t.Errorf("message %d of sender %d is number %d, due after %v, want number %d after %v",
+					k, sender, s.num, time.Duration(s.due-start), k+1, time.Duration(due-start))
+			}
 		}
-	}
-	checkOrder(t, sender.messages)
-	if len(sender.messages) != senders*count || !sender.closed {
-		t.Errorf("%d messages, closed %v, want %d and true", len(sender.messages), sender.closed, senders*count)
+		checkOrder(t, sender.messages)
+		if len(sender.messages) != senders*count || !sender.closed {
+			t.Errorf("%d messages, closed %v, want %d and true", len(sender.messages), sender.closed, senders*count)
+		}
 	}
 }
 
 func TestNothingIsSentBeforeItIsDue(t *testing.T) {
-	sender := &recorder{}
-	sender.fail = func(verb string) error {
-		if len(sender.messages) == 0 || verb != "flush" {
+	for _, alone := range []bool{false, true} {
+		sender := &recorder{}
+		sender.fail = func(verb string) error {
+			if len(sender.messages) == 0 || verb != "flush" {
+				return nil
+			}
+			last := sender.messages[len(sender.messages)-1]
+			if early := stampOf(t, last.message).due - time.Now().UnixNano(); early > int64(time.Millisecond) {
+				// A millisecond for the wall clock, which may be slewed meanwhile.
+				t.Errorf("a message was sent %v before it was due", time.Duration(early))
+			}
 			return nil
 		}
-		last := sender.messages[len(sender.messages)-1]
-		if early := stampOf(t, last.message).due - time.Now().UnixNano(); early > int64(time.Millisecond) {
-			// A millisecond for the wall clock, which may be slewed meanwhile.
-			t.Errorf("a message was sent %v before it was due", time.Duration(early))
-		}
-		return nil
+		mustRun(t.Context(), t, Config{Sender: sender, Rate: 2000, Count: 100, MaxID: 3, Alone: alone})
 	}
-	mustRun(t.Context(), t, Config{Sender: sender, Rate: 2000, Count: 100, MaxID: 3})
 }
 
 func TestDurationEndsTheRun(t *testing.T) {

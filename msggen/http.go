@@ -7,9 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
+	"os"
 	"strconv"
 	"time"
 )
@@ -58,17 +56,21 @@ func (c HTTPConfig) Validate() error {
 // one after the other: that keeps the messages of an id in order.
 type HTTPSender struct {
 	config HTTPConfig
-	// url is where to post to, and shown that without a password.
-	url, shown string
+	poster *poster
+	// shown is where to post to, without a password.
+	shown string
 
-	transport *http.Transport
-	client    *http.Client
-
-	// lines are those that no request has taken yet, buffered of them, and moments
-	// those in their stamps that are set when they are sent.
-	lines    []byte
-	moments  []span
-	buffered uint64
+	// lines are those since the last Flush that wrote all, of which buffered were
+	// not given to a request, and moments are those in their stamps that are set
+	// when they are written. Of both, written and stamped are behind us.
+	lines            []byte
+	moments          []span
+	written, stamped int
+	buffered         uint64
+	// frame is the buffer of what is written at a time.
+	frame []byte
+	// conn is nil while there is none.
+	conn *httpConn
 	// current is the request that is open, nil between two.
 	current *request
 	receipt Receipt
@@ -76,19 +78,19 @@ type HTTPSender struct {
 
 // request is a `POST /send` under way.
 type request struct {
-	body   *body
-	cancel context.CancelFunc
-	answer chan answer
 	// taken is how many lines it was given, and ended reports that it gets no more.
 	taken uint64
 	ended bool
+	// begun and done report that its head and its end were written.
+	begun, done bool
 }
 
-// answer is how a request ended: what the server said, or err.
-type answer struct {
-	sent, reached, unaddressed uint64
-	err                        error
-}
+// span is a part of the lines, from and to counted from their beginning.
+type span struct{ from, to int }
+
+// maxPiece is how much of a request is written at a time, and a chunk of it: the
+// stamps in it are from just before.
+const maxPiece = 32 << 10
 
 // NewHTTPSender returns a sender; it connects to nothing before Open.
 func NewHTTPSender(config HTTPConfig) (*HTTPSender, error) {
@@ -102,31 +104,11 @@ func NewHTTPSender(config HTTPConfig) (*HTTPSender, error) {
 	if config.AnswerTimeout == 0 {
 		config.AnswerTimeout = DefaultAnswerTimeout
 	}
-	s := &HTTPSender{config: config, url: target.String(), shown: target.Redacted()}
-	s.transport, s.client = newClient(config.TLS)
-	return s, nil
-}
-
-// newClient returns a client without what would get between a generator and its
-// server: a proxy, compression, redirects (a body that was read is gone),
-// HTTP/2 (whose frames would be flushed at other moments).
-func newClient(secure *tls.Config) (*http.Transport, *http.Client) {
-	dialer := net.Dialer{Timeout: 5 * time.Second}
-	transport := &http.Transport{
-		DialContext:         dialer.DialContext,
-		TLSClientConfig:     secure.Clone(),
-		TLSHandshakeTimeout: 5 * time.Second,
-		DisableCompression:  true,
-		MaxIdleConns:        1,
-		WriteBufferSize:     64 << 10, // holds a chunk of 32 KiB, what net/http copies at a time
-		Protocols:           new(http.Protocols),
+	poster, err := newPoster(target, config)
+	if err != nil {
+		return nil, err
 	}
-	transport.Protocols.SetHTTP1(true)
-	client := &http.Client{
-		Transport:     transport,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-	return transport, client
+	return &HTTPSender{config: config, poster: poster, shown: target.Redacted()}, nil
 }
 
 // Open posts no message at all. That opens the connection, and shows whether
@@ -134,9 +116,30 @@ func newClient(secure *tls.Config) (*http.Transport, *http.Client) {
 // sender can be opened again after an error.
 func (s *HTTPSender) Open(ctx context.Context) error {
 	_ = s.abandon() // only after an error, which was returned
+	s.hangUp()
 	ctx, cancel := context.WithTimeout(ctx, s.config.AnswerTimeout)
 	defer cancel()
-	return s.do(ctx, http.NoBody).err
+	conn, err := s.poster.connect(ctx)
+	if err != nil {
+		return err
+	}
+	s.conn = conn
+	defer context.AfterFunc(ctx, conn.interrupt)()
+	var r reply
+	if err := conn.write(s.poster.empty); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		r = conn.fallen(err)
+	} else {
+		select {
+		case got, ok := <-conn.replies:
+			r = conn.took(got, ok)
+		case <-ctx.Done():
+			r.err = ctx.Err()
+		}
+	}
+	if err = s.poster.answer(r).err; err != nil || !r.reusable {
+		s.hangUp()
+	}
+	return err
 }
 
 // Send buffers one line.
@@ -177,57 +180,119 @@ func (s *HTTPSender) sendNow(id int64, message []byte) error {
 // Flush returns when all lines are on the wire. A server that takes none of them
 // for AnswerTimeout counts as gone.
 func (s *HTTPSender) Flush(ctx context.Context) error {
-	if err := s.stillOpen(ctx); err != nil || s.buffered == 0 {
+	if s.current == nil && s.buffered == 0 {
+		return nil
+	}
+	if err := s.stillOpen(); err != nil {
 		return err
 	}
 	if s.current == nil {
-		s.begin()
+		if err := s.begin(ctx); err != nil {
+			return err
+		}
 	}
-	bounded, cancel := context.WithTimeout(ctx, s.config.AnswerTimeout)
-	defer cancel()
-	taken, err := s.current.body.write(bounded, portion{s.lines, s.moments})
-	if taken {
-		s.current.taken += s.buffered
-		s.buffered = 0
+	s.current.taken += s.buffered
+	s.buffered = 0
+	return s.deliver(ctx)
+}
+
+// deliver writes what the current request was given.
+func (s *HTTPSender) deliver(ctx context.Context) error {
+	limit := time.Now().Add(s.config.AnswerTimeout)
+	for {
+		err := os.ErrDeadlineExceeded
+		allowed := s.conn.allow(limit)
+		if allowed {
+			stop := context.AfterFunc(ctx, s.conn.interrupt)
+			err = s.writeAll()
+			stop()
+		}
+		switch {
+		case err == nil:
+			return nil
+		case !errors.Is(err, os.ErrDeadlineExceeded):
+			return s.conclude(s.conn.fallen(err))
+		case !allowed:
+			return s.conclude(s.conn.take())
+		case ctx.Err() != nil:
+			return fmt.Errorf("msggen: %s takes no messages: %w", s.shown, ctx.Err())
+		case !time.Now().Before(limit):
+			return s.giveUp("it took no messages for %v")
+		}
 	}
-	switch {
-	case err == nil:
-		s.lines, s.moments = s.lines[:0], s.moments[:0]
-		return nil
-	case errors.Is(err, errBodyClosed):
-		return s.conclude(<-s.current.answer)
-	case ctx.Err() == nil:
-		return s.giveUp("it took no messages for %v")
+}
+
+// writeAll writes the lines of the current request piece by piece, before them its
+// head if it has just begun, and behind them its end if that is due.
+func (s *HTTPSender) writeAll() error {
+	for {
+		s.frame = s.frame[:0]
+		if !s.current.begun {
+			s.frame = append(s.frame, s.poster.head...)
+			s.current.begun = true
+		}
+		s.addPiece()
+		if s.current.ended && !s.current.done && len(s.lines) == 0 {
+			s.frame = append(s.frame, "0\r\n\r\n"...)
+			s.current.done = true
+		}
+		if err := s.conn.write(s.frame); err != nil || len(s.lines) == 0 {
+			return err
+		}
 	}
-	return fmt.Errorf("msggen: %s takes no messages: %w", s.shown, err)
+}
+
+// addPiece adds the next piece of the lines to the frame, as a chunk.
+func (s *HTTPSender) addPiece() {
+	end := min(len(s.lines), s.written+maxPiece)
+	if s.written == end {
+		return
+	}
+	if s.stamped < len(s.moments) {
+		now := time.Now()
+		for ; s.stamped < len(s.moments) && s.moments[s.stamped].from < end; s.stamped++ {
+			putMoment(s.lines[s.moments[s.stamped].from:s.moments[s.stamped].to], now)
+		}
+	}
+	s.frame = strconv.AppendInt(s.frame, int64(end-s.written), 16)
+	s.frame = append(s.frame, "\r\n"...)
+	s.frame = append(s.frame, s.lines[s.written:end]...)
+	s.frame = append(s.frame, "\r\n"...)
+	if s.written = end; end == len(s.lines) {
+		s.forget()
+	}
+}
+
+// forget empties the lines.
+func (s *HTTPSender) forget() {
+	s.lines, s.moments, s.written, s.stamped = s.lines[:0], s.moments[:0], 0, 0
 }
 
 // giveUp ends a request that the server lets hang, which why says with the
 // AnswerTimeout in it.
 func (s *HTTPSender) giveUp(why string) error {
-	s.current.cancel()
-	a := <-s.current.answer
-	if a.err != nil {
-		a.err = &unreachableError{url: s.shown, cause: fmt.Errorf(why, s.config.AnswerTimeout)}
+	r := s.conn.last()
+	if r.resp == nil {
+		r.err = fmt.Errorf(why, s.config.AnswerTimeout)
 	}
-	return s.conclude(a)
+	return s.conclude(r)
 }
 
 // Settle ends the request, and returns when it was answered. If ctx ends first,
 // Close goes on waiting for the answer.
 func (s *HTTPSender) Settle(ctx context.Context) error {
-	if s.current == nil || !s.current.ended {
-		if err := s.Flush(ctx); err != nil || s.current == nil {
-			return err
-		}
-		s.current.ended = true
-		s.current.body.end()
+	if err := s.Flush(ctx); err != nil || s.current == nil {
+		return err
+	}
+	s.current.ended = true
+	if err := s.deliver(ctx); err != nil || s.current == nil {
+		return err
 	}
 	timeout := time.NewTimer(s.config.AnswerTimeout)
 	defer timeout.Stop()
 	select {
-	case a := <-s.current.answer:
-		return s.conclude(a)
+	case r, ok := <-s.conn.replies:
+		return s.conclude(s.conn.took(r, ok))
 	case <-timeout.C:
 		return s.giveUp("no answer after %v")
 	case <-ctx.Done():
@@ -245,46 +310,58 @@ func (s *HTTPSender) Close(ctx context.Context) error {
 	if lost := s.abandon(); lost != nil {
 		err = lost // says how many messages that leaves unknown
 	}
-	s.transport.CloseIdleConnections()
+	s.hangUp()
 	return err
 }
 
-// begin opens a request.
-func (s *HTTPSender) begin() {
-	ctx, cancel := context.WithCancel(context.Background())
-	r := &request{body: newBody(), cancel: cancel, answer: make(chan answer, 1)}
-	s.current = r
-	go func() { r.answer <- s.do(ctx, r.body) }()
+// begin opens a request, over a new connection if the server has left the last one.
+func (s *HTTPSender) begin(ctx context.Context) error {
+	if s.conn != nil && !s.conn.allow(time.Time{}) {
+		s.hangUp()
+	}
+	if s.conn == nil {
+		bounded, cancel := context.WithTimeout(ctx, s.config.AnswerTimeout)
+		defer cancel()
+		conn, err := s.poster.connect(bounded)
+		if err != nil {
+			s.refuseBuffered()
+			return s.lost(err, 0)
+		}
+		s.conn = conn
+	}
+	s.current = &request{}
+	return nil
 }
 
-// stillOpen sees to what happened since the last call: a Flush that its ctx cut
-// short, a request that the server ended.
-func (s *HTTPSender) stillOpen(ctx context.Context) error {
-	if s.current == nil {
+// stillOpen sees to a request that the server ended.
+func (s *HTTPSender) stillOpen() error {
+	if s.current == nil || s.current.ended {
 		return nil
 	}
-	if s.current.body.pending {
-		err := s.current.body.settled(ctx)
-		if s.current.body.pending {
-			return fmt.Errorf("msggen: %s takes no messages: %w", s.shown, err)
-		}
-		s.lines, s.moments = s.lines[:0], s.moments[:0]
-	}
 	select {
-	case a := <-s.current.answer:
-		return s.conclude(a)
+	case r, ok := <-s.conn.replies:
+		return s.conclude(s.conn.took(r, ok))
 	default:
 		return nil
 	}
 }
 
-// conclude books what the end of the current request says about its lines.
-func (s *HTTPSender) conclude(a answer) error {
-	taken, ended := s.current.taken, s.current.ended
-	s.current.cancel()
-	s.current.body.Close() // a transport that was answered early still reads it
-	s.current = nil
+// hangUp closes the connection.
+func (s *HTTPSender) hangUp() {
+	if s.conn != nil {
+		s.conn.close()
+		s.conn = nil
+	}
+}
 
+// conclude books what the end of the current request says about its lines.
+func (s *HTTPSender) conclude(r reply) error {
+	taken, ended := s.current.taken, s.current.done
+	s.current = nil
+	a := s.poster.answer(r)
+	if !r.reusable || !ended || a.err != nil {
+		s.hangUp()
+	}
 	if err := a.check(s.shown, taken); err != nil {
 		a = answer{err: err}
 	}
@@ -298,44 +375,29 @@ func (s *HTTPSender) conclude(a answer) error {
 	}
 	s.receipt.Unknown += taken - a.sent
 	s.refuseBuffered()
-	cause := a.err
-	if gone, ok := errors.AsType[*unreachableError](a.err); ok {
-		cause = gone.cause
+	if a.err == nil {
+		a.err = &awayError{errors.New("it answered before the request ended, as a server does that shuts down")}
 	}
-	switch {
-	case a.err == nil:
-		cause = errors.New("it answered before the request ended, as a server does that shuts down")
-	case !errors.Is(a.err, ErrAway):
-		return a.err
-	}
-	return &lostError{url: s.shown, unknown: taken - a.sent, cause: cause}
+	return s.lost(a.err, taken-a.sent)
 }
 
-// check holds what a server says of taken messages against that. Of what it says
-// otherwise nothing can be believed.
-func (a answer) check(url string, taken uint64) error {
-	// A message may reach any number of connections; this keeps sums from
-	// overflowing.
-	const maxReached = 1 << 48
-	what := ""
-	switch {
-	case a.sent > taken:
-		what = fmt.Sprintf("accepted %d messages", a.sent)
-	case a.unaddressed > a.sent:
-		what = fmt.Sprintf("accepted %d messages, %d of them to nobody", a.sent, a.unaddressed)
-	case a.reached > maxReached, a.reached > 0 && a.sent == 0:
-		what = fmt.Sprintf("accepted %d messages, and reached %d connections with them", a.sent, a.reached)
-	default:
-		return nil
+// lost returns err of a request, of which it leaves some messages unknown.
+func (s *HTTPSender) lost(err error, unknown uint64) error {
+	if !errors.Is(err, ErrAway) {
+		return err
 	}
-	return fmt.Errorf("msggen: %s claims what cannot be: given %d messages, it says that it %s; what became of them is unknown, and no count of this server can be believed", url, taken, what)
+	if gone, ok := errors.AsType[*unreachableError](err); ok {
+		err = gone.cause
+	}
+	return &lostError{url: s.shown, unknown: unknown, cause: err}
 }
 
-// refuseBuffered drops what no request has taken.
+// refuseBuffered drops what no request has taken, and what one left.
 func (s *HTTPSender) refuseBuffered() {
 	s.receipt.Unanswered -= s.buffered
 	s.receipt.Refused += s.buffered
-	s.lines, s.moments, s.buffered = s.lines[:0], s.moments[:0], 0
+	s.buffered = 0
+	s.forget()
 }
 
 // abandon gives up what is under way: after an error, or when Close ran out of
@@ -343,62 +405,8 @@ func (s *HTTPSender) refuseBuffered() {
 func (s *HTTPSender) abandon() error {
 	var err error
 	if s.current != nil {
-		s.current.cancel()
-		err = s.conclude(<-s.current.answer)
+		err = s.conclude(s.conn.last())
 	}
 	s.refuseBuffered()
 	return err
-}
-
-// do posts body and reads the answer.
-func (s *HTTPSender) do(ctx context.Context, body io.Reader) answer {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url, body)
-	if err != nil {
-		return answer{err: fmt.Errorf("msggen: cannot post to %s: %w", s.url, err)}
-	}
-	contentType := "text/plain; charset=utf-8"
-	if s.config.NDJSON {
-		contentType = "application/x-ndjson"
-	}
-	var counts struct {
-		Sent        *uint64 `json:"sent"`
-		Reached     uint64  `json:"reached"`
-		Unaddressed uint64  `json:"unaddressed"`
-	}
-	err = post(s.client, req, contentType, s.config.Token, &counts)
-	switch {
-	case err != nil && counts.Sent == nil:
-		return answer{err: err}
-	case counts.Sent == nil:
-		return answer{err: notComet(req, `its answer has no "sent"`)}
-	}
-	// A server that stops at a line it cannot read counts those before it.
-	return answer{sent: *counts.Sent, reached: counts.Reached, unaddressed: counts.Unaddressed, err: err}
-}
-
-// post sends req and decodes its answer into counts. Its errors are addressed
-// to a person; they wrap [ErrAway] if it may help to try again.
-func post(client *http.Client, req *http.Request, contentType, token string, counts any) error {
-	req.Header.Set("Content-Type", contentType)
-	req.Header.Set("User-Agent", "comet")
-	if token != "" {
-		req.Header.Set("Authorization", "Bearer "+token)
-	}
-	resp, err := client.Do(req)
-	if err != nil {
-		return unreachable(req, err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	if err != nil {
-		return unreachable(req, err)
-	}
-	if resp.StatusCode != http.StatusOK {
-		_ = json.Unmarshal(text, counts) // as far as it has some
-		return refused(req, resp, text)
-	}
-	if err := json.Unmarshal(text, counts); err != nil {
-		return notComet(req, "its answer is not JSON")
-	}
-	return nil
 }

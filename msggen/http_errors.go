@@ -66,7 +66,10 @@ func unreachable(req *http.Request, err error) error {
 		return fmt.Errorf("msggen: cannot post to %s: %w", shown, fault)
 	}
 	why := ""
+	strange, isStrange := errors.AsType[*notHTTPError](err)
 	switch {
+	case isStrange:
+		return fmt.Errorf("msggen: cannot post to %s: %w", shown, strange)
 	case errors.Is(err, http.ErrSchemeMismatch):
 		why = "it does not speak TLS there: write http:// instead of https://"
 	case strings.Contains(err.Error(), `malformed HTTP response "\x15\x03`): // a TLS alert, which net/http names only so

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -81,44 +82,66 @@ func TestStampsWithoutAPaceAreThoseOfTheSocket(t *testing.T) {
 	})
 }
 
-// TestStampsOfLinesAreThoseOfTheSocket: lines are stamped when the transport
-// reads them, piece by piece, and every stamp stays whole.
+// TestStampsOfLinesAreThoseOfTheSocket: lines are stamped when they are written,
+// piece by piece, and a stamp that lies across two of them stays whole.
 func TestStampsOfLinesAreThoseOfTheSocket(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &HTTPSender{}
-		for range 3 {
-			message := wire.AppendStamped(nil, 1, wire.Stamp{Run: 1, N: 1, Due: time.Now().UnixNano()})
-			if err := s.sendNow(1, message); err != nil {
+		here, there := net.Pipe()
+		out := &outlet{Conn: here}
+		s, err := NewHTTPSender(HTTPConfig{URL: "http://h/send", AnswerTimeout: time.Hour})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.conn = newHTTPConn(out, out)
+		defer s.hangUp()
+		message := wire.AppendStamped(nil, 1, wire.Stamp{Run: 1, N: 1, Due: time.Now().UnixNano()})
+		from, _ := momentIn(append([]byte("1 "), message...))
+		for _, size := range []int{maxPiece - from - 5 - len("1 \n"), maxPiece / 2, maxPiece / 2} {
+			if err := s.sendNow(1, fill(slices.Clone(message), size)); err != nil {
 				t.Fatal(err)
 			}
 		}
 		begun := time.Now()
-		b, size := newBody(), len(s.lines)
 		go func() {
-			if _, err := b.write(t.Context(), portion{s.lines, s.moments}); err != nil {
-				t.Error(err)
+			stamps := stampsRead(t, &slowly{there})
+			if len(stamps) != 3 || stamps[0] != begun.UnixNano() || stamps[1] != stamps[0] || stamps[2] <= stamps[0] {
+				t.Errorf("the lines are stamped %v, from %v on", stamps, begun.UnixNano())
 			}
-			b.end()
+			_, _ = io.WriteString(there, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{\"sent\":3}")
 		}()
-		var text []byte
-		for {
-			time.Sleep(time.Second)
-			part := make([]byte, size/2) // which cuts the second line's stamp, or close to it
-			n, err := b.Read(part)
-			if text = append(text, part[:n]...); err != nil {
-				break
-			}
-		}
-		// The first two begin in the first half.
-		for i, want := range []time.Duration{time.Second, time.Second, 2 * time.Second} {
-			line, rest, _ := strings.Cut(string(text), "\n")
-			stamp, _, found := wire.FindStamp([]byte(line + "\n")) // the clock here has a digit less than today's
-			if got := time.Unix(0, stamp.Due).Sub(begun); !found || i != 1 && got != want || got < time.Second || got > 2*time.Second {
-				t.Errorf("line %d, %q, is stamped %v after the start, want %v", i, line, got, want)
-			}
-			text = []byte(rest)
+		if err := s.Settle(t.Context()); err != nil {
+			t.Error(err)
 		}
 	})
+}
+
+// stampsRead reads a request of lines, and returns the moments in their stamps.
+func stampsRead(t *testing.T, conn io.Reader) (stamps []int64) {
+	t.Helper()
+	request, err := http.ReadRequest(bufio.NewReader(conn))
+	if err != nil {
+		t.Error(err)
+		return nil
+	}
+	for lines := bufio.NewReader(request.Body); ; {
+		line, err := lines.ReadBytes('\n')
+		if err != nil {
+			return stamps
+		}
+		stamp, _, found := wire.FindStamp(line)
+		if !found {
+			t.Errorf("%.80q… has no stamp", line)
+		}
+		stamps = append(stamps, stamp.Due)
+	}
+}
+
+// slowly takes a second for each read.
+type slowly struct{ io.Reader }
+
+func (s *slowly) Read(p []byte) (int, error) {
+	time.Sleep(time.Second)
+	return s.Reader.Read(p)
 }
 
 // TestStampsOfAnySender: one that does not know when it writes gets messages

@@ -3,9 +3,13 @@ package msggen
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"strconv"
+	"time"
 )
 
 // Post sends one message to id, `POST /send/{id}`, and returns how many
@@ -39,4 +43,40 @@ func Post(ctx context.Context, config HTTPConfig, id int64, message []byte) (rea
 		return 0, notComet(req, `its answer has no "reached"`)
 	}
 	return *counts.Reached, nil
+}
+
+// newClient returns a client without what would get between a generator and its
+// server: a proxy, compression, redirects (a body that was read is gone),
+// HTTP/2 (whose frames would be flushed at other moments).
+func newClient(secure *tls.Config) (*http.Transport, *http.Client) {
+	dialer := net.Dialer{Timeout: 5 * time.Second}
+	transport := &http.Transport{
+		DialContext:         dialer.DialContext,
+		TLSClientConfig:     secure.Clone(),
+		TLSHandshakeTimeout: 5 * time.Second,
+		DisableCompression:  true,
+		MaxIdleConns:        1,
+		Protocols:           new(http.Protocols),
+	}
+	transport.Protocols.SetHTTP1(true)
+	client := &http.Client{
+		Transport:     transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	return transport, client
+}
+
+// post sends req and decodes its answer into counts.
+func post(client *http.Client, req *http.Request, contentType, token string, counts any) error {
+	setHeader(req, contentType, token)
+	resp, err := client.Do(req)
+	if err != nil {
+		return unreachable(req, err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return unreachable(req, err)
+	}
+	return decode(req, resp, text, counts)
 }

@@ -47,13 +47,17 @@ func (r *run) open(ctx context.Context) error {
 
 // paced sends what is due when it is due.
 func (r *run) paced(ctx context.Context) error {
+	wait := pace.SleepUntil
+	if r.config.Alone {
+		wait = pace.HoldUntil
+	}
 	var woke time.Time
 	for r.upcoming = r.moments(); !r.over(); {
 		wake := r.start.Add(r.upcoming)
 		if soonest := woke.Add(minTick); wake.Before(soonest) {
 			wake = soonest
 		}
-		if err := pace.SleepUntil(ctx, wake); err != nil {
+		if err := wait(ctx, wake); err != nil {
 			return unlessEnded(ctx, err)
 		}
 		woke = time.Now()

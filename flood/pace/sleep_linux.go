@@ -1,10 +1,10 @@
 package pace
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -13,23 +13,34 @@ import (
 // may fire more than a millisecond late, and this must cover that.
 const lastStretch = 3 * time.Millisecond
 
-// sleepPunctually blocks the thread until t. The kernel gets an absolute moment,
-// so that a signal that interrupts the wait, as the Go runtime's preemption does,
-// does not lengthen it.
+// sleepPunctually blocks the thread until t.
 func sleepPunctually(t time.Time) error {
+	return nap(t, func(wait *unix.Timespec) unix.Errno {
+		_, _, errno := unix.Syscall6(unix.SYS_CLOCK_NANOSLEEP, unix.CLOCK_MONOTONIC, 0, uintptr(unsafe.Pointer(wait)), 0, 0, 0)
+		return errno
+	})
+}
+
+// holdPunctually blocks the thread until t, unnoticed by Go's runtime. That may
+// interrupt it by a signal, to stop the world or to run another goroutine: then
+// this wakes, and waits on.
+func holdPunctually(t time.Time) error {
+	return nap(t, func(wait *unix.Timespec) unix.Errno {
+		_, _, errno := unix.RawSyscall6(unix.SYS_CLOCK_NANOSLEEP, unix.CLOCK_MONOTONIC, 0, uintptr(unsafe.Pointer(wait)), 0, 0, 0)
+		return errno
+	})
+}
+
+// nap sleeps until t by clock_nanosleep(2), again after each signal.
+func nap(t time.Time, sleep func(wait *unix.Timespec) unix.Errno) error {
 	for {
 		wait := time.Until(t)
 		if wait <= 0 {
 			return nil
 		}
-		var now unix.Timespec
-		if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
-			return fmt.Errorf("pace: cannot read the clock: %w", os.NewSyscallError("clock_gettime", err))
-		}
-		until := unix.NsecToTimespec(now.Nano() + int64(wait))
-		err := unix.ClockNanosleep(unix.CLOCK_MONOTONIC, unix.TIMER_ABSTIME, &until, nil)
-		if err != nil && !errors.Is(err, unix.EINTR) {
-			return fmt.Errorf("pace: cannot wait for a moment: %w", os.NewSyscallError("clock_nanosleep", err))
+		ts := unix.NsecToTimespec(int64(wait))
+		if errno := sleep(&ts); errno != 0 && errno != unix.EINTR {
+			return fmt.Errorf("pace: cannot wait for a moment: %w", os.NewSyscallError("clock_nanosleep", errno))
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -38,7 +39,10 @@ func newMsggen(env *Env, run func(context.Context, *Env, *flags.MsggenCommand) e
 // runMsggen generates messages as o says and reports.
 func runMsggen(ctx context.Context, env *Env, o *flags.MsggenCommand) error {
 	cfg := o.Config
-	cfg.Logger = env.Logger()
+	cfg.Logger, cfg.Alone = env.Logger(), true
+	if env.Getenv("GOMAXPROCS") == "" && runtime.GOMAXPROCS(0) == 1 {
+		runtime.GOMAXPROCS(2) // one is kept by who waits for the next message
+	}
 	sender, err := await(ctx, func() (msggen.Sender, error) { return newSender(cfg.Logger, o) })
 	if err != nil {
 		return usage(err)
