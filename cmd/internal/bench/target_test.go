@@ -23,7 +23,7 @@ func TestDivide(t *testing.T) {
 	for _, c := range []struct{ connections, room, floods int }{
 		{1000, 19_936, 1}, {1000, 0, 1}, {19_937, 19_936, 2}, {1_000_000, 19_936, 51}, {3, 1, 3},
 	} {
-		pairs := divide(c.connections, c.room)
+		pairs := divide(c.connections, 1, c.room)
 		if len(pairs) != c.floods {
 			t.Errorf("%d connections of which one process holds %d: %d floods, want %d", c.connections, c.room, len(pairs), c.floods)
 		}
@@ -123,7 +123,7 @@ func TestMessageIDs(t *testing.T) {
 
 func TestTargetURLs(t *testing.T) {
 	target := &foreign{Target: &Target{URLs: []string{"http://h/a", "http://h/b", "http://h/c"}}}
-	p := &plan{pairs: divide(7, 4)} // 3 and 4 connections
+	p := &plan{pairs: divide(7, 1, 4)} // 3 and 4 connections
 	var got []string
 	for i := range p.pairs {
 		path, err := target.writeURLs(t.TempDir(), p, i)
