@@ -65,5 +65,5 @@ func roomNotes(a *account, rec *record, p *plan) []string {
 	if p.each == 0 {
 		return []string{"Expected and missing messages are not known: the server is not told whose room a message is for (write {id} in --url and --publish)."}
 	}
-	return []string{"Expected and missing messages are not known: not every connection was there all the time, and how many of a room's each message found only the server knows, which does not say."}
+	return []string{"Expected and missing messages are not known: not every connection was there all the time, and of several per id nobody says how many each message found."}
 }

@@ -87,7 +87,7 @@ func (f *foreign) arrange(cfg *Config, system sysctl.System) *plan {
 	p.firstID, p.lastID = f.messageIDs(cfg.rooms())
 	p.terms = terms{target: f.label(), here: f.here(), posted: true, each: f.each(cfg, p.pairs)}
 	p.need = sysctl.Need{
-		Connections: cfg.Connections, Role: sysctl.Client, Processes: len(p.pairs), Destinations: len(f.addrs), BytesPerConnection: processBytes,
+		Connections: cfg.Connections, Role: sysctl.Client, Processes: len(p.pairs), Destinations: len(f.addrs), BytesPerConnection: processBytes, SocketBytes: leastEndBytes,
 		SourceAddresses: 1, // unless they are planned, the kernel chooses
 	}
 	if p.here {

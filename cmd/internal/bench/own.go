@@ -54,7 +54,7 @@ func (o *own) arrange(cfg *Config, system sysctl.System) *plan {
 	p.routed = len(p.pairs) > 1 || cfg.Nodes > 0 || cfg.Router.Given()
 	p.need = sysctl.Need{
 		Connections: cfg.Connections, Role: sysctl.Both, Processes: len(p.pairs),
-		SourceAddresses: len(p.pairs), BytesPerConnection: processBytes,
+		SourceAddresses: len(p.pairs), BytesPerConnection: processBytes, SocketBytes: leastEndBytes,
 	}
 	if p.routed {
 		// Whole blocks of ids belong to one node, so that one wildcard brings it

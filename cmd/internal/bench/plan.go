@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"runtime"
 
+	"example.org/comet/cmd/internal/probe"
 	"example.org/comet/flood/pace"
 	"example.org/comet/server/wire"
 	"example.org/comet/sysctl"
@@ -59,14 +60,6 @@ type pair struct {
 
 func (p pair) lastID() int64 { return p.firstID + cmp.Or(p.ids, int64(p.connections)) - 1 }
 
-// processBytes is what one connection costs in process memory, at both ends,
-// with its share of what the processes themselves cost.
-const processBytes = 500
-
-// bytesPerConnection is what both ends of a connection take at most, in the
-// kernel and in processes.
-const bytesPerConnection = 2*sysctl.SocketBytes + processBytes
-
 // maxPairs is how many have a network of their own in 127.x.0.0/16.
 const maxPairs = 256
 
@@ -83,6 +76,9 @@ func makePlan(cfg *Config, s site) (*plan, error) {
 	}
 	p := s.arrange(cfg, system)
 	p.connections, p.subscribers, p.cpus = cfg.Connections, cfg.subscribers(), runtime.NumCPU()
+	if total, known := probe.Memory().Total.Value(); known {
+		p.need.SpareBytes = spare(p.need, total)
+	}
 	p.rate, p.returns = cfg.Rate, cfg.Streams.Returns()
 	if len(p.pairs) > maxPairs {
 		return nil, fmt.Errorf("%d connections take %d pairs of processes and there are addresses for %d: allow each more open files (ulimit -n), or run with fewer",

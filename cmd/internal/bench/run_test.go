@@ -257,26 +257,6 @@ func TestSample(t *testing.T) {
 	}
 }
 
-func TestMemoryLeft(t *testing.T) {
-	r, _ := onStage(t, new(stage))
-	if err := r.memoryLeft(); err != nil {
-		t.Errorf("%v of a pair that is alone", err)
-	}
-	if m := probe.Memory(); show(m.InUse) == "null" {
-		t.Skip("the memory in use is not known here")
-	}
-	r.plan.pairs = []pair{{connections: 1}, {connections: 1}}
-	if err := r.memoryLeft(); err != nil {
-		t.Errorf("%v for two connections", err)
-	}
-	r.plan.pairs[0].connections = 1 << 40
-	err := r.memoryLeft()
-	full, ok := errors.AsType[*memoryError](err)
-	if !ok || !strings.Contains(err.Error(), "bench: the machine's memory is nearly full") || full.total <= full.used {
-		t.Errorf("%v, want that it would be full", err)
-	}
-}
-
 func TestConnected(t *testing.T) {
 	r, said := onStage(t, new(stage))
 	f := new(floodPart)
