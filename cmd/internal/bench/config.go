@@ -90,7 +90,11 @@ func (c Config) Validate() error {
 	for i, n := range c.Steps {
 		bad(n > 0 && (i == 0 || n > c.Steps[i-1]), "step %d has %d connections: give 1 or more, and each step more than the one before", i+1, n)
 	}
-	for _, n := range append([]int{c.Connections}, c.Steps...) {
+	steps := c.Steps
+	if len(steps) == 0 {
+		steps = []int{c.Connections}
+	}
+	for _, n := range steps {
 		err := flood.CheckSubscribers(n, c.subscribers())
 		bad(err == nil, "%w", err)
 	}
