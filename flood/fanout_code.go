@@ -55,11 +55,15 @@ func (f *fanOut) text() string {
 	}
 	var packed bytes.Buffer
 	w, err := flate.NewWriter(&packed, flate.DefaultCompression)
-	if err != nil {
-		panic(err) // there is that level
+	if err == nil {
+		_, err = w.Write(b)
 	}
-	w.Write(b) // a buffer takes all
-	w.Close()
+	if err == nil {
+		err = w.Close()
+	}
+	if err != nil { // there is that level, and a buffer takes all
+		return ""
+	}
 	return base64.StdEncoding.EncodeToString(packed.Bytes())
 }
 

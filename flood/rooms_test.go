@@ -96,7 +96,9 @@ func TestCheckSubscribers(t *testing.T) {
 		connections, subscribers int
 		want                     string
 	}{
-		{7, 0, ""}, {7, 1, ""}, {200, 20, ""},
+		{7, 0, ""},
+		{7, 1, ""},
+		{200, 20, ""},
 		{10_000, 3, "10000 connections are no whole number of rooms of 3: open 9999 or 10002"},
 		{7, 20, "7 connections are no whole number of rooms of 20: open 20"},
 	} {
