@@ -17,7 +17,8 @@ import (
 //	expected = (sent - unaddressed) x the connections that each message is for
 //
 // the last as long as all connections of an id are there: where several have one and
-// some are not, expected is how many the server says there were.
+// some are not, or are between two polls, expected is how many the server says there
+// were.
 //
 // and missing, of which dropped is a part, is never negative. What does not add
 // up is a fault, and the figure that it would make wrong is unknown.
@@ -68,7 +69,7 @@ func newAccount(rec *record, p *plan) *account {
 	a.unaddressed = a.forNobody(rec, p)
 	a.each = float64(max(p.each, 1))
 	a.expected = a.sent.Minus(a.unaddressed).Times(a.each)
-	if a.partial = a.each > 1 && !a.complete && !g.ReachUnknown; a.partial {
+	if a.partial = a.each > 1 && (!a.complete || p.polls) && !g.ReachUnknown; a.partial {
 		a.expected = a.found(g.Reached)
 	}
 	if p.returns {

@@ -94,6 +94,11 @@ func TestAccount(t *testing.T) {
 			p.each, rec.generated.Reached = 20, 2000
 			counted(rec, deliver(1990))
 		}, "2000 1990 10 0 0", ""},
+		{"rooms of which some are between two polls", func(rec *record, p *plan) {
+			p.each, p.polls, rec.generated.Reached = 20, true, 1997
+			rec.after.dropped["closed"] = 17
+			counted(rec, deliver(1980))
+		}, "1997 1980 17 0 17", ""},
 		{"rooms that some left", func(rec *record, p *plan) {
 			p.each, rec.generated.Reached = 20, 1900
 			leave(rec)

@@ -10,6 +10,7 @@ import (
 	"runtime"
 
 	"example.org/comet/cmd/internal/probe"
+	"example.org/comet/flood"
 	"example.org/comet/flood/pace"
 	"example.org/comet/server/wire"
 	"example.org/comet/sysctl"
@@ -28,6 +29,8 @@ type plan struct {
 	listen string
 	// returns: connections that are lost or leave come back.
 	returns bool
+	// polls: connections are away between an answer and the next request.
+	polls bool
 	// certificate is what the servers show, if they speak TLS.
 	certificate certificate
 	// crowded: every processor has very many pairs with as much work as they can do.
@@ -79,7 +82,7 @@ func makePlan(cfg *Config, s site) (*plan, error) {
 	if total, known := probe.Memory().Total.Value(); known {
 		p.need.SpareBytes = spare(p.need, total)
 	}
-	p.rate, p.returns = cfg.Rate, cfg.Streams.Returns()
+	p.rate, p.returns, p.polls = cfg.Rate, cfg.Streams.Returns(), cfg.Streams.Protocol == flood.Poll
 	if len(p.pairs) > maxPairs {
 		return nil, fmt.Errorf("%d connections take %d pairs of processes and there are addresses for %d: allow each more open files (ulimit -n), or run with fewer",
 			cfg.Connections, len(p.pairs), maxPairs)
