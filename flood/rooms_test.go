@@ -31,6 +31,8 @@ func TestRooms(t *testing.T) {
 			// Another flood has one of the first room, and one of the last.
 			r := flooded(t, e, Config{URL: srv.url("/{id}"), Connections: 11, Subscribers: 4, Skip: 1, FirstID: 5, LastID: 7},
 				func(c Counts) bool { return c.Stamped == 22 })
+			mu.Lock()
+			defer mu.Unlock()
 			if asked["/5"] != 3 || asked["/6"] != 4 || asked["/7"] != 4 {
 				t.Errorf("the ids were asked for %v times, want 3, 4 and 4", asked)
 			}
