@@ -57,7 +57,8 @@ func belowClocks(f *result.FanOut, lead float64) string {
 	return strings.Join(out, ", ")
 }
 
-// roomNotes say why it is not known how many deliveries to rooms were expected.
+// roomNotes returns why it is not known how many deliveries to rooms were expected, if
+// it is not.
 func roomNotes(a *account, rec *record, p *plan) []string {
 	if _, known := a.expected.Value(); known || p.subscribers < 2 || rec.generated == nil {
 		return nil
