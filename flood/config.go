@@ -25,10 +25,15 @@ type Config struct {
 	// URLs, if not empty, are the addresses instead, one connection each in
 	// turn.
 	URLs []string
-	// Connections is how many to open; 0 means one for each of URLs, or of IDs.
+	// Connections is how many to open; 0 means Subscribers for each of URLs, or of
+	// IDs.
 	Connections int
+	// Subscribers makes rooms: so many connections in a row have the same id or, with
+	// URLs, the same URL; 0 means 1. With several, Result.FanOut is measured. Skip is
+	// how many of the first id's another flood opens.
+	Subscribers, Skip int
 	// FirstID and LastID are the ids for {id}; the connections take them in
-	// turn. A LastID of 0 means as many ids as Connections, from FirstID or 1.
+	// turn. A LastID of 0 means as many ids as there are rooms, from FirstID or 1.
 	FirstID, LastID int64
 	// Protocol is what is spoken; "" is [Auto].
 	Protocol Protocol
@@ -90,11 +95,14 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
+	if c.Subscribers == 0 {
+		c.Subscribers = 1
+	}
 	if c.Connections == 0 {
 		c.Connections = c.Ramp.last()
 	}
 	if c.Connections == 0 && c.Users != nil {
-		c.Connections = max(c.Users.Len(), len(c.URLs))
+		c.Connections = max(c.Users.Len(), len(c.URLs)) * c.Subscribers
 	}
 	if c.LastID == 0 && c.Users != nil {
 		c.FirstID, c.LastID = 1, int64(c.Users.Len())
@@ -112,14 +120,15 @@ func (c Config) withDefaults() Config {
 		c.random = rand.Uint64
 	}
 	if c.Connections == 0 {
-		c.Connections = max(len(c.URLs), int(max(c.LastID-c.FirstID+1, 0)))
+		rooms := max(len(c.URLs), int(max(c.LastID-c.FirstID+1, 0)))
 		if c.LastID == 0 {
-			c.Connections = max(len(c.URLs), 1)
+			rooms = max(len(c.URLs), 1)
 		}
+		c.Connections = rooms * c.Subscribers
 	}
 	if c.LastID == 0 {
 		c.FirstID = max(c.FirstID, 1)
-		c.LastID = c.FirstID + int64(c.Connections) - 1
+		c.LastID = c.FirstID + int64(c.rooms()) - 1
 	}
 	if c.InFlight == 0 {
 		c.InFlight = 512
@@ -151,6 +160,7 @@ func (c Config) Validate() error {
 	bad((c.URL == "") != (len(c.URLs) == 0), "give one URL with {id}, or a list of URLs")
 	bad(c.Connections > 0, "%d connections: use 1 or more", c.Connections)
 	bad(c.Connections <= 0 || c.FirstID >= 0 && c.LastID >= c.FirstID, "ids %d-%d: use whole numbers from 0, the lower one first", c.FirstID, c.LastID)
+	errs = append(errs, c.checkRooms())
 	bad(c.InFlight > 0, "%d connections in flight: use 1 or more", c.InFlight)
 	bad(c.ConnectTimeout > 0 && c.Duration >= 0 && c.SampleInterval > 0, "durations must not be negative")
 	for _, line := range c.Header {

@@ -352,7 +352,11 @@ func (o *observer) stamped(r *reading, s wire.Stamp, now time.Time) {
 		if a.reordered {
 			o.counts.Reordered++
 		}
-		o.late(time.Duration(now.UnixNano() - s.Due))
+		late := time.Duration(now.UnixNano() - s.Due)
+		o.late(late)
+		if o.fanOut != nil {
+			o.fanOut.arrived(s, late)
+		}
 	}
 }
 

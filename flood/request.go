@@ -92,13 +92,15 @@ type asking struct {
 	columns      []int     // of users, for each hole
 	first        int64     // the ids for {id}, or the rows of users, from 1
 	count        int64     // of them
+	subscribers  int       // how many connections in a row are in one room
+	skip         int       // how many of the first room are elsewhere
 	seed         [2]uint64 // of the keys of WebSockets
 }
 
 // append appends the request of connection i (from 0), with fields that it
 // carries on from an earlier answer.
 func (a *asking) append(dst []byte, i int, carried []byte, turn uint8) []byte {
-	r := &a.requests[i%len(a.requests)]
+	r := a.request(i)
 	dst = append(dst, a.method...)
 	dst = append(dst, ' ')
 	dst = a.fill(dst, r.path, i)
@@ -136,7 +138,13 @@ func (a *asking) drawn(i int, purpose uint64, share Share) bool {
 }
 
 // socket reports whether connection i (from 0) is to become a WebSocket.
-func (a *asking) socket(i int) bool { return a.requests[i%len(a.requests)].socket }
+func (a *asking) socket(i int) bool { return a.request(i).socket }
+
+// request returns the URL of connection i (from 0).
+func (a *asking) request(i int) *request { return &a.requests[a.room(i)%len(a.requests)] }
+
+// room returns the number of the room (from 0) that connection i (from 0) is in.
+func (a *asking) room(i int) int { return (a.skip + i) / a.subscribers }
 
 // handshake returns what connection i (from 0) asks a WebSocket server for, each
 // turn with another key (RFC 6455, section 4.1).
@@ -157,7 +165,7 @@ func mixed(x uint64) uint64 {
 // fill appends a text with the values of connection i (from 0).
 func (a *asking) fill(dst []byte, text users.Template, i int) []byte {
 	var digits [20]byte
-	n := a.first + int64(i)%a.count
+	n := a.first + int64(a.room(i))%a.count
 	return text.Append(dst, func(hole int) []byte {
 		column := a.columns[hole]
 		if column < 0 {
@@ -172,7 +180,8 @@ func newAsking(cfg *Config) (*asking, error) {
 	holes, columns := cfg.Users.Holes()
 	a := &asking{
 		method: cfg.Method, subprotocols: cfg.Subprotocols, users: cfg.Users, columns: columns,
-		first: cfg.FirstID, count: cfg.LastID - cfg.FirstID + 1, seed: [2]uint64{cfg.random(), cfg.random()},
+		first: cfg.FirstID, count: cfg.LastID - cfg.FirstID + 1,
+		subscribers: max(cfg.Subscribers, 1), skip: cfg.Skip, seed: [2]uint64{cfg.random(), cfg.random()},
 	}
 	given := func(want string) bool {
 		return slices.ContainsFunc(cfg.Header, func(line string) bool {

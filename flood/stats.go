@@ -150,6 +150,8 @@ type Result struct {
 	// Offline is from when a connection was lost or left to when it was established
 	// again.
 	Offline *Quantiles `json:"offline_ms,omitempty"`
+	// FanOut is nil unless several connections have an id, by Config.Subscribers.
+	FanOut *FanOut `json:"fanout_ms,omitempty"`
 	// MessageSeconds is from the first stamp to the last.
 	MessageSeconds float64 `json:"message_seconds"`
 	// Failures counts the connections that failed or were cut off, by Failure: one that
@@ -226,6 +228,7 @@ type observer struct {
 	recent                      *hdrhistogram.Histogram // latency since the last sample
 	// The times of streams and of absences.
 	firstMessage, gap, stream, offline *hdrhistogram.Histogram
+	fanOut                             *fanOut // nil with a connection for each id
 
 	firstConnect, lastFirstByte time.Time
 	firstStamp, lastStamp       time.Time
@@ -244,7 +247,7 @@ type observer struct {
 func newObserver(f *Flood) *observer {
 	now := time.Now()
 	cfg := &f.cfg
-	return &observer{
+	o := &observer{
 		config: cfg, targets: f.targets, script: f.script, begun: now, lastSample: now,
 		counts:  Counts{Asked: cfg.Connections},
 		fail:    Failures{Statuses: make(map[int]uint64), repeated: cfg.Returns()},
@@ -253,6 +256,10 @@ func newObserver(f *Flood) *observer {
 		firstMessage: newHistogram(), gap: newHistogram(), stream: newHistogram(), offline: newHistogram(),
 		out: make(chan Sample, 16),
 	}
+	if cfg.Subscribers > 1 {
+		o.fanOut = newFanOut()
+	}
+	return o
 }
 
 // attempt counts an attempt to come back.
@@ -406,6 +413,7 @@ func (o *observer) end() Result {
 	r := o.result()
 	r.Connect, r.FirstByte, r.Latency = whole(o.connect), whole(o.firstByte), whole(o.latency)
 	r.FirstMessage, r.Gap, r.Stream, r.Offline = whole(o.firstMessage), whole(o.gap), whole(o.stream), whole(o.offline)
+	r.FanOut = o.fanOut.whole()
 	return r
 }
 
@@ -415,6 +423,7 @@ func (o *observer) result() Result {
 		Connect:   quantiles(o.connect),
 		FirstByte: quantiles(o.firstByte),
 		Latency:   quantiles(o.latency),
+		FanOut:    o.fanOut.figures(),
 
 		FirstMessage: quantiles(o.firstMessage), Gap: quantiles(o.gap), Stream: quantiles(o.stream), Offline: quantiles(o.offline),
 		Failures:    o.fail.ByName(),

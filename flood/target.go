@@ -193,4 +193,4 @@ func reachable(sources []netip.Addr, servers []netip.AddrPort) ([]netip.AddrPort
 }
 
 // host returns the server of connection i (from 0).
-func (t *targets) host(i int) *host { return &t.hosts[t.requests[i%len(t.requests)].at] }
+func (t *targets) host(i int) *host { return &t.hosts[t.request(i).at] }

@@ -77,7 +77,7 @@ func FuzzURL(f *testing.F) {
 		if r.hasID != strings.Contains(text, idHole) {
 			t.Fatalf("%q: hasID is %v", text, r.hasID)
 		}
-		ask := asking{requests: []request{r}, method: "GET", columns: []int{-1}, first: 567, count: 1}
+		ask := asking{requests: []request{r}, method: "GET", columns: []int{-1}, first: 567, count: 1, subscribers: 1}
 		head := ask.append(nil, 0, nil, 0)
 		line, _, _ := strings.Cut(string(head), "\r\n")
 		if fields := strings.Split(line, " "); len(fields) != 3 || fields[0] != "GET" || !strings.HasPrefix(fields[1], "/") || fields[2] != "HTTP/1.1" {

@@ -59,6 +59,9 @@ type Config struct {
 	// those that the server has not answered for. 0 means DefaultWindow; there is
 	// always one, as what waits is kept in memory.
 	Window int
+	// Reach is how many connections each message is for, and 0 means 1. Window then
+	// bounds the deliveries that are in flight, and Delivered counts them.
+	Reach int
 	// Delivered reports how many messages of this generator need no longer be
 	// waited for, because they were delivered or dropped; it must be safe and
 	// cheap to call at any time. It is only used with Max. When the window is
@@ -139,6 +142,9 @@ func (c Config) Validate() error {
 	if c.Max && c.Rate != 0 {
 		refuse("Rate is %v and Max is set: choose one", c.Rate)
 	}
+	if c.Reach < 1 {
+		refuse("Reach is %d: it must be above 0", c.Reach)
+	}
 	if c.Window < 1 {
 		refuse("Window is %d: it must be above 0", c.Window)
 	}
@@ -182,6 +188,9 @@ func (c *Config) checkIDs(refuse func(format string, args ...any)) {
 func (c Config) withDefaults() Config {
 	if c.Senders == 0 {
 		c.Senders = 1
+	}
+	if c.Reach == 0 {
+		c.Reach = 1
 	}
 	if c.Window == 0 {
 		c.Window = DefaultWindow

@@ -8,10 +8,11 @@ import (
 	"example.org/comet/flood/pace"
 )
 
-// window bounds what is in flight when there is no pace.
+// window bounds what is in flight when there is no pace, in deliveries: each message
+// makes several where it is for several connections.
 type window struct {
-	size      int64
-	delivered func() uint64
+	size, each int64
+	delivered  func() uint64
 	// last is what delivered said when it last moved, at moved.
 	last  uint64
 	moved time.Time
@@ -26,8 +27,9 @@ const stallLimit = 2 * time.Second
 // room returns how many messages may be sent now, given what is known of those that
 // were. It may be negative.
 func (w *window) room(receipt Receipt, now time.Time) int64 {
+	unanswered := receipt.Unanswered * uint64(w.each)
 	if w.delivered == nil {
-		return w.size - int64(receipt.Unanswered)
+		return w.messages(w.size - int64(unanswered))
 	}
 	delivered := w.delivered()
 	if delivered != w.last || w.moved.IsZero() {
@@ -35,21 +37,30 @@ func (w *window) room(receipt Receipt, now time.Time) int64 {
 	}
 	queued := receipt.Reached
 	if receipt.ReachUnknown {
-		queued = receipt.Sent
+		queued = receipt.Sent * uint64(w.each)
 	}
-	delivered = min(delivered, queued+receipt.Unanswered) // whatever it says
-	flying := int64(queued+receipt.Unanswered) - int64(delivered) - w.lost
+	delivered = min(delivered, queued+unanswered) // whatever it says
+	flying := int64(queued+unanswered) - int64(delivered) - w.lost
 	if flying < 0 {
 		// Some that were given up have arrived after all.
 		w.lost = max(0, w.lost+flying)
-		flying = max(0, int64(queued+receipt.Unanswered)-int64(delivered)-w.lost)
+		flying = max(0, int64(queued+unanswered)-int64(delivered)-w.lost)
 	}
 	if flying >= w.size && receipt.Unanswered == 0 && now.Sub(w.moved) >= stallLimit {
 		w.lost += flying
 		w.moved = now
 		flying = 0
 	}
-	return w.size - flying
+	return w.messages(w.size - flying)
+}
+
+// messages returns how many messages make so many deliveries, the last one perhaps
+// more.
+func (w *window) messages(deliveries int64) int64 {
+	if deliveries <= 0 {
+		return deliveries
+	}
+	return (deliveries + w.each - 1) / w.each
 }
 
 // flatOut sends as fast as the window lets it.
@@ -79,19 +90,20 @@ func (r *run) round(ctx context.Context) error {
 	now := time.Now()
 	receipt := r.sender.Receipt()
 	room := r.window.room(receipt, now)
-	r.meter.writtenOff(uint64(r.window.lost))
+	r.meter.writtenOff(uint64(r.window.messages(r.window.lost)))
 
 	// A settlement makes room: it counts what reached nobody, which will never be
 	// delivered. With a full window of the other kind it is not asked for more
 	// than a hundred times per second.
-	unsettled := uint64(min(maxUnsettled, r.window.size))
+	size := r.window.messages(r.window.size)
+	unsettled := uint64(min(maxUnsettled, size))
 	if receipt.ReachUnknown && r.answering == nil && r.window.delivered != nil {
 		// It makes no room, and to wait for it in a busy machine
 		// would be to send no more than that many each time.
-		unsettled = uint64(r.window.size)
+		unsettled = uint64(size)
 	}
 	since := now.Sub(r.settled)
-	enough := min(maxRound, (r.window.size+3)/4)
+	enough := min(maxRound, (size+3)/4)
 	full := room < enough
 	mayHelp := full && (r.window.delivered == nil || since >= 10*time.Millisecond)
 	switch {

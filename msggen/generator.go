@@ -127,7 +127,7 @@ func (g *Generator) Run(ctx context.Context) (Result, error) {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 	}
-	r := &run{Generator: g, window: window{size: int64(g.config.Window), delivered: g.config.Delivered}}
+	r := &run{Generator: g, window: window{size: int64(g.config.Window), each: int64(g.config.Reach), delivered: g.config.Delivered}}
 	err := r.open(ctx)
 	switch {
 	case err != nil:

@@ -368,7 +368,7 @@ func TestWindow(t *testing.T) {
 func TestWindowRoom(t *testing.T) {
 	now := time.Unix(1, 0)
 	var delivered uint64
-	w := window{size: 100, delivered: func() uint64 { return delivered }}
+	w := window{each: 1, size: 100, delivered: func() uint64 { return delivered }}
 	step := func(after time.Duration, r Receipt, gone uint64, want, lost int64) {
 		t.Helper()
 		now = now.Add(after)
@@ -388,12 +388,23 @@ func TestWindowRoom(t *testing.T) {
 	step(time.Second, Receipt{Sent: 180, Reached: 150}, 150, 100, 0)
 
 	// Whom they reached is not known: then all that were sent are waited for.
-	w = window{size: 100, delivered: w.delivered}
+	w = window{each: 1, size: 100, delivered: w.delivered}
 	step(0, Receipt{Sent: 60, Unanswered: 10, ReachUnknown: true}, 20, 50, 0)
 	step(stallLimit, Receipt{Sent: 130, ReachUnknown: true}, 30, 0, 0)
 	step(stallLimit, Receipt{Sent: 130, ReachUnknown: true}, 30, 100, 100)
 
-	w = window{size: 10}
+	// Each is for 30 connections: the window holds deliveries, and the last message may
+	// make a few more.
+	w = window{each: 30, size: 100, delivered: w.delivered}
+	step(0, Receipt{}, 0, 4, 0)
+	step(time.Second, Receipt{Sent: 1, Reached: 30, Unanswered: 1}, 10, 2, 0)
+	step(time.Second, Receipt{Sent: 4, Reached: 120}, 20, 0, 0)
+	step(stallLimit, Receipt{Sent: 4, Reached: 120}, 20, 4, 100)
+	w = window{each: 1000, size: 100, delivered: w.delivered}
+	step(0, Receipt{Sent: 1, ReachUnknown: true}, 0, -900, 0)
+	step(time.Second, Receipt{Sent: 1, ReachUnknown: true}, 950, 1, 0)
+
+	w = window{each: 1, size: 10}
 	step(0, Receipt{Sent: 1000, Reached: 1000, Unanswered: 4}, 0, 6, 0)
 }
 

@@ -12,6 +12,7 @@ func cgroup(n Need, s System) (Limit, bool) {
 	if !s.CgroupMax.Known() || s.CgroupMax == Unlimited {
 		return Limit{}, false
 	}
+	n.SocketBytes = 0
 	left := max(0, s.CgroupMax-max(0, s.CgroupCurrent))
 	l := memoryLimit("memory.max", n, left)
 	l.What = "what this control group's memory limit leaves; sockets count"
@@ -28,6 +29,7 @@ func cgroupHigh(n Need, s System) (Limit, bool) {
 	if !s.CgroupHigh.Known() || s.CgroupHigh == Unlimited {
 		return Limit{}, false
 	}
+	n.SocketBytes = 0
 	left := max(0, s.CgroupHigh-max(0, s.CgroupHighCurrent))
 	l := memoryLimit("memory.high", n, left)
 	l.Hard = false

@@ -12,16 +12,20 @@ func memory(n Need, s System) (Limit, bool) {
 	if !now.Known() {
 		return Limit{}, false
 	}
+	available := size(now) + " of this machine's memory is available"
+	if n.SpareBytes > 0 {
+		available += fmt.Sprintf(", of which %s must stay free", size(Value(n.SpareBytes)))
+		now = max(0, now-Value(n.SpareBytes))
+	}
 	l := memoryLimit("kernel memory", n, now)
 	l.What = "sockets cannot be swapped out; this is what is available"
-	l.Why = fmt.Sprintf("%s, and %s of this machine's memory is available", memoryClause(n), size(now))
+	l.Why = fmt.Sprintf("%s, and %s", memoryClause(n), available)
 	l.Mend = fmt.Sprintf("free %s here", size(n.bytes()-now))
 	return l, true
 }
 
 func memoryLimit(setting string, n Need, left Value) Limit {
-	each := n.ends()*SocketBytes + Value(n.BytesPerConnection)
-	l := limit(setting, n, left, n.bytes(), left/each)
+	l := limit(setting, n, left, n.bytes(), left/n.each())
 	l.Now, l.Needed = size(left), size(n.bytes())
 	l.Hard = true
 	return l

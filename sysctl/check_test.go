@@ -151,6 +151,21 @@ func TestCheck(t *testing.T) {
 			mend: []string{"free 1.3 GiB"},
 		},
 		{
+			name: "memory by what an end may turn out to take", need: Need{Connections: 2_400_000, Role: Both, BytesPerConnection: 500, SocketBytes: 4000}, setting: "kernel memory",
+			system: func(s *System) { s.MemAvailable = 23 << 30 },
+			max:    (23 << 30) / 8500, hard: true, needed: "19.0 GiB",
+		},
+		{
+			name: "memory of which some must stay free", need: Need{Connections: 1000, SpareBytes: 1_000_000}, setting: "kernel memory",
+			system: func(s *System) { s.MemAvailable = 6_017_999 },
+			short:  true, hard: true, max: 999, needed: "4.8 MiB", mend: []string{"free "},
+		},
+		{
+			name: "a container's limit kills", need: Need{Connections: 100_000, SocketBytes: 4000}, setting: "memory.max",
+			system: func(s *System) { s.CgroupMax, s.CgroupCurrent = 512<<20, 100<<20 },
+			short:  true, hard: true, max: (412 << 20) / SocketBytes, needed: "478.6 MiB",
+		},
+		{
 			name: "memory with the process's share", need: Need{Connections: 1000, BytesPerConnection: 25000}, setting: "kernel memory",
 			system: func(s *System) { s.MemAvailable = 30_018_000 },
 			hard:   true, max: 1000, needed: "28.6 MiB",

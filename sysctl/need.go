@@ -1,6 +1,9 @@
 package sysctl
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+)
 
 // Role says which ends of the connections are on this machine.
 type Role int
@@ -44,6 +47,12 @@ type Need struct {
 	// BytesPerConnection is the memory of processes that a connection costs on
 	// this machine; it is added to the kernel's. 0 means too little to matter.
 	BytesPerConnection int
+	// SocketBytes is the kernel's memory for one end, where it may turn out lower than
+	// [SocketBytes] and whoever asks stops before this machine is full; 0 means that. A
+	// control group's limit is judged by that in any case: it kills.
+	SocketBytes int
+	// SpareBytes is memory of this machine that is to stay free.
+	SpareBytes int64
 	// Flag is the flag that asks for fewer connections; "" means "-c".
 	Flag string
 }
@@ -68,5 +77,10 @@ func (n Need) ends() Value {
 
 // bytes returns the memory that all connections take on this machine.
 func (n Need) bytes() Value {
-	return saturating(Value(n.Connections), n.ends()*SocketBytes+Value(n.BytesPerConnection))
+	return saturating(Value(n.Connections), n.each())
+}
+
+// each returns the memory that a connection takes on this machine.
+func (n Need) each() Value {
+	return n.ends()*Value(cmp.Or(n.SocketBytes, SocketBytes)) + Value(n.BytesPerConnection)
 }

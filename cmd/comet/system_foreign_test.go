@@ -138,3 +138,34 @@ func TestSystemBenchNchan(t *testing.T) {
 		t.Errorf("the log's highest count is %d, of %d streams and 16 publishers", highest, n)
 	}
 }
+
+// TestSystemBenchNchanRooms: ten rooms of twenty on a server that is not ours, whose own
+// count of subscribers and messages is the second witness.
+func TestSystemBenchNchanRooms(t *testing.T) {
+	const addr, n, each, sent = "127.0.93.1:8093", 200, 20, 150
+	startNchan(t, addr, "nchan_subscriber http-chunked; nchan_subscriber_first_message newest;")
+	folder := filepath.Join(t.TempDir(), "report")
+	run(t, "comet", "bench", "-q", "--url", "http://"+addr+"/sub/{id}", "-H", "TE: chunked", "--publish", "http://"+addr+"/pub/{id}",
+		"-c", strconv.Itoa(n), "--subscribers", strconv.Itoa(each), "-r", "50", "-d", "3s", "--idle", "1s", "--out", folder)
+	const warmUps = n / each // one message to each room
+	if published := nchanStatus(t, addr, "total published messages"); published != warmUps+sent {
+		t.Errorf("nchan has %d messages, want %d and those of the warm-up", published, sent)
+	}
+	var r struct {
+		Messages struct{ Sent, Expected, Delivered, Missing, Duplicated, Reordered int }
+		FanOut   struct{ First, P50, P99, Last float64 } `json:"fanout_ms"`
+	}
+	text, err := os.ReadFile(filepath.Join(folder, "result.json"))
+	if err == nil {
+		err = json.Unmarshal(text, &r)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m := r.Messages; m.Sent != sent || m.Expected != sent*each || m.Delivered != sent*each || m.Missing+m.Duplicated+m.Reordered != 0 {
+		t.Errorf("%+v, want %d messages to %d each", m, sent, each)
+	}
+	if f := r.FanOut; f.First <= 0 || f.P50 < f.First || f.P99 < f.P50 || f.Last < f.P99 {
+		t.Errorf("%+v", f)
+	}
+}

@@ -16,6 +16,10 @@ import (
 //	expected = delivered + missing + missed offline
 //	expected = (sent - unaddressed) x the connections that each message is for
 //
+// the last as long as all connections of an id are there: where several have one and
+// some are not, or are between two polls, expected is how many the server says there
+// were.
+//
 // and missing, of which dropped is a part, is never negative. What does not add
 // up is a fault, and the figure that it would make wrong is unknown.
 type account struct {
@@ -34,6 +38,7 @@ type account struct {
 	unsure    bool    // delivered is the least that it may be
 	each      float64 // connections that every message is for
 	complete  bool    // every connection that was asked for was there all the time
+	partial   bool    // expected is what the server found of rooms that were not
 }
 
 // newAccount computes the account of the messages, with none if there were none.
@@ -64,11 +69,24 @@ func newAccount(rec *record, p *plan) *account {
 	a.unaddressed = a.forNobody(rec, p)
 	a.each = float64(max(p.each, 1))
 	a.expected = a.sent.Minus(a.unaddressed).Times(a.each)
+	if a.partial = a.each > 1 && (!a.complete || p.polls) && !g.ReachUnknown; a.partial {
+		a.expected = a.found(g.Reached)
+	}
 	if p.returns {
 		a.whileAway(t, p)
 	}
 	a.balance(t)
 	return a
+}
+
+// found returns how many connections the messages found, of which those reached were
+// queued to. The rest was dropped before.
+func (a *account) found(reached uint64) result.Figure {
+	if _, known := a.dropped.Value(); !known {
+		return result.Figure{}
+	}
+	behind, _ := a.droppedBy[overrun].Value()
+	return result.Of(float64(reached) + behind)
 }
 
 // whileAway takes the messages that were sent while their connections were away.
@@ -79,6 +97,15 @@ func (a *account) whileAway(t counts, p *plan) {
 	switch _, known := a.unaddressed.Value(); {
 	case t.Established() != p.connections: // some were never there
 		return
+	case a.partial:
+		if a.missedOffline = a.sent.Times(a.each).Minus(a.expected); a.missedOffline == (result.Figure{}) {
+			return
+		}
+		if away, _ := a.missedOffline.Value(); away < 0 {
+			a.missedOffline = result.Figure{}
+			a.fault("the messages found %.0f connections more than there are on their ids: do others listen to these streams?", -away)
+			return
+		}
 	case p.counted && known:
 		a.missedOffline = a.unaddressed
 	case !p.counted && p.each > 0:

@@ -75,6 +75,7 @@ func floodArgs(c *Config, p *plan, i int, to []string, log string) []string {
 		cfg.TLS.CAFile = p.certificate.certFile
 	}
 	cfg.Connections, cfg.FirstID, cfg.LastID, cfg.Sources, cfg.Run = one.connections, one.firstID, one.lastID(), one.sources, []wire.Run{p.run}
+	cfg.Skip = one.skip
 	cfg.Ramp = c.Streams.Ramp.Part(one.connections, c.Connections)
 	if c.Rate.Unpaced() {
 		// The window can be no finer than the news of what was delivered.
@@ -93,7 +94,7 @@ func newsInterval(floods int) time.Duration {
 // go by those in to, for the ids that get any.
 func msggenArgs(c *Config, p *plan, to []string) []string {
 	cfg := c.generator()
-	cfg.FirstID, cfg.MaxID, cfg.Run = p.firstID, p.lastID, p.run
+	cfg.FirstID, cfg.MaxID, cfg.Run, cfg.Reach = p.firstID, p.lastID, p.run, p.each
 	if c.Target != nil {
 		cfg.Users = c.Streams.Users
 	}

@@ -90,6 +90,14 @@ func (c Config) Validate() error {
 	for i, n := range c.Steps {
 		bad(n > 0 && (i == 0 || n > c.Steps[i-1]), "step %d has %d connections: give 1 or more, and each step more than the one before", i+1, n)
 	}
+	steps := c.Steps
+	if len(steps) == 0 {
+		steps = []int{c.Connections}
+	}
+	for _, n := range steps {
+		err := flood.CheckSubscribers(n, c.subscribers())
+		bad(err == nil, "%w", err)
+	}
 	bad(c.Connections > 0 || len(c.Steps) > 0, "%d connections: use 1 or more", c.Connections)
 	bad(c.Duration > 0 || c.Rate == 0, "messages for %v: give a duration, or --rate none", c.Duration)
 	bad(c.Interval >= 0, "a sample every %v: give a positive interval", c.Interval)
@@ -107,6 +115,12 @@ func (c Config) Validate() error {
 	errs = append(errs, c.Target.validate(&c))
 	return errors.Join(errs...)
 }
+
+// subscribers returns how many connections each id has.
+func (c *Config) subscribers() int { return max(c.Streams.Subscribers, 1) }
+
+// rooms returns how many ids the connections have.
+func (c *Config) rooms() int { return c.Connections / c.subscribers() }
 
 // generator returns the settings of the generator, but for the ids, the run and
 // where messages go.

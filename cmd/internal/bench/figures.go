@@ -24,6 +24,7 @@ func figures(rec *record, p *plan) *result.Result {
 	memoryFigures(rec, p, r)
 	a := newAccount(rec, p)
 	a.write(&r.Messages, p.counted)
+	r.Notes = append(r.Notes, roomNotes(a, rec, p)...)
 	if rec.connected.Taken() {
 		streamFigures(rec, p, r)
 	}
@@ -231,6 +232,7 @@ func messageFigures(rec *record, p *plan, r *result.Result) {
 		r.Messages.DeliveredPerSecond = r.Messages.Delivered.Per(result.Of(latest))
 	}
 	latencyFigures(rec, p, r)
+	fanOutFigures(rec, p, r)
 	used := rec.ended.Sub(rec.sending)
 	r.CPU.Server, r.CPU.Flood, r.CPU.Router = used.Sum("server", probe.CPU), used.Sum("flood", probe.CPU), used.Sum("router", probe.CPU)
 	r.CPU.Msggen = rec.generatorCPU

@@ -73,21 +73,21 @@ func (f *foreign) label() string {
 }
 
 func (f *foreign) arrange(cfg *Config, system sysctl.System) *plan {
-	p := &plan{pairs: divide(cfg.Connections, room(system))}
+	p := &plan{pairs: divide(cfg.Connections, cfg.subscribers(), room(system))}
 	for i := range p.pairs {
 		one := &p.pairs[i]
 		// Of users with ids of their own, each flood goes on where the one before it
 		// ends: a number behind the last row is the first one again.
-		if f.ids(cfg.Connections) < int64(cfg.Connections) && !cfg.Streams.Users.HasID() {
-			one.firstID, one.ids = f.first(), f.ids(cfg.Connections)
+		if f.ids(cfg.rooms()) < int64(cfg.rooms()) && !cfg.Streams.Users.HasID() {
+			one.firstID, one.ids = f.first(), f.ids(cfg.rooms())
 			continue
 		}
 		one.firstID += f.first() - 1
 	}
-	p.firstID, p.lastID = f.messageIDs(cfg.Connections)
+	p.firstID, p.lastID = f.messageIDs(cfg.rooms())
 	p.terms = terms{target: f.label(), here: f.here(), posted: true, each: f.each(cfg, p.pairs)}
 	p.need = sysctl.Need{
-		Connections: cfg.Connections, Role: sysctl.Client, Processes: len(p.pairs), Destinations: len(f.addrs), BytesPerConnection: processBytes,
+		Connections: cfg.Connections, Role: sysctl.Client, Processes: len(p.pairs), Destinations: len(f.addrs), BytesPerConnection: processBytes, SocketBytes: leastEndBytes,
 		SourceAddresses: 1, // unless they are planned, the kernel chooses
 	}
 	if p.here {
@@ -189,8 +189,8 @@ func (f *foreign) warmUp() warmUp {
 	w := warmUp{streams: f.floodConfig(f.run.cfg), arrival: 2 * time.Second}
 	w.streams.Sources = f.run.plan.warmUpSources
 	w.streams.Connections = warmUps
-	if len(f.URLs) > 0 || w.streams.Users != nil || w.streams.SaysID() {
-		w.streams.Connections = int(min(warmUps, f.ids(f.run.cfg.Connections)))
+	if len(f.URLs) > 0 || w.streams.Users != nil || w.streams.SaysID() || f.run.cfg.subscribers() > 1 {
+		w.streams.Connections = int(min(warmUps, f.ids(f.run.cfg.rooms())*int64(f.run.cfg.subscribers())))
 	}
 	if f.Publish != nil && f.run.plan.rate != 0 {
 		w.publish = f.publishOnce
@@ -237,12 +237,15 @@ func (f *foreign) streams(i int) ([]string, error) {
 // writeURLs writes the URLs of flood i into the folder, and returns the file's
 // name: a command line would not hold them.
 func (f *foreign) writeURLs(folder string, p *plan, i int) (string, error) {
-	before := 0
+	before, urls := 0, p.pairs[i].connections
 	for _, earlier := range p.pairs[:i] {
 		before += earlier.connections
 	}
+	if p.subscribers > 1 {
+		before, urls = before/p.subscribers, int(p.pairs[i].ids)
+	}
 	var b strings.Builder
-	for n := range min(p.pairs[i].connections, len(f.URLs)) {
+	for n := range min(urls, len(f.URLs)) {
 		b.WriteString(f.URLs[(before+n)%len(f.URLs)] + "\n")
 	}
 	path := filepath.Join(folder, fmt.Sprintf("urls-%d.txt", i+1))

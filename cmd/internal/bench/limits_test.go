@@ -37,8 +37,8 @@ var connectingLimits = []limit{
 		busy(rec, 0.91, 0)
 	}, "", nil},
 	{"memory", func(rec *record, _ *plan) {
-		rec.generated, rec.failure = nil, fmt.Errorf("in phase connect: %w", &memoryError{22, 23.5, 9000})
-	}, "memory", []string{"the machine's memory is nearly full: 22.0 of 23.5 GiB", "run with -c 9000"}},
+		rec.generated, rec.failure = nil, fmt.Errorf("in phase connect: %w", &memoryError{used: 22 << 30, total: 23.5 * (1 << 30), each: 8432, measured: true, connected: 9000, fits: 9100})
+	}, "memory", []string{"the machine's memory is nearly full: 22.0 of 23.5 GiB", "after 9000 connections", "at 8.4 KB each as measured", "run with -c 9100"}},
 	{"files of a flood", func(rec *record, _ *plan) { fail(rec, flood.TooManyFiles, 17) }, "the floods' open files", []string{"17 connections", "EMFILE", "ulimit -n"}},
 	{"files of a server", func(rec *record, _ *plan) { rec.after.acceptPauses = 3 }, "the server's open files", []string{"paused 3 times"}},
 	{"ports", func(rec *record, _ *plan) { fail(rec, flood.NoFreePort, 9) }, "ports to connect from", []string{"9 connections", "EADDRNOTAVAIL", "--source-ip"}},

@@ -45,11 +45,16 @@ func newOwn(cfg *Config) *own {
 func (o *own) label() string { return string(o.engine) }
 
 func (o *own) arrange(cfg *Config, system sysctl.System) *plan {
+	each := cfg.subscribers()
 	p := &plan{pairs: share(cfg.Connections, cfg.Nodes, room(system))}
+	if each > 1 { // an id may be at several nodes, and so its block
+		fit := len(divide(cfg.Connections, each, room(system)))
+		p.pairs = spread(cfg.Connections, each, min(max(cfg.Nodes, fit), cfg.Connections))
+	}
 	p.routed = len(p.pairs) > 1 || cfg.Nodes > 0 || cfg.Router.Given()
 	p.need = sysctl.Need{
 		Connections: cfg.Connections, Role: sysctl.Both, Processes: len(p.pairs),
-		SourceAddresses: len(p.pairs), BytesPerConnection: processBytes,
+		SourceAddresses: len(p.pairs), BytesPerConnection: processBytes, SocketBytes: leastEndBytes,
 	}
 	if p.routed {
 		// Whole blocks of ids belong to one node, so that one wildcard brings it
@@ -60,8 +65,8 @@ func (o *own) arrange(cfg *Config, system sysctl.System) *plan {
 	}
 	p.firstID, p.lastID = p.pairs[0].firstID, p.pairs[len(p.pairs)-1].lastID()
 	p.terms = terms{
-		engine: string(cfg.Engine), fresh: true, here: true, counted: true, each: 1,
-		blocks:     p.routed && cfg.Interest == natsrouter.Block,
+		engine: string(cfg.Engine), fresh: true, here: true, counted: true, each: each,
+		blocks:     p.routed && cfg.Interest == natsrouter.Block && each == 1,
 		everywhere: p.routed && cfg.Interest == natsrouter.All,
 	}
 	if cfg.Engine == server.Epoll {
@@ -212,6 +217,7 @@ func (o *own) warmUp(ctx context.Context, i int) error {
 		return err
 	}
 	streams := o.run.cfg.Streams
+	streams.Subscribers = 1
 	streams.URL, streams.Connections, streams.FirstID, streams.Sources = ownURL(o.run.cfg, s.addr), warmUps, first, nil
 	if o.run.cfg.TLS {
 		streams.TLS.CAFile = o.run.plan.certificate.certFile

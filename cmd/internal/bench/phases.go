@@ -11,25 +11,9 @@ import (
 	"example.org/comet/flood"
 )
 
-// fullMemory is the share of the machine's memory at which the ramp stops.
-const fullMemory = 0.9
-
 // rampWidth is how many floods connect at a time: while one waits for its
 // server, another has work. With more, the servers' accept queues fill up.
 const rampWidth = 2
-
-// memoryError ends a ramp before the machine is out of memory.
-type memoryError struct {
-	used, total float64 // GiB
-	connected   int
-}
-
-func (e *memoryError) Error() string { return "bench: " + e.evidence() }
-
-func (e *memoryError) evidence() string {
-	return fmt.Sprintf("the machine's memory is nearly full: %.1f of %.1f GiB are used after %d connections, and the next processes would go above 90 %%: run with -c %d",
-		e.used, e.total, e.connected, e.connected)
-}
 
 // start brings up all parts but the generator, and warms the servers up.
 func start(ctx context.Context, r *run) error {
@@ -85,7 +69,7 @@ func connect(ctx context.Context, r *run) error {
 			}
 			return r.fill(ctx, r.floods[i])
 		})
-	})
+	}, r.untilFull)
 	ended()
 	r.rec.connectSeconds = result.Seconds(time.Since(begun))
 	if f := r.floods[0].connected.Load(); !r.plan.several() && f != nil {
@@ -127,23 +111,6 @@ func (r *run) fill(ctx context.Context, f *floodPart) error {
 	}
 	f.connected.Store(&account)
 	return nil
-}
-
-// memoryLeft returns an error if the next flood and server would fill the
-// machine.
-func (r *run) memoryLeft() error {
-	if !r.plan.several() {
-		return nil
-	}
-	m := probe.Memory()
-	total, known1 := m.Total.Value()
-	used, known2 := m.InUse.Value()
-	next := float64(rampWidth * r.plan.pairs[0].connections * bytesPerConnection)
-	if !known1 || !known2 || used+next <= fullMemory*total {
-		return nil
-	}
-	const gib = 1 << 30
-	return &memoryError{used / gib, total / gib, r.totals().Connected}
 }
 
 // idle lets the connections rest and reads what they cost.

@@ -9,6 +9,8 @@ import (
 	"net/netip"
 	"runtime"
 
+	"example.org/comet/cmd/internal/probe"
+	"example.org/comet/flood"
 	"example.org/comet/flood/pace"
 	"example.org/comet/server/wire"
 	"example.org/comet/sysctl"
@@ -17,6 +19,7 @@ import (
 // plan is which processes there are, and where they meet.
 type plan struct {
 	connections int
+	subscribers int // connections of each id
 	rate        pace.Rate
 	pairs       []pair
 	// firstID and lastID are the ids that get messages.
@@ -26,6 +29,8 @@ type plan struct {
 	listen string
 	// returns: connections that are lost or leave come back.
 	returns bool
+	// polls: connections are away between an answer and the next request.
+	polls bool
 	// certificate is what the servers show, if they speak TLS.
 	certificate certificate
 	// crowded: every processor has very many pairs with as much work as they can do.
@@ -52,17 +57,11 @@ type pair struct {
 	firstID       int64
 	connections   int
 	ids           int64 // 0: one for each connection
+	// skip is how many of the first id's connections another pair has.
+	skip int
 }
 
 func (p pair) lastID() int64 { return p.firstID + cmp.Or(p.ids, int64(p.connections)) - 1 }
-
-// processBytes is what one connection costs in process memory, at both ends,
-// with its share of what the processes themselves cost.
-const processBytes = 500
-
-// bytesPerConnection is what both ends of a connection take at most, in the
-// kernel and in processes.
-const bytesPerConnection = 2*sysctl.SocketBytes + processBytes
 
 // maxPairs is how many have a network of their own in 127.x.0.0/16.
 const maxPairs = 256
@@ -79,8 +78,11 @@ func makePlan(cfg *Config, s site) (*plan, error) {
 		return nil, fmt.Errorf("bench: %w", err)
 	}
 	p := s.arrange(cfg, system)
-	p.connections, p.cpus = cfg.Connections, runtime.NumCPU()
-	p.rate, p.returns = cfg.Rate, cfg.Streams.Returns()
+	p.connections, p.subscribers, p.cpus = cfg.Connections, cfg.subscribers(), runtime.NumCPU()
+	if total, known := probe.Memory().Total.Value(); known {
+		p.need.SpareBytes = spare(p.need, total)
+	}
+	p.rate, p.returns, p.polls = cfg.Rate, cfg.Streams.Returns(), cfg.Streams.Protocol == flood.Poll
 	if len(p.pairs) > maxPairs {
 		return nil, fmt.Errorf("%d connections take %d pairs of processes and there are addresses for %d: allow each more open files (ulimit -n), or run with fewer",
 			cfg.Connections, len(p.pairs), maxPairs)
@@ -103,17 +105,27 @@ func room(s sysctl.System) int {
 	return max(int(files)-sysctl.Reserve, 1)
 }
 
-// divide shares connections, and ids from 1, evenly among as few floods as hold
-// them. A room of 0 is unlimited.
-func divide(connections, room int) []pair {
+// divide shares connections, and ids from 1 of which each has so many subscribers,
+// evenly among as few floods as hold them. A room of 0 is unlimited.
+func divide(connections, subscribers, room int) []pair {
 	floods := 1
 	if room > 0 {
 		floods = (connections + room - 1) / room
 	}
+	return spread(connections, subscribers, floods)
+}
+
+// spread shares connections, and ids from 1, evenly among floods. The connections of an
+// id follow each other, so that few floods share one.
+func spread(connections, subscribers, floods int) []pair {
 	pairs := make([]pair, floods)
 	for i := range pairs {
-		before := connections * i / floods
-		pairs[i] = pair{firstID: int64(before) + 1, connections: connections*(i+1)/floods - before}
+		before, end := connections*i/floods, connections*(i+1)/floods
+		pairs[i] = pair{firstID: int64(before/subscribers) + 1, connections: end - before}
+		if subscribers > 1 {
+			pairs[i].skip = before % subscribers
+			pairs[i].ids = int64((end-1)/subscribers - before/subscribers + 1)
+		}
 	}
 	return pairs
 }

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"runtime"
+	"strings"
 	"testing"
 
 	"example.org/comet/flood/pace"
@@ -89,6 +90,56 @@ func TestPlanOfOurServers(t *testing.T) {
 	cfg.Rate = 10
 	if p := new(own).arrange(&cfg, s); p.crowded {
 		t.Error("crowded by 10 messages per second")
+	}
+}
+
+// TestRoomsAreShared: the connections of all pairs are those of all rooms, each of which
+// is whole.
+func TestRoomsAreShared(t *testing.T) {
+	for _, c := range []struct{ connections, subscribers, floods int }{
+		{200, 20, 1}, {300, 100, 3}, {1000, 1000, 3}, {1_000_000, 20, 51}, {60, 20, 7}, {12, 3, 12},
+	} {
+		here := make(map[int64]int)
+		total := 0
+		for _, p := range spread(c.connections, c.subscribers, c.floods) {
+			for i := range p.connections {
+				here[p.firstID+int64((p.skip+i)/c.subscribers)]++
+			}
+			if last := p.firstID + int64((p.skip+p.connections-1)/c.subscribers); last != p.lastID() || p.skip >= c.subscribers {
+				t.Errorf("%+v ends with %d, want %d", p, p.lastID(), last)
+			}
+			total += p.connections
+		}
+		if total != c.connections || len(here) != c.connections/c.subscribers {
+			t.Errorf("%+v: %d connections, %d rooms", c, total, len(here))
+		}
+		for id := range int64(len(here)) {
+			if here[id+1] != c.subscribers {
+				t.Errorf("%+v: id %d has %d", c, id+1, here[id+1])
+			}
+		}
+	}
+}
+
+func TestPlanOfRooms(t *testing.T) {
+	cfg := config(t)
+	cfg.Connections, cfg.Streams.Subscribers, cfg.Engine, cfg.Interest = 200, 20, "epoll", "block"
+	if p := new(own).arrange(&cfg, sysctl.UnknownSystem()); len(p.pairs) != 1 || p.each != 20 || p.firstID != 1 || p.lastID != 10 {
+		t.Errorf("%+v, want messages to 10 ids", p)
+	}
+	// Several nodes share a room, and its block.
+	cfg.Connections, cfg.Streams.Subscribers, cfg.Nodes = 200, 200, 3
+	p := new(own).arrange(&cfg, fewFiles())
+	if len(p.pairs) != 3 || p.blocks || p.each != 200 || p.firstID != p.lastID || p.pairs[1].skip != 66 {
+		t.Errorf("%+v", p)
+	}
+	cfg.Nodes = 0
+	if p := new(own).arrange(&cfg, fewFiles()); len(p.pairs) != 2 || !p.routed {
+		t.Errorf("%+v, want as few as hold them", p)
+	}
+	cfg.Connections, cfg.Steps = 30, []int{40, 50}
+	if err := cfg.Validate(); err == nil || !strings.Contains(err.Error(), "bench: 50 connections are no whole number of rooms of 200: open 200") {
+		t.Errorf("%v, want the step named", err)
 	}
 }
 

@@ -311,9 +311,9 @@ func (r *run) note(l loss) {
 	}
 }
 
-// watch runs do while the parts are watched. It fails once the site is gone, or
-// once overdue reports true and a part turns out to hang.
-func (r *run) watch(ctx context.Context, overdue func() bool, do func(context.Context) error) error {
+// watch runs do while the parts are watched. It fails once the site is gone, once
+// overdue reports true and a part turns out to hang, or once one of more fails.
+func (r *run) watch(ctx context.Context, overdue func() bool, do func(context.Context) error, more ...func(context.Context) error) error {
 	gone := func(ctx context.Context) error {
 		for fleet.Wait(ctx, 250*time.Millisecond) == nil {
 			if err := r.site.gone(); err != nil {
@@ -340,7 +340,7 @@ func (r *run) watch(ctx context.Context, overdue func() bool, do func(context.Co
 		}
 		return nil
 	}
-	return r.fleet.Watch(ctx, do, gone, hung)
+	return r.fleet.Watch(ctx, do, append(more, gone, hung)...)
 }
 
 // hung returns an error that names a part that hangs, nil if none is found.

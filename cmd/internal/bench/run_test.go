@@ -32,7 +32,7 @@ type stage struct {
 
 func (s *stage) label() string { return "stage" }
 func (s *stage) arrange(cfg *Config, _ sysctl.System) *plan {
-	return &plan{pairs: divide(cfg.Connections, 0)}
+	return &plan{pairs: divide(cfg.Connections, 1, 0)}
 }
 
 func (s *stage) open(ctx context.Context, r *run) error {
@@ -59,7 +59,7 @@ func onStage(t *testing.T, s *stage) (*run, *bytes.Buffer) {
 	t.Helper()
 	cfg, said := config(t), new(bytes.Buffer)
 	cfg.Progress = said
-	return newRun(&cfg, &plan{connections: 10, pairs: divide(10, 0), cpus: 2}, s, t.TempDir()), said
+	return newRun(&cfg, &plan{connections: 10, pairs: divide(10, 1, 0), cpus: 2}, s, t.TempDir()), said
 }
 
 // part starts a part that plays a role, and is killed at the end.
@@ -231,7 +231,7 @@ func TestSpec(t *testing.T) {
 	if spec := r.spec(0, "serve", nil); spec.Env != nil || spec.Pin != (fleet.Pin{}) {
 		t.Errorf("%+v of a server that is alone", spec)
 	}
-	r.plan.pairs = divide(10, 1)
+	r.plan.pairs = divide(10, 1, 1)
 	if spec := r.spec(3, "serve", nil); len(spec.Env) != 1 || spec.Env[0] != "GOMAXPROCS=1" || spec.Pin != (fleet.Pin{Batch: true}) {
 		t.Errorf("%+v of one of many", spec)
 	}
@@ -254,26 +254,6 @@ func TestSample(t *testing.T) {
 	r.sample(f, []byte(`{"busy":0.75}`))
 	if got := show(r.busy.figure()); got != "0.5" || show(new(mean).figure()) != "null" {
 		t.Errorf("busy %s", got)
-	}
-}
-
-func TestMemoryLeft(t *testing.T) {
-	r, _ := onStage(t, new(stage))
-	if err := r.memoryLeft(); err != nil {
-		t.Errorf("%v of a pair that is alone", err)
-	}
-	if m := probe.Memory(); show(m.InUse) == "null" {
-		t.Skip("the memory in use is not known here")
-	}
-	r.plan.pairs = []pair{{connections: 1}, {connections: 1}}
-	if err := r.memoryLeft(); err != nil {
-		t.Errorf("%v for two connections", err)
-	}
-	r.plan.pairs[0].connections = 1 << 40
-	err := r.memoryLeft()
-	full, ok := errors.AsType[*memoryError](err)
-	if !ok || !strings.Contains(err.Error(), "bench: the machine's memory is nearly full") || full.total <= full.used {
-		t.Errorf("%v, want that it would be full", err)
 	}
 }
 

@@ -67,7 +67,7 @@ func (t *Target) validate(cfg *Config) error {
 		}
 	}
 	bad(witnesses > 1, "the server is measured by its pid, by a pattern, or by a log from its own host: choose one of them")
-	first, last := t.messageIDs(max(cfg.Connections, 1))
+	first, last := t.messageIDs(max(cfg.rooms(), 1))
 	bad(last < first, "messages to ids %d to %d are for nobody: the lower one comes first", first, last)
 	return errors.Join(errs...)
 }
@@ -87,12 +87,12 @@ func (t *Target) String() string {
 	return t.URL
 }
 
-// ids returns how many ids the connections have.
-func (t *Target) ids(connections int) int64 {
+// ids returns how many ids the connections have, which are in so many rooms.
+func (t *Target) ids(rooms int) int64 {
 	if t.LastID == 0 {
-		return int64(connections)
+		return int64(rooms)
 	}
-	return min(t.LastID-t.first()+1, int64(connections))
+	return min(t.LastID-t.first()+1, int64(rooms))
 }
 
 // first returns the first id of the connections.
@@ -104,8 +104,8 @@ func (t *Target) first() int64 {
 }
 
 // messageIDs returns the ids that get messages.
-func (t *Target) messageIDs(connections int) (first, last int64) {
-	first, last = t.first(), t.first()+t.ids(connections)-1
+func (t *Target) messageIDs(rooms int) (first, last int64) {
+	first, last = t.first(), t.first()+t.ids(rooms)-1
 	return cmp.Or(t.FirstMessageID, first), cmp.Or(t.LastMessageID, last)
 }
 
@@ -113,18 +113,20 @@ func (t *Target) messageIDs(connections int) (first, last int64) {
 // same for all, or not known. In each of the pairs connections take the ids in
 // turn, from the first one.
 func (t *Target) each(cfg *Config, pairs []pair) (n int) {
-	connections, table := cfg.Connections, cfg.Streams.Users
-	ids := t.ids(connections)
-	first, last := t.messageIDs(connections)
+	rooms, table := cfg.rooms(), cfg.Streams.Users
+	ids := t.ids(rooms)
+	first, last := t.messageIDs(rooms)
 	switch {
+	case cfg.subscribers() > 1 && rooms == 1 && len(t.URLs) == 0 && first == last && first == t.first():
+		return cfg.Connections // whatever its name is
 	case len(t.URLs) > 0, !t.floodConfig(cfg).SaysID(), first < t.first(), last >= t.first()+ids:
 		return 0
 	case t.Publish != nil && !t.Publish.SaysID(): // to a room, say
 		return 0
 	case table != nil:
-		return t.eachUser(table, pairs, first, last)
-	case ids == int64(connections):
-		return 1
+		return t.eachUser(table, pairs, cfg.subscribers(), first, last)
+	case ids == int64(rooms):
+		return cfg.subscribers()
 	}
 	for _, one := range pairs {
 		if int64(one.connections)%ids != 0 {
@@ -136,7 +138,7 @@ func (t *Target) each(cfg *Config, pairs []pair) (n int) {
 }
 
 // eachUser is each where users connect, of whom several rows may be one.
-func (t *Target) eachUser(table *users.Table, pairs []pair, first, last int64) (n int) {
+func (t *Target) eachUser(table *users.Table, pairs []pair, subscribers int, first, last int64) (n int) {
 	who := func(id int64) int64 {
 		if !table.HasID() {
 			return id
@@ -148,8 +150,9 @@ func (t *Target) eachUser(table *users.Table, pairs []pair, first, last int64) (
 	}
 	connected := make(map[int64]int)
 	for _, one := range pairs {
-		for i := range int64(one.connections) {
-			connected[who(one.firstID+i%(one.lastID()-one.firstID+1))]++
+		for i := range one.connections {
+			room := int64((one.skip + i) / subscribers)
+			connected[who(one.firstID+room%(one.lastID()-one.firstID+1))]++
 		}
 	}
 	n = connected[who(first)]

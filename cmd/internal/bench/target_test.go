@@ -23,7 +23,7 @@ func TestDivide(t *testing.T) {
 	for _, c := range []struct{ connections, room, floods int }{
 		{1000, 19_936, 1}, {1000, 0, 1}, {19_937, 19_936, 2}, {1_000_000, 19_936, 51}, {3, 1, 3},
 	} {
-		pairs := divide(c.connections, c.room)
+		pairs := divide(c.connections, 1, c.room)
 		if len(pairs) != c.floods {
 			t.Errorf("%d connections of which one process holds %d: %d floods, want %d", c.connections, c.room, len(pairs), c.floods)
 		}
@@ -107,13 +107,21 @@ func TestMessageIDs(t *testing.T) {
 		{"of URLs that nobody knows the ids of", Target{URLs: []string{"http://h/{id}"}}, 1, 100, 0, flood.Config{}},
 		{"with the id in a first message", Target{URL: "ws://h/all"}, 1, 100, 1, flood.Config{Talk: flood.Talk{FirstMessages: []string{"hello", "*=>join {id}"}}}},
 		{"with the id in a header", Target{URL: "http://h/all"}, 1, 100, 1, flood.Config{Header: []string{"X-User: {id}"}}},
+		{"rooms", Target{URL: "http://h/{id}"}, 1, 100, 20, flood.Config{Subscribers: 20}},
+		{"some of the rooms", Target{URL: "http://h/{id}", FirstID: 11, LastMessageID: 12}, 11, 12, 20, flood.Config{Subscribers: 20}},
+		{"rooms that nobody knows the ids of", Target{URL: "http://h/all"}, 1, 100, 0, flood.Config{Subscribers: 20}},
+		{"one room, whatever its name is", Target{URL: "http://h/all"}, 1, 1, 100, flood.Config{Subscribers: 100}},
 		{"with the id in a body", Target{URL: "http://h/all"}, 1, 100, 1, flood.Config{Body: `{"user":{id}}`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if first, last := c.target.messageIDs(100); first != c.first || last != c.last {
+			cfg := &Config{Connections: 100, Streams: c.streams}
+			if n := c.streams.Subscribers; n == 20 {
+				cfg.Connections = 2000
+			}
+			if first, last := c.target.messageIDs(cfg.rooms()); first != c.first || last != c.last {
 				t.Errorf("ids %d to %d, want %d to %d", first, last, c.first, c.last)
 			}
-			p := (&foreign{Target: &c.target}).arrange(&Config{Connections: 100, Streams: c.streams}, sysctl.UnknownSystem())
+			p := (&foreign{Target: &c.target}).arrange(cfg, sysctl.UnknownSystem())
 			if p.each != c.each {
 				t.Errorf("each message is for %d connections, want %d", p.each, c.each)
 			}
@@ -123,7 +131,7 @@ func TestMessageIDs(t *testing.T) {
 
 func TestTargetURLs(t *testing.T) {
 	target := &foreign{Target: &Target{URLs: []string{"http://h/a", "http://h/b", "http://h/c"}}}
-	p := &plan{pairs: divide(7, 4)} // 3 and 4 connections
+	p := &plan{pairs: divide(7, 1, 4)} // 3 and 4 connections
 	var got []string
 	for i := range p.pairs {
 		path, err := target.writeURLs(t.TempDir(), p, i)
@@ -135,6 +143,15 @@ func TestTargetURLs(t *testing.T) {
 			t.Fatal(err)
 		}
 		got = append(got, strings.ReplaceAll(strings.TrimSpace(string(text)), "\n", " "))
+	}
+	// Of rooms it has those that its connections are in.
+	p = &plan{subscribers: 4, pairs: spread(12, 4, 2)}
+	path, err := target.writeURLs(t.TempDir(), p, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(path); err != nil || string(text) != "http://h/b\nhttp://h/c\n" {
+		t.Errorf("%q, %v", text, err)
 	}
 	// The second flood takes them in turn, so that its fourth is its first again.
 	if want := []string{"http://h/a http://h/b http://h/c", "http://h/a http://h/b http://h/c"}; !reflect.DeepEqual(got, want) {

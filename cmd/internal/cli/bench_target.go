@@ -106,11 +106,11 @@ func (b *benchTarget) readStreams(env *Env, f *pflag.FlagSet, o *benchOptions) (
 	switch {
 	case f.Changed("connections"), len(o.Config.Steps) > 0:
 	case o.Config.Streams.Users != nil:
-		o.Config.Connections = o.Config.Streams.Users.Len()
+		o.Config.Connections = o.Config.Streams.Users.Len() * o.Config.Streams.Subscribers
 	case len(b.Target.URLs) > 0:
-		o.Config.Connections = len(b.Target.URLs)
+		o.Config.Connections = len(b.Target.URLs) * o.Config.Streams.Subscribers
 	case b.Target.LastID > 0:
-		o.Config.Connections = int(b.Target.LastID - b.Target.FirstID + 1)
+		o.Config.Connections = int(b.Target.LastID-b.Target.FirstID+1) * o.Config.Streams.Subscribers
 	}
 	return nil
 }

@@ -74,6 +74,7 @@ func (o *floodOutput) result(r flood.Result, interrupted bool) error {
 	}
 	_, err := fmt.Fprintln(w)
 	printQuantiles(w, "due to received", r.Latency)
+	printFanOut(w, r.FanOut)
 	if r.Completed > 0 {
 		fmt.Fprintf(w, "completed %d streams with %d messages\n", r.Completed, r.CompletedMessages)
 		printQuantiles(w, "first message", r.FirstMessage)
@@ -104,6 +105,18 @@ func printQuantiles(w io.Writer, name string, q *flood.Quantiles) {
 	if q != nil {
 		fmt.Fprintf(w, "%s: p50 %s, p90 %s, p99 %s, max %s\n", name, millis(q.P50), millis(q.P90), millis(q.P99), millis(q.Max))
 	}
+}
+
+func printFanOut(w io.Writer, f *flood.FanOut) {
+	if f == nil {
+		return
+	}
+	of := "all"
+	if f.Share < 1 {
+		of = "a sample of"
+	}
+	fmt.Fprintf(w, "fan-out, medians over %s %d messages: first recipient %s, p50 %s, p99 %s, last %s\n",
+		of, f.Messages, millis(f.First), millis(f.P50), millis(f.P99), millis(f.Last))
 }
 
 // millis writes milliseconds as the reports do.

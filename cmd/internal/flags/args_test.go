@@ -98,7 +98,7 @@ func (o odd) flood() FloodCommand {
 	c.Config.Protocol = pick(o, flood.Protocols()...)
 	c.Config.Method, c.Config.Body, c.Config.Ready = o.text(), o.text(), o.text()
 	c.Config.FirstMessages, c.Config.Replies, c.Config.SendEvery, c.Config.Subprotocols = o.list(), o.list(), o.list(), o.list()
-	c.Config.Connections, c.Config.InFlight = o.count(), o.count()
+	c.Config.Connections, c.Config.InFlight, c.Config.Subscribers, c.Config.Skip = o.count(), o.count(), o.count(), pick(o, 0, 7)
 	c.Config.ConnectTimeout, c.Config.Duration, c.Config.SampleInterval = o.duration(), o.duration(), o.duration()
 	return c
 }
@@ -125,7 +125,7 @@ func (o odd) msggen() MsggenCommand {
 	c := MsggenCommand{AdminToken: Secret{File: o.text()}, TLS: o.clientTLS(), Router: o.router(), Log: o.text(), JSON: o.bool(), Feedback: o.bool()}
 	c.Publish = msggen.PublishConfig{URL: "https://" + o.text(), Method: o.text(), Header: o.list(), Body: o.text(), Connections: o.count()}
 	c.Config = msggen.Config{
-		To: "http://" + o.text(), Senders: o.count(), FirstID: int64(o.count()), MaxID: int64(o.count()), Window: o.count(),
+		To: "http://" + o.text(), Senders: o.count(), FirstID: int64(o.count()), MaxID: int64(o.count()), Window: o.count(), Reach: o.count(),
 		Seed: pick(o, uint64(0), 1, 1<<64-1), Run: pick(o, wire.Run(0), 1, 0x0badcafe), Count: uint64(o.count()), Duration: o.duration(),
 		Distribution: pick(o, msggen.Distribution{Shape: msggen.Uniform}, msggen.Distribution{Shape: msggen.Zipf, Exponent: 0.85},
 			msggen.Distribution{Shape: msggen.Zipf}, msggen.Distribution{Shape: msggen.Hot, HotMessages: 0.8, HotIDs: 0.2}, msggen.Distribution{Shape: msggen.Sequential}),

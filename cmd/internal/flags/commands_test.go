@@ -63,12 +63,12 @@ func TestHelpOfFlags(t *testing.T) {
 func TestDefaults(t *testing.T) {
 	var f FloodCommand
 	setOf(&f)
-	if c := f.Config; c.InFlight != 512 || c.ConnectTimeout != 30*time.Second || c.SampleInterval != time.Second || c.Connections != 0 || c.Pace != pace.Max {
+	if c := f.Config; c.InFlight != 512 || c.Subscribers != 1 || c.Skip != 0 || c.ConnectTimeout != 30*time.Second || c.SampleInterval != time.Second || c.Connections != 0 || c.Pace != pace.Max {
 		t.Errorf("flood: %+v", c)
 	}
 	var m MsggenCommand
 	setOf(&m)
-	if c := m.Config; c.Senders != 1 || c.Interval != msggen.DefaultInterval || c.Window != msggen.DefaultWindow || c.FirstID != 1 || c.Rate != 0 || c.Max || m.Publish.Connections != msggen.DefaultPublishConnections {
+	if c := m.Config; c.Senders != 1 || c.Interval != msggen.DefaultInterval || c.Window != msggen.DefaultWindow || c.Reach != 1 || c.FirstID != 1 || c.Rate != 0 || c.Max || m.Publish.Connections != msggen.DefaultPublishConnections {
 		t.Errorf("msggen: %+v", c)
 	}
 	if err := m.Config.Validate(); err != nil {

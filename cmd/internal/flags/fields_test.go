@@ -51,6 +51,8 @@ func TestFields(t *testing.T) {
 		{"-c 10k", func(c *FloodCommand) any { return c.Config.Connections }, "10000"},
 		{"--connect-rate 5k", func(c *FloodCommand) any { return c.Config.Pace.Rate() }, "5000"},
 		{"--interval 10ms", func(c *FloodCommand) any { return c.Config.Pace.Rate() }, "100"},
+		{"--subscribers 20", func(c *FloodCommand) any { return c.Config.Subscribers }, "20"},
+		{"--skip 3", func(c *FloodCommand) any { return c.Config.Skip }, "3"},
 		{"--in-flight 9", func(c *FloodCommand) any { return c.Config.InFlight }, "9"},
 		{"--connect-timeout 9s", func(c *FloodCommand) any { return c.Config.ConnectTimeout }, "9s"},
 		{"-d 1d", func(c *FloodCommand) any { return c.Config.Duration }, "24h0m0s"},
@@ -176,6 +178,7 @@ func TestFieldsOfSamplers(t *testing.T) {
 		{"--users testdata/users.csv", func(c *MsggenCommand) any { return c.Config.Users.Cell(1, 1) }, "t0psecret"},
 		{"--json", func(c *MsggenCommand) any { return c.JSON }, "true"},
 		{"--run 0badcafe", func(c *MsggenCommand) any { return c.Config.Run }, "0badcafe"},
+		{"--reach 20", func(c *MsggenCommand) any { return c.Config.Reach }, "20"},
 		{"--feedback", func(c *MsggenCommand) any { return c.Feedback }, "true"},
 	})
 }

@@ -30,7 +30,7 @@ func (c *FloodCommand) Bind(fs *pflag.FlagSet) {
 	})
 	Flood(fs, &c.Config)
 	Group(fs, Load, func() {
-		Count(fs, &c.Config.Connections, "connections", "c", 0, "how many to open (default: one per URL or id)", Least(1))
+		Count(fs, &c.Config.Connections, "connections", "c", 0, "how many to open (default: --subscribers per URL or id)", Least(1))
 		bind(fs, &c.Config.Pace, "interval", "", c.Config.Pace, "time between connections, instead of --connect-rate", interval())
 		Duration(fs, &c.Config.Duration, "duration", "d", 0, "end after this time; 0: when interrupted")
 	})
@@ -40,10 +40,12 @@ func (c *FloodCommand) Bind(fs *pflag.FlagSet) {
 		Duration(fs, &c.Config.SampleInterval, "sample-interval", "", time.Second, "how often to print", Least(time.Millisecond))
 		run := grammar[wire.Run]("word")
 		List(fs, &c.Config.Run, "run", "the `word` of a run of msggen whose messages count, and no others; repeatable", run.parse, run.format)
+		Count(fs, &c.Config.Skip, "skip", "", 0, "how many of the first id's --subscribers another flood opens")
 		fs.BoolVar(&c.Attended, "attended", false, "a line on standard input starts the run, another says that messages are sent, its end stops it")
 	})
 	hide(fs, "run")
 	hide(fs, "sample-interval")
+	hide(fs, "skip")
 	hide(fs, "attended")
 }
 
@@ -69,6 +71,7 @@ func Flood(fs *pflag.FlagSet, cfg *flood.Config) {
 		Lines(fs, &cfg.Subprotocols, "subprotocol", "", "WebSocket: offer this subprotocol, by its `name`; repeatable")
 	})
 	Group(fs, RealClients, func() {
+		Count(fs, &cfg.Subscribers, "subscribers", "", 1, "rooms: how many connections have each id; with several, fan-out is measured", Least(1))
 		bind(fs, &cfg.Ramp, "ramp", "", "", "open all connections in this `time`, or in steps: 1k:10s,10k:30s", grammar[flood.Ramp]("ramp"))
 		bind(fs, &cfg.Reconnect, "reconnect", "", flood.Reconnect{}, "open lost and failed connections again: `min=1s,max=30s,jitter=full`", grammar[flood.Reconnect]("reconnect"))
 		bind(fs, &cfg.Churn, "churn", "", 0, "`share` that leaves and comes back in each second, such as 5%/s", zeroed(grammar[flood.Churn]("share")))
@@ -99,8 +102,11 @@ func zeroed[T comparable](k kind[T]) kind[T] {
 // Complete checks the flags against each other and takes the URL that was given
 // without a flag.
 func (c *FloodCommand) Complete(fs *pflag.FlagSet, args []string) error {
-	if !c.Attended { // where it is, ids are rows
+	if !c.Attended { // where it is, ids are rows, and rooms are shared
 		if err := CheckUsers(fs, c.Config.Users, "ids"); err != nil {
+			return err
+		}
+		if err := flood.CheckSubscribers(c.Config.Connections, c.Config.Subscribers); err != nil {
 			return err
 		}
 	}

@@ -60,9 +60,11 @@ func (c *MsggenCommand) Bind(fs *pflag.FlagSet) {
 		String(fs, &c.Log, "log", "", "", "append a line each second to this `file`, for comet plot")
 		fs.BoolVar(&c.JSON, "json", false, "print JSON lines: a sample each second, and the result")
 		bind(fs, &cfg.Run, "run", "", 0, "the `word` that all stamps carry, eight hex digits; 00000000: pick one", grammar[wire.Run]("word"))
+		Count(fs, &cfg.Reach, "reach", "", 1, "how many connections each message is for, of which standard input counts the deliveries", Least(1))
 		fs.BoolVar(&c.Feedback, "feedback", false, "standard input says, a number per line, how many messages were delivered; its end ends the run")
 	})
 	hide(fs, "run")
+	hide(fs, "reach")
 	hide(fs, "feedback")
 }
 

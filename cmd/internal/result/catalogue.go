@@ -53,6 +53,7 @@ const (
 	sectionMemory      = "Memory"
 	sectionMessages    = "Messages"
 	sectionLatency     = "Latency, from due to received"
+	sectionFanOut      = "Fan-out, from due to the recipients of a message"
 	sectionService     = "Service time, from sent to received"
 	sectionCPU         = "CPU while messages were sent"
 	sectionProcesses   = "Processes"
@@ -169,6 +170,11 @@ var catalogue = []Metric{
 	{"latency_ms.max", sectionLatency, "max", UnitMillis, "max-ms", Lower, Always, func(r *Result) Figure { return r.Latency.Max }},
 	{"latency_ms.clock_error_ms", sectionLatency, "clock error", UnitMillis, "", Lower, Optional, func(r *Result) Figure { return r.Latency.ClockError }},
 	{"latency_ms.before_due", sectionLatency, "received before they were due", UnitCount, "", Lower, Optional, func(r *Result) Figure { return r.Latency.BeforeDue }},
+
+	{"fanout_ms.first", sectionFanOut, "first", UnitMillis, "", Lower, Optional, func(r *Result) Figure { return r.FanOut.First }},
+	{"fanout_ms.p50", sectionFanOut, "p50", UnitMillis, "", Lower, Optional, func(r *Result) Figure { return r.FanOut.P50 }},
+	{"fanout_ms.p99", sectionFanOut, "p99", UnitMillis, "", Lower, Optional, func(r *Result) Figure { return r.FanOut.P99 }},
+	{"fanout_ms.last", sectionFanOut, "last", UnitMillis, "fanout-last-ms", Lower, Optional, func(r *Result) Figure { return r.FanOut.Last }},
 
 	{"service_ms.p50", sectionService, "p50", UnitMillis, "", Lower, Optional, func(r *Result) Figure { return r.service().P50 }},
 	{"service_ms.p90", sectionService, "p90", UnitMillis, "", Lower, Optional, func(r *Result) Figure { return r.service().P90 }},

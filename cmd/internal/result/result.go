@@ -26,6 +26,7 @@ type Result struct {
 	// Service replaces Latency where messages had no due time: the time from
 	// sent to received.
 	Service *Quantiles `json:"service_ms,omitempty"`
+	FanOut  FanOut     `json:"fanout_ms"`
 	// Histograms are the whole distributions.
 	Histograms Histograms `json:"histograms"`
 	CPU        CPU        `json:"cpu"`
@@ -194,6 +195,17 @@ type Latency struct {
 	// BeforeDue counts messages that were received before they were due, which
 	// only clocks that differ can explain. They enter no percentile.
 	BeforeDue Figure `json:"before_due"`
+}
+
+// FanOut is how long after it was due a message came to the connections of its id,
+// where several have one, in milliseconds: the medians over messages of the time of
+// the first, of the median and the 99th percentile over its recipients, and of the
+// last.
+type FanOut struct {
+	First Figure `json:"first"`
+	P50   Figure `json:"p50"`
+	P99   Figure `json:"p99"`
+	Last  Figure `json:"last"`
 }
 
 // Histograms are distributions in microseconds, in base64 and the encoding V2 of

@@ -48,6 +48,7 @@ var contract = strings.Fields(`
 	stream_ms.first_message.p50 stream_ms.first_message.p90 stream_ms.first_message.p99 stream_ms.first_message.max stream_ms.gap.p50 stream_ms.gap.p90 stream_ms.gap.p99 stream_ms.gap.max stream_ms.duration.p50 stream_ms.duration.p90 stream_ms.duration.p99 stream_ms.duration.max
 	messages.missed_offline
 	messages.replayed messages.expected messages.refused messages.unknown
+	fanout_ms.first fanout_ms.p50 fanout_ms.p99 fanout_ms.last
 	latency_ms.p50 latency_ms.p90 latency_ms.p99 latency_ms.p999 latency_ms.max latency_ms.clock_error_ms latency_ms.before_due
 	cpu.server_seconds cpu.flood_seconds cpu.router_seconds cpu.msggen_seconds
 	flood.bytes_per_connection

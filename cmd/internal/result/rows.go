@@ -32,7 +32,7 @@ func rowOf(label string, f Figure, unit Unit) row {
 func (r *Result) sections() []section {
 	var list []section
 	for _, title := range []string{
-		sectionConnections, sectionReconnect, sectionStreams, sectionMemory, sectionMessages, sectionLatency, sectionService, sectionCPU, sectionProcesses,
+		sectionConnections, sectionReconnect, sectionStreams, sectionMemory, sectionMessages, sectionLatency, sectionFanOut, sectionService, sectionCPU, sectionProcesses,
 	} {
 		s, measured := section{Title: title}, title == sectionProcesses && r.held() != ""
 		for _, m := range catalogue {

@@ -129,9 +129,13 @@ func (r *Result) flow() string {
 	if _, ok := m.DeliveredPerSecond.Value(); ok {
 		clause = "delivered " + rate(m.DeliveredPerSecond)
 		// A run's first and last second are not whole ones: 3 % less is normal.
-		if share, ok := m.DeliveredPerSecond.Per(m.AskedPerSecond).Value(); ok && share < 0.97 {
+		asked := m.AskedPerSecond
+		if each, ok := m.Expected.Per(m.Sent).Value(); ok && each > 1 { // each is for several connections
+			asked = asked.Times(each)
+		}
+		if share, ok := m.DeliveredPerSecond.Per(asked).Value(); ok && share < 0.97 {
 			number, _ := m.DeliveredPerSecond.Format(UnitPerSecond)
-			clause = "delivered " + number + " of " + rate(m.AskedPerSecond)
+			clause = "delivered " + number + " of " + rate(asked)
 		}
 	}
 	p99, kind := r.Latency.P99, "p99"

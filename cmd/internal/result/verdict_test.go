@@ -55,6 +55,11 @@ func TestVerdict(t *testing.T) {
 			r.Messages.DeliveredPerSecond, r.Latency.P99 = result.Of(540), result.Of(1000)
 			r.LimitedBy = result.Limits{{Part: "the flood", Evidence: "busy"}, {Part: "an accept queue", Evidence: "full"}, {Part: "the flood", Evidence: "again"}}
 		}, "Held 10,000 connections, delivered 540 of 1,000 messages/s with p99 1,000 ms; limited by the flood and by an accept queue."},
+		{"too slow for its rooms", func(r *result.Result) {
+			r.Memory = result.Memory{}
+			r.Messages.AskedPerSecond, r.Messages.Sent, r.Messages.Expected = result.Of(15), result.Of(900), result.Of(9_000_000)
+			r.Messages.DeliveredPerSecond = result.Of(120_000)
+		}, "Held 10,000 connections, delivered 120,000 of 150,000 messages/s with p99 0.760 ms; nothing limited it."},
 		{"as fast as possible", func(r *result.Result) {
 			r.Memory, r.Messages.AskedPerSecond, r.Latency = result.Memory{}, none, result.Latency{}
 			r.Messages.DeliveredPerSecond, r.Service = result.Of(121_000.4), &result.Quantiles{P99: result.Of(3.2)}
