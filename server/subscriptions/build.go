@@ -19,7 +19,7 @@ func build(ctx context.Context, path string, fill func(*builder) error) (err err
 		if err != nil {
 			return fmt.Errorf("subscriptions: cannot make %s: %w", path, err)
 		}
-		return fmt.Errorf("subscriptions: there is a %s already: remove it, or choose another name", path)
+		return fmt.Errorf("subscriptions: %s: %w: remove it, or choose another name", path, fs.ErrExist)
 	}
 	folder := filepath.Dir(path)
 	temporary, err := os.CreateTemp(folder, filepath.Base(path)+".new-*")

@@ -39,10 +39,18 @@ func (e *Edges) Edge() (follower, publisher int64) { return e.follower, e.publis
 
 // Err returns what ended Scan, nil for the end of the list.
 func (e *Edges) Err() error {
+	if err := e.failure(); err != nil {
+		return fmt.Errorf("subscriptions: %w", err)
+	}
+	return nil
+}
+
+// failure returns Err without the name of the package.
+func (e *Edges) failure() error {
 	if e.err == nil || errors.Is(e.err, io.EOF) {
 		return nil
 	}
-	return fmt.Errorf("subscriptions: %s, line %d: %w", e.name, e.line, e.err)
+	return fmt.Errorf("%s, line %d: %w", e.name, e.line, e.err)
 }
 
 // Scan reads the next edge, and reports whether there is one.

@@ -50,7 +50,7 @@ func (b *builder) importAll(edges *Edges, undirected bool) (done Imported, err e
 			return done, err
 		}
 	}
-	if err := errors.Join(edges.Err(), s.flush()); err != nil {
+	if err := errors.Join(edges.failure(), s.flush()); err != nil {
 		return done, err
 	}
 	if done.Subscriptions, done.Repeated, err = b.putAll(followersBucket, s.byPublisher); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"math"
 	"math/rand/v2"
@@ -67,7 +68,7 @@ func TestImportFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := Import(t.Context(), path, NewEdges(strings.NewReader("1 2"), "edges.tsv"), false)
-	if content, _ := os.ReadFile(path); err == nil || !strings.Contains(err.Error(), "already") || string(content) != "precious" {
+	if content, _ := os.ReadFile(path); err == nil || !errors.Is(err, fs.ErrExist) || string(content) != "precious" {
 		t.Errorf("over a file: %v, it has %q", err, content)
 	}
 }
