@@ -21,6 +21,8 @@ type publisher struct {
 	// the last unpublished one was not published.
 	unsure uint64
 	unsent error
+	// events counts those of Sent that are events.
+	events, countedEvents uint64
 }
 
 func newPublisher(c *core) *publisher {
@@ -84,7 +86,8 @@ func (p *publisher) flush(ctx context.Context) error {
 	p.core.sent.Add(p.Sent - p.counted.Sent)
 	p.core.routed.Add(p.Reached - p.counted.Reached)
 	p.core.unaddressed.Add(p.Unaddressed - p.counted.Unaddressed)
-	p.counted = p.sendReceipt
+	p.core.events.Add(p.events - p.countedEvents)
+	p.counted, p.countedEvents = p.sendReceipt, p.events
 	return p.core.router.Flush(ctx)
 }
 

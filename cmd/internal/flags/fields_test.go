@@ -76,6 +76,8 @@ func TestFields(t *testing.T) {
 		{"--heartbeat 3s", func(c *ServeCommand) any { return c.Config.Heartbeat }, "3s"},
 		{"--access-log l", func(c *ServeCommand) any { return c.AccessLog }, "l"},
 		{"--access-log-sample 3", func(c *ServeCommand) any { return c.Config.AccessLogSample }, "3"},
+		{"--subscriptions f.db", func(c *ServeCommand) any { return c.Config.Subscriptions }, "f.db"},
+		{"--subscriptions-read-only", func(c *ServeCommand) any { return c.Config.SubscriptionsReadOnly }, "true"},
 		{"--drain-delay 3s", func(c *ServeCommand) any { return c.Config.DrainDelay }, "3s"},
 		{"--drain-timeout 3s", func(c *ServeCommand) any { return c.Config.DrainTimeout }, "3s"},
 		{"--interest all", func(c *ServeCommand) any { return c.Node.Interest }, "all"},

@@ -1,0 +1,108 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"example.org/comet/server/adminhttp"
+	"example.org/comet/server/router"
+	"example.org/comet/server/wire"
+)
+
+// errNoSubscriptions answers what needs Config.Subscriptions.
+var errNoSubscriptions = errors.New("this server knows nobody's followers: start it with comet serve --subscriptions FILE")
+
+// addEvents adds the requests that are about publishers and followers.
+func (a *admin) addEvents() {
+	a.HandleFunc("POST /event/{publisher}", a.sendEvent)
+	a.HandleFunc("GET /subscriptions/{follower}", a.getPublishers)
+	a.HandleFunc("GET /subscriptions/{follower}/{publisher}", a.getSubscription)
+	for _, method := range []string{http.MethodPut, http.MethodDelete} {
+		a.HandleFunc(method+" /subscriptions/{follower}", a.change)
+		a.HandleFunc(method+" /subscriptions/{follower}/{publisher}", a.change)
+	}
+}
+
+// sendEvent takes one message to the followers of a publisher: the body.
+func (a *admin) sendEvent(w http.ResponseWriter, r *http.Request) {
+	publisher, ok := wire.ParseID([]byte(r.PathValue("publisher")))
+	if !ok {
+		adminhttp.Fail(w, http.StatusBadRequest, "the publisher must be a whole number from 0 to 9223372036854775807, as in /event/123")
+		return
+	}
+	if a.server.core.subscriptions == nil {
+		adminhttp.Fail(w, http.StatusNotFound, errNoSubscriptions.Error())
+		return
+	}
+	end, ok := a.beginIntake(w)
+	if !ok {
+		return
+	}
+	defer end()
+	message, ok := a.readMessage(w, r)
+	if !ok {
+		return
+	}
+	p := newPublisher(a.server.core)
+	answer, err := p.event(r.Context(), publisher, message)
+	if err != nil {
+		adminhttp.Fail(w, http.StatusInternalServerError, err.Error())
+		return
+	}
+	// It fails when the client is gone; the event is on its way all the same.
+	_ = p.flush(r.Context())
+	adminhttp.Reply(w, http.StatusOK, answer)
+}
+
+// eventAnswer answers POST /event/{publisher}.
+type eventAnswer struct {
+	Followers int `json:"followers"` // of the publisher
+	Reached   int `json:"reached"`   // connections it was queued to
+}
+
+// event hands a message to every connection that is logged in as a follower of
+// publisher, once to each. It goes in bounded slices between the messages of others:
+// it waits for loops that are behind, but not once ctx has ended, since then as well
+// all followers are to get it.
+func (p *publisher) event(ctx context.Context, publisher int64, message []byte) (answer eventAnswer, err error) {
+	if p.core.subscriptions == nil {
+		return answer, errNoSubscriptions
+	}
+	var followers router.Followers = p.core.subscriptions
+	ids, n, err := followers.Followers(publisher)
+	if err != nil {
+		return answer, err
+	}
+	fan := p.core.router.Fan(message)
+	overrun := 0
+	answer.Followers = n
+	for id := range ids {
+		reached, over := fan.Send(id)
+		answer.Reached += reached
+		overrun += over
+		if p.Reached += uint64(reached); p.Reached-p.counted.Reached > flushAfter {
+			_ = p.flush(ctx)
+		}
+	}
+	p.Sent++
+	p.events++
+	if answer.Reached+overrun == 0 {
+		p.Unaddressed++
+	}
+	return answer, nil
+}
+
+// sendFrom publishes the event of a line.
+func (p *publisher) sendFrom(ctx context.Context, id *int64, publisher int64, message *string) error {
+	switch {
+	case id != nil:
+		return errors.New(`a line has an "id" or is "from" a publisher, not both`)
+	case publisher < 0 || message == nil:
+		return errors.New(`"from" must be a whole number from 0 and "message" a string`)
+	case len(*message) > router.MaxMessage:
+		return router.ErrTooLong
+	}
+	_, err := p.event(ctx, publisher, []byte(*message))
+	return err
+}
