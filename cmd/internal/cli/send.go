@@ -49,6 +49,10 @@ func runSend(ctx context.Context, env *Env, o *flags.SendCommand) error {
 	if err != nil {
 		return planned(ctx, unprefixed{err})
 	}
+	if o.HTTP.Events && reach.Connections == 0 && !o.JSON {
+		_, err := fmt.Fprintf(env.Stdout, "reached nobody: no connection is logged in as a follower of %d\n", o.ID)
+		return err
+	}
 	return reportReach(env.Stdout, o.ID, reach, o.JSON)
 }
 

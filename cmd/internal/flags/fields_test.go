@@ -96,6 +96,7 @@ func TestFields(t *testing.T) {
 	})
 	checkFields(t, "send", []field[SendCommand]{
 		{"--to http://h", func(c *SendCommand) any { return c.HTTP.URL }, "http://h"},
+		{"--event", func(c *SendCommand) any { return c.HTTP.Events }, "true"},
 		{"--admin-token-file f", func(c *SendCommand) any { return c.AdminToken.File }, "f"},
 		{"--ca f", func(c *SendCommand) any { return c.TLS.CAFile }, "f"},
 		{"--insecure", func(c *SendCommand) any { return c.TLS.Insecure }, "true"},
@@ -150,6 +151,7 @@ func TestFieldsOfSamplers(t *testing.T) {
 	})
 	checkFields(t, "msggen", []field[MsggenCommand]{
 		{"--to http://h", func(c *MsggenCommand) any { return c.Config.To }, "http://h"},
+		{"--events", func(c *MsggenCommand) any { return c.Config.Events }, "true"},
 		{"--admin-token-file f", func(c *MsggenCommand) any { return c.AdminToken.File }, "f"},
 		{"--ca f", func(c *MsggenCommand) any { return c.TLS.CAFile }, "f"},
 		{"--insecure", func(c *MsggenCommand) any { return c.TLS.Insecure }, "true"},
