@@ -93,7 +93,8 @@ type Config struct {
 	// /readyz at 503, so that load balancers notice. 0 or less means not at all.
 	DrainDelay time.Duration
 	// Subscriptions is the file of who follows whom, for events. It is made if there
-	// is none. Empty means that there are no events.
+	// is none. Empty means that there are no events. Each of several servers has a
+	// file of its own, and a change is made in the file of the server that is asked.
 	Subscriptions string
 	// SubscriptionsReadOnly lets several servers share the file, and none of them
 	// change it.
@@ -224,7 +225,6 @@ func (c Config) Validate() error {
 	bad(c.Heartbeat == 0 || c.Heartbeat >= leastHeartbeat, "a heartbeat every %v: use 0 (none), or %v or more", c.Heartbeat, leastHeartbeat)
 	bad(c.BacklogBytes >= 1024, "a backlog of %d bytes holds no message: use 1024 or more", max(c.BacklogBytes, 0))
 	bad(!c.SubscriptionsReadOnly || c.Subscriptions != "", "subscriptions are to be read only, and there is no file of them: name one")
-	bad(c.Subscriptions == "" || c.Exchange == nil, "subscriptions and a router exclude each other: events do not reach other servers yet")
 	if err := c.checkTLS(); err != nil {
 		errs = append(errs, err)
 	}

@@ -52,13 +52,23 @@ func (a *admin) sendEvent(w http.ResponseWriter, r *http.Request) {
 	}
 	// It fails when the client is gone; the event is on its way all the same.
 	_ = p.flush(r.Context())
-	adminhttp.Reply(w, http.StatusOK, answer)
+	code := http.StatusOK
+	if p.others != nil {
+		err := p.confirm(r.Context())
+		answer.elsewhereOne = &elsewhereOne{Here: answer.Reached, Published: err == nil}
+		if err != nil {
+			code, answer.Error = http.StatusServiceUnavailable, "the event was not published to the other servers, or not for certain: "+p.unsent.Error()
+		}
+	}
+	adminhttp.Reply(w, code, answer)
 }
 
 // eventAnswer answers POST /event/{publisher}.
 type eventAnswer struct {
 	Followers int `json:"followers"` // of the publisher
 	Reached   int `json:"reached"`   // connections it was queued to
+	*elsewhereOne
+	Error string `json:"error,omitempty"`
 }
 
 // event hands a message to every connection that is logged in as a follower of
@@ -69,28 +79,59 @@ func (p *publisher) event(ctx context.Context, publisher int64, message []byte) 
 	if p.core.subscriptions == nil {
 		return answer, errNoSubscriptions
 	}
-	var followers router.Followers = p.core.subscriptions
-	ids, n, err := followers.Followers(publisher)
+	followers, reached, overrun, err := p.core.fanOut(publisher, message, func(more int) {
+		if p.Reached += uint64(more); p.Reached-p.counted.Reached > flushAfter {
+			_ = p.flush(ctx)
+		}
+	})
 	if err != nil {
 		return answer, err
 	}
-	fan := p.core.router.Fan(message)
-	overrun := 0
-	answer.Followers = n
-	for id := range ids {
-		reached, over := fan.Send(id)
-		answer.Reached += reached
-		overrun += over
-		if p.Reached += uint64(reached); p.Reached-p.counted.Reached > flushAfter {
-			_ = p.flush(ctx)
-		}
-	}
 	p.Sent++
 	p.events++
-	if answer.Reached+overrun == 0 {
+	if p.others != nil {
+		p.Here = p.Reached
+		p.handedOn(p.others.PublishEvent(publisher, message))
+	} else if reached+overrun == 0 {
 		p.Unaddressed++
 	}
-	return answer, nil
+	return eventAnswer{Followers: followers, Reached: reached}, nil
+}
+
+// fanOut sends message to every connection that is logged in as a follower of
+// publisher, and calls sent with how many each of them has.
+func (c *core) fanOut(publisher int64, message []byte, sent func(reached int)) (followers, reached, overrun int, err error) {
+	var known router.Followers = c.subscriptions
+	ids, followers, err := known.Followers(publisher)
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	fan := c.router.Fan(message)
+	for id := range ids {
+		to, over := fan.Send(id)
+		reached += to
+		overrun += over
+		if to > 0 {
+			sent(to)
+		}
+	}
+	return followers, reached, overrun, nil
+}
+
+// eventFromElsewhere takes an event that another server has published. It waits for
+// no loop: what an inbox cannot take is dropped and counted.
+func (c *core) eventFromElsewhere(publisher int64, message []byte) (reached, overrun int) {
+	queued := 0
+	_, reached, overrun, err := c.fanOut(publisher, message, func(more int) {
+		if queued += more; queued > flushAfter {
+			c.router.Wake()
+			queued = 0
+		}
+	})
+	if err != nil && c.mayReport(&c.eventReported) {
+		c.Logger.Error("an event of another server could not be delivered", "error", err)
+	}
+	return reached, overrun
 }
 
 // sendFrom publishes the event of a line.

@@ -236,7 +236,7 @@ func TestEventLarge(t *testing.T) {
 		})
 		p := newPublisher(c)
 		answer, err := p.event(ctx, 7, []byte("m"))
-		if err != nil || answer != (eventAnswer{followers, followers}) {
+		if err != nil || answer != (eventAnswer{Followers: followers, Reached: followers}) {
 			t.Errorf("%+v, %v; want all of %d", answer, err, followers)
 		}
 		_ = p.flush(ctx)

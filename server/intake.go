@@ -52,7 +52,12 @@ func (p *publisher) send(id int64, message []byte) (reached int) {
 // publish hands a message to the other servers. Whether it has an addressee
 // there is not known here.
 func (p *publisher) publish(id int64, message []byte) {
-	if err := p.others.Publish(id, message); err != nil {
+	p.handedOn(p.others.Publish(id, message))
+}
+
+// handedOn counts what was handed to the other servers, or not, for err.
+func (p *publisher) handedOn(err error) {
+	if err != nil {
 		p.Unpublished++
 		p.unsent = err
 		return

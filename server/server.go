@@ -100,6 +100,8 @@ type core struct {
 	// pauseReported is when reportPause last spoke, in ns since started, and
 	// tlsReported when something about TLS was logged.
 	pauseReported, tlsReported atomic.Int64
+	// eventReported is when an event of another server was last logged as lost.
+	eventReported atomic.Int64
 	// giveUp is when the drain ends, in ns since started; 0 before it begins.
 	giveUp atomic.Int64
 	// forced counts the collections that POST /gc has made.

@@ -41,6 +41,27 @@ func blockSubject(prefix string, block int64) string {
 // allSubject returns the wildcard of all messages.
 func allSubject(prefix string) string { return prefix + ".*.*" }
 
+// eventWord is between the prefix and a publisher in the subject of an event.
+const eventWord = ".event.follow."
+
+// appendEventSubject appends the subject of a publisher's events.
+func appendEventSubject(dst []byte, prefix string, publisher int64) []byte {
+	dst = append(append(dst, prefix...), eventWord...)
+	return strconv.AppendInt(dst, publisher, 10)
+}
+
+// eventsSubject returns the wildcard of all events.
+func eventsSubject(prefix string) string { return prefix + eventWord + "*" }
+
+// subjectPublisher returns whose event a message on subject is, and reports whether
+// it is one.
+func subjectPublisher(prefix, subject string) (publisher int64, ok bool) {
+	rest, ours := strings.CutPrefix(subject, prefix)
+	digits, event := strings.CutPrefix(rest, eventWord)
+	publisher, isID := wholeNumber(digits)
+	return publisher, ours && event && isID
+}
+
 // subjectID returns the id that a message on subject is for. It reports false
 // for every subject but the one that appendSubject makes: anybody may publish
 // anything on NATS, and a subject that a wildcard matches reaches some nodes and

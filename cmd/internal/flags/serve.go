@@ -1,7 +1,6 @@
 package flags
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"time"
@@ -119,10 +118,7 @@ func (c *ServeCommand) Complete(fs *pflag.FlagSet, getenv func(string) string) (
 		return err
 	}
 	if c.Router.Given() {
-		if c.Config.Subscriptions != "" {
-			return errors.New("subscriptions and a router exclude each other: events do not reach other servers yet")
-		}
-		c.Node.Servers = servers
+		c.Node.Servers, c.Node.Events = servers, c.Config.Subscriptions != ""
 		return c.Node.Validate()
 	}
 	if name := FirstGiven(fs, "interest", "without-router", "name"); name != "" {
