@@ -53,6 +53,22 @@ func appendEventSubject(dst []byte, prefix string, publisher int64) []byte {
 // eventsSubject returns the wildcard of all events.
 func eventsSubject(prefix string) string { return prefix + eventWord + "*" }
 
+// appendAnySubject appends the subject of a message to id, or of an event of it.
+func appendAnySubject(dst []byte, prefix string, id int64, event bool) []byte {
+	if event {
+		return appendEventSubject(dst, prefix, id)
+	}
+	return appendSubject(dst, prefix, id)
+}
+
+// anySubject returns the wildcard of all messages, or of all events.
+func anySubject(prefix string, event bool) string {
+	if event {
+		return eventsSubject(prefix)
+	}
+	return allSubject(prefix)
+}
+
 // subjectPublisher returns whose event a message on subject is, and reports whether
 // it is one.
 func subjectPublisher(prefix, subject string) (publisher int64, ok bool) {

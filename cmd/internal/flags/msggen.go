@@ -129,7 +129,7 @@ func (c *MsggenCommand) Complete(fs *pflag.FlagSet, getenv func(string) string) 
 	if err := c.completeUsers(fs); err != nil {
 		return err
 	}
-	others := slices.Concat([]string{"to", "admin-token-file", "events", "publish", "header", "resolve"}, publishFlags, ClientTLSFlags())
+	others := slices.Concat([]string{"to", "admin-token-file", "publish", "header", "resolve"}, publishFlags, ClientTLSFlags())
 	if err := c.Router.OnlyRouter(fs, others...); err != nil {
 		return err
 	}

@@ -45,7 +45,7 @@ func (c *SendCommand) Complete(fs *pflag.FlagSet, args []string, getenv func(str
 		return fmt.Errorf("%q is not an id: it must be a whole number from 0 to %d", args[0], int64(1<<63-1))
 	}
 	c.Message = args[1]
-	if err := c.Router.OnlyRouter(fs, append(ClientTLSFlags(), "to", "admin-token-file", "event")...); err != nil {
+	if err := c.Router.OnlyRouter(fs, append(ClientTLSFlags(), "to", "admin-token-file")...); err != nil {
 		return err
 	}
 	if c.Servers, err = c.Router.Servers(fs, getenv); err != nil || c.Router.Given() {
