@@ -38,6 +38,9 @@ type Config struct {
 	Token string
 	// TLS is for a To of https; nil means the authorities of the system.
 	TLS *tls.Config
+	// Events makes the messages events of publishers: each goes from its id to all
+	// of its followers, as the server To knows them.
+	Events bool
 	// Sender takes the messages instead of To. Run closes it.
 	Sender Sender
 
@@ -124,6 +127,9 @@ func (c Config) Validate() error {
 		if _, err := parseURL(c.To); err != nil {
 			refuse("To: %w", err)
 		}
+	}
+	if c.Sender != nil && c.Events {
+		refuse("Events go to To: no Sender takes them")
 	}
 	if c.Senders < 1 || c.Senders > maxSenders {
 		refuse("Senders is %d: it must be from 1 to %d", c.Senders, maxSenders)

@@ -74,7 +74,7 @@ func New(config Config) (*Generator, error) {
 	}
 	sender := config.Sender
 	if sender == nil {
-		if sender, err = NewHTTPSender(HTTPConfig{URL: config.To, Token: config.Token, TLS: config.TLS}); err != nil {
+		if sender, err = NewHTTPSender(HTTPConfig{URL: config.To, Token: config.Token, TLS: config.TLS, Events: config.Events}); err != nil {
 			return nil, err
 		}
 	}

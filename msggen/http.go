@@ -33,6 +33,9 @@ type HTTPConfig struct {
 	// which is quicker but cannot carry a message with a line break in it. JSON
 	// carries text only: bytes that are not UTF-8 arrive as U+FFFD.
 	NDJSON bool
+	// Events sends lines {"from":1,"message":"…"}: each message goes to all
+	// followers of the id, for a server that knows who they are.
+	Events bool
 	// AnswerTimeout is how long the server may take to answer a request that
 	// has ended, or to take any lines; then it counts as gone. 0 means
 	// DefaultAnswerTimeout.
@@ -144,16 +147,12 @@ func (s *HTTPSender) Open(ctx context.Context) error {
 
 // Send buffers one line.
 func (s *HTTPSender) Send(id int64, message []byte) error {
-	if s.config.NDJSON {
-		line, err := json.Marshal(struct {
-			ID      int64  `json:"id"`
-			Message string `json:"message"`
-		}{id, string(message)})
-		if err != nil {
-			return fmt.Errorf("msggen: cannot write a message for id %d as JSON: %w", id, err)
-		}
-		s.lines = append(s.lines, line...)
-	} else {
+	switch {
+	case s.config.Events:
+		s.lines = appendJSONLine(s.lines, `{"from":`, id, message)
+	case s.config.NDJSON:
+		s.lines = appendJSONLine(s.lines, `{"id":`, id, message)
+	default:
 		if bytes.IndexByte(message, '\n') >= 0 || bytes.IndexByte(message, '\r') >= 0 {
 			return fmt.Errorf("msggen: a message for id %d has a line break, which a line of text cannot carry: send it as NDJSON", id)
 		}
@@ -165,6 +164,30 @@ func (s *HTTPSender) Send(id int64, message []byte) error {
 	s.buffered++
 	s.receipt.Unanswered++
 	return nil
+}
+
+// appendJSONLine appends a line that begins with key.
+func appendJSONLine(line []byte, key string, id int64, message []byte) []byte {
+	line = append(line, key...)
+	line = strconv.AppendInt(line, id, 10)
+	line = append(line, `,"message":`...)
+	if isPlain(message) {
+		line = append(append(append(line, '"'), message...), '"')
+	} else {
+		text, _ := json.Marshal(string(message)) // a string always can be
+		line = append(line, text...)
+	}
+	return append(line, '}')
+}
+
+// isPlain reports whether message is the same in a string of JSON.
+func isPlain(message []byte) bool {
+	for _, c := range message {
+		if c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 func (s *HTTPSender) sendNow(id int64, message []byte) error {

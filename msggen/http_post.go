@@ -40,7 +40,7 @@ type answer struct {
 func newPoster(target *url.URL, config HTTPConfig) (*poster, error) {
 	p := &poster{config: config}
 	contentType := "text/plain; charset=utf-8"
-	if config.NDJSON {
+	if config.NDJSON || config.Events {
 		contentType = "application/x-ndjson"
 	}
 	var err error

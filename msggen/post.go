@@ -14,7 +14,8 @@ import (
 
 // Post sends one message to id, `POST /send/{id}`, and returns how many
 // connections it was queued to. Unlike an [HTTPSender] it carries any bytes.
-// The URL may be written with or without /send.
+// The URL may be written with or without /send. With Events it is `POST /event/{id}`,
+// to the followers of id.
 func Post(ctx context.Context, config HTTPConfig, id int64, message []byte) (reached uint64, err error) {
 	target, err := parseURL(config.URL)
 	if err != nil {
@@ -26,6 +27,9 @@ func Post(ctx context.Context, config HTTPConfig, id int64, message []byte) (rea
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
+	if config.Events {
+		target = target.JoinPath("..", "event")
+	}
 	target = target.JoinPath(strconv.FormatInt(id, 10))
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target.String(), bytes.NewReader(message))
 	if err != nil {

@@ -37,6 +37,7 @@ func newAdmin(ctx context.Context, s *Server) *admin {
 	a.HandleFunc("POST /send/{id}", a.sendOne)
 	a.HandleFunc("POST /send", a.sendStream)
 	a.HandleFunc("GET /{$}", a.page)
+	a.addEvents()
 	a.AddPages(adminhttp.Pages{
 		Ready:     s.ready,
 		Stats:     a.stats,
@@ -91,17 +92,8 @@ func (a *admin) sendOne(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer end()
-	message, err := io.ReadAll(http.MaxBytesReader(w, r.Body, router.MaxMessage))
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooLarge):
-		adminhttp.Fail(w, http.StatusRequestEntityTooLarge, router.ErrTooLong.Error())
-		return
-	case err != nil && a.stop.Err() != nil:
-		a.HangUp(w, adminhttp.Problem{Error: "the server is shutting down; the message was not taken"}, a.server.core.lingerTime)
-		return
-	case err != nil:
-		adminhttp.Fail(w, http.StatusBadRequest, "the message did not come whole: "+err.Error())
+	message, ok := a.readMessage(w, r)
+	if !ok {
 		return
 	}
 	p := newPublisher(a.server.core)
@@ -117,6 +109,20 @@ func (a *admin) sendOne(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	adminhttp.Reply(w, code, answer)
+}
+
+// readMessage reads the body of a request, or answers why it cannot.
+func (a *admin) readMessage(w http.ResponseWriter, r *http.Request) (message []byte, ok bool) {
+	message, err := io.ReadAll(http.MaxBytesReader(w, r.Body, router.MaxMessage))
+	switch {
+	case errors.As(err, new(*http.MaxBytesError)):
+		adminhttp.Fail(w, http.StatusRequestEntityTooLarge, router.ErrTooLong.Error())
+	case err != nil && a.stop.Err() != nil:
+		a.HangUp(w, adminhttp.Problem{Error: "the server is shutting down; the message was not taken"}, a.server.core.lingerTime)
+	case err != nil:
+		adminhttp.Fail(w, http.StatusBadRequest, "the message did not come whole: "+err.Error())
+	}
+	return message, err == nil
 }
 
 // sendAnswer answers POST /send/{id}.

@@ -93,6 +93,13 @@ type Config struct {
 	// DrainDelay is how long Run continues after its context has ended, with
 	// /readyz at 503, so that load balancers notice. 0 or less means not at all.
 	DrainDelay time.Duration
+	// Subscriptions is the file of who follows whom, for events. It is made if there
+	// is none. Empty means that there are no events. Each of several servers has a
+	// file of its own, and a change is made in the file of the server that is asked.
+	Subscriptions string
+	// SubscriptionsReadOnly lets several servers share the file, and none of them
+	// change it.
+	SubscriptionsReadOnly bool
 	// Exchange joins this server to others; nil means that it is alone. Run and
 	// Close close it.
 	Exchange router.Exchange
@@ -218,6 +225,7 @@ func (c Config) Validate() error {
 	bad(c.AccessLogSample >= 1, "an access log of 1 in %d streams: use 1 (every stream) or more", c.AccessLogSample)
 	bad(c.Heartbeat == 0 || c.Heartbeat >= leastHeartbeat, "a heartbeat every %v: use 0 (none), or %v or more", c.Heartbeat, leastHeartbeat)
 	bad(c.BacklogBytes >= 1024, "a backlog of %d bytes holds no message: use 1024 or more", max(c.BacklogBytes, 0))
+	bad(!c.SubscriptionsReadOnly || c.Subscriptions != "", "subscriptions are to be read only, and there is no file of them: name one")
 	if err := c.checkTLS(); err != nil {
 		errs = append(errs, err)
 	}

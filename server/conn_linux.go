@@ -235,9 +235,7 @@ func (l *loop) stream(slot uint32, c *conn, req wire.Request, rest []byte) {
 	l.counters.streams.Add(1)
 	c.state, c.kind, c.origin = streaming, req.Kind, req.Origin
 	token := l.conns.Token(slot)
-	for _, id := range req.IDs {
-		l.member.Login(router.Conn{Slot: slot, Gen: token.Gen()}, id)
-	}
+	l.member.Login(router.Conn{Slot: slot, Gen: token.Gen()}, req.IDs...)
 	if c.kind.OneMessage() && l.core.PollTimeout > 0 {
 		l.polls.Add(token, l.now.Add(l.core.PollTimeout))
 	}

@@ -158,9 +158,7 @@ func (e *stdEngine) login(c *stdConn, ids []int64) bool {
 	if e.ended {
 		return false
 	}
-	for _, id := range ids {
-		e.member.Login(c.name, id)
-	}
+	e.member.Login(c.name, ids...)
 	return true
 }
 

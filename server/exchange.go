@@ -61,11 +61,15 @@ func (s *Server) startExchange() {
 	if s.core.Exchange == nil {
 		return
 	}
-	s.core.Exchange.Start(router.Home{
+	home := router.Home{
 		Local:   &s.core.router,
 		Settled: s.engine.settled,
 		Counts:  s.counts,
-	})
+	}
+	if s.core.subscriptions != nil {
+		home.Event = s.core.eventFromElsewhere
+	}
+	s.core.Exchange.Start(home)
 }
 
 func (s *Server) closeExchange() {

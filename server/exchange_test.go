@@ -103,6 +103,10 @@ func (f *fakeExchange) Close() {
 
 func (f *fakeExchange) Publisher() router.Publisher { return f }
 
+func (f *fakeExchange) PublishEvent(publisher int64, message []byte) error {
+	return f.Publish(publisher, append([]byte("event "), message...))
+}
+
 func (f *fakeExchange) Publish(id int64, message []byte) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -21,6 +21,10 @@ type publisher struct {
 	// the last unpublished one was not published.
 	unsure uint64
 	unsent error
+	// events counts those of Sent that are events.
+	events, countedEvents uint64
+	// onLoop has flush wait for nothing: an event loop delivers between two lines.
+	onLoop bool
 }
 
 func newPublisher(c *core) *publisher {
@@ -50,7 +54,12 @@ func (p *publisher) send(id int64, message []byte) (reached int) {
 // publish hands a message to the other servers. Whether it has an addressee
 // there is not known here.
 func (p *publisher) publish(id int64, message []byte) {
-	if err := p.others.Publish(id, message); err != nil {
+	p.handedOn(p.others.Publish(id, message))
+}
+
+// handedOn counts what was handed to the other servers, or not, for err.
+func (p *publisher) handedOn(err error) {
+	if err != nil {
 		p.Unpublished++
 		p.unsent = err
 		return
@@ -81,6 +90,9 @@ func (p *publisher) confirm(ctx context.Context) error {
 
 // flush lets the messages go, and waits for loops that are behind.
 func (p *publisher) flush(ctx context.Context) error {
+	if p.onLoop {
+		return nil
+	}
 	p.count()
 	return p.core.router.Flush(ctx)
 }
@@ -90,7 +102,8 @@ func (p *publisher) count() {
 	p.core.sent.Add(p.Sent - p.counted.Sent)
 	p.core.routed.Add(p.Reached - p.counted.Reached)
 	p.core.unaddressed.Add(p.Unaddressed - p.counted.Unaddressed)
-	p.counted = p.sendReceipt
+	p.core.events.Add(p.events - p.countedEvents)
+	p.counted, p.countedEvents = p.sendReceipt, p.events
 }
 
 // sendReceipt answers POST /send.

@@ -59,7 +59,7 @@ func (p *publisher) readLines(ctx context.Context, r io.Reader) error {
 		have = copy(buf, rest)
 		switch {
 		case errors.Is(err, io.EOF):
-			if e := p.sendLine(buf[:have], line == 0); e != nil {
+			if e := p.sendLine(ctx, buf[:have], line == 0); e != nil {
 				return &lineError{line + 1, e.Error()}
 			}
 			return p.flush(ctx)
@@ -77,7 +77,7 @@ func (p *publisher) readLines(ctx context.Context, r io.Reader) error {
 // what is left.
 func (p *publisher) sendWhole(ctx context.Context, text []byte, line *uint64) (rest []byte, err error) {
 	for more := true; more; {
-		text, more, err = p.sendSome(text, line)
+		text, more, err = p.sendSome(ctx, text, line)
 		if e := p.flush(ctx); err != nil || e != nil {
 			return nil, errors.Join(err, e)
 		}
@@ -88,7 +88,7 @@ func (p *publisher) sendWhole(ctx context.Context, text []byte, line *uint64) (r
 // sendSome publishes the lines that are whole, counts them in line, and returns
 // what is left. It reports more where it stopped before, since what it has sent
 // must leave first.
-func (p *publisher) sendSome(text []byte, line *uint64) (rest []byte, more bool, err error) {
+func (p *publisher) sendSome(ctx context.Context, text []byte, line *uint64) (rest []byte, more bool, err error) {
 	for {
 		one, behind, found := bytes.Cut(text, []byte{'\n'})
 		if !found {
@@ -96,7 +96,7 @@ func (p *publisher) sendSome(text []byte, line *uint64) (rest []byte, more bool,
 		}
 		text = behind
 		*line++
-		if err := p.sendLine(one, *line == 1); err != nil {
+		if err := p.sendLine(ctx, one, *line == 1); err != nil {
 			return nil, false, &lineError{*line, err.Error()}
 		}
 		if p.Reached-p.counted.Reached > flushAfter {
@@ -113,9 +113,10 @@ func maxLine(text []byte) int {
 	return maxTextLine
 }
 
-// sendLine publishes `ID MESSAGE` or `{"id":1,"message":"…"}`. An empty line is
-// nothing; the first may begin with a byte order mark.
-func (p *publisher) sendLine(text []byte, first bool) error {
+// sendLine publishes `ID MESSAGE`, `{"id":1,"message":"…"}` or an event,
+// `{"from":1,"message":"…"}`. An empty line is nothing; the first may begin with a
+// byte order mark.
+func (p *publisher) sendLine(ctx context.Context, text []byte, first bool) error {
 	if first {
 		text = bytes.TrimPrefix(text, []byte("\ufeff"))
 		if bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff")) {
@@ -127,7 +128,7 @@ func (p *publisher) sendLine(text []byte, first bool) error {
 		return nil
 	}
 	if text[0] == '{' {
-		return p.sendJSON(text)
+		return p.sendJSON(ctx, text)
 	}
 	digits, message, found := bytes.Cut(text, []byte{' '})
 	id, ok := wire.ParseID(digits)
@@ -137,13 +138,17 @@ func (p *publisher) sendLine(text []byte, first bool) error {
 	return p.sendShort(id, message)
 }
 
-func (p *publisher) sendJSON(text []byte) error {
+func (p *publisher) sendJSON(ctx context.Context, text []byte) error {
 	var m struct {
 		ID      *int64  `json:"id"`
+		From    *int64  `json:"from"`
 		Message *string `json:"message"`
 	}
 	if err := json.Unmarshal(text, &m); err != nil {
 		return fmt.Errorf(`this is not {"id":1,"message":"…"}: %w`, err)
+	}
+	if m.From != nil {
+		return p.sendFrom(ctx, m.ID, *m.From, m.Message)
 	}
 	if m.ID == nil || *m.ID < 0 || m.Message == nil {
 		return errors.New(`"id" must be a whole number from 0 and "message" a string`)

@@ -89,7 +89,7 @@ func (e *epollEngine) takeIntake(a *admin) {
 	for _, l := range e.loops {
 		l.peers = e.loops
 		l.intakes.admin = a
-		l.intakes.single = publisher{core: l.core}
+		l.intakes.single = publisher{core: l.core, onLoop: true}
 		a.intake.RLock() // until l has stopped taking messages
 		context.AfterFunc(a.stop, l.stopIntake)
 	}

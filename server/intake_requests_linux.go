@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -28,12 +29,12 @@ func (l *loop) takeRequests(slot uint32, it *intake, b []byte) (rest []byte, ok 
 		if more {
 			return b, true
 		}
-		id, single := postedTo(post.Target)
+		id, event, single := postedTo(post.Target)
 		switch {
 		case !plain || !l.passes(it, &post):
 			return l.leaveToOthers(slot, it, b)
 		case string(post.Target) == "/send" && it.conn.Hold():
-			it.lines = &lineIntake{publisher: newPublisher(l.core), body: post.Body()}
+			it.lines = l.newLineIntake(post.Body())
 			b = b[post.Len:]
 			continue
 		case !single || post.Length < 0 || post.Length > maxSingle:
@@ -43,7 +44,10 @@ func (l *loop) takeRequests(slot uint32, it *intake, b []byte) (rest []byte, ok 
 		if len(b) < end {
 			return b, true
 		}
-		reached := l.takeSingle(it, id, b[post.Len:end])
+		reached, ok := l.takeSingle(it, id, event, b[post.Len:end])
+		if !ok {
+			return l.leaveToOthers(slot, it, b)
+		}
 		if b = b[end:]; len(b) > 0 && (reached > flushAfter || len(it.out) > maxAnswers) {
 			l.later(slot)
 			return b, true
@@ -59,13 +63,17 @@ func (l *loop) leaveToOthers(slot uint32, it *intake, b []byte) (rest []byte, ok
 	return nil, false
 }
 
-// postedTo returns the id of /send/{id}.
-func postedTo(target []byte) (id int64, ok bool) {
+// postedTo returns the id of /send/{id} or /event/{publisher}.
+func postedTo(target []byte) (id int64, event, ok bool) {
 	digits, ok := bytes.CutPrefix(target, []byte("/send/"))
 	if !ok {
-		return 0, false
+		digits, event = bytes.CutPrefix(target, []byte("/event/"))
 	}
-	return wire.ParseID(digits)
+	if !ok && !event {
+		return 0, false, false
+	}
+	id, ok = wire.ParseID(digits)
+	return id, event, ok
 }
 
 // passes reports whether the guard lets a request pass. What that looks at is the
@@ -89,16 +97,28 @@ func (l *loop) passes(it *intake, p *wire.Post) bool {
 	return refusal == nil
 }
 
-// takeSingle sends the message of one request, and answers.
-func (l *loop) takeSingle(it *intake, id int64, message []byte) (reached int) {
+// takeSingle sends the message or event of one request, and answers. It reports
+// false for an event that cannot be sent.
+func (l *loop) takeSingle(it *intake, id int64, event bool, message []byte) (reached int, ok bool) {
 	p := &l.intakes.single
-	reached = p.send(id, message)
+	body := l.intakes.body[:0]
+	if event {
+		answer, err := p.event(context.Background(), id, message)
+		if err != nil {
+			return 0, false
+		}
+		reached = answer.Reached
+		body = strconv.AppendInt(append(body, `{"followers":`...), int64(answer.Followers), 10)
+		body = append(body, `,"reached":`...)
+	} else {
+		reached = p.send(id, message)
+		body = append(body, `{"reached":`...)
+	}
 	p.count()
 	l.intakes.sent = true
-	body := append(strconv.AppendInt(append(l.intakes.body[:0], `{"reached":`...), int64(reached), 10), "}\n"...)
-	l.intakes.body = body
-	it.out = append(l.appendHead(it.out, http.StatusOK, len(body)), body...)
-	return reached
+	l.intakes.body = append(strconv.AppendInt(body, int64(reached), 10), "}\n"...)
+	it.out = append(l.appendHead(it.out, http.StatusOK, len(l.intakes.body)), l.intakes.body...)
+	return reached, true
 }
 
 // appendHead appends the head of an answer as net/http writes it.
@@ -134,6 +154,12 @@ type lineIntake struct {
 	text      []byte // lines that were not taken, the last of which may not be whole
 	line      uint64
 	stopped   bool // before a whole line of text, so that others have their turn
+}
+
+func (l *loop) newLineIntake(body wire.ResponseParser) *lineIntake {
+	p := newPublisher(l.core)
+	p.onLoop = true
+	return &lineIntake{publisher: p, body: body}
 }
 
 // takeLines takes what b brings of a stream of lines, and returns what is left: of
@@ -188,7 +214,7 @@ func (s *lineIntake) feed(payload []byte) error {
 		s.text = append(s.text, payload...)
 		text = s.text
 	}
-	rest, more, err := s.publisher.sendSome(text, &s.line)
+	rest, more, err := s.publisher.sendSome(context.Background(), text, &s.line)
 	if err != nil {
 		return err
 	}
@@ -204,7 +230,7 @@ func (s *lineIntake) feed(payload []byte) error {
 
 // last sends a last line that does not end.
 func (s *lineIntake) last() error {
-	if err := s.publisher.sendLine(s.text, s.line == 0); err != nil {
+	if err := s.publisher.sendLine(context.Background(), s.text, s.line == 0); err != nil {
 		return &lineError{s.line + 1, err.Error()}
 	}
 	return nil

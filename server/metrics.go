@@ -24,8 +24,9 @@ func (s *Stats) metrics() []adminhttp.Metric {
 		adminhttp.Counter("comet_accept_pauses_total", "Times that accepting paused because there were no files.", "", float64(s.AcceptPauses)),
 		adminhttp.Counter("comet_disconnected_slow_total", "Connections closed because their client did not read.", "", float64(s.Disconnected)),
 		adminhttp.Counter("comet_messages_sent_total", "Messages accepted.", "", float64(s.Sent)),
+		adminhttp.Counter("comet_events_sent_total", "Messages accepted that were events, to the followers of a publisher.", "", float64(s.Events)),
 		adminhttp.Counter("comet_messages_routed_total", "Messages queued, once per connection.", "", float64(s.Routed)),
-		adminhttp.Counter("comet_messages_unaddressed_total", "Messages to ids that nobody was logged in as.", "", float64(s.Unaddressed)),
+		adminhttp.Counter("comet_messages_unaddressed_total", "Messages to ids, or to followers, that nobody was logged in as.", "", float64(s.Unaddressed)),
 		adminhttp.Counter("comet_messages_written_total", "Messages handed to the kernel whole.", "", float64(s.Written)),
 	}
 	for reason := range router.DropReasons {

@@ -8,17 +8,20 @@
 //
 // Clients come to Listen with GET /test/{id}, /events/{id}, /poll/{id} or
 // /ws/{id}; messages come to the admin listener with POST /send. What goes
-// over the socket is package wire; who gets what is package router; who may use
-// the admin listener is package adminhttp.
+// over the socket is package wire; who gets what is package router; who
+// follows whom is package subscriptions; who may use the admin listener is package
+// adminhttp.
 //
 // # The account
 //
 // [Stats] counts each message once, by what became of it. A message comes in
-// through the admin listener (Sent) or from other servers (Router.Received). If
-// nobody is logged in as its id, it is in Unaddressed or Router.Unaddressed;
+// through the admin listener (Sent) or from other servers (Router.Received). It is
+// for the connections logged in as its id, or if it is an event (Events, of Sent),
+// as one of the followers of its publisher: once for each connection, however many
+// of its ids follow. If there is nobody, it is in Unaddressed or Router.Unaddressed;
 // only a message to the admin listener of a server that is not alone is in
 // neither, because an addressee may be elsewhere. Otherwise it counts once for
-// each connection logged in as its id: in DroppedOverrun if the connection's
+// each of the connections: in DroppedOverrun if the connection's
 // owner was too far behind to take it, else in Routed. And
 //
 //	Routed = Written + DroppedClosed + DroppedSlow + what waits in a backlog
@@ -41,6 +44,7 @@ import (
 
 	"example.org/comet/server/adminhttp"
 	"example.org/comet/server/router"
+	"example.org/comet/server/subscriptions"
 	"example.org/comet/server/wire"
 )
 
@@ -81,9 +85,11 @@ type core struct {
 	room      int64         // the most of them
 	addresses *addressLimit // nil without a limit per address
 	parser    wire.Parser
-	access    *accessLog  // nil without one
-	tls       *tls.Config // of Listen; nil without TLS
-	draining  atomic.Bool
+	access    *accessLog // nil without one
+	// subscriptions is who follows whom; nil without Config.Subscriptions.
+	subscriptions *subscriptions.File
+	tls           *tls.Config // of Listen; nil without TLS
+	draining      atomic.Bool
 	// lastBytesTime is how long the last bytes of a connection may wait for room
 	// in its socket: it does not count against the limit any more.
 	lastBytesTime time.Duration
@@ -96,6 +102,8 @@ type core struct {
 	// pauseReported is when reportPause last spoke, in ns since started, and
 	// tlsReported when something about TLS was logged.
 	pauseReported, tlsReported atomic.Int64
+	// eventReported is when an event of another server was last logged as lost.
+	eventReported atomic.Int64
 	// giveUp is when the drain ends, in ns since started; 0 before it begins.
 	giveUp atomic.Int64
 	// forced counts the collections that POST /gc has made.
@@ -145,10 +153,14 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := c.openSubscriptions(); err != nil {
+		return nil, err
+	}
 	adminConfig := cfg.adminConfig()
 	adminConfig.MaxConnections = admins
 	admin, err := adminhttp.Listen(adminConfig)
 	if err != nil {
+		c.closeSubscriptions()
 		return nil, listenError("admin listener", cfg.Admin, err)
 	}
 	var e engine
@@ -159,6 +171,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	if err != nil {
 		admin.Close()
+		c.closeSubscriptions()
 		return nil, err
 	}
 	c.warnOfCertificates()
@@ -169,6 +182,7 @@ func New(cfg Config) (*Server, error) {
 func (s *Server) Close() error {
 	s.closeExchange()
 	s.engine.close()
+	defer s.core.closeSubscriptions()
 	return s.admin.Close()
 }
 
@@ -185,7 +199,7 @@ func (s *Server) MaxConnections() int64 { return s.core.limit }
 // accepts no more connections, delivers the messages that were accepted, and
 // gives every stream its last chunk. It returns nil once all that is done, or a
 // second after DrainTimeout at the latest, whatever clients do. Then it has
-// closed Config.Exchange.
+// closed Config.Exchange and the file of Config.Subscriptions.
 func (s *Server) Run(ctx context.Context) error {
 	// What start-up left behind is freed now, rather than at some point during
 	// the first rush of connections, whose cost it would blur.
@@ -202,6 +216,7 @@ func (s *Server) Run(ctx context.Context) error {
 		cancel(nil)
 		retired.Wait()
 		s.closeExchange()
+		s.core.closeSubscriptions()
 	}()
 	adminDone := make(chan error, 1)
 	admin := newAdmin(serving, s)
@@ -244,6 +259,7 @@ func (s *Server) Stats() Stats {
 		MaxConnections: c.limit,
 		Logins:         c.router.Logins(),
 		Sent:           c.sent.Load(),
+		Events:         c.events.Load(),
 		Routed:         c.routed.Load(),
 		Unaddressed:    c.unaddressed.Load(),
 

@@ -38,8 +38,9 @@ type Stats struct {
 	AccessLogDropped uint64 `json:"access_log_dropped"` // lines that there was no room for, or that could not be written
 
 	Sent        uint64 `json:"sent"`        // messages accepted
+	Events      uint64 `json:"events"`      // of them, those to the followers of a publisher
 	Routed      uint64 `json:"routed"`      // messages queued, once per connection
-	Unaddressed uint64 `json:"unaddressed"` // messages to ids that nobody was logged in as
+	Unaddressed uint64 `json:"unaddressed"` // messages to ids, or to followers, that nobody was logged in as
 	Written     uint64 `json:"written"`     // messages handed to the kernel whole
 
 	CollectionsForced uint64 `json:"collections_forced"` // by POST /gc, finished
@@ -80,4 +81,4 @@ func (c *counters) addTo(s *Stats) {
 }
 
 // published counts the messages to the admin listener.
-type published struct{ sent, routed, unaddressed atomic.Uint64 }
+type published struct{ sent, events, routed, unaddressed atomic.Uint64 }

@@ -60,6 +60,7 @@ func TestScripts(t *testing.T) {
 			"code":  code,
 			"get":   get,
 			"post":  post,
+			"put":   put,
 		},
 	})
 }
@@ -124,6 +125,23 @@ func post(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	if !strings.Contains(string(body), args[1]) {
 		ts.Fatalf("POST %s is answered %s: %s", args[0], answer.Status, body)
+	}
+}
+
+// put URL TEXT puts nothing there, and the answer must hold the text.
+func put(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: put URL TEXT")
+	}
+	request, err := http.NewRequest(http.MethodPut, args[0], nil)
+	ts.Check(err)
+	answer, err := http.DefaultClient.Do(request)
+	ts.Check(err)
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	ts.Check(err)
+	if !strings.Contains(string(body), args[1]) {
+		ts.Fatalf("PUT %s is answered %s: %s", args[0], answer.Status, body)
 	}
 }
 

@@ -10,8 +10,15 @@
 // that subscribes to it, and the node looks up its connections. What comes on any
 // other subject is not a message, whatever a wildcard of the node matches.
 //
+// An event, which goes to all followers of a publisher, is published once, on
+//
+//	<prefix>.event.follow.<publisher>
+//
+// where no interest in ids matches. Nodes that know who follows whom subscribe to
+// all events, and each looks up the followers that are logged in on it.
+//
 // Each message that a node receives counts once in Received. Then it is either in
-// Unaddressed, because nobody is logged in as its id here, or it is counted once
+// Unaddressed, because nobody is logged in as its id here, or as a follower, or it is counted once
 // for each connection that is: as routed, or as dropped because the connection's
 // owner is too far behind (dropped_overrun). What nats.go drops before that is in
 // DroppedSlowConsumer, and not in Received.

@@ -28,6 +28,8 @@ type NodeConfig struct {
 	// Name distinguishes this node from the others. Empty means the host's name and
 	// the process's number.
 	Name string
+	// Events has this node receive events: Home.Event is going to take them.
+	Events bool
 
 	options []nats.Option // of tests
 }
@@ -48,6 +50,7 @@ type Node struct {
 	said speech
 
 	applying applying
+	events   eventFeed
 	ctx      context.Context // ends with Close
 	cancel   context.CancelFunc
 	work     sync.WaitGroup
@@ -125,7 +128,7 @@ func NewNode(ctx context.Context, cfg NodeConfig) (*Node, error) {
 		n.cancel()
 		return nil, err
 	}
-	n.said.listen(n.conn.Load(), n.feed.messages)
+	n.listen()
 	n.applyNow() // so that a server is ready when it begins
 	return n, nil
 }
@@ -160,7 +163,7 @@ func (n *Node) Ready() error { return n.link.problem(n.cfg.Servers) }
 // now: that counts as under way.
 func (n *Node) Leave(ctx context.Context) {
 	n.feed.lost.total() // while the subscriptions know what they dropped
-	subs := n.want.leave()
+	subs := n.events.leave(n.want.leave())
 	n.notify()
 	conn := n.conn.Load()
 	// Drain keeps a subscription until the server has acknowledged its end. Each

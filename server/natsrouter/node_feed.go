@@ -65,23 +65,28 @@ func (n *Node) drainFeed() {
 
 // takeIn hands on m and what is behind it, and then wakes the members.
 func (n *Node) takeIn(m *nats.Msg) {
-	local := n.home.Load().Local
+	home := n.home.Load()
+	local := home.Local
 	var received, routed, unaddressed uint64
+	count := func(reached, overrun int) {
+		received++
+		routed += uint64(reached)
+		// What an inbox was too full for is dropped, and counted there: it had
+		// an addressee, and an answer of 0 would deny that.
+		if reached+overrun == 0 {
+			unaddressed++
+		}
+		if m.Reply != "" && (reached > 0 || overrun == 0) {
+			n.said.answer(m.Reply, reached)
+		}
+	}
 	for {
 		if m.Subject == askSubject {
 			n.said.ask(m.Reply)
 		} else if id, ok := subjectID(n.cfg.Servers.SubjectPrefix, m.Subject); ok {
-			reached, overrun := local.Send(id, m.Data)
-			received++
-			routed += uint64(reached)
-			// What an inbox was too full for is dropped, and counted there: it had
-			// an addressee, and an answer of 0 would deny that.
-			if reached+overrun == 0 {
-				unaddressed++
-			}
-			if m.Reply != "" && (reached > 0 || overrun == 0) {
-				n.said.answer(m.Reply, reached)
-			}
+			count(local.Send(id, m.Data))
+		} else if publisher, ok := subjectPublisher(n.cfg.Servers.SubjectPrefix, m.Subject); ok && home.Event != nil {
+			count(home.Event(publisher, m.Data))
 		}
 		if received >= feedBatch || len(n.feed.messages) == 0 {
 			break

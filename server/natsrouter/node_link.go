@@ -334,7 +334,7 @@ func (n *Node) reopen() bool {
 		n.link.tell()
 		return false
 	}
-	n.said.listen(n.conn.Load(), n.feed.messages)
+	n.listen()
 	n.want.again()
 	return true
 }

@@ -148,6 +148,18 @@ type publisher struct {
 
 // Publish implements router.Publisher.
 func (p *publisher) Publish(id int64, message []byte) error {
+	p.subject = appendSubject(p.subject[:0], p.node.cfg.Servers.SubjectPrefix, id)
+	return p.publish(message)
+}
+
+// PublishEvent implements router.Publisher.
+func (p *publisher) PublishEvent(publisher int64, message []byte) error {
+	p.subject = appendEventSubject(p.subject[:0], p.node.cfg.Servers.SubjectPrefix, publisher)
+	return p.publish(message)
+}
+
+// publish publishes on subject.
+func (p *publisher) publish(message []byte) error {
 	n := p.node
 	if connected, _, _ := n.link.state(); !connected {
 		return errAway
@@ -156,7 +168,6 @@ func (p *publisher) Publish(id int64, message []byte) error {
 		p.conn = n.conn.Load()
 		p.reconnects = p.conn.Stats().Reconnects
 	}
-	p.subject = appendSubject(p.subject[:0], n.cfg.Servers.SubjectPrefix, id)
 	if err := p.conn.Publish(string(p.subject), message); err != nil {
 		return publishError(err)
 	}

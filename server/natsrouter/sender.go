@@ -35,6 +35,10 @@ const askEvery = 50 * time.Millisecond
 //
 // A Sender is for one goroutine at a time.
 type Sender struct {
+	// Events makes the messages events: each goes from its id to all followers of
+	// that. It must be set before Open.
+	Events bool
+
 	servers Servers
 	receipt router.Receipt
 	// answerTimeout and askEvery are the constants of that name, except in tests.
@@ -160,7 +164,7 @@ func (s *Sender) Send(id int64, message []byte) error {
 		s.receipt.Refused++ // Flush says why
 		return nil
 	}
-	s.subject = appendSubject(s.subject[:0], s.servers.SubjectPrefix, id)
+	s.subject = appendAnySubject(s.subject[:0], s.servers.SubjectPrefix, id, s.Events)
 	err := s.conn.Publish(string(s.subject), message)
 	switch {
 	case err == nil:
@@ -244,7 +248,7 @@ func (s *Sender) Settle(ctx context.Context) error {
 		return nil
 	case errors.Is(err, nats.ErrPermissionViolation):
 		s.giveUp()
-		return forbidden(s.where, "publish on "+allSubject(s.servers.SubjectPrefix), err)
+		return forbidden(s.where, "publish on "+anySubject(s.servers.SubjectPrefix, s.Events), err)
 	case ctx.Err() != nil:
 		return fmt.Errorf("natsrouter: the router at %s has not answered: %w", s.where, ctx.Err())
 	case errors.Is(err, context.DeadlineExceeded):

@@ -40,6 +40,16 @@ type Reach struct {
 // tenth of a second more for the others. Later answers do not count. If nobody
 // subscribes, NATS says so at once, and the nodes are asked whether they should.
 func Publish(ctx context.Context, servers Servers, id int64, message []byte) (Reach, error) {
+	return publishOnce(ctx, servers, id, message, false)
+}
+
+// PublishEvent does the same with an event, which goes to all followers of a
+// publisher. The nodes that know who they are answer.
+func PublishEvent(ctx context.Context, servers Servers, publisher int64, message []byte) (Reach, error) {
+	return publishOnce(ctx, servers, publisher, message, true)
+}
+
+func publishOnce(ctx context.Context, servers Servers, id int64, message []byte, event bool) (Reach, error) {
 	if err := servers.Validate(); err != nil {
 		return Reach{}, err
 	}
@@ -69,11 +79,11 @@ func Publish(ctx context.Context, servers Servers, id int64, message []byte) (Re
 	if err := o.acked(ctx, "nothing was sent", "listen for answers on _INBOX.>"); err != nil {
 		return Reach{}, err
 	}
-	subject := string(appendSubject(nil, servers.SubjectPrefix, id))
+	subject := string(appendAnySubject(nil, servers.SubjectPrefix, id, event))
 	if err := conn.PublishRequest(subject, inbox, message); err != nil {
 		return Reach{}, fmt.Errorf("natsrouter: cannot publish to the router at %s: %w", o.where, err)
 	}
-	if err := o.acked(ctx, whatIsUnknown(1), "publish on "+allSubject(servers.SubjectPrefix)); err != nil {
+	if err := o.acked(ctx, whatIsUnknown(1), "publish on "+anySubject(servers.SubjectPrefix, event)); err != nil {
 		return Reach{}, err
 	}
 	reach, err := collect(ctx, answers)

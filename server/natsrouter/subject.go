@@ -41,6 +41,43 @@ func blockSubject(prefix string, block int64) string {
 // allSubject returns the wildcard of all messages.
 func allSubject(prefix string) string { return prefix + ".*.*" }
 
+// eventWord is between the prefix and a publisher in the subject of an event.
+const eventWord = ".event.follow."
+
+// appendEventSubject appends the subject of a publisher's events.
+func appendEventSubject(dst []byte, prefix string, publisher int64) []byte {
+	dst = append(append(dst, prefix...), eventWord...)
+	return strconv.AppendInt(dst, publisher, 10)
+}
+
+// eventsSubject returns the wildcard of all events.
+func eventsSubject(prefix string) string { return prefix + eventWord + "*" }
+
+// appendAnySubject appends the subject of a message to id, or of an event of it.
+func appendAnySubject(dst []byte, prefix string, id int64, event bool) []byte {
+	if event {
+		return appendEventSubject(dst, prefix, id)
+	}
+	return appendSubject(dst, prefix, id)
+}
+
+// anySubject returns the wildcard of all messages, or of all events.
+func anySubject(prefix string, event bool) string {
+	if event {
+		return eventsSubject(prefix)
+	}
+	return allSubject(prefix)
+}
+
+// subjectPublisher returns whose event a message on subject is, and reports whether
+// it is one.
+func subjectPublisher(prefix, subject string) (publisher int64, ok bool) {
+	rest, ours := strings.CutPrefix(subject, prefix)
+	digits, event := strings.CutPrefix(rest, eventWord)
+	publisher, isID := wholeNumber(digits)
+	return publisher, ours && event && isID
+}
+
 // subjectID returns the id that a message on subject is for. It reports false
 // for every subject but the one that appendSubject makes: anybody may publish
 // anything on NATS, and a subject that a wildcard matches reaches some nodes and

@@ -55,8 +55,8 @@ func (m *Member) check() (n int, err error) {
 		for r := *m.first.at(slot); r != 0; n++ {
 			s, at := m.local.deref(r)
 			entry := s.logins.at(at)
-			if entry.conn.Slot != slot || entry.member != m.index {
-				err = fmt.Errorf("router: slot %d of member %d leads to a login of slot %d of member %d", slot, m.index, entry.conn.Slot, entry.member)
+			if entry.conn.Slot != slot || entry.owner() != m.index {
+				err = fmt.Errorf("router: slot %d of member %d leads to a login of slot %d of member %d", slot, m.index, entry.conn.Slot, entry.owner())
 			}
 			r = entry.sibling
 		}

@@ -42,6 +42,9 @@ type Publisher interface {
 	// Publish hands a message over, or returns why it cannot. A message is on its
 	// way for certain only after Confirm.
 	Publish(id int64, message []byte) error
+	// PublishEvent does the same with an event: every process looks up those of the
+	// publisher's followers that it holds.
+	PublishEvent(publisher int64, message []byte) error
 	// Confirm waits until every message since the last Confirm is acknowledged.
 	// After an error each of them may or may not have arrived.
 	Confirm(ctx context.Context) error
@@ -52,6 +55,10 @@ type Home struct {
 	// Local takes the messages that come in. The exchange waits for no member: what
 	// an inbox cannot take, it drops and counts.
 	Local *Local
+	// Event takes the events that come in, and returns how many connections one was
+	// queued to, and how many inboxes were too full. It waits for no member. It is
+	// nil for a process that does not know who follows whom.
+	Event func(publisher int64, message []byte) (reached, overrun int)
 	// Settled is called when Settled has advanced or Up has changed. It must not
 	// block or call the exchange.
 	Settled func()

@@ -54,16 +54,39 @@ func (l *Local) Join(inbox Inbox) *Member {
 	return m
 }
 
-// Login makes messages to id reach c from now on. Logging the same pair in
-// twice is an error of the caller: its messages would arrive twice.
-func (m *Member) Login(c Conn, id int64) {
+// Login makes messages to ids reach c from now on. Logging the same pair in
+// twice is an error of the caller: its messages would arrive twice. So may a
+// message of a [Fan] between two calls for the same connection.
+func (m *Member) Login(c Conn, ids ...int64) {
 	m.first.grow(c.Slot)
+	mark := uint32(0)
+	if head := *m.first.at(c.Slot); len(ids) > 1 || head != 0 {
+		mark = severalIDs
+		m.local.mark(head)
+	}
+	for _, id := range ids {
+		m.login(c, id, mark)
+	}
+}
+
+// mark marks a login, unless r is none, as one of several of its connection.
+func (l *Local) mark(r ref) {
+	if r == 0 {
+		return
+	}
+	s, at := l.deref(r)
+	s.mu.Lock()
+	s.logins.at(at).member |= severalIDs
+	s.mu.Unlock()
+}
+
+func (m *Member) login(c Conn, id int64, mark uint32) {
 	head := m.first.at(c.Slot)
 	h := hash(id)
 	s := m.local.shard(h)
 	s.mu.Lock()
 	at := s.alloc()
-	*s.logins.at(at) = login{id: id, conn: c, member: m.index, sibling: *head}
+	*s.logins.at(at) = login{id: id, conn: c, member: m.index | mark, sibling: *head}
 	s.link(h, at)
 	s.mu.Unlock()
 	*head = makeRef(h, at)
@@ -95,6 +118,11 @@ func (m *Member) Logout(slot uint32, ids []int64) []int64 {
 // many that was done, and how many inboxes were too full. If both are 0, nobody
 // is logged in as id. Call Flush when there is no more to send for now.
 func (l *Local) Send(id int64, message []byte) (reached, overrun int) {
+	return l.send(id, message, nil)
+}
+
+// send sends to the connections of id, with a fan to those that it has not reached.
+func (l *Local) send(id int64, message []byte, fan *Fan) (reached, overrun int) {
 	h := hash(id)
 	s := l.shard(h)
 	s.mu.Lock()
@@ -105,8 +133,8 @@ func (l *Local) Send(id int64, message []byte) (reached, overrun int) {
 	members := *l.members.Load()
 	for at := *s.bucket(h); at != 0; {
 		entry := s.logins.at(at)
-		if entry.id == id {
-			if members[entry.member].inbox.Deliver(entry.conn, message) {
+		if entry.id == id && (fan == nil || fan.first(entry)) {
+			if members[entry.owner()].inbox.Deliver(entry.conn, message) {
 				reached++
 			} else {
 				overrun++

@@ -9,11 +9,18 @@ import (
 type login struct {
 	id      int64
 	conn    Conn
-	member  uint32
+	member  uint32 // and severalIDs
 	next    uint32 // the next login in the bucket, 0 at the end
 	prev    uint32 // the one before, 0 at the head: many may have one id
 	sibling ref    // the next login of the connection
 }
+
+// severalIDs marks the logins of a connection that has more than one.
+const severalIDs = 1 << 31
+
+func (l *login) owner() uint32 { return l.member &^ severalIDs }
+
+func (l *login) several() bool { return l.member&severalIDs != 0 }
 
 // ref finds a login from its connection: a shard and an index in it. 0 is none.
 type ref uint32

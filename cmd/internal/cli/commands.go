@@ -18,6 +18,7 @@ func commands(env *Env) []*cobra.Command {
 		layered(env, newFlood(env, runFlood), true),
 		layered(env, newMemlog(env, runMemlog), false),
 		newPlot(env, runPlot),
+		newSubscriptions(env),
 		newSysctl(env, sysctl.Machine{}, runSysctl),
 		newVersion(env),
 		newCompletion(),

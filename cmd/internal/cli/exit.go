@@ -53,7 +53,7 @@ type unprefixed struct{ error }
 
 func (e unprefixed) Error() string {
 	text := e.error.Error()
-	for _, name := range []string{"msggen: ", "natsrouter: "} {
+	for _, name := range []string{"msggen: ", "natsrouter: ", "subscriptions: "} {
 		text = strings.TrimPrefix(text, name)
 	}
 	return text

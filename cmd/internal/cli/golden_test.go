@@ -22,7 +22,11 @@ func TestFlagsGolden(t *testing.T) {
 	const golden = "testdata/flags.golden"
 	var lines strings.Builder
 	root := newRoot(&Env{Stdin: strings.NewReader(""), Stdout: io.Discard, Stderr: io.Discard, Getenv: os.Getenv})
-	for _, cmd := range append([]*cobra.Command{root}, root.Commands()...) {
+	all := append([]*cobra.Command{root}, root.Commands()...)
+	for _, cmd := range root.Commands() {
+		all = append(all, cmd.Commands()...)
+	}
+	for _, cmd := range all {
 		list := func(f *pflag.Flag) {
 			hidden := ""
 			if f.Hidden {

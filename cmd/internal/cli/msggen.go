@@ -48,7 +48,7 @@ func runMsggen(ctx context.Context, env *Env, o *flags.MsggenCommand) error {
 		return usage(err)
 	}
 	if sender != nil {
-		cfg.Sender, cfg.To = sender, ""
+		cfg.Sender, cfg.To, cfg.Events = sender, "", false // it knows
 	}
 	running := ctx
 	if o.Feedback {
@@ -78,7 +78,12 @@ func newSender(logger *slog.Logger, o *flags.MsggenCommand) (msggen.Sender, erro
 	case o.Router.Given():
 		servers := o.Servers
 		servers.Name, servers.Logger = "comet msggen", logger
-		return natsrouter.NewSender(servers)
+		sender, err := natsrouter.NewSender(servers)
+		if err != nil {
+			return nil, err
+		}
+		sender.Events = o.Config.Events
+		return sender, nil
 	case o.Publish.URL != "":
 		return msggen.NewPublishSender(o.Publish)
 	}

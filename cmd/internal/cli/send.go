@@ -41,13 +41,21 @@ func runSend(ctx context.Context, env *Env, o *flags.SendCommand) error {
 	if o.Router.Given() {
 		servers := o.Servers
 		servers.Name, servers.Logger = "comet send", env.Logger()
-		reach, err = natsrouter.Publish(ctx, servers, o.ID, message)
+		publish := natsrouter.Publish
+		if o.HTTP.Events {
+			publish = natsrouter.PublishEvent
+		}
+		reach, err = publish(ctx, servers, o.ID, message)
 	} else {
 		reach.Known = true
 		reach.Connections, err = msggen.Post(ctx, o.HTTP, o.ID, message)
 	}
 	if err != nil {
 		return planned(ctx, unprefixed{err})
+	}
+	if o.HTTP.Events && reach.Known && reach.Connections == 0 && !o.JSON {
+		_, err := fmt.Fprintf(env.Stdout, "reached nobody: no connection is logged in as a follower of %d\n", o.ID)
+		return err
 	}
 	return reportReach(env.Stdout, o.ID, reach, o.JSON)
 }

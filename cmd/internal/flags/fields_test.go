@@ -78,6 +78,8 @@ func TestFields(t *testing.T) {
 		{"--heartbeat 3s", func(c *ServeCommand) any { return c.Config.Heartbeat }, "3s"},
 		{"--access-log l", func(c *ServeCommand) any { return c.AccessLog }, "l"},
 		{"--access-log-sample 3", func(c *ServeCommand) any { return c.Config.AccessLogSample }, "3"},
+		{"--subscriptions f.db", func(c *ServeCommand) any { return c.Config.Subscriptions }, "f.db"},
+		{"--subscriptions-read-only", func(c *ServeCommand) any { return c.Config.SubscriptionsReadOnly }, "true"},
 		{"--drain-delay 3s", func(c *ServeCommand) any { return c.Config.DrainDelay }, "3s"},
 		{"--drain-timeout 3s", func(c *ServeCommand) any { return c.Config.DrainTimeout }, "3s"},
 		{"--interest all", func(c *ServeCommand) any { return c.Node.Interest }, "all"},
@@ -96,6 +98,7 @@ func TestFields(t *testing.T) {
 	})
 	checkFields(t, "send", []field[SendCommand]{
 		{"--to http://h", func(c *SendCommand) any { return c.HTTP.URL }, "http://h"},
+		{"--event", func(c *SendCommand) any { return c.HTTP.Events }, "true"},
 		{"--admin-token-file f", func(c *SendCommand) any { return c.AdminToken.File }, "f"},
 		{"--ca f", func(c *SendCommand) any { return c.TLS.CAFile }, "f"},
 		{"--insecure", func(c *SendCommand) any { return c.TLS.Insecure }, "true"},
@@ -150,6 +153,7 @@ func TestFieldsOfSamplers(t *testing.T) {
 	})
 	checkFields(t, "msggen", []field[MsggenCommand]{
 		{"--to http://h", func(c *MsggenCommand) any { return c.Config.To }, "http://h"},
+		{"--events", func(c *MsggenCommand) any { return c.Config.Events }, "true"},
 		{"--admin-token-file f", func(c *MsggenCommand) any { return c.AdminToken.File }, "f"},
 		{"--ca f", func(c *MsggenCommand) any { return c.TLS.CAFile }, "f"},
 		{"--insecure", func(c *MsggenCommand) any { return c.TLS.Insecure }, "true"},

@@ -53,6 +53,7 @@ func (c *MsggenCommand) Bind(fs *pflag.FlagSet) {
 	})
 	Msggen(fs, cfg, 1)
 	Group(fs, Messages, func() {
+		fs.BoolVar(&cfg.Events, "events", false, "send events: each message goes from its id to all followers that the server knows of (see comet serve --subscriptions)")
 		Count(fs, &cfg.FirstID, "first-id", "", 1, "the lowest id that gets messages", Least(1))
 		Count(fs, &cfg.MaxID, "max-id", "", 10_000, "the highest id that gets messages", Least(1))
 	})
@@ -138,7 +139,7 @@ func (c *MsggenCommand) Complete(fs *pflag.FlagSet, getenv func(string) string) 
 	case c.Publish.URL == "" && name != "":
 		return fmt.Errorf("--%s is for --publish, which is not given", name)
 	case c.Publish.URL != "":
-		if name := FirstGiven(fs, "to", "admin-token-file"); name != "" {
+		if name := FirstGiven(fs, "to", "admin-token-file", "events"); name != "" {
 			return fmt.Errorf("--%s is for a comet server, --publish for any other: give one of them", name)
 		}
 	}

@@ -31,6 +31,9 @@ func (c *SendCommand) Bind(fs *pflag.FlagSet) {
 		c.AdminToken.adminToken(fs, "`file` with the server's admin token")
 		ClientTLS(fs, &c.TLS)
 	})
+	Group(fs, Messages, func() {
+		fs.BoolVar(&c.HTTP.Events, "event", false, "send an event: ID is a publisher, and all of its followers get it (see comet serve --subscriptions)")
+	})
 	c.Router.Bind(fs, "`URLs` of the routers, such as nats://a:4222,nats://b:4222, to send through instead of --to")
 	Group(fs, Output, func() { fs.BoolVar(&c.JSON, "json", false, "print the result as a line of JSON") })
 }

@@ -59,6 +59,8 @@ func Serve(fs *pflag.FlagSet, cfg *server.Config) {
 		Duration(fs, &cfg.KeepAlive, "keepalive", "", 5*time.Minute, "silence after which the kernel asks whether a client is still there, four times, 15s apart or this if it is less; 0: never", None)
 		Duration(fs, &cfg.Heartbeat, "heartbeat", "", 0, "silence after which a stream of /events gets a comment and one of /ws a ping; 0: never")
 		Count(fs, &cfg.AccessLogSample, "access-log-sample", "", 100, "log one stream in this many", LeastOr(1, "leave --access-log out for none"))
+		String(fs, &cfg.Subscriptions, "subscriptions", "", "", "`file` of who follows whom, for events; it is made if there is none (see comet subscriptions)")
+		fs.BoolVar(&cfg.SubscriptionsReadOnly, "subscriptions-read-only", false, "do not change that file, so that several servers can share it")
 		Duration(fs, &cfg.DrainDelay, "drain-delay", "", 0, "how long to go on after SIGTERM with /readyz at 503, so that load balancers notice")
 		Duration(fs, &cfg.DrainTimeout, "drain-timeout", "", 10*time.Second, "how long delivering may go on after SIGTERM", Least(time.Millisecond))
 	})
@@ -116,7 +118,7 @@ func (c *ServeCommand) Complete(fs *pflag.FlagSet, getenv func(string) string) (
 		return err
 	}
 	if c.Router.Given() {
-		c.Node.Servers = servers
+		c.Node.Servers, c.Node.Events = servers, c.Config.Subscriptions != ""
 		return c.Node.Validate()
 	}
 	if name := FirstGiven(fs, "interest", "without-router", "name"); name != "" {
