@@ -55,9 +55,6 @@ func (f *fan) full() bool { return len(f.copies) >= fanOutSends || len(f.bytes) 
 
 // send sends all copies.
 func (f *fan) send() {
-	if f.sender == nil {
-		f.sender = epoll.NewSender(false) // a loop moves between threads
-	}
 	for i, one := range f.copies {
 		f.sends[i].Bytes = f.bytes[one.start:one.end]
 	}
@@ -109,11 +106,24 @@ func (l *loop) deliverOne(slot uint32, c *conn, message []byte) {
 	}
 }
 
+// openFan makes what sends many copies at a time, and says once if the kernel cannot.
+func (l *loop) openFan() {
+	l.fan.sender = epoll.NewSender(false) // a loop moves between threads
+	if why := l.fan.sender.Plain(); why != nil {
+		l.core.plainSends.Do(func() {
+			l.core.Logger.Info("messages to many go out one by one: the kernel has no io_uring for this process (needs Linux 5.19, kernel.io_uring_disabled=0 and a sandbox that permits it)", "error", why)
+		})
+	}
+}
+
 // flushFan sends what waits in l.fan. Each copy is written, kept for later or lost
 // with its connection like any other message.
 func (l *loop) flushFan() {
 	if len(l.fan.copies) == 0 {
 		return
+	}
+	if l.fan.sender == nil {
+		l.openFan()
 	}
 	l.fan.send()
 	var bytes, messages uint64

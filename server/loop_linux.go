@@ -21,6 +21,7 @@ type loop struct {
 	listener int // -1 once closed
 	member   *router.Member
 	inbox    inbox
+	wide     wide // what goes out in slices
 	counters counters
 
 	conns   epoll.Slots[conn]
@@ -76,7 +77,7 @@ func (l *loop) run(ctx context.Context) error {
 func (l *loop) turn(atMost time.Duration) error {
 	timeout := l.untilDeadline(atMost)
 	switch {
-	case !l.inbox.sleep() || l.mayAdmit():
+	case !l.inbox.sleep() || l.wide.items > 0 || l.mayAdmit():
 		timeout = 0
 	case len(l.intakes.again) > 0:
 		timeout = l.intakePause()
@@ -200,7 +201,9 @@ func (l *loop) beginDrain(giveUp time.Time) {
 	}
 	l.closeListener()
 	l.admitParked() // the exchange has been left: nobody waits for it
-	l.deliver()
+	for l.deliver(); l.wide.items > 0; {
+		l.deliver()
+	}
 	for slot, c := range l.conns.All {
 		switch c.state {
 		case streaming:

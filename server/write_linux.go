@@ -7,22 +7,31 @@ import (
 
 var headTimeoutAnswer = wire.HeadTimeout.Bytes()
 
-// deliver writes what publishers have sent, in their order.
+// deliver writes what publishers have sent, in their order for each connection. A
+// message to very many goes in slices, of which there is one in each call.
 func (l *loop) deliver() {
-	b := l.inbox.take()
-	many := len(b.items) >= fanOutFrom
-	for i := 0; i < len(b.items); {
-		it := b.items[i]
-		if many && (i+1 == len(b.items) || b.items[i+1].conn != it.conn) {
-			l.stage(it, b.bytes[it.start:it.end])
+	if l.wide.mayTake() {
+		b := l.inbox.take()
+		l.deliverItems(l.wide.setAside(b), b.bytes)
+	}
+	l.deliverWide()
+}
+
+// deliverItems writes messages, which lie in bytes.
+func (l *loop) deliverItems(items []item, bytes []byte) {
+	many := len(items) >= fanOutFrom
+	for i := 0; i < len(items); {
+		it := items[i]
+		if many && (i+1 == len(items) || items[i+1].conn != it.conn) {
+			l.stage(it, bytes[it.start:it.end])
 			i++
 			continue
 		}
 		l.flushFan()
 		slot, c, ok := l.conns.Lookup(epoll.NewToken(it.conn.Slot, it.conn.Gen))
 		// Neighbours for the same connection leave in one write.
-		for ; i < len(b.items) && b.items[i].conn == it.conn; i++ {
-			message := b.bytes[b.items[i].start:b.items[i].end]
+		for ; i < len(items) && items[i].conn == it.conn; i++ {
+			message := bytes[items[i].start:items[i].end]
 			if !ok || c.state != streaming {
 				l.counters.droppedClosed.Add(1)
 				continue

@@ -1,0 +1,106 @@
+package server
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"example.org/comet/server/router"
+)
+
+// TestWide has a message to many set aside, and what comes for one of them behind
+// it; the rest does not wait.
+func TestWide(t *testing.T) {
+	var in batch
+	conn := func(slot int) router.Conn { return router.Conn{Slot: uint32(slot), Gen: 1} }
+	in.add(conn(9000), []byte("before"))
+	in.add(conn(1), []byte("before"))
+	for slot := range wideFrom {
+		in.add(conn(slot), []byte("to all"))
+	}
+	in.add(conn(1), []byte("to one of them"))
+	in.add(conn(9000), []byte("to another"))
+	in.add(conn(1), []byte("to one of them"))
+	var w wide
+	var got []string
+	for _, it := range w.setAside(in) {
+		got = append(got, fmt.Sprintf("%d %s", it.conn.Slot, in.bytes[it.start:it.end]))
+	}
+	if want := []string{"9000 before", "1 before", "9000 to another"}; !slices.Equal(got, want) {
+		t.Errorf("%q do not wait, want %q", got, want)
+	}
+	in = batch{} // it is filled again
+	in.add(conn(2), []byte("late"))
+	in.add(conn(9000), []byte("late"))
+	if rest := w.setAside(in); len(rest) != 1 || rest[0].conn != conn(9000) {
+		t.Errorf("%+v do not wait", rest)
+	}
+	of := make(map[uint32][]string)
+	for n := 0; w.items > 0; {
+		message, conns := w.pop(100)
+		n += len(conns)
+		for _, c := range conns {
+			of[c.Slot] = append(of[c.Slot], string(message))
+		}
+		w.tidy()
+		if n == 200 && !w.holds(1) {
+			t.Error("nothing waits for slot 1 any more")
+		}
+	}
+	if want := []string{"to all", "to one of them", "to one of them"}; len(of) != wideFrom || !slices.Equal(of[1], want) || !slices.Equal(of[2], []string{"to all", "late"}) {
+		t.Errorf("%d slots; %q, %q", len(of), of[1], of[2])
+	}
+	if w.pending != nil || len(w.runs) > 0 || !w.mayTake() || w.holds(1) {
+		t.Errorf("something is left: %d runs, %d slots", len(w.runs), len(w.pending))
+	}
+}
+
+// TestWideBounds: two messages to very many are enough for the inbox to wait.
+func TestWideBounds(t *testing.T) {
+	var w wide
+	for n, want := range []bool{true, false} {
+		var in batch
+		for slot := range wideItems {
+			in.add(router.Conn{Slot: uint32(slot)}, fmt.Append(nil, n))
+		}
+		if w.setAside(in); w.mayTake() != want {
+			t.Errorf("after %d messages: %t", n+1, w.mayTake())
+		}
+	}
+	for w.items >= wideItems {
+		w.pop(wideSlice)
+		w.tidy()
+	}
+	if !w.mayTake() {
+		t.Error("there is room")
+	}
+}
+
+// TestWideOrder: each stream gets all in order, those to many and its own, also at
+// the end of the server.
+func TestWideOrder(t *testing.T) {
+	r := start(t, Config{Engine: Epoll, Loops: 1})
+	var clients []*client
+	for i := range wideFrom + 10 {
+		clients = append(clients, r.stream(fmt.Sprintf("%d,100000", i)))
+	}
+	p := newPublisher(r.core)
+	const rounds = 5
+	for n := range rounds {
+		p.send(100000, fmt.Appendf(nil, "all %d", n))
+		for i := range clients {
+			p.send(int64(i), fmt.Appendf(nil, "own %d", n))
+		}
+	}
+	p.flush(t.Context())
+	r.cancel()
+	for i, c := range clients {
+		want := ""
+		for n := range rounds {
+			want += chunk(2*n+1, fmt.Sprint("all ", n)) + chunk(2*n+2, fmt.Sprint("own ", n))
+		}
+		if got := c.rest(); got != want+"0\r\n\r\n" {
+			t.Fatalf("stream %d: %q", i, got)
+		}
+	}
+}
