@@ -274,7 +274,7 @@ func (l *loop) readIntake(slot uint32, it *intake) {
 	case n > 0 && it.lines == nil:
 		it.conn.Served()
 	}
-	if n > 0 && !(waited && len(rest) > 0) {
+	if n > 0 && (!waited || len(rest) == 0) {
 		it.since = l.now
 	}
 	if len(it.in) > 0 {
