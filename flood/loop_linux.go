@@ -123,6 +123,7 @@ func newLoop(f *Flood) (*loop, error) {
 	if err != nil {
 		return nil, fmt.Errorf("flood: %w", err)
 	}
+	poll.Keep()
 	return &loop{flood: f, obs: newObserver(f), poll: poll, readBuf: make([]byte, 64<<10), beats: make([]epoll.Deadlines, len(f.script.every))}, nil
 }
 

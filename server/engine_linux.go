@@ -71,7 +71,9 @@ func (e *epollEngine) addStats(s *Stats) {
 }
 
 func (e *epollEngine) serve(ctx context.Context) error {
-	defer epoll.Reserve(len(e.loops))()
+	if e.core.Exchange == nil {
+		defer epoll.Reserve(len(e.loops))()
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	ended := make(chan error)
@@ -186,6 +188,9 @@ func newLoop(c *core, listener int) (*loop, error) {
 	}
 	if err := poll.Add(listener, epoll.Read|epoll.Level, listenerToken); err != nil {
 		return nil, errors.Join(err, poll.Close())
+	}
+	if c.Exchange == nil { // else another goroutine brings the messages
+		poll.Keep()
 	}
 	l := &loop{core: c, poll: poll, listener: listener, readBuf: make([]byte, 64<<10)}
 	l.pulse.period = c.Heartbeat / heartbeatParts

@@ -6,6 +6,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 	"unsafe"
 
@@ -51,13 +52,20 @@ func (e Event) Ended() bool {
 // Poller waits for many file descriptors. Wait and Close belong to one
 // goroutine; Wake is safe from any, even after Close.
 //
-// While there is something to do every few milliseconds, Wait keeps its thread
-// and one of the Go runtime's processors: see [Reserve].
+// After [Poller.Keep], while there is something to do every few milliseconds, Wait
+// keeps its thread and one of the Go runtime's processors: see [Reserve].
 type Poller struct {
 	fd     int
+	file   *os.File // owns fd, and has it in the runtime's poller
+	conn   syscall.RawConn
+	look   func(fd uintptr) bool // p.lookNow, made once
 	raw    []unix.EpollEvent
+	n      int // events in raw
+	errno  syscall.Errno
 	events []Event
 	end    unix.Timespec // of a wait
+	keeps  bool
+	brisk  bool // the last events came within keepTime
 	// woken is set from a Wake until Wait has returned for it: many are one.
 	woken atomic.Bool
 
@@ -74,15 +82,22 @@ func New() (*Poller, error) {
 	if err != nil {
 		return nil, fmt.Errorf("epoll: %w", os.NewSyscallError("epoll_create1", err))
 	}
-	bell, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
-	if err != nil {
+	// Only a file that is marked so is given to the runtime's poller.
+	if err := unix.SetNonblock(fd, true); err != nil {
 		unix.Close(fd)
-		return nil, fmt.Errorf("epoll: %w", os.NewSyscallError("eventfd", err))
+		return nil, fmt.Errorf("epoll: %w", os.NewSyscallError("fcntl", err))
 	}
-	p := &Poller{fd: fd, bell: bell, raw: make([]unix.EpollEvent, 256), events: make([]Event, 0, 256)}
-	if err := p.Add(bell, Read, bellToken); err != nil {
-		p.Close()
-		return nil, err
+	p := &Poller{fd: fd, bell: -1, file: os.NewFile(uintptr(fd), "epoll"), raw: make([]unix.EpollEvent, 256), events: make([]Event, 0, 256)}
+	p.look = p.lookNow
+	if p.conn, err = p.file.SyscallConn(); err != nil {
+		return nil, errors.Join(fmt.Errorf("epoll: %w", err), p.Close())
+	}
+	if p.bell, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
+		p.bell = -1
+		return nil, errors.Join(fmt.Errorf("epoll: %w", os.NewSyscallError("eventfd", err)), p.Close())
+	}
+	if err := p.Add(p.bell, Read, bellToken); err != nil {
+		return nil, errors.Join(err, p.Close())
 	}
 	return p, nil
 }
@@ -92,13 +107,20 @@ func New() (*Poller, error) {
 func (p *Poller) Close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.bell < 0 {
-		return nil
+	if p.bell >= 0 {
+		unix.Close(p.bell)
+		p.bell = -1
 	}
-	err := errors.Join(os.NewSyscallError("close", unix.Close(p.bell)), os.NewSyscallError("close", unix.Close(p.fd)))
-	p.bell, p.fd = -1, -1
-	return err
+	if err := p.file.Close(); !errors.Is(err, os.ErrClosed) {
+		return err
+	}
+	return nil
 }
+
+// Keep has Wait keep its processor from now on. That pays where most events come
+// from other processes: a goroutine of this one that calls Wake for each costs more
+// so.
+func (p *Poller) Keep() { p.keeps = true }
 
 // Add registers fd. Closing fd ends the registration.
 func (p *Poller) Add(fd int, what Interest, token Token) error {
@@ -137,12 +159,12 @@ func (p *Poller) control(op, fd int, what Interest, token Token) error {
 // timeout or a Wake, and may be without either. Every error of epoll_wait but
 // EINTR (EBADF, EFAULT, EINVAL) is a mistake of the program.
 func (p *Poller) Wait(timeout time.Duration) ([]Event, error) {
-	n, errno := p.wait(timeout)
-	if errno != 0 && errno != unix.EINTR {
-		return nil, fmt.Errorf("epoll: %w", os.NewSyscallError("epoll_wait", errno))
+	p.n, p.errno = 0, 0
+	if err := p.wait(timeout); err != nil {
+		return nil, fmt.Errorf("epoll: %w", err)
 	}
 	p.events = p.events[:0]
-	for i := range n {
+	for i := range p.n {
 		raw := &p.raw[i]
 		token := NewToken(uint32(raw.Fd), uint32(raw.Pad))
 		if token == bellToken {

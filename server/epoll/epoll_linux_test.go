@@ -3,6 +3,7 @@ package epoll
 import (
 	"errors"
 	"net"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -39,7 +40,7 @@ func socketPair(t *testing.T) (ours, theirs int) {
 // wait returns the one event that there must be.
 func wait(t *testing.T, p *Poller) Event {
 	t.Helper()
-	for range 3 { // EINTR returns none
+	for range 100 { // EINTR returns none, and so does a Wake
 		events, err := p.Wait(10 * time.Second)
 		if err != nil {
 			t.Fatal(err)
@@ -305,5 +306,62 @@ func BenchmarkWake(b *testing.B) {
 		if _, err := p.Wait(-1); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// TestKeep: a Poller that keeps its processor is woken, reports what comes soon and
+// what comes late, ends its waits in time, and lets the garbage collector work.
+func TestKeep(t *testing.T) {
+	p := newPoller(t)
+	p.Keep()
+	defer Reserve(1)()
+	fd, peer := socketPair(t)
+	defer unix.Close(peer)
+	if err := p.Add(fd, Read, 5); err != nil {
+		t.Fatal(err)
+	}
+	for range 50 {
+		write(t, peer, "a")
+		if e := wait(t, p); !e.Readable() {
+			t.Errorf("%+v", e)
+		}
+	}
+	for _, pause := range []time.Duration{0, time.Millisecond, 3 * keepTime, 0} {
+		go func() {
+			runtime.GC()
+			time.Sleep(pause)
+			p.Wake()
+		}()
+		for start := time.Now(); ; { // a Wait may end early
+			events, err := p.Wait(-1)
+			if err != nil || len(events) > 0 {
+				t.Fatalf("events %+v, error %v", events, err)
+			}
+			if time.Since(start) >= pause {
+				break
+			}
+		}
+		write(t, peer, "a")
+		if e := wait(t, p); !e.Readable() {
+			t.Errorf("after %v: %+v", pause, e)
+		}
+	}
+	for _, timeout := range []time.Duration{0, time.Microsecond, keepTime, 2 * keepTime} {
+		if events, err := p.Wait(timeout); err != nil || len(events) > 0 {
+			t.Errorf("events %+v, error %v", events, err)
+		}
+	}
+}
+
+// TestProcessors: what is reserved is nobody's number of processors.
+func TestProcessors(t *testing.T) {
+	before, all := Processors(), runtime.GOMAXPROCS(0)
+	release := Reserve(2)
+	if Processors() != before || runtime.GOMAXPROCS(0) != all+2 {
+		t.Errorf("%d processors of %d, want %d of %d", Processors(), runtime.GOMAXPROCS(0), before, all+2)
+	}
+	release()
+	if Processors() != before || runtime.GOMAXPROCS(0) != all {
+		t.Errorf("%d processors of %d are left, want %d of %d", Processors(), runtime.GOMAXPROCS(0), before, all)
 	}
 }

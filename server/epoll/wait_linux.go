@@ -1,6 +1,8 @@
 package epoll
 
 import (
+	"errors"
+	"os"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -13,25 +15,76 @@ import (
 // which the runtime asks for one back.
 const keepTime = 5 * time.Millisecond
 
-// wait fills p.raw, and returns how many events that are.
+// wait fills p.raw.
 //
-// It waits for a short time without the runtime knowing: a thread that has told
-// it gives its processor up to other work, which takes 20 µs to 10 ms and two to
-// four system calls for each event. What the runtime may need of this goroutine
-// meanwhile, such as a stop for the garbage collector, it asks for by a signal,
-// which ends the wait. Where nothing comes for keepTime, the wait goes on as the
-// runtime likes it, and costs nothing while it lasts.
-func (p *Poller) wait(timeout time.Duration) (n int, errno syscall.Errno) {
-	if timeout >= 0 && timeout <= keepTime {
-		return p.call(unix.RawSyscall6, timeout)
+// Where the last events came soon, it waits for the next ones in the kernel, and
+// the runtime does not know. A goroutine that parks costs two to four system calls
+// for each event, and other threads that look for work. A thread that tells the
+// runtime of its wait loses its processor, which has the runtime look every 20 µs
+// for a while. What the runtime may need of this goroutine meanwhile, such as a stop
+// for the garbage collector, it asks for by a signal, which ends the wait.
+//
+// Where nothing comes for keepTime the goroutine parks, and costs nothing until
+// something does.
+func (p *Poller) wait(timeout time.Duration) error {
+	if timeout == 0 {
+		return p.take(0)
 	}
-	if n, errno = p.call(unix.RawSyscall6, keepTime); n != 0 || errno != 0 {
-		return n, errno
+	if p.brisk {
+		all := timeout > 0 && timeout <= keepTime
+		kept := keepTime
+		if all {
+			kept = timeout
+		}
+		if err := p.take(kept); err != nil || p.n > 0 || p.errno != 0 || all {
+			return err
+		}
+		p.brisk = false
+		if timeout > 0 {
+			timeout -= keepTime
+		}
 	}
+	parked := time.Now()
+	err := p.park(timeout)
+	p.brisk = p.keeps && time.Since(parked) < keepTime
+	return err
+}
+
+// take collects what is ready, or comes within timeout.
+func (p *Poller) take(timeout time.Duration) error {
+	p.call(timeout)
+	return p.fault()
+}
+
+// fault returns what is wrong with the call: every error but EINTR is a mistake of
+// the program.
+func (p *Poller) fault() error {
+	if p.errno == 0 || p.errno == unix.EINTR {
+		return nil
+	}
+	return os.NewSyscallError("epoll_wait", p.errno)
+}
+
+// park waits as the runtime likes it: the epoll instance is itself watched by the
+// runtime's poller.
+func (p *Poller) park(timeout time.Duration) error {
+	var deadline time.Time
 	if timeout > 0 {
-		timeout -= keepTime
+		deadline = time.Now().Add(timeout)
 	}
-	return p.call(unix.Syscall6, timeout)
+	if err := p.file.SetReadDeadline(deadline); err != nil {
+		return err
+	}
+	if err := p.conn.Read(p.look); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		return err
+	}
+	return p.fault()
+}
+
+// lookNow collects what is ready now, and reports whether Wait can return.
+func (p *Poller) lookNow(uintptr) bool {
+	p.call(0)
+	return p.n > 0 || p.errno != 0
 }
 
 // noNanos is set where the kernel has no epoll_pwait2(2), which is Linux before
@@ -39,32 +92,24 @@ func (p *Poller) wait(timeout time.Duration) (n int, errno syscall.Errno) {
 var noNanos atomic.Bool
 
 // call makes the system call, with an end to the nanosecond where that can be had.
-func (p *Poller) call(enter func(trap, a1, a2, a3, a4, a5, a6 uintptr) (r1, r2 uintptr, errno syscall.Errno), timeout time.Duration) (int, syscall.Errno) {
+func (p *Poller) call(timeout time.Duration) {
 	events, most := uintptr(unsafe.Pointer(unsafe.SliceData(p.raw))), uintptr(len(p.raw))
 	if timeout > 0 && !noNanos.Load() {
 		p.end = unix.NsecToTimespec(int64(timeout)) // not on a stack, which may move
-		n, _, errno := enter(unix.SYS_EPOLL_PWAIT2, uintptr(p.fd), events, most, uintptr(unsafe.Pointer(&p.end)), 0, 0)
+		n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT2, uintptr(p.fd), events, most, uintptr(unsafe.Pointer(&p.end)), 0, 0)
 		if errno != unix.ENOSYS && errno != unix.EPERM {
-			return count(n, errno), errno
+			p.took(n, errno)
+			return
 		}
 		noNanos.Store(true)
 	}
-	n, _, errno := enter(unix.SYS_EPOLL_PWAIT, uintptr(p.fd), events, most, millis(timeout), 0, 0)
-	return count(n, errno), errno
+	millis := uintptr((timeout + time.Millisecond - 1) / time.Millisecond)
+	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd), events, most, millis, 0, 0)
+	p.took(n, errno)
 }
 
-// count returns the number of events, none after an error.
-func count(n uintptr, errno syscall.Errno) int {
-	if errno != 0 {
-		return 0
+func (p *Poller) took(n uintptr, errno syscall.Errno) {
+	if p.errno = errno; errno == 0 {
+		p.n = int(n)
 	}
-	return int(n)
-}
-
-// millis rounds a timeout up; a negative one has no end.
-func millis(d time.Duration) uintptr {
-	if d < 0 {
-		return ^uintptr(0)
-	}
-	return uintptr((d + time.Millisecond - 1) / time.Millisecond)
 }
