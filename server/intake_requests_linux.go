@@ -240,7 +240,7 @@ func (s *lineIntake) last() error {
 // behind a chunk or with the size of one.
 func malformedBody(behindChunk bool, b []byte) error {
 	if behindChunk {
-		size, ended := bytes.CutPrefix(bytes.TrimPrefix(b, []byte{'\r'}), []byte{'\n'})
+		size, ended := bytes.CutPrefix(b, []byte("\r\n"))
 		if !ended {
 			return errors.New("malformed chunked encoding")
 		}
