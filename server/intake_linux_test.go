@@ -74,6 +74,8 @@ func TestIntakeAnswersAlike(t *testing.T) {
 		"a chunk that LF ends":       chunked("4\r\n1 a\n\n0\r\n\r\n"),
 		"a CR in an extension":       chunked("4;\rx\r\n1 a\n\r\n0\r\n\r\n"),
 		"a blank before extensions":  chunked("4 ;x\r\n1 a\n\r\n0\r\n\r\n"),
+		"a trailer that LF ends":     chunked("4\r\n1 a\n\r\n0\r\n\n"),
+		"much besides lines":         chunked(strings.Repeat("4;"+strings.Repeat("x", 2000)+"\r\n1 a\n\r\n", 30) + "0\r\n\r\n"),
 		"a size of 17 digits":        chunked("00000000000000004\r\n1 a\n\r\n0\r\n\r\n"),
 		"a large head":               post("/send/1", "X: "+strings.Repeat("x", 10_000)+"\r\n", "a"),
 		"lines":                      post("/send", "", "1 a\n{\"id\":2,\"message\":\"b\"}\r\n\n1 c\n"),

@@ -1,14 +1,15 @@
 package server
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
-	"net/http/httputil"
 	"strconv"
+	"strings"
 
 	"example.org/comet/server/adminhttp"
 	"example.org/comet/server/router"
@@ -173,8 +174,18 @@ type lineIntake struct {
 	body      wire.ResponseParser
 	text      []byte // lines that were not taken, the last of which may not be whole
 	line      uint64
+	excess    int  // bytes that are not of lines, beyond those that chunks may have
 	stopped   bool // before a whole line of text, so that others have their turn
 }
+
+// What chunks may have besides lines, as net/http has it: some bytes each, twice their
+// length, and this in all.
+const (
+	freePerChunk = 16 + len("\r\n")
+	maxExcess    = 16 << 10
+)
+
+var errExcess = errors.New("chunked encoding contains too much non-data")
 
 func (l *loop) newLineIntake(body wire.ResponseParser) *lineIntake {
 	p := newPublisher(l.core)
@@ -200,7 +211,7 @@ func (l *loop) takeLines(slot uint32, it *intake, b []byte) (rest []byte, ok boo
 			l.giveWay(slot, it)
 			return b, true
 		}
-		behindChunk := s.body.BehindChunk()
+		before := s.body.ChunksBefore()
 		part, chunk, n := s.body.Next(b)
 		switch part {
 		case wire.End:
@@ -211,9 +222,12 @@ func (l *loop) takeLines(slot uint32, it *intake, b []byte) (rest []byte, ok boo
 			it.lines, it.posted = nil, true
 			return b[n:], true
 		case wire.Malformed:
-			return nil, l.failLines(slot, it, malformedBody(behindChunk, b))
+			return nil, l.failLines(slot, it, malformedBody(before, b))
 		case wire.More:
 			return b[n:], true
+		}
+		if s.excess = max(s.excess+n-3*len(chunk)-freePerChunk, 0); s.excess > maxExcess {
+			return nil, l.failLines(slot, it, errExcess)
 		}
 		payload, b = chunk, b[n:]
 	}
@@ -269,19 +283,16 @@ func (s *lineIntake) last() error {
 	return nil
 }
 
-// malformedBody returns what net/http says of a chunked body that goes on with b,
-// behind a chunk or with the size of one.
-func malformedBody(behindChunk bool, b []byte) error {
-	if behindChunk {
-		size, ended := bytes.CutPrefix(b, []byte("\r\n"))
-		if !ended {
-			return errors.New("malformed chunked encoding")
-		}
-		b = size
+// malformedBody returns what net/http says of a chunked body that goes on with b behind
+// those chunks.
+func malformedBody(before string, b []byte) error {
+	const head = "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+	req, err := http.ReadRequest(bufio.NewReader(io.MultiReader(strings.NewReader(head+before), bytes.NewReader(b))))
+	if err == nil {
+		_, err = io.Copy(io.Discard, req.Body)
 	}
-	_, err := io.Copy(io.Discard, httputil.NewChunkedReader(bytes.NewReader(b)))
-	if err == nil || errors.Is(err, io.ErrUnexpectedEOF) { // it has not come whole, and is wrong all the same
-		return errors.New("invalid byte in chunk length")
+	if err == nil || errors.Is(err, io.ErrUnexpectedEOF) { // net/http would take it
+		return errors.New("malformed chunked encoding")
 	}
 	return err
 }

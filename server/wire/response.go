@@ -101,8 +101,18 @@ func (p *ResponseParser) Events() bool { return p.form&events != 0 }
 // Coding returns how the body is compressed, such as gzip: "" if it is not.
 func (p *ResponseParser) Coding() string { return codings[p.form&codingMask] }
 
-// BehindChunk reports whether the line end of a chunk has not come.
-func (p *ResponseParser) BehindChunk() bool { return p.state == inCRLF }
+// ChunksBefore returns chunks behind which a reader of them is where this one is now:
+// at a size, at the line end of a chunk, or in the trailer.
+func (p *ResponseParser) ChunksBefore() string {
+	switch p.state {
+	case inCRLF:
+		return "1\r\nx"
+	case inTrailer:
+		return "0\r\n"
+	default:
+		return ""
+	}
+}
 
 // Next reads one part from the start of b and returns it, its payload (for
 // Head, Chunk and Piece, a part of b) and how many bytes of b it took. Call it until
