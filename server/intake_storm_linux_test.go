@@ -62,7 +62,7 @@ func (c *client) inOrder() (messages int) {
 		messages++
 		n, _ := strconv.Atoi(m[2])
 		from := fmt.Sprint(m[1], " ", n/1000)
-		if before, any := last[from]; any && n <= before {
+		if before, found := last[from]; found && n <= before {
 			c.t.Errorf("of publisher %s %d came behind %d", m[1], n, before)
 		}
 		last[from] = n

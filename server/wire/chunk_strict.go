@@ -21,7 +21,7 @@ func isStrictSize(line []byte) bool {
 	if !extended {
 		size = bytes.TrimRight(size, " \t")
 	}
-	return ended && len(size) <= maxSizeDigits && bytes.IndexAny(size, " \t") < 0
+	return ended && len(size) <= maxSizeDigits && !bytes.ContainsAny(size, " \t")
 }
 
 // isStrictTrailer reports whether a line of the trailer is a field, or the empty

@@ -23,12 +23,24 @@ func TestParsePost(t *testing.T) {
 		}
 	}
 	for _, c := range [][2]string{
-		{"/send/1 ", "/send/1?x "}, {"/send/1 ", "/send/%31 "}, {"/send/1 ", "send/1 "}, {"/send/1 ", "http://h/send/1 "}, {"/send/1 ", " "},
-		{"HTTP/1.1", "HTTP/1.0"}, {"POST", "post"}, {"localhost", "a b"}, {"Content-Length", "Content-Length "},
-		{"Content-Length: 3", "Transfer-Encoding: chun\u212aed"}, {"Content-Length: 3", "Transfer-Encoding: chunked, chunked"},
-		{"Content-Length: 3", "Content-Length: 3\r\nContent-Length: 3"}, {"Content-Length: 3", "Content-Length: 3\r\nTransfer-Encoding: chunked"},
-		{"Content-Length: 3", "Content-Length: 3\r\nConnection: close"}, {"Content-Length: 3", "Content-Length: 3\r\nConnection: \u212aeep-alive"},
-		{"Content-Length: 3", "Content-Length: +3"}, {"Content-Length: 3", "Content-Length:"}, {"Content-Length: 3", "X: y"},
+		{"/send/1 ", "/send/1?x "},
+		{"/send/1 ", "/send/%31 "},
+		{"/send/1 ", "send/1 "},
+		{"/send/1 ", "http://h/send/1 "},
+		{"/send/1 ", " "},
+		{"HTTP/1.1", "HTTP/1.0"},
+		{"POST", "post"},
+		{"localhost", "a b"},
+		{"Content-Length", "Content-Length "},
+		{"Content-Length: 3", "Transfer-Encoding: chun\u212aed"},
+		{"Content-Length: 3", "Transfer-Encoding: chunked, chunked"},
+		{"Content-Length: 3", "Content-Length: 3\r\nContent-Length: 3"},
+		{"Content-Length: 3", "Content-Length: 3\r\nTransfer-Encoding: chunked"},
+		{"Content-Length: 3", "Content-Length: 3\r\nConnection: close"},
+		{"Content-Length: 3", "Content-Length: 3\r\nConnection: \u212aeep-alive"},
+		{"Content-Length: 3", "Content-Length: +3"},
+		{"Content-Length: 3", "Content-Length:"},
+		{"Content-Length: 3", "X: y"},
 	} {
 		head := strings.Replace(plainPost, c[0], c[1], 1)
 		if _, more, ok := ParsePost([]byte(head)); more || ok {
