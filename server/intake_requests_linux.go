@@ -291,8 +291,11 @@ func malformedBody(before string, b []byte) error {
 	if err == nil {
 		_, err = io.Copy(io.Discard, req.Body)
 	}
-	if err == nil || errors.Is(err, io.ErrUnexpectedEOF) { // net/http would take it
+	switch {
+	case err != nil && !errors.Is(err, io.ErrUnexpectedEOF):
+		return err
+	case before != "" && !bytes.HasPrefix(b, []byte("\r\n")):
 		return errors.New("malformed chunked encoding")
 	}
-	return err
+	return errors.New("invalid byte in chunk length") // it has not come whole, and is wrong all the same
 }
