@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,6 +27,7 @@ type intakes struct {
 	rows  epoll.Slots[intake]
 	// again are those that may have more to take: they gave way to others.
 	again, spare []epoll.Token
+	reached      int           // connections, by what was taken of one intake in its turn
 	answering    []epoll.Token // those that have answers to write
 	due          time.Time     // when rows are looked through, zero for never
 	sent         bool          // there are messages that the other loops may not know of
@@ -54,8 +56,11 @@ type intake struct {
 	out    []byte      // answers that the socket has not taken
 	lines  *lineIntake // the stream of lines under way, nil between requests
 	passed []byte      // what the guard let pass last
-	ending bool        // the client has said that it sends no more
 	since  time.Time   // when it began to wait: for a request, for the rest of one, or for room
+	ending bool        // the client has said that it sends no more
+	posted bool        // a request came before what comes next
+	queued bool        // it is in again
+	gave   bool        // it gave way: there is more to take of what was read
 }
 
 const (
@@ -128,12 +133,17 @@ func (l *loop) attendIntakes() {
 	if t.arriving.Load() {
 		l.takeArrivals()
 	}
-	if len(t.again) == 0 || l.blocked() {
+	if len(t.again) == 0 {
 		return
 	}
 	t.again, t.spare = t.spare[:0], t.again
-	for _, token := range t.spare {
+	for i, token := range t.spare {
+		if l.blocked() { // those that had no turn are the next to have one
+			t.again = slices.Insert(t.again, 0, t.spare[i:]...)
+			return
+		}
 		if slot, it, ok := t.rows.Lookup(token); ok {
+			it.queued = false
 			l.readIntake(slot, it)
 		}
 	}
@@ -207,16 +217,18 @@ func (l *loop) intakeReady(e epoll.Event) {
 		}
 	}
 	it.ending = it.ending || e.Ended()
-	if e.Readable() {
+	if e.Readable() && !it.queued { // else its turn comes
 		l.readIntake(slot, it)
 	}
 }
 
-// blocked reports whether another loop is too far behind for more messages. This
-// one delivers its own before it takes more.
+// blocked reports whether a loop is too far behind for more messages.
 func (l *loop) blocked() bool {
+	if !l.wide.mayTake() {
+		return true // this loop leaves its own messages in its inbox
+	}
 	for _, peer := range l.peers {
-		if peer != l && peer.inbox.isFull() {
+		if peer.inbox.isFull() {
 			return true
 		}
 	}
@@ -232,8 +244,17 @@ func (l *loop) intakePause() time.Duration {
 }
 
 // later has an intake go on in the next turn.
-func (l *loop) later(slot uint32) {
-	l.intakes.again = append(l.intakes.again, l.intakes.rows.Token(slot))
+func (l *loop) later(slot uint32, it *intake) {
+	if !it.queued {
+		it.queued = true
+		l.intakes.again = append(l.intakes.again, l.intakes.rows.Token(slot))
+	}
+}
+
+// giveWay has others have their turn before more is taken of what was read.
+func (l *loop) giveWay(slot uint32, it *intake) {
+	it.gave = true
+	l.later(slot, it)
 }
 
 // readIntake reads what has come, and takes it.
@@ -242,8 +263,46 @@ func (l *loop) readIntake(slot uint32, it *intake) {
 		return // it goes on when they are written
 	}
 	if l.blocked() {
-		l.later(slot)
+		l.later(slot, it)
 		return
+	}
+	waited, streamed := len(it.in) > 0, it.lines != nil
+	b, atEnd, ok := l.nextOf(slot, it)
+	if !ok {
+		return
+	}
+	came := len(b)
+	rest, ok := l.takeRequests(slot, it, b)
+	if !ok {
+		return
+	}
+	if it.in = append(it.in[:0], rest...); len(rest) == 0 && cap(it.in) > maxSingle {
+		it.in = nil
+	}
+	if atEnd && !it.gave {
+		l.intakeEnded(slot, it)
+		return
+	}
+	if came > 0 && !waited || len(rest) < came || streamed && it.lines == nil {
+		it.since = l.now
+	}
+	if it.lines == nil && (came > 0 || streamed) {
+		it.conn.Served()
+		l.lookAfter(it)
+	}
+	if len(it.out) > 0 {
+		l.intakes.answering = append(l.intakes.answering, l.intakes.rows.Token(slot))
+	}
+}
+
+// nextOf returns what is to be taken: what was left when the intake gave way, or else
+// that with what has come since, up to the end if the client has said so. It reports
+// false when the connection was closed.
+func (l *loop) nextOf(slot uint32, it *intake) (b []byte, atEnd, ok bool) {
+	if it.gave { // reading on would keep what nobody takes
+		it.gave = false
+		l.later(slot, it)
+		return it.in, false, true
 	}
 	n, err := epoll.ReadNow(l.intakes.rows.FD(slot), l.readBuf)
 	switch {
@@ -251,38 +310,17 @@ func (l *loop) readIntake(slot uint32, it *intake) {
 		n = 0
 	case err != nil:
 		l.closeIntake(slot, it)
-		return
+		return nil, false, false
 	}
 	if n == len(l.readBuf) || n > 0 && it.ending {
-		l.later(slot) // there may be more, or the end, which the poller does not report again
+		l.later(slot, it) // there may be more, or the end, which the poller does not report again
 	}
-	b := l.readBuf[:n]
-	waited := len(it.in) > 0
-	if waited {
+	b = l.readBuf[:n]
+	if len(it.in) > 0 {
 		it.in = append(it.in, b...)
 		b = it.in
 	}
-	rest, ok := l.takeRequests(slot, it, b)
-	if !ok {
-		return
-	}
-	it.in = append(it.in[:0], rest...)
-	switch {
-	case err == nil && n == 0 && !it.mayGoOn():
-		l.intakeEnded(slot, it)
-		return
-	case n > 0 && it.lines == nil:
-		it.conn.Served()
-	}
-	if n > 0 && (!waited || len(rest) == 0) {
-		it.since = l.now
-	}
-	if len(it.in) > 0 {
-		l.look(partTime)
-	}
-	if len(it.out) > 0 {
-		l.intakes.answering = append(l.intakes.answering, l.intakes.rows.Token(slot))
-	}
+	return b, err == nil && n == 0, true
 }
 
 // mayGoOn reports whether there is something to take without reading more.
@@ -339,7 +377,10 @@ func (l *loop) writeAnswers(slot uint32, it *intake) {
 		l.look(roomTime)
 	}
 	if held && len(it.out) <= maxAnswers {
-		l.later(slot)
+		l.later(slot, it)
+	}
+	if len(it.out) == 0 && cap(it.out) > maxAnswers {
+		it.out = nil
 	}
 }
 
@@ -348,6 +389,15 @@ func (l *loop) look(d time.Duration) {
 	if at := l.now.Add(d); l.intakes.due.IsZero() || at.Before(l.intakes.due) {
 		l.intakes.due = at
 	}
+}
+
+// lookAfter has an intake that waits looked at in time.
+func (l *loop) lookAfter(it *intake) {
+	if len(it.in) > 0 {
+		l.look(partTime)
+		return
+	}
+	l.look(restTime)
 }
 
 // expireIntakes ends the waiting of those that have waited too long.
@@ -362,8 +412,8 @@ func (l *loop) expireIntakes() {
 		switch {
 		case len(it.out) > 0:
 			patience = roomTime
-		case it.lines != nil:
-			continue // it may be silent for minutes
+		case it.lines != nil, it.gave:
+			continue // it may be silent for minutes, or waits for others
 		case len(it.in) > 0:
 			patience, end = partTime, l.giveBack
 		}
@@ -378,6 +428,9 @@ func (l *loop) expireIntakes() {
 // giveBack leaves a connection to net/http, with what has been read of it.
 func (l *loop) giveBack(slot uint32, it *intake) {
 	fd, gone := l.dropIntake(slot, it)
+	if gone.posted {
+		gone.in, _ = cutLineEnds(gone.in)
+	}
 	l.intakes.admin.GiveBack(gone.conn, fd, gone.in, gone.out)
 }
 

@@ -1,14 +1,15 @@
 package server
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
-	"net/http/httputil"
 	"strconv"
+	"strings"
 
 	"example.org/comet/server/adminhttp"
 	"example.org/comet/server/router"
@@ -18,11 +19,23 @@ import (
 // takeRequests takes the requests that b begins with, and returns what is left. It
 // reports false when the connection is not the loop's any more.
 func (l *loop) takeRequests(slot uint32, it *intake, b []byte) (rest []byte, ok bool) {
-	for len(b) > 0 || it.mayGoOn() {
+	for l.intakes.reached = 0; len(b) > 0 || it.mayGoOn(); {
+		if l.intakes.reached > flushAfter || len(it.out) > maxAnswers {
+			l.giveWay(slot, it)
+			return b, true
+		}
 		if it.lines != nil {
 			if b, ok = l.takeLines(slot, it, b); !ok || it.lines != nil {
 				return b, ok
 			}
+			continue
+		}
+		if it.posted {
+			behind, done := cutLineEnds(b)
+			if !done {
+				return b, true
+			}
+			b, it.posted = behind, false
 			continue
 		}
 		post, more, plain := wire.ParsePost(b)
@@ -44,16 +57,23 @@ func (l *loop) takeRequests(slot uint32, it *intake, b []byte) (rest []byte, ok 
 		if len(b) < end {
 			return b, true
 		}
-		reached, ok := l.takeSingle(it, id, event, b[post.Len:end])
-		if !ok {
+		if !l.takeSingle(it, id, event, b[post.Len:end]) {
 			return l.leaveToOthers(slot, it, b)
 		}
-		if b = b[end:]; len(b) > 0 && (reached > flushAfter || len(it.out) > maxAnswers) {
-			l.later(slot)
-			return b, true
-		}
+		b = b[end:]
 	}
 	return b, true
+}
+
+// cutLineEnds cuts off the line ends that old clients send behind the body of a POST:
+// up to four bytes, as net/http does. It reports false while there may be more.
+func cutLineEnds(b []byte) (rest []byte, done bool) {
+	const most = 4
+	n := 0
+	for n < min(len(b), most) && (b[n] == '\r' || b[n] == '\n') {
+		n++
+	}
+	return b[n:], n < len(b) || n == most
 }
 
 // leaveToOthers has net/http answer the request that b begins with.
@@ -99,13 +119,13 @@ func (l *loop) passes(it *intake, p *wire.Post) bool {
 
 // takeSingle sends the message or event of one request, and answers. It reports
 // false for an event that cannot be sent.
-func (l *loop) takeSingle(it *intake, id int64, event bool, message []byte) (reached int, ok bool) {
-	p := &l.intakes.single
+func (l *loop) takeSingle(it *intake, id int64, event bool, message []byte) (ok bool) {
+	p, reached := &l.intakes.single, 0
 	body := l.intakes.body[:0]
 	if event {
 		answer, err := p.event(context.Background(), id, message)
 		if err != nil {
-			return 0, false
+			return false
 		}
 		reached = answer.Reached
 		body = strconv.AppendInt(append(body, `{"followers":`...), int64(answer.Followers), 10)
@@ -115,10 +135,11 @@ func (l *loop) takeSingle(it *intake, id int64, event bool, message []byte) (rea
 		body = append(body, `{"reached":`...)
 	}
 	p.count()
-	l.intakes.sent = true
+	l.intakes.sent, it.posted = true, true
+	l.intakes.reached += reached
 	l.intakes.body = append(strconv.AppendInt(body, int64(reached), 10), "}\n"...)
 	it.out = append(l.appendHead(it.out, http.StatusOK, len(l.intakes.body)), l.intakes.body...)
-	return reached, true
+	return true
 }
 
 // appendHead appends the head of an answer as net/http writes it.
@@ -153,8 +174,18 @@ type lineIntake struct {
 	body      wire.ResponseParser
 	text      []byte // lines that were not taken, the last of which may not be whole
 	line      uint64
+	excess    int  // bytes that are not of lines, beyond those that chunks may have
 	stopped   bool // before a whole line of text, so that others have their turn
 }
+
+// What chunks may have besides lines, as net/http has it: some bytes each, twice their
+// length, and this in all.
+const (
+	freePerChunk = 16 + len("\r\n")
+	maxExcess    = 16 << 10
+)
+
+var errExcess = errors.New("chunked encoding contains too much non-data")
 
 func (l *loop) newLineIntake(body wire.ResponseParser) *lineIntake {
 	p := newPublisher(l.core)
@@ -168,16 +199,19 @@ func (l *loop) newLineIntake(body wire.ResponseParser) *lineIntake {
 func (l *loop) takeLines(slot uint32, it *intake, b []byte) (rest []byte, ok bool) {
 	s := it.lines
 	l.intakes.sent = true
-	defer s.publisher.count()
+	defer func() {
+		l.intakes.reached += int(s.publisher.Reached - s.publisher.counted.Reached)
+		s.publisher.count()
+	}()
 	for payload := []byte(nil); ; {
 		if err := s.feed(payload); err != nil {
 			return nil, l.failLines(slot, it, err)
 		}
 		if s.stopped {
-			l.later(slot)
+			l.giveWay(slot, it)
 			return b, true
 		}
-		behindChunk := s.body.BehindChunk()
+		before := s.body.ChunksBefore()
 		part, chunk, n := s.body.Next(b)
 		switch part {
 		case wire.End:
@@ -185,12 +219,15 @@ func (l *loop) takeLines(slot uint32, it *intake, b []byte) (rest []byte, ok boo
 				return nil, l.failLines(slot, it, err)
 			}
 			it.out = l.appendReceipt(it.out, http.StatusOK, s.publisher.sendReceipt)
-			it.lines = nil
+			it.lines, it.posted = nil, true
 			return b[n:], true
 		case wire.Malformed:
-			return nil, l.failLines(slot, it, malformedBody(behindChunk, b))
+			return nil, l.failLines(slot, it, malformedBody(before, b))
 		case wire.More:
 			return b[n:], true
+		}
+		if s.excess = max(s.excess+n-3*len(chunk)-freePerChunk, 0); s.excess > maxExcess {
+			return nil, l.failLines(slot, it, errExcess)
 		}
 		payload, b = chunk, b[n:]
 	}
@@ -209,6 +246,10 @@ func (l *loop) failLines(slot uint32, it *intake, err error) (ok bool) {
 // feed sends the lines that are whole with payload, up to as many as may go before
 // the loop delivers them.
 func (s *lineIntake) feed(payload []byte) error {
+	if !s.stopped && bytes.IndexByte(payload, '\n') < 0 {
+		s.text = append(s.text, payload...)
+		return s.checkLength()
+	}
 	text := payload
 	if len(s.text) > 0 {
 		s.text = append(s.text, payload...)
@@ -219,10 +260,16 @@ func (s *lineIntake) feed(payload []byte) error {
 		return err
 	}
 	s.stopped = more
-	if s.text = append(s.text[:0], rest...); len(rest) == 0 && cap(s.text) > lineBuffer {
+	if cap(s.text) > lineBuffer && len(rest) < lineBuffer {
 		s.text = nil
 	}
-	if !more && len(rest) > 0 && len(rest) > maxLine(rest) {
+	s.text = append(s.text[:0], rest...)
+	return s.checkLength()
+}
+
+// checkLength returns an error for a line that is too long, although it has not ended.
+func (s *lineIntake) checkLength() error {
+	if !s.stopped && len(s.text) > 0 && len(s.text) > maxLine(s.text) {
 		return &lineError{s.line + 1, router.ErrTooLong.Error()}
 	}
 	return nil
@@ -236,19 +283,19 @@ func (s *lineIntake) last() error {
 	return nil
 }
 
-// malformedBody returns what net/http says of a chunked body that goes on with b,
-// behind a chunk or with the size of one.
-func malformedBody(behindChunk bool, b []byte) error {
-	if behindChunk {
-		size, ended := bytes.CutPrefix(bytes.TrimPrefix(b, []byte{'\r'}), []byte{'\n'})
-		if !ended {
-			return errors.New("malformed chunked encoding")
-		}
-		b = size
+// malformedBody returns what net/http says of a chunked body that goes on with b behind
+// those chunks.
+func malformedBody(before string, b []byte) error {
+	const head = "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+	req, err := http.ReadRequest(bufio.NewReader(io.MultiReader(strings.NewReader(head+before), bytes.NewReader(b))))
+	if err == nil {
+		_, err = io.Copy(io.Discard, req.Body)
 	}
-	_, err := io.Copy(io.Discard, httputil.NewChunkedReader(bytes.NewReader(b)))
-	if err == nil || errors.Is(err, io.ErrUnexpectedEOF) { // it has not come whole, and is wrong all the same
-		return errors.New("invalid byte in chunk length")
+	switch {
+	case err != nil && !errors.Is(err, io.ErrUnexpectedEOF):
+		return err
+	case before != "" && !bytes.HasPrefix(b, []byte("\r\n")):
+		return errors.New("malformed chunked encoding")
 	}
-	return err
+	return errors.New("invalid byte in chunk length") // it has not come whole, and is wrong all the same
 }

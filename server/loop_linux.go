@@ -201,8 +201,8 @@ func (l *loop) beginDrain(giveUp time.Time) {
 	}
 	l.closeListener()
 	l.admitParked() // the exchange has been left: nobody waits for it
-	for l.deliver(); l.wide.items > 0; {
-		l.deliver()
+	for all := false; !all || l.wide.items > 0; {
+		all = l.deliver()
 	}
 	for slot, c := range l.conns.All {
 		switch c.state {

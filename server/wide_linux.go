@@ -16,6 +16,9 @@ const (
 	// wideItems is how much may wait besides one message before the loop takes no
 	// more from its inbox.
 	wideItems = 2 * inboxItems
+	// wideBytes is how much text may wait, likewise: a message to each one that waits
+	// is a text of its own.
+	wideBytes = 4 * inboxBytes
 )
 
 // wide is the messages to so many connections of a loop that those to others go
@@ -24,6 +27,7 @@ const (
 type wide struct {
 	runs  []wideRun
 	items int // of all runs, that wait
+	bytes int // of the messages of all runs
 	// pending is how many of them each slot has; nil when nothing waits.
 	pending []uint32
 	spare   []router.Conn
@@ -37,7 +41,7 @@ type wideRun struct {
 }
 
 // mayTake reports whether there is room for what the inbox holds.
-func (w *wide) mayTake() bool { return len(w.runs) < 2 || w.items < wideItems }
+func (w *wide) mayTake() bool { return len(w.runs) < 2 || w.items < wideItems && w.bytes < wideBytes }
 
 // setAside takes out of a batch what has to wait, and returns the rest, in place.
 func (w *wide) setAside(b batch) []item {
@@ -84,6 +88,7 @@ func (w *wide) push(message []byte, items []item) {
 	}
 	w.runs = append(w.runs, run)
 	w.items += len(items)
+	w.bytes += len(message)
 }
 
 // pop takes up to atMost connections of the first message.
@@ -107,6 +112,7 @@ func (w *wide) tidy() {
 	if w.spare == nil || cap(w.spare) < cap(run.conns) {
 		w.spare = run.conns
 	}
+	w.bytes -= len(run.message)
 	*run = wideRun{}
 	if w.runs = w.runs[1:]; len(w.runs) > 0 {
 		return

@@ -76,6 +76,28 @@ func TestWideBounds(t *testing.T) {
 	}
 }
 
+// TestWideText: long messages to one who waits are not kept without bound.
+func TestWideText(t *testing.T) {
+	var in batch
+	for slot := range wideFrom {
+		in.add(router.Conn{Slot: uint32(slot)}, []byte("to all"))
+	}
+	for n := range 1000 {
+		in.add(router.Conn{Slot: 1}, fmt.Append(make([]byte, wideBytes/500), n))
+	}
+	var w wide
+	if w.setAside(in); w.mayTake() {
+		t.Errorf("%d bytes wait, and more are taken", w.bytes)
+	}
+	for w.items > 0 {
+		w.pop(wideSlice)
+		w.tidy()
+	}
+	if !w.mayTake() || w.bytes != 0 {
+		t.Errorf("%d bytes are left of nothing", w.bytes)
+	}
+}
+
 // TestWideOrder: each stream gets all in order, those to many and its own, also at
 // the end of the server.
 func TestWideOrder(t *testing.T) {

@@ -8,13 +8,16 @@ import (
 var headTimeoutAnswer = wire.HeadTimeout.Bytes()
 
 // deliver writes what publishers have sent, in their order for each connection. A
-// message to very many goes in slices, of which there is one in each call.
-func (l *loop) deliver() {
-	if l.wide.mayTake() {
+// message to very many goes in slices, of which there is one in each call. It reports
+// false when messages were left in the inbox.
+func (l *loop) deliver() (all bool) {
+	all = l.wide.mayTake()
+	if all {
 		b := l.inbox.take()
 		l.deliverItems(l.wide.setAside(b), b.bytes)
 	}
 	l.deliverWide()
+	return all
 }
 
 // deliverItems writes messages, which lie in bytes.

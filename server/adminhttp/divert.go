@@ -56,7 +56,13 @@ func (d *diversion) run() {
 func (d *diversion) Accept() (net.Conn, error) {
 	select {
 	case c := <-d.back:
-		return c, nil
+		select {
+		case <-d.closed: // net/http might not hear of its end
+			c.Close()
+			return nil, net.ErrClosed
+		default:
+			return c, nil
+		}
 	case err := <-d.failed:
 		return nil, err
 	case <-d.closed:

@@ -3,8 +3,10 @@ package adminhttp
 import (
 	"context"
 	"crypto/tls"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 )
@@ -73,6 +75,16 @@ func (l *Listener) Accept() (net.Conn, error) {
 func (l *Listener) Close() error {
 	l.closing.Do(func() { close(l.closed) })
 	return l.Listener.Close()
+}
+
+// closeAll ends all connections.
+func (l *Listener) closeAll() {
+	l.mu.Lock()
+	all := slices.Collect(maps.Keys(l.conns))
+	l.mu.Unlock()
+	for _, c := range all {
+		c.Close()
+	}
 }
 
 // makeRoom counts c in, once there is a place. It reports false when the

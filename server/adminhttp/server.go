@@ -156,15 +156,27 @@ func (s *Server) Serve() error {
 	return nil
 }
 
-// Shutdown ends the server. Requests under way have half a second to end.
+// Shutdown ends the server. Requests under way, and last answers, have half a second
+// to end.
 func (s *Server) Shutdown() error {
-	defer s.hangingUp.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second/2)
 	defer cancel()
-	if err := s.http.Shutdown(ctx); err != nil {
-		return s.http.Close() // a client that stays, such as a running profile
+	err := s.http.Shutdown(ctx)
+	if err != nil {
+		err = s.http.Close() // a client that stays, such as a running profile
 	}
-	return nil
+	ended := make(chan struct{})
+	go func() {
+		s.hangingUp.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-ctx.Done():
+		s.listener.closeAll() // a client that does not read
+		<-ended
+	}
+	return err
 }
 
 // Close frees the listener of a server that is not to Serve.

@@ -28,9 +28,10 @@ func grow(n int) {
 }
 
 // Processors returns how many processors the runtime has without what is
-// reserved.
+// reserved, and at least one: the program may have set a number without regard to
+// that.
 func Processors() int {
 	reserved.Lock()
 	defer reserved.Unlock()
-	return runtime.GOMAXPROCS(0) - reserved.n
+	return max(runtime.GOMAXPROCS(0)-reserved.n, 1)
 }

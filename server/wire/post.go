@@ -23,8 +23,9 @@ const maxPost = 8 << 10
 
 // ParsePost reads the head at the start of b. It reports more while that is not
 // complete. Whatever is not plain is not ok, and for a whole HTTP server to
-// answer: another method or version, a field twice that may come once, a body of
-// unclear length, an expectation, a connection that is to end.
+// answer: another method or version, a target of more than letters, digits and
+// slashes, a field twice that may come once, a body of unclear length, an
+// expectation, a connection that is to end.
 func ParsePost(b []byte) (p Post, more, ok bool) {
 	const method, version = "POST ", " HTTP/1.1"
 	if n := min(len(b), len(method)); string(b[:n]) != method[:n] {
@@ -39,6 +40,9 @@ func ParsePost(b []byte) (p Post, more, ok bool) {
 		return p, false, false
 	}
 	p.Target = line[len(method) : len(line)-len(version)]
+	if !isPlainPath(p.Target) {
+		return p, false, false
+	}
 	p.Length = noLength
 	for at := end + 1; ; {
 		n := bytes.IndexByte(b[at:], '\n')
@@ -56,6 +60,16 @@ func ParsePost(b []byte) (p Post, more, ok bool) {
 			return p, false, false
 		}
 	}
+}
+
+// isPlainPath reports whether there is one way to read a target.
+func isPlainPath(target []byte) bool {
+	for _, c := range target {
+		if c != '/' && !isLetter(c) && (c < '0' || c > '9') {
+			return false
+		}
+	}
+	return len(target) > 0 && target[0] == '/'
 }
 
 // Bodies of a Post.
@@ -80,7 +94,7 @@ func (p *Post) add(name, value []byte) bool {
 	case len("TE"), len("Trailer"):
 		return !is("TE") && !is("Trailer") && !is("Upgrade")
 	case len("Connection"):
-		return !is("Connection") || bytes.EqualFold(value, []byte("keep-alive"))
+		return !is("Connection") || isInAnyCase(value, "keep-alive")
 	case len("Authorization"):
 		return !is("Authorization") || once(&p.Authorization)
 	case len("Content-Length"):
@@ -92,9 +106,27 @@ func (p *Post) add(name, value []byte) bool {
 		}
 	case len("Transfer-Encoding"):
 		if is("Transfer-Encoding") {
-			plain := p.Length == noLength && bytes.EqualFold(value, []byte("chunked"))
+			plain := p.Length == noLength && isInAnyCase(value, "chunked")
 			p.Length = chunkedBody
 			return plain
+		}
+	}
+	return true
+}
+
+// isInAnyCase reports whether value is text, which is in lower case. Unlike
+// bytes.EqualFold it takes no letter beyond ASCII for one of text, such as the sign
+// of Kelvin for a k: who reads it otherwise sees another end of the body.
+func isInAnyCase(value []byte, text string) bool {
+	if len(value) != len(text) {
+		return false
+	}
+	for i, c := range value {
+		if c >= 'A' && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		if c != text[i] {
+			return false
 		}
 	}
 	return true
@@ -108,11 +140,11 @@ func (p *Post) sized(value []byte) bool {
 }
 
 // Body returns what reads the body behind the head. Its Next yields Piece, Chunk
-// and at last End.
+// and at last End. Of chunks it takes only what net/http takes.
 func (p *Post) Body() ResponseParser {
 	switch {
 	case p.Length < 0:
-		return ResponseParser{state: inSize}
+		return ResponseParser{state: inSize, status: ofRequest}
 	case p.Length == 0:
 		return ResponseParser{state: ended}
 	}

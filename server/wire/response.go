@@ -101,8 +101,18 @@ func (p *ResponseParser) Events() bool { return p.form&events != 0 }
 // Coding returns how the body is compressed, such as gzip: "" if it is not.
 func (p *ResponseParser) Coding() string { return codings[p.form&codingMask] }
 
-// BehindChunk reports whether the line end of a chunk has not come.
-func (p *ResponseParser) BehindChunk() bool { return p.state == inCRLF }
+// ChunksBefore returns chunks behind which a reader of them is where this one is now:
+// at a size, at the line end of a chunk, or in the trailer.
+func (p *ResponseParser) ChunksBefore() string {
+	switch p.state {
+	case inCRLF:
+		return "1\r\nx"
+	case inTrailer:
+		return "0\r\n"
+	default:
+		return ""
+	}
+}
 
 // Next reads one part from the start of b and returns it, its payload (for
 // Head, Chunk and Piece, a part of b) and how many bytes of b it took. Call it until
@@ -178,7 +188,7 @@ func (p *ResponseParser) chunk(b []byte) (Part, []byte, int) {
 		return More, nil, 0
 	}
 	size, ok := parseChunkSize(trimCR(b[:start-1]))
-	if !ok {
+	if !ok || p.strict() && !isStrictSize(b[:start]) {
 		return p.fail(), nil, 0
 	}
 	p.left = size
@@ -204,7 +214,7 @@ func (p *ResponseParser) inside(b []byte) (Part, []byte, int) {
 	}
 	p.state = inCRLF
 	// Its line end comes with it as a rule.
-	if end, ok := lineBreak(b[n:]); ok && end > 0 {
+	if end, ok := p.lineBreak(b[n:]); ok && end > 0 {
 		p.state = inSize
 		return Chunk, b[:n], n + end
 	}
@@ -212,7 +222,7 @@ func (p *ResponseParser) inside(b []byte) (Part, []byte, int) {
 }
 
 func (p *ResponseParser) chunkEnd(b []byte) (Part, []byte, int) {
-	n, ok := lineBreak(b)
+	n, ok := p.lineBreak(b)
 	switch {
 	case !ok:
 		return p.fail(), nil, 0
@@ -226,12 +236,12 @@ func (p *ResponseParser) chunkEnd(b []byte) (Part, []byte, int) {
 
 // lineBreak returns the length of the line end that b begins with, 0 while that
 // has not come.
-func lineBreak(b []byte) (n int, ok bool) {
+func (p *ResponseParser) lineBreak(b []byte) (n int, ok bool) {
 	switch {
 	case len(b) == 0, len(b) == 1 && b[0] == '\r':
 		return 0, true
 	case b[0] == '\n':
-		return 1, true
+		return 1, !p.strict()
 	case b[0] == '\r' && b[1] == '\n':
 		return 2, true
 	}
@@ -250,6 +260,9 @@ func (p *ResponseParser) trailer(b []byte) (Part, int) {
 			return More, taken
 		}
 		line := trimCR(b[taken : taken+end-1])
+		if p.strict() && (!isStrictTrailer(b[taken:taken+end]) || p.left+uint64(end) > maxLine) {
+			return p.fail(), 0
+		}
 		taken += end
 		p.left += uint64(end)
 		if len(line) == 0 {
