@@ -291,7 +291,7 @@ func TestInterestFollows(t *testing.T) {
 	from := dialNATS(t, s)
 	reached := func(id int64) int {
 		t.Helper()
-		answer, err := from.Request(string(appendSubject(nil, DefaultSubjectPrefix, id)), []byte("m"), time.Second)
+		answer, err := from.Request(string(appendSubject(nil, DefaultSubjectPrefix, id)), []byte("m"), 5*time.Second)
 		switch {
 		case errors.Is(err, nats.ErrNoResponders):
 			return -1
@@ -323,9 +323,10 @@ func TestInterestFollows(t *testing.T) {
 	}
 	two.Close()
 	waitFor(t, "nobody to be 5", func() bool { return reached(5) == -1 })
-	if st := w.node.Stats(); st.Subscriptions != 0 || st.Pending != 0 {
-		t.Errorf("%d subscriptions, %d pending", st.Subscriptions, st.Pending)
-	}
+	waitFor(t, "no subscription, and none pending", func() bool {
+		st := w.node.Stats()
+		return st.Subscriptions == 0 && st.Pending == 0
+	})
 }
 
 // TestRestart: a router that goes and comes back finds every id again, costs no
