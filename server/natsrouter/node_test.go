@@ -38,8 +38,8 @@ func waitFor(tb testing.TB, what string, ok func() bool) {
 	}
 }
 
-// quick has a lost server noticed and found within a test's patience.
-var quick = []nats.Option{nats.PingInterval(50 * time.Millisecond), nats.CustomReconnectDelay(func(int) time.Duration { return 5 * time.Millisecond })}
+// quick has a lost server found within a test's patience.
+var quick = nats.CustomReconnectDelay(func(int) time.Duration { return 5 * time.Millisecond })
 
 // startNATSAt starts a NATS server where another was.
 func startNATSAt(t *testing.T, gone *natsserver.Server) *natsserver.Server {
@@ -92,7 +92,7 @@ func startWeb(t *testing.T, node NodeConfig, cfg server.Config) *web {
 	t.Helper()
 	w := &web{t: t, log: new(log), done: make(chan error, 1)}
 	node.Servers.Logger = slog.New(slog.NewTextHandler(w.log, nil))
-	node.options = append(node.options, quick...)
+	node.options = append(node.options, quick)
 	n, err := NewNode(t.Context(), node)
 	if err != nil {
 		t.Fatal(err)
@@ -540,7 +540,7 @@ func (r *relay) url() string { return "nats://" + r.Addr().String() }
 func TestHungRouter(t *testing.T) {
 	s := startNATS(t, nil)
 	r := startRelay(t, s)
-	w := startWeb(t, NodeConfig{Servers: Servers{URLs: []string{r.url()}}, options: []nats.Option{nats.Timeout(100 * time.Millisecond)}}, server.Config{})
+	w := startWeb(t, NodeConfig{Servers: Servers{URLs: []string{r.url()}}, options: []nats.Option{nats.Timeout(100 * time.Millisecond), nats.PingInterval(300 * time.Millisecond)}}, server.Config{})
 	w.waitReady(true)
 	r.paused.Store(true)
 	waits := w.open("1")
