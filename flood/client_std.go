@@ -154,6 +154,9 @@ func (s *stdFlood) dialFrom(ctx context.Context, to netip.AddrPort, deadline tim
 			}
 		})
 		nc, err = d.DialContext(ctx, "tcp", to.String())
+		if end, ok := ctx.Deadline(); ok && err != nil && !time.Now().Before(end) {
+			<-ctx.Done() // the dial may know first, and what the end of the run cuts off is no failure
+		}
 		more := false
 		s.locked(func() {
 			switch {
@@ -177,6 +180,7 @@ type stdConn struct {
 	placed func()
 	// Guarded by the flood's lock, as the rows that it has in there are.
 	reading reading
+	latest  latest
 	// connected is when its request was on its way, and established when it was
 	// that, or zero.
 	connected, established time.Time
@@ -197,7 +201,7 @@ func (c *stdConn) run(ctx context.Context, placed func()) {
 		if ctx.Err() == nil && errors.Is(err, errPollAgain) {
 			continue
 		}
-		s.locked(func() {
+		c.locked(func() {
 			if ctx.Err() == nil {
 				c.over(err)
 			}
@@ -308,13 +312,24 @@ func (c *stdConn) write(b []byte) error {
 	return err
 }
 
+// locked does something under the flood's lock, in which the observer has before it
+// what it has taken of this connection, and not of one that had the lock between.
+func (c *stdConn) locked(do func()) {
+	obs := c.flood.obs
+	c.flood.locked(func() {
+		obs.latest = c.latest
+		do()
+		c.latest, obs.latest = obs.latest, latest{}
+	})
+}
+
 // say does something under the flood's lock, and sends what that leaves to be sent
 // before anything else is.
 func (c *stdConn) say(do func()) error {
 	c.writing.Lock()
 	defer c.writing.Unlock()
 	var reply []byte
-	c.flood.locked(func() {
+	c.locked(func() {
 		do()
 		reply = c.flood.takeReply()
 	})

@@ -209,14 +209,9 @@ type observer struct {
 	odd     oddities
 
 	spares spares
-	fed    []byte // what feed was given last, from the part that it returned
-	reply  []byte // what feed has to be sent
-	head   []byte // of the answer that has just come
-	text   []byte // for one message
-	// closing is the close frame that has just come; broken, how a WebSocket's
-	// server broke the protocol.
-	closing []byte
-	broken  *wire.ProtocolError
+	latest
+	reply []byte // what feed has to be sent
+	text  []byte // for one message
 	// inSecond is how many attempts there were in the second that began last.
 	second   time.Time
 	inSecond uint64
@@ -242,6 +237,15 @@ type observer struct {
 
 	out  chan Sample
 	told *Result // of connecting; nil once a sample has carried it
+}
+
+// latest is what feed has just taken of one connection.
+type latest struct {
+	fed  []byte // what it was given, from the part that it returned
+	head []byte // of an answer
+	// closing is a close frame; broken, how a WebSocket's server broke the protocol.
+	closing []byte
+	broken  *wire.ProtocolError
 }
 
 func newObserver(f *Flood) *observer {

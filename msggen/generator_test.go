@@ -145,9 +145,9 @@ func TestDurationEndsTheRun(t *testing.T) {
 		t.Errorf("1000/s for 100 ms sent %d messages, the result says %d, want 100", len(sender.messages), result.Asked)
 	}
 	sender = &recorder{}
-	result = mustRun(t.Context(), t, Config{Sender: sender, Max: true, Duration: 20 * time.Millisecond, MaxID: 3})
+	result = mustRun(t.Context(), t, Config{Sender: sender, Max: true, Duration: 100 * time.Millisecond, MaxID: 3})
 	if len(sender.messages) == 0 || result.Sent != uint64(len(sender.messages)) {
-		t.Errorf("at max, for 20 ms, %d messages were sent, the result says %+v", len(sender.messages), result)
+		t.Errorf("at max, for 100 ms, %d messages were sent, the result says %+v", len(sender.messages), result)
 	}
 }
 

@@ -280,8 +280,9 @@ func TestServerThatDoesNotAnswer(t *testing.T) {
 		}
 	})
 	defer close(stuck)
-	s := openSender(t, HTTPConfig{URL: server.URL, AnswerTimeout: 50 * time.Millisecond})
+	s := openSender(t, HTTPConfig{URL: server.URL})
 	send(t, s, 1, "a")
+	s.config.AnswerTimeout = 50 * time.Millisecond
 	if err := s.Settle(t.Context()); !errors.Is(err, ErrAway) || !strings.Contains(err.Error(), "no answer after 50ms") {
 		t.Errorf("Settle: %v, want an ErrAway that says how long it waited", err)
 	}

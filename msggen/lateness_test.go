@@ -354,7 +354,8 @@ func TestAServerThatTakesNoLinesIsLeft(t *testing.T) {
 		}
 	})
 	defer close(stuck)
-	s := openSender(t, HTTPConfig{URL: server.URL, AnswerTimeout: 200 * time.Millisecond})
+	s := openSender(t, HTTPConfig{URL: server.URL})
+	s.config.AnswerTimeout = 200 * time.Millisecond
 	message, given := []byte(strings.Repeat("x", 1<<20)), uint64(0)
 	var err error
 	for err == nil && given < 1000 {

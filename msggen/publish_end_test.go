@@ -125,9 +125,9 @@ func TestPublishToWhatNeverAnswers(t *testing.T) {
 // TestPublishGivesUpAtTheEnd: an answer that does not come by the end of Close
 // leaves its message unknown, and what waits behind it refused.
 func TestPublishGivesUpAtTheEnd(t *testing.T) {
-	release := make(chan struct{})
+	came, release := make(chan struct{}), make(chan struct{})
 	server := newPublisher(t, func(p *publisher) {
-		p.answer = func(http.ResponseWriter, *http.Request) bool { <-release; return true }
+		p.answer = func(http.ResponseWriter, *http.Request) bool { close(came); <-release; return true }
 	})
 	defer close(release)
 	sender := newPublish(t, PublishConfig{URL: server.URL + "/pub/{id}"})
@@ -139,6 +139,10 @@ func TestPublishGivesUpAtTheEnd(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if err := sender.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	<-came
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	if err := sender.Close(ctx); err == nil || !strings.Contains(err.Error(), "not answered 1 requests") {

@@ -50,7 +50,7 @@ func accessLines(tb testing.TB, log string) (lines []accessLine) {
 func TestAccessLog(t *testing.T) {
 	bothEngines(t, func(t engineT) {
 		var log logBuffer
-		r := start(t, Config{Engine: t.engine, AccessLog: &log, AccessLogSample: 1, MaxConnections: 5, HeadTimeout: 50 * time.Millisecond})
+		r := start(t, Config{Engine: t.engine, AccessLog: &log, AccessLogSample: 1, MaxConnections: 5, HeadTimeout: 400 * time.Millisecond})
 		want := map[string]accessLine{} // by remote address
 		expect := func(c *client, line accessLine) *client {
 			line.Remote = c.LocalAddr().String()

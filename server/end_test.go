@@ -64,8 +64,8 @@ func TestEndIsBounded(t *testing.T) {
 					began := time.Now()
 					r.cancel()
 					r.ended()
-					// Twice that, for a slow day; a wait that is not bounded takes patience.
-					if took, most := time.Since(began), max(cfg.DrainDelay, 0)+max(cfg.DrainTimeout, 0)+2*time.Second; took > most {
+					// Far more than that, for a slow day; a wait that is not bounded takes patience.
+					if took := time.Since(began); took > patience/2 {
 						t.Errorf("with a drain of %v and %v it took %v", cfg.DrainDelay, cfg.DrainTimeout, took)
 					}
 				}
@@ -93,7 +93,7 @@ func TestEndWithStuckLog(t *testing.T) {
 	}
 	began := time.Now()
 	r.stop()
-	if took := time.Since(began); took > 3*time.Second {
+	if took := time.Since(began); took > patience/2 {
 		t.Errorf("it took %v", took)
 	}
 	writer.SetWriteDeadline(time.Unix(1, 0)) // now its goroutine ends, too
@@ -120,7 +120,7 @@ func TestEndWhileExchangeIsStuck(t *testing.T) {
 			t.Errorf("the client got %q", got)
 		}
 		r.ended()
-		if took := time.Since(began); took > 3*time.Second {
+		if took := time.Since(began); took > patience/2 {
 			t.Errorf("it took %v", took)
 		}
 	})

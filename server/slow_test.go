@@ -31,7 +31,7 @@ func (r *running) stall(id int64) (c *client, sent int) {
 			full = 0
 		}
 		last = s
-		if full == 5 || s.Disconnected > 0 {
+		if full == 30 || s.Disconnected > 0 {
 			return true
 		}
 		sent += r.publish(id, large)

@@ -260,7 +260,7 @@ func TestAnsweredPollFreesItsPlace(t *testing.T) {
 
 func TestHeadTimeout(t *testing.T) {
 	bothEngines(t, func(t engineT) {
-		r := start(t, Config{Engine: t.engine, HeadTimeout: 50 * time.Millisecond})
+		r := start(t, Config{Engine: t.engine, HeadTimeout: 400 * time.Millisecond})
 		stream := r.stream("1")
 		partial := r.connect("GET /test/1 HTTP/1.1\r\nHost:")
 		silent := r.dial()

@@ -67,7 +67,7 @@ func TestFailuresOfEachCommand(t *testing.T) {
 		"no such host":    {"http://no-such-host.invalid", "check the name", "check the name", "check the name", "check its name"},
 		"closed":          {odd(func(net.Conn) {}), "see that the server runs", "see that the server runs", "see that the server runs", "without an answer"},
 		"a TLS alert":     {odd(answers("\x15\x03\x01\x00\x02\x02\x16")), "write https:// instead", "write https:// instead", "write https:// instead", "it speaks TLS there"},
-		"SSH":             {odd(answers("SSH-2.0-OpenSSH\r\n")), "does not speak HTTP/1.1", "does not speak HTTP/1.1", "does not speak HTTP/1.1", "but SSH"},
+		"SSH":             {odd(answers("SSH-2.0-OpenSSH\r\n")), "HTTP/1.1", "HTTP/1.1", "does not speak HTTP/1.1", "but SSH"}, // in other words if it answers before it is asked
 		"401":             {odd(whole("401 Unauthorized")), "COMET_ADMIN_TOKEN", "COMET_ADMIN_TOKEN", "COMET_ADMIN_TOKEN", "-H 'Authorization"},
 		"404":             {odd(whole("404 Not Found")), notAdmin, notAdmin, stats, "that of a stream"},
 		"503":             {odd(whole("503 Service Unavailable\r\nRetry-After: 7")), "503 Service Unavailable, and asks to wait 7 s", "wait 7 s", "503 Service Unavailable: see the log", "wait 7 s"},

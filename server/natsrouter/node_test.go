@@ -38,8 +38,8 @@ func waitFor(tb testing.TB, what string, ok func() bool) {
 	}
 }
 
-// quick has a lost server noticed and found within a test's patience.
-var quick = []nats.Option{nats.PingInterval(50 * time.Millisecond), nats.CustomReconnectDelay(func(int) time.Duration { return 5 * time.Millisecond })}
+// quick has a lost server found within a test's patience.
+var quick = nats.CustomReconnectDelay(func(int) time.Duration { return 5 * time.Millisecond })
 
 // startNATSAt starts a NATS server where another was.
 func startNATSAt(t *testing.T, gone *natsserver.Server) *natsserver.Server {
@@ -92,7 +92,7 @@ func startWeb(t *testing.T, node NodeConfig, cfg server.Config) *web {
 	t.Helper()
 	w := &web{t: t, log: new(log), done: make(chan error, 1)}
 	node.Servers.Logger = slog.New(slog.NewTextHandler(w.log, nil))
-	node.options = append(node.options, quick...)
+	node.options = append(node.options, quick)
 	n, err := NewNode(t.Context(), node)
 	if err != nil {
 		t.Fatal(err)
@@ -291,7 +291,7 @@ func TestInterestFollows(t *testing.T) {
 	from := dialNATS(t, s)
 	reached := func(id int64) int {
 		t.Helper()
-		answer, err := from.Request(string(appendSubject(nil, DefaultSubjectPrefix, id)), []byte("m"), time.Second)
+		answer, err := from.Request(string(appendSubject(nil, DefaultSubjectPrefix, id)), []byte("m"), 5*time.Second)
 		switch {
 		case errors.Is(err, nats.ErrNoResponders):
 			return -1
@@ -323,9 +323,10 @@ func TestInterestFollows(t *testing.T) {
 	}
 	two.Close()
 	waitFor(t, "nobody to be 5", func() bool { return reached(5) == -1 })
-	if st := w.node.Stats(); st.Subscriptions != 0 || st.Pending != 0 {
-		t.Errorf("%d subscriptions, %d pending", st.Subscriptions, st.Pending)
-	}
+	waitFor(t, "no subscription, and none pending", func() bool {
+		st := w.node.Stats()
+		return st.Subscriptions == 0 && st.Pending == 0
+	})
 }
 
 // TestRestart: a router that goes and comes back finds every id again, costs no
@@ -539,7 +540,7 @@ func (r *relay) url() string { return "nats://" + r.Addr().String() }
 func TestHungRouter(t *testing.T) {
 	s := startNATS(t, nil)
 	r := startRelay(t, s)
-	w := startWeb(t, NodeConfig{Servers: Servers{URLs: []string{r.url()}}, options: []nats.Option{nats.Timeout(100 * time.Millisecond)}}, server.Config{})
+	w := startWeb(t, NodeConfig{Servers: Servers{URLs: []string{r.url()}}, options: []nats.Option{nats.Timeout(100 * time.Millisecond), nats.PingInterval(300 * time.Millisecond)}}, server.Config{})
 	w.waitReady(true)
 	r.paused.Store(true)
 	waits := w.open("1")

@@ -181,13 +181,14 @@ func TestAsksByItself(t *testing.T) {
 	w := newWitness(t, url)
 	p := newProxy(t, url)
 	s := newNumbered(t, Servers{URLs: []string{p.url()}}, func(s *Sender) {
-		s.askEvery, s.answerTimeout = 0, 200*time.Millisecond
+		s.askEvery = 0
 	})
 	if err := s.batch(t, 1000, 0); err != nil {
 		t.Fatal(err)
 	}
 	awaitThat(t, "the router said that it has them", func() bool { return s.Receipt().Sent == 1000 })
 
+	s.answerTimeout = 200 * time.Millisecond
 	p.hold()
 	awaitThat(t, "a router that hangs is left", func() bool {
 		err := s.batch(t, 1, 0)
@@ -199,6 +200,7 @@ func TestAsksByItself(t *testing.T) {
 	if r := s.Receipt(); r.Sent != 1000 || r.Unknown == 0 || r.Unanswered != 0 {
 		t.Errorf("the receipt is %+v, want 1000 sent and the rest unknown", r)
 	}
+	s.answerTimeout = answerTimeout
 	p.cut()
 	if err := errors.Join(s.Open(t.Context()), s.batch(t, 10, 0), s.Close(t.Context())); err != nil {
 		t.Fatal(err)
@@ -365,6 +367,7 @@ func TestHangingRouter(t *testing.T) {
 			if r := s.Receipt(); r.Sent != 0 || r.Unknown == 0 || r.Unanswered != 0 {
 				t.Errorf("the receipt is %+v, want all unknown or refused", r)
 			}
+			s.answerTimeout = answerTimeout
 			p.cut()
 			if err := errors.Join(s.Open(t.Context()), s.batch(t, 10, 0), s.Close(t.Context())); err != nil {
 				t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -87,12 +88,24 @@ func TestMemlogAppendsToAFile(t *testing.T) {
 	}
 }
 
+// untilItPrints runs a command line, and ends it once it has printed something.
+func untilItPrints(ctx context.Context, stdin io.Reader, end func(), args ...string) (stdout string, code int, errs string) {
+	env, out, errOut := testEnv(stdin)
+	once := sync.OnceFunc(end)
+	env.Stdout = writerFunc(func(p []byte) (int, error) { defer once(); return out.Write(p) })
+	code = Run(ctx, env, args)
+	return out.String(), code, errOut.String()
+}
+
+type writerFunc func(p []byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
 func TestMemlogEndsWithStdin(t *testing.T) {
 	r, w := io.Pipe()
-	time.AfterFunc(50*time.Millisecond, func() { w.Close() })
-	out, code, err := execute(t.Context(), r, "memlog", "--pid", fmt.Sprint(os.Getpid()), "--end-with-stdin")
+	out, code, errs := untilItPrints(t.Context(), r, func() { w.Close() }, "memlog", "--pid", fmt.Sprint(os.Getpid()), "--end-with-stdin")
 	if code != exitDone || strings.Count(out, "\n") != 1 {
-		t.Errorf("exit code %d, printed %q, error %v", code, out, err)
+		t.Errorf("exit code %d, printed %q, error %s", code, out, errs)
 	}
 }
 
@@ -101,11 +114,10 @@ func TestMemlogEndsWithStdin(t *testing.T) {
 func TestMemlogEndsByASignal(t *testing.T) {
 	for args, want := range map[string]int{"": exitDone, "-d 1h": 128 + int(syscall.SIGTERM)} {
 		ctx, cancel := context.WithCancelCause(t.Context())
-		time.AfterFunc(50*time.Millisecond, func() { cancel(interrupted{syscall.SIGTERM}) })
 		all := append([]string{"--pid", fmt.Sprint(os.Getpid())}, strings.Fields(args)...)
-		out, code, err := execute(ctx, nil, append([]string{"memlog"}, all...)...)
+		out, code, errs := untilItPrints(ctx, nil, func() { cancel(interrupted{syscall.SIGTERM}) }, append([]string{"memlog"}, all...)...)
 		if code != want || strings.Count(out, "\n") != 1 {
-			t.Errorf("%q: exit code %d, printed %q, error %v; want %d", args, code, out, err, want)
+			t.Errorf("%q: exit code %d, printed %q, error %s; want %d", args, code, out, errs, want)
 		}
 	}
 }

@@ -44,7 +44,8 @@ type Broker struct {
 	forced atomic.Uint64
 }
 
-// startTimeout is how long the NATS server may take to listen.
+// startTimeout is how long the NATS server may take to listen, and to let this process
+// in.
 const startTimeout = 10 * time.Second
 
 // New opens the listeners. Clients are served from then on, so that they
@@ -92,6 +93,7 @@ func (b *Broker) start(options *server.Options) error {
 		nats.Name(ownName),
 		nats.MaxReconnects(-1),
 		nats.ReconnectWait(time.Second),
+		nats.Timeout(startTimeout),
 	}
 	login, err := natsrouter.Servers{Credentials: b.cfg.Credentials}.Login()
 	if err != nil {
@@ -103,7 +105,10 @@ func (b *Broker) start(options *server.Options) error {
 	if b.own, err = nats.Connect("", own...); err != nil {
 		return fmt.Errorf("broker: the router refuses its own login: %w", err)
 	}
-	if _, err = b.own.Subscribe(natsrouter.ReportSubject+">", func(m *nats.Msg) { b.nodes.take(m.Data, time.Now()) }); err != nil {
+	if _, err = b.own.Subscribe(natsrouter.ReportSubject+">", func(m *nats.Msg) { b.nodes.take(m.Data, time.Now()) }); err == nil {
+		err = b.own.Flush() // so that the server knows of it before anybody can report
+	}
+	if err != nil {
 		return fmt.Errorf("broker: the nodes' reports: %w", err)
 	}
 	return nil

@@ -67,7 +67,7 @@ func connect(s natsrouter.Servers, options ...nats.Option) (*nats.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	options = append(options, nats.Name(s.Name), login)
+	options = append(options, nats.Name(s.Name), nats.Timeout(15*time.Second), login)
 	if s.CAFile != "" {
 		options = append(options, nats.RootCAs(s.CAFile))
 	}
@@ -174,6 +174,7 @@ func TestStats(t *testing.T) {
 	if m, err := got.NextMsgWithContext(t.Context()); err != nil || string(m.Data) != "Hello World" {
 		t.Fatalf("got %v, %v", m, err)
 	}
+	untilTrue(t, "the message is counted", func() bool { return r.Stats().MessagesIn == 1 }) // which may be after it came
 	s := r.Stats()
 	if s.Name != "r" || s.Clients != 2 || s.Subscriptions != 1 || s.MessagesIn != 1 || s.MessagesOut != 1 || s.BytesOut != int64(len("Hello World")) {
 		t.Errorf("stats %+v", s)
