@@ -36,12 +36,12 @@ type account struct {
 	missedOffline                result.Figure // null if no connection was to come back
 	faults                       []string
 
-	uncertain float64 // unknown and unanswered: each may have arrived
-	unsure    bool    // delivered is the least that it may be
-	each      float64 // connections that every message is for, or at most
+	uncertain float64       // unknown and unanswered: each may have arrived
+	unsure    bool          // delivered is the least that it may be
+	each      float64       // connections that every message is for, or at most
 	full      result.Figure // deliveries to be made if all connections are there
-	complete  bool    // every connection that was asked for was there all the time
-	partial   bool    // expected is what the server found of rooms that were not
+	complete  bool          // every connection that was asked for was there all the time
+	partial   bool          // expected is what the server found of rooms that were not
 }
 
 // newAccount computes the account of the messages, with none if there were none.

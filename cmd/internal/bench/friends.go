@@ -3,7 +3,6 @@ package bench
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -125,13 +124,11 @@ func (f *friends) close() {
 	if f == nil {
 		return
 	}
-	var err error
 	if f.graph != nil {
-		err = f.graph.Close()
+		f.graph.Close()
 	}
 	if f.folder != "" {
-		err = errors.Join(err, os.RemoveAll(f.folder))
+		os.RemoveAll(f.folder)
 	}
-	_ = err // nothing of the experiment depends on it
 	f.forget()
 }
