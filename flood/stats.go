@@ -42,7 +42,7 @@ type Counts struct {
 	UnknownTracks uint64 `json:"unknown_tracks"`
 	// Untracked are those of Delivered whose sequences Config.TrackOneIn leaves out:
 	// some of them may be duplicates, or out of order.
-	Untracked uint64 `json:"untracked"`
+	Untracked uint64 `json:"untracked,omitempty"`
 	// Replayed counts stamps of runs that are not counted (Config.Run). They are in
 	// no other figure but Chunks and Bytes.
 	Replayed uint64 `json:"replayed"`

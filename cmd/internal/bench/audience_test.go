@@ -133,7 +133,7 @@ func TestArgumentsOfEvents(t *testing.T) {
 		"--subscriptions=" + f.file + " --subscriptions-read-only=true":                                           serveArgs(cfg, p, 0, ""),
 		"--fan-out=true --ids=1-2 --in-flight=10 --json=true --run=00000001 --track-one-in=1 --users=" + f.folder: floodArgs(cfg, p, 0, nil, ""),
 		"--events=true --feedback=true --json=true --max-id=2":                                                    msggenArgs(cfg, p, nil),
-		"--seed=7 --users=" + f.folder:                                                                      msggenArgs(cfg, p, nil),
+		"--seed=7 --users=" + f.folder:                                                                            msggenArgs(cfg, p, nil),
 	} {
 		if got := strings.Join(args, " "); !strings.Contains(got, want) {
 			t.Errorf("%s has no %q", got, want)

@@ -75,7 +75,10 @@ func (f *friends) generate(ctx context.Context, cfg *Config) error {
 	fmt.Fprintf(cfg.Progress, "graph    making one of %d users with %v followers each, of seed %d\n", g.Users, g.Mean, g.Seed)
 	begun := time.Now()
 	n, err := subscriptions.Generate(ctx, f.file, g)
-	if err != nil {
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("bench: while the graph was made: %w", context.Cause(ctx))
+	case err != nil:
 		return err
 	}
 	fmt.Fprintf(cfg.Progress, "graph    %d subscriptions, in %.1f s\n", n, time.Since(begun).Seconds())
