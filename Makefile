@@ -2,7 +2,7 @@
 GO   ?= go
 TOOL := $(GO) tool -modfile=.ci/tools/go.mod
 
-.PHONY: all build fmt lint test race cross fuzz bench seeds system endings floor ci
+.PHONY: all build fmt lint test race cross fuzz bench seeds system endings floor wide ci
 
 all: lint test build
 
@@ -53,6 +53,9 @@ endings: ## all of the matrix of endings, of which system takes all pairs (root)
 # _CONNECTIONS (15000) and _FANOUT (10000) to one id. It needs gcc and strace.
 floor: build
 	COMET_FLOOR_BINARIES=$${COMET_FLOOR_BINARIES:-$(CURDIR)/comet} $(GO) test -tags system -count 1 -timeout 2h -v -run '^TestFloor$$' ./cmd/comet
+
+wide: build ## an event to 10,000 followers, and what others notice of it: see .ci/wide
+	.ci/wide $(CURDIR)/comet
 
 ci:
 	bash .ci/run

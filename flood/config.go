@@ -32,6 +32,13 @@ type Config struct {
 	// URLs, the same URL; 0 means 1. With several, Result.FanOut is measured. Skip is
 	// how many of the first id's another flood opens.
 	Subscribers, Skip int
+	// FanOut has Result.FanOut measured also where each connection has an id of its
+	// own, for messages that one sends to several ids.
+	FanOut bool
+	// TrackOneIn bounds the memory of connections to which many sequences come: of one
+	// sequence in so many, drawn by a hash, each number that came is kept; 0 means 1.
+	// What comes of the others counts as delivered, and as Counts.Untracked.
+	TrackOneIn int
 	// FirstID and LastID are the ids for {id}; the connections take them in
 	// turn. A LastID of 0 means as many ids as there are rooms, from FirstID or 1.
 	FirstID, LastID int64
@@ -161,6 +168,7 @@ func (c Config) Validate() error {
 	bad(c.Connections > 0, "%d connections: use 1 or more", c.Connections)
 	bad(c.Connections <= 0 || c.FirstID >= 0 && c.LastID >= c.FirstID, "ids %d-%d: use whole numbers from 0, the lower one first", c.FirstID, c.LastID)
 	errs = append(errs, c.checkRooms())
+	bad(c.TrackOneIn >= 0, "one sequence in %d is tracked: use 1 or more", c.TrackOneIn)
 	bad(c.InFlight > 0, "%d connections in flight: use 1 or more", c.InFlight)
 	bad(c.ConnectTimeout > 0 && c.Duration >= 0 && c.SampleInterval > 0, "durations must not be negative")
 	for _, line := range c.Header {

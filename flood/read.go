@@ -367,6 +367,10 @@ func (o *observer) counted(run wire.Run) bool {
 
 // arrived enters a stamp into the account of its connection.
 func (o *observer) arrived(r *reading, s wire.Stamp) arrival {
+	if n := uint64(o.config.TrackOneIn); n > 1 && mixed(uint64(s.Sequence))%n != 0 {
+		o.counts.Untracked++
+		return arrival{fresh: true}
+	}
 	if r.track.last == 0 {
 		r.run, r.sequence = s.Run, s.Sequence
 	}

@@ -55,6 +55,17 @@ func TestAConnectionForEachIDHasNoFanOut(t *testing.T) {
 	}
 }
 
+// TestFanOutOfOneMessageToSeveralIDs: the times of a message are kept, whatever the id
+// is that it comes to.
+func TestFanOutOfOneMessageToSeveralIDs(t *testing.T) {
+	due := time.Now().Add(-30 * time.Millisecond)
+	srv := serve(t, stream(chunkedHead+chunk(messageOf(7, 5, 1, due))))
+	r := flooded(t, engines()[0], Config{URL: srv.url("/{id}"), Connections: 3, FanOut: true}, func(c Counts) bool { return c.Stamped == 3 })
+	if f := r.FanOut; f == nil || f.Messages != 1 || f.First < 30 || f.Last < f.First {
+		t.Errorf("%+v, want one message", f)
+	}
+}
+
 func TestRoomsBesideTheOtherSettings(t *testing.T) {
 	const url = "http://127.0.0.1:1/{id}"
 	for _, c := range []struct {

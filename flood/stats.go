@@ -40,6 +40,9 @@ type Counts struct {
 	// for the first time, because more was out of order than there is room for.
 	// Above 0, Missing is the most that it may be, and Delivered the least.
 	UnknownTracks uint64 `json:"unknown_tracks"`
+	// Untracked are those of Delivered whose sequences Config.TrackOneIn leaves out:
+	// some of them may be duplicates, or out of order.
+	Untracked uint64 `json:"untracked,omitempty"`
 	// Replayed counts stamps of runs that are not counted (Config.Run). They are in
 	// no other figure but Chunks and Bytes.
 	Replayed uint64 `json:"replayed"`
@@ -150,7 +153,8 @@ type Result struct {
 	// Offline is from when a connection was lost or left to when it was established
 	// again.
 	Offline *Quantiles `json:"offline_ms,omitempty"`
-	// FanOut is nil unless several connections have an id, by Config.Subscribers.
+	// FanOut is nil unless several connections have an id, by Config.Subscribers, or
+	// Config.FanOut is set.
 	FanOut *FanOut `json:"fanout_ms,omitempty"`
 	// MessageSeconds is from the first stamp to the last.
 	MessageSeconds float64 `json:"message_seconds"`
@@ -260,7 +264,7 @@ func newObserver(f *Flood) *observer {
 		firstMessage: newHistogram(), gap: newHistogram(), stream: newHistogram(), offline: newHistogram(),
 		out: make(chan Sample, 16),
 	}
-	if cfg.Subscribers > 1 {
+	if cfg.Subscribers > 1 || cfg.FanOut {
 		o.fanOut = newFanOut()
 	}
 	return o

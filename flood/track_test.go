@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 	"unsafe"
 
 	"example.org/comet/server/wire"
@@ -248,5 +249,29 @@ func BenchmarkAccount(b *testing.B) {
 				o.arrived(&r, wire.Stamp{Sequence: wire.Sequence(i % sequences), N: uint64(i/sequences + 1)})
 			}
 		})
+	}
+}
+
+// TestOneSequenceInSoManyIsTracked: of the others all that comes counts as delivered,
+// and how much that is.
+func TestOneSequenceInSoManyIsTracked(t *testing.T) {
+	o := newObserver(&Flood{cfg: Config{TrackOneIn: 4}, script: new(script)})
+	var r reading
+	const sequences = 4000
+	for range 2 { // the second time all are duplicates
+		for i := range wire.Sequence(sequences) {
+			o.stamped(&r, wire.Stamp{Run: 1, Sequence: i, N: 1}, time.Now())
+		}
+	}
+	c := o.counts
+	tracked := 2*sequences - c.Untracked
+	if c.Delivered != tracked/2+c.Untracked || c.Duplicated != tracked/2 || c.UnknownTracks != 0 {
+		t.Errorf("%+v, want half of the %d tracked as duplicates", c, tracked)
+	}
+	if tracked < sequences/3 || tracked > sequences*2/3 { // 2,000, give or take 55
+		t.Errorf("%d of %d are tracked, want one in 4", tracked, 2*sequences)
+	}
+	if held := len(o.spares.rows[r.spare].account.others); uint64(held)+1 < tracked/2-1 || uint64(held) > tracked/2 {
+		t.Errorf("%d accounts are held for %d sequences", held, tracked/2)
 	}
 }

@@ -18,7 +18,7 @@ func TestFriendsPage(t *testing.T) {
 	for _, command := range shownCommands(string(page)) {
 		shown = append(shown, "comet "+command)
 	}
-	for _, name := range []string{"subscriptions.txtar", "serve_subscriptions.txtar", "router_subscriptions.txtar"} {
+	for _, name := range []string{"subscriptions.txtar", "serve_subscriptions.txtar", "bench_subscriptions.txtar", "router_subscriptions.txtar"} {
 		script, err := os.ReadFile("testdata/script/" + name)
 		if err != nil {
 			t.Fatal(err)

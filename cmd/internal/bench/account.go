@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"example.org/comet/cmd/internal/result"
+	"example.org/comet/msggen"
 )
 
 // account says what became of the messages of a run. A figure without a value is
@@ -16,7 +17,8 @@ import (
 //	expected = delivered + missing + missed offline
 //	expected = (sent - unaddressed) x the connections that each message is for
 //
-// the last as long as all connections of an id are there: where several have one and
+// or, of events, the sum of the connections that the publisher of each has as
+// followers. That is so as long as all connections of an id are there: where several have one and
 // some are not, or are between two polls, expected is how many the server says there
 // were.
 //
@@ -34,11 +36,12 @@ type account struct {
 	missedOffline                result.Figure // null if no connection was to come back
 	faults                       []string
 
-	uncertain float64 // unknown and unanswered: each may have arrived
-	unsure    bool    // delivered is the least that it may be
-	each      float64 // connections that every message is for
-	complete  bool    // every connection that was asked for was there all the time
-	partial   bool    // expected is what the server found of rooms that were not
+	uncertain float64       // unknown and unanswered: each may have arrived
+	unsure    bool          // delivered is the least that it may be
+	each      float64       // connections that every message is for, or at most
+	full      result.Figure // deliveries to be made if all connections are there
+	complete  bool          // every connection that was asked for was there all the time
+	partial   bool          // expected is what the server found of rooms that were not
 }
 
 // newAccount computes the account of the messages, with none if there were none.
@@ -61,22 +64,39 @@ func newAccount(rec *record, p *plan) *account {
 	a.asked, a.sent, a.refused = result.Of(g.Asked), result.Of(g.Sent), result.Of(g.Refused)
 	a.unknown, a.unanswered = result.Of(g.Unknown), result.Of(g.Unanswered)
 	a.uncertain = float64(g.Unknown + g.Unanswered)
-	a.unsure = t.UnknownTracks > 0
+	a.unsure = t.UnknownTracks > 0 || t.Untracked > 0 && t.Duplicated > 0
 	if sum := g.Sent + g.Refused + g.Unknown + g.Unanswered; g.Asked != sum {
 		a.fault("of %d messages that were due, the generator accounts for %d: sent %d, refused %d, unknown %d, unanswered %d",
 			g.Asked, sum, g.Sent, g.Refused, g.Unknown, g.Unanswered)
 	}
 	a.unaddressed = a.forNobody(rec, p)
-	a.each = float64(max(p.each, 1))
-	a.expected = a.sent.Minus(a.unaddressed).Times(a.each)
-	if a.partial = a.each > 1 && (!a.complete || p.polls) && !g.ReachUnknown; a.partial {
-		a.expected = a.found(g.Reached)
-	}
+	a.expect(g, p)
 	if p.returns {
 		a.whileAway(t, p)
 	}
 	a.balance(t)
 	return a
+}
+
+// expect works out how many deliveries there were to be. What is for several connections
+// each, of which some were not there, or not in the graph's count, is as many as the
+// server says.
+func (a *account) expect(g *msggen.Result, p *plan) {
+	a.each = float64(max(p.each, 1))
+	a.full = a.sent.Times(a.each)
+	a.expected = a.sent.Minus(a.unaddressed).Times(a.each)
+	there := a.complete && !p.polls
+	if p.audience != nil {
+		a.each = float64(p.audience.most)
+		a.full = p.audience.deliveries(g)
+		a.expected = a.full
+		there = there && a.full != (result.Figure{})
+	}
+	if a.partial = (a.each > 1 || p.audience != nil) && !there && !g.ReachUnknown; a.partial {
+		a.expected = a.found(g.Reached)
+	} else if !there && p.audience != nil {
+		a.expected = result.Figure{}
+	}
 }
 
 // found returns how many connections the messages found, of which those reached were
@@ -97,8 +117,11 @@ func (a *account) whileAway(t counts, p *plan) {
 	switch _, known := a.unaddressed.Value(); {
 	case t.Established() != p.connections: // some were never there
 		return
+	case p.audience != nil && !a.partial: // none was away, or it is not known who was
+		a.missedOffline = a.full.Minus(a.expected)
+		return
 	case a.partial:
-		if a.missedOffline = a.sent.Times(a.each).Minus(a.expected); a.missedOffline == (result.Figure{}) {
+		if a.missedOffline = a.full.Minus(a.expected); a.missedOffline == (result.Figure{}) {
 			return
 		}
 		if away, _ := a.missedOffline.Value(); away < 0 {
@@ -113,8 +136,10 @@ func (a *account) whileAway(t counts, p *plan) {
 	default:
 		return
 	}
-	a.unaddressed = result.Of(0)
-	a.expected = a.sent.Times(a.each)
+	if p.audience == nil { // else some events have no follower who connects
+		a.unaddressed = result.Of(0)
+	}
+	a.expected = a.full
 }
 
 func (a *account) fault(format string, args ...any) {

@@ -29,6 +29,9 @@ func serveArgs(c *Config, p *plan, i int, url string) []string {
 		Config: server.Config{Listen: p.pairs[i].listen, Admin: p.pairs[i].admin, Engine: c.Engine, Loops: loops(c, len(p.pairs))},
 		JSON:   true, EndWithStdin: true,
 	}
+	if c.friends != nil {
+		cmd.Config.Subscriptions, cmd.Config.SubscriptionsReadOnly = c.friends.file, true
+	}
 	if c.TLS {
 		cmd.Config.TLSCertFile, cmd.Config.TLSKeyFile, cmd.Config.TLSResume = p.certificate.certFile, p.certificate.keyFile, c.Streams.TLSResume
 	}
@@ -76,6 +79,9 @@ func floodArgs(c *Config, p *plan, i int, to []string, log string) []string {
 	}
 	cfg.Connections, cfg.FirstID, cfg.LastID, cfg.Sources, cfg.Run = one.connections, one.firstID, one.lastID(), one.sources, []wire.Run{p.run}
 	cfg.Skip = one.skip
+	if p.audience != nil {
+		cfg.FanOut, cfg.TrackOneIn = true, p.audience.trackOneIn(p)
+	}
 	cfg.Ramp = c.Streams.Ramp.Part(one.connections, c.Connections)
 	if c.Rate.Unpaced() {
 		// The window can be no finer than the news of what was delivered.
@@ -97,6 +103,9 @@ func msggenArgs(c *Config, p *plan, to []string) []string {
 	cfg.FirstID, cfg.MaxID, cfg.Run, cfg.Reach = p.firstID, p.lastID, p.run, p.each
 	if c.Target != nil {
 		cfg.Users = c.Streams.Users
+	}
+	if a := p.audience; a != nil {
+		cfg.Events, cfg.Users, cfg.FirstID, cfg.MaxID, cfg.Reach = true, c.friends.sending, a.draws.FirstID, a.draws.MaxID, a.reach()
 	}
 	return append(flags.Args(flags.MsggenCommand{Config: cfg, JSON: true, Feedback: true}), to...)
 }

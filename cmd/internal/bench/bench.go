@@ -42,8 +42,12 @@ func Run(ctx context.Context, cfg Config) (*Outcome, error) {
 	defer s.leave()
 	b := &bench{site: s}
 	defer b.endsAtOnce(&cfg)()
-	if b.plan, err = makePlan(&cfg, s); err != nil {
+	if err := b.arrange(&cfg); err != nil {
 		return nil, err // before there is a folder
+	}
+	defer func() { cfg.friends.close() }()
+	if err := b.befriend(ctx, &cfg); err != nil {
+		return nil, err
 	}
 	folder, err := cfg.makeFolder(s.label(), time.Now())
 	if err != nil {
@@ -66,6 +70,31 @@ type bench struct {
 	plan *plan // of the last number of connections
 	// fleet is the processes of the run that goes on, or did last.
 	fleet atomic.Pointer[fleet.Fleet]
+}
+
+// arrange makes the plan for cfg.
+func (b *bench) arrange(cfg *Config) (err error) {
+	if b.plan, err = makePlan(cfg, b.site); err == nil && cfg.friends != nil {
+		b.plan.audience, err = cfg.friends.audience(cfg)
+	}
+	return err
+}
+
+// befriend opens the graph of cfg, if it has one.
+func (b *bench) befriend(ctx context.Context, cfg *Config) (err error) {
+	if cfg.Graph == nil {
+		return nil
+	}
+	if cfg.friends, err = openFriends(ctx, cfg); err != nil {
+		return err
+	}
+	cfg.Streams.Users = cfg.friends.connecting
+	if b.plan.audience, err = cfg.friends.audience(cfg); err != nil {
+		return err
+	}
+	a := b.plan.audience
+	fmt.Fprintf(cfg.Progress, "graph    an event is for %.1f connections in the mean of %d publishers, for %d at most\n", a.mean(), len(a.weights), a.most)
+	return nil
 }
 
 // lastWrite is how long a bench that must end at once has for writing what it
@@ -125,7 +154,7 @@ func (b *bench) repeat(ctx context.Context, cfg *Config, folder string) (*result
 func (b *bench) once(ctx context.Context, cfg *Config, folder string) (*result.Result, error) {
 	err := removeFiles(folder)
 	if err == nil && b.plan.connections != cfg.Connections {
-		b.plan, err = makePlan(cfg, b.site)
+		err = b.arrange(cfg)
 	}
 	if err != nil {
 		r := figures(&record{failure: err}, &plan{connections: cfg.Connections})

@@ -41,6 +41,10 @@ type Config struct {
 	// where the server is in 127.0.0.0/8, and else the kernel chooses. Where streams
 	// are, how many, and with which ids, is said here and in Target.
 	Streams flood.Config
+	// Graph, if not nil, has the messages be events: each goes from a publisher to those
+	// of its followers who are connected, and those who connect are drawn by Seed. The
+	// server is one of ours then, without a router.
+	Graph *Graph
 	// TLS has our own servers speak TLS, with a certificate made for the run.
 	TLS bool
 	// Rate is messages per second; 0 sends none at all.
@@ -77,6 +81,8 @@ type Config struct {
 	// redrawn.
 	Progress io.Writer
 	Terminal bool
+
+	friends *friends // of Graph, once it is open
 }
 
 // Validate names every field that is wrong, as far as no part would refuse it.
@@ -112,7 +118,7 @@ func (c Config) Validate() error {
 		streams.URL, streams.Connections = ownURL(&c, "127.0.0.1:1"), max(c.Connections, 1)
 		errs = append(errs, streams.Validate())
 	}
-	errs = append(errs, c.Target.validate(&c))
+	errs = append(errs, c.Target.validate(&c), c.Graph.validate(&c))
 	return errors.Join(errs...)
 }
 

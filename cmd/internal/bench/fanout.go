@@ -13,7 +13,7 @@ import (
 // what they saw, or the first and the last are not known. Without a pace no message
 // was due.
 func fanOutFigures(rec *record, p *plan, r *result.Result) {
-	if p.subscribers < 2 || p.rate.Unpaced() {
+	if p.subscribers < 2 && p.audience == nil || p.rate.Unpaced() {
 		return
 	}
 	t := totals(rec.floods)

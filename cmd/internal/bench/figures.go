@@ -25,6 +25,7 @@ func figures(rec *record, p *plan) *result.Result {
 	a := newAccount(rec, p)
 	a.write(&r.Messages, p.counted)
 	r.Notes = append(r.Notes, roomNotes(a, rec, p)...)
+	r.Notes = append(r.Notes, friendNotes(a, rec, p)...)
 	if rec.connected.Taken() {
 		streamFigures(rec, p, r)
 	}

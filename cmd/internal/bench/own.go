@@ -217,7 +217,7 @@ func (o *own) warmUp(ctx context.Context, i int) error {
 		return err
 	}
 	streams := o.run.cfg.Streams
-	streams.Subscribers = 1
+	streams.Subscribers, streams.Users = 1, nil
 	streams.URL, streams.Connections, streams.FirstID, streams.Sources = ownURL(o.run.cfg, s.addr), warmUps, first, nil
 	if o.run.cfg.TLS {
 		streams.TLS.CAFile = o.run.plan.certificate.certFile

@@ -45,6 +45,8 @@ type plan struct {
 	// 0 picks none.
 	perSource int
 	cpus      int
+	// audience is whom events are for, nil where messages are none.
+	audience *audience
 	terms
 }
 
@@ -86,6 +88,9 @@ func makePlan(cfg *Config, s site) (*plan, error) {
 	if len(p.pairs) > maxPairs {
 		return nil, fmt.Errorf("%d connections take %d pairs of processes and there are addresses for %d: allow each more open files (ulimit -n), or run with fewer",
 			cfg.Connections, len(p.pairs), maxPairs)
+	}
+	if cfg.Graph != nil && p.several() {
+		return nil, fmt.Errorf("%d connections take %d servers, and events to followers are measured with one: allow a process more open files (ulimit -n), or open fewer", cfg.Connections, len(p.pairs))
 	}
 	return p, cfg.refusal(p.need, sysctl.Check(p.need, system))
 }

@@ -105,6 +105,7 @@ func totals(floods []floodAccount) counts {
 		t.Reordered += c.Reordered
 		t.Replayed += c.Replayed
 		t.UnknownTracks += c.UnknownTracks
+		t.Untracked += c.Untracked
 		t.BeforeDue += c.BeforeDue
 		t.Completed += c.Completed
 		t.Reconnect.Lost += c.Reconnect.Lost

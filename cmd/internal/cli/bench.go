@@ -24,6 +24,8 @@ type benchOptions struct {
 	Network ownNetwork
 	Target  benchTarget
 	JSON    bool
+	// Subscriptions is the text of Config.Graph.
+	Subscriptions string
 }
 
 func newBench(env *Env, run func(context.Context, *Env, *benchOptions) error) *cobra.Command {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"example.org/comet/cmd/internal/bench"
 	"example.org/comet/cmd/internal/flags"
 	"example.org/comet/flood/pace"
 	"example.org/comet/server"
@@ -35,6 +36,7 @@ func (o *benchOptions) bind(f *pflag.FlagSet) {
 		f.IntVar(&cfg.Loops, "loops", 0, "event loops of the epoll engine; 0: one per core")
 		f.BoolVar(&cfg.TLS, "tls", false, "have the server speak TLS, with a certificate made for the run")
 		f.BoolVar(&cfg.ApplySysctl, "apply-sysctl", false, "raise the kernel settings that are short, and put them back at the end (Linux, root)")
+		flags.String(f, &o.Subscriptions, "subscriptions", "", "", "send events to followers, by a `FILE` of who follows whom or a graph that is made: generate:users=100k,mean=50,exponent=2.5")
 		o.Network.bind(f)
 	})
 	flags.Group(f, flags.SeveralHosts, func() {
@@ -87,6 +89,11 @@ func (o *benchOptions) complete(env *Env, f *pflag.FlagSet) (err error) {
 		return fmt.Errorf("--repeat %d: use 1 or more", cfg.Repeat)
 	}
 	o.gather()
+	if o.Subscriptions != "" {
+		if cfg.Graph, err = bench.ParseGraph(o.Subscriptions); err != nil {
+			return fmt.Errorf("--subscriptions %w", err)
+		}
+	}
 	if err := o.Target.complete(env, f, o); err != nil {
 		return err
 	}

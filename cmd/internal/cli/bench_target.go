@@ -41,7 +41,7 @@ var (
 	// publishOnly mean nothing without --publish.
 	publishOnly = append(flags.PublishOnly(), "publish-header", "first-id", "max-id")
 	// ownServerFlags say how our server is run, which another is not.
-	ownServerFlags = []string{"engine", "loops", "tls", "nodes", "interest", "router", "router-credentials", "router-ca", "router-cert", "router-key", "subject-prefix"}
+	ownServerFlags = []string{"engine", "loops", "tls", "nodes", "interest", "router", "router-credentials", "router-ca", "router-cert", "router-key", "subject-prefix", "subscriptions"}
 	// messageFlags say how messages are sent.
 	messageFlags = []string{"duration", "senders", "distribution", "arrivals", "size", "seed", "window"}
 )

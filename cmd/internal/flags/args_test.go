@@ -99,6 +99,7 @@ func (o odd) flood() FloodCommand {
 	c.Config.Method, c.Config.Body, c.Config.Ready = o.text(), o.text(), o.text()
 	c.Config.FirstMessages, c.Config.Replies, c.Config.SendEvery, c.Config.Subprotocols = o.list(), o.list(), o.list(), o.list()
 	c.Config.Connections, c.Config.InFlight, c.Config.Subscribers, c.Config.Skip = o.count(), o.count(), o.count(), pick(o, 0, 7)
+	c.Config.FanOut, c.Config.TrackOneIn = o.bool(), pick(o, 0, 16)
 	c.Config.ConnectTimeout, c.Config.Duration, c.Config.SampleInterval = o.duration(), o.duration(), o.duration()
 	return c
 }

@@ -51,6 +51,8 @@ func TestFields(t *testing.T) {
 		{"-c 10k", func(c *FloodCommand) any { return c.Config.Connections }, "10000"},
 		{"--connect-rate 5k", func(c *FloodCommand) any { return c.Config.Pace.Rate() }, "5000"},
 		{"--interval 10ms", func(c *FloodCommand) any { return c.Config.Pace.Rate() }, "100"},
+		{"--fan-out", func(c *FloodCommand) any { return c.Config.FanOut }, "true"},
+		{"--track-one-in 16", func(c *FloodCommand) any { return c.Config.TrackOneIn }, "16"},
 		{"--subscribers 20", func(c *FloodCommand) any { return c.Config.Subscribers }, "20"},
 		{"--skip 3", func(c *FloodCommand) any { return c.Config.Skip }, "3"},
 		{"--in-flight 9", func(c *FloodCommand) any { return c.Config.InFlight }, "9"},

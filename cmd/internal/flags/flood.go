@@ -41,11 +41,15 @@ func (c *FloodCommand) Bind(fs *pflag.FlagSet) {
 		run := grammar[wire.Run]("word")
 		List(fs, &c.Config.Run, "run", "the `word` of a run of msggen whose messages count, and no others; repeatable", run.parse, run.format)
 		Count(fs, &c.Config.Skip, "skip", "", 0, "how many of the first id's --subscribers another flood opens")
+		fs.BoolVar(&c.Config.FanOut, "fan-out", false, "measure the fan-out of messages, which go to several ids each")
+		Count(fs, &c.Config.TrackOneIn, "track-one-in", "", 0, "of one sequence in this many, keep which of its messages came; 0: of each")
 		fs.BoolVar(&c.Attended, "attended", false, "a line on standard input starts the run, another says that messages are sent, its end stops it")
 	})
 	hide(fs, "run")
 	hide(fs, "sample-interval")
 	hide(fs, "skip")
+	hide(fs, "fan-out")
+	hide(fs, "track-one-in")
 	hide(fs, "attended")
 }
 
