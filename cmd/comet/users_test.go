@@ -25,9 +25,9 @@ import (
 // connections of that user.
 type guarded struct {
 	*httptest.Server
-	users map[string]string // by token
 
 	mu      sync.Mutex
+	users   map[string]string // by token
 	streams map[string][]chan string
 	most    int // streams at a time
 	n       int
@@ -47,8 +47,15 @@ func newGuarded(t *testing.T, users map[string]string) *guarded {
 	return g
 }
 
+func (g *guarded) userOf(token string) (user string, known bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	user, known = g.users[token]
+	return user, known
+}
+
 func (g *guarded) stream(w http.ResponseWriter, r *http.Request) {
-	user, known := g.users[strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")]
+	user, known := g.userOf(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
 	if !known {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="users"`)
 		http.Error(w, "who are you?", http.StatusUnauthorized)
@@ -86,7 +93,8 @@ func (g *guarded) stream(w http.ResponseWriter, r *http.Request) {
 
 func (g *guarded) publish(w http.ResponseWriter, r *http.Request) {
 	var m struct{ To, Token, Data string }
-	if err := json.NewDecoder(r.Body).Decode(&m); err != nil || g.users[m.Token] != m.To {
+	err := json.NewDecoder(r.Body).Decode(&m)
+	if user, _ := g.userOf(m.Token); err != nil || user != m.To {
 		http.Error(w, fmt.Sprintf("%+v: %v", m, err), http.StatusBadRequest)
 		return
 	}
