@@ -40,7 +40,7 @@ bench:
 # What needs root, a browser, namespaces or servers that are not ours. .ci/run
 # installs them; a test that misses one says so and is skipped.
 system:
-	$(GO) test -tags system -count 1 -timeout 30m -parallel 2 -run System -v ./...
+	$(GO) test -tags system -count 1 -timeout 30m -parallel 3 -run System -v ./...
 
 endings: ## all of the matrix of endings, of which system takes all pairs (root)
 	COMET_ENDINGS=all $(GO) test -tags system -count 1 -timeout 3h -parallel 4 -run 'TestSystemEndings' -v ./cmd/comet
