@@ -63,13 +63,14 @@ func (f *Fleet) Start(ctx context.Context, spec Spec) (*Process, error) {
 // Watch runs do while no process of the fleet may end. One that does is lost: its
 // error, if OnLoss returns one, ends the context of do. So does the error of a
 // guard, which watches something else until its context ends. Watch returns once
-// do and everything that watched have returned.
+// do and everything that watched have returned: the error of do, or else that of a
+// loss which do did not see.
 func (f *Fleet) Watch(ctx context.Context, do func(context.Context) error, guards ...func(context.Context) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	var watchers sync.WaitGroup
-	defer watchers.Wait()
-	defer cancel(nil)
-	for _, p := range f.Running() {
+	running := f.Running()
+	losses := make(chan error, len(running))
+	for _, p := range running {
 		if p.finite {
 			continue
 		}
@@ -78,6 +79,7 @@ func (f *Fleet) Watch(ctx context.Context, do func(context.Context) error, guard
 			case <-p.done:
 				if ctx.Err() == nil {
 					if err := f.Lose(p); err != nil {
+						losses <- err
 						cancel(err)
 					}
 				}
@@ -92,7 +94,13 @@ func (f *Fleet) Watch(ctx context.Context, do func(context.Context) error, guard
 			}
 		})
 	}
-	return do(ctx)
+	err := do(ctx)
+	cancel(nil)
+	watchers.Wait()
+	if err != nil || len(losses) == 0 {
+		return err
+	}
+	return <-losses
 }
 
 // Lose takes a process off the fleet and returns what OnLoss says of it. A

@@ -263,6 +263,23 @@ func TestWatch(t *testing.T) {
 			t.Errorf("%v: it was named already", err)
 		}
 	})
+	t.Run("a process ends, and what is done ends with it", func(t *testing.T) {
+		f := new(Fleet)
+		p := launch(t, f, "serve", "dies")
+		f.OnLoss = func(p *Process) error {
+			time.Sleep(20 * time.Millisecond)
+			return p.Lost()
+		}
+		err := f.Watch(t.Context(), func(ctx context.Context) error {
+			for !f.Lost(p) {
+				time.Sleep(time.Millisecond)
+			}
+			return nil
+		})
+		if err == nil || !strings.Contains(err.Error(), "comet serve (pid ") {
+			t.Errorf("%v, want the process that ended", err)
+		}
+	})
 	t.Run("a process ends that others stand in for", func(t *testing.T) {
 		var lost []string
 		f := &Fleet{OnLoss: func(p *Process) error {
