@@ -270,7 +270,7 @@ func TestWatch(t *testing.T) {
 			time.Sleep(20 * time.Millisecond)
 			return p.Lost()
 		}
-		err := f.Watch(t.Context(), func(ctx context.Context) error {
+		err := f.Watch(t.Context(), func(context.Context) error {
 			for !f.Lost(p) {
 				time.Sleep(time.Millisecond)
 			}
