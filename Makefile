@@ -46,8 +46,8 @@ endings: ## all of the matrix of endings, of which system takes all pairs (root)
 	COMET_ENDINGS=all $(GO) test -tags system -count 1 -timeout 3h -parallel 4 -run 'TestSystemEndings' -v ./cmd/comet
 
 # Comet against the least that a push server costs, in turn on this machine. The
-# settings are variables of the environment: COMET_FLOOR_BINARIES=/tmp/a,/tmp/b
-# measures those instead of this tree, _CLIENTS=/tmp/a has the flood and msggen of
+# settings are variables of the environment: COMET_FLOOR_BINARIES=./a,./b
+# measures those instead of this tree, _CLIENTS=./a has the flood and msggen of
 # that one drive all (each binary's own; the floor has those of the first),
 # _ROWS=http,fanout (all), _SECONDS (5) and _REPEATS (3) of each row,
 # _CONNECTIONS (15000) and _FANOUT (10000) to one id. It needs gcc and strace.

@@ -27,7 +27,7 @@ type httpConn struct {
 	untaken int
 }
 
-// newHTTPConn has the answers on conn read, which is over the outlet.
+// newHTTPConn starts to read the answers on conn, which is over the outlet.
 func newHTTPConn(conn net.Conn, outlet *outlet) *httpConn {
 	c := &httpConn{conn: conn, outlet: outlet, replies: make(chan reply, 1)}
 	go c.read()
@@ -78,7 +78,8 @@ func (c *httpConn) take() reply {
 	return c.took(r, ok)
 }
 
-// took is for who received r from replies.
+// took counts an answer that was received from replies as taken; without one the
+// connection is closed.
 func (c *httpConn) took(r reply, ok bool) reply {
 	if !ok {
 		return reply{err: net.ErrClosed}

@@ -261,7 +261,7 @@ func TestInterimAnswersArePassedOver(t *testing.T) {
 	}
 }
 
-// BenchmarkPaced is what a message costs that is sent alone, when it is due, in
+// BenchmarkPaced measures what a message costs that is sent alone, when it is due:
 // processor time of a whole generator and a server that throws it away.
 func BenchmarkPaced(b *testing.B) {
 	for name, alone := range map[string]bool{"shared": false, "alone": true} {

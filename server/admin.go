@@ -98,16 +98,8 @@ func (a *admin) sendOne(w http.ResponseWriter, r *http.Request) {
 	}
 	p := newPublisher(a.server.core)
 	answer := sendAnswer{Reached: p.send(id, message)}
-	// It fails when the client is gone; the message is on its way all the same.
-	_ = p.flush(r.Context())
-	code := http.StatusOK
-	if p.others != nil {
-		err := p.confirm(r.Context())
-		answer.elsewhereOne = &elsewhereOne{Here: answer.Reached, Published: err == nil}
-		if err != nil {
-			code, answer.Error = http.StatusServiceUnavailable, "the message was not published to the other servers, or not for certain: "+p.unsent.Error()
-		}
-	}
+	var code int
+	code, answer.elsewhereOne, answer.Error = p.finish(r.Context(), "message", answer.Reached)
 	adminhttp.Reply(w, code, answer)
 }
 
@@ -130,6 +122,20 @@ type sendAnswer struct {
 	Reached int `json:"reached"` // connections it was queued to
 	*elsewhereOne
 	Error string `json:"error,omitempty"`
+}
+
+// finish lets the one message of a request go, what that is called, and returns what
+// the answer says of the other servers, if there are any.
+func (p *publisher) finish(ctx context.Context, what string, here int) (code int, others *elsewhereOne, trouble string) {
+	// It fails when the client is gone; the message is on its way all the same.
+	_ = p.flush(ctx)
+	if p.others == nil {
+		return http.StatusOK, nil, ""
+	}
+	if p.confirm(ctx) != nil {
+		return http.StatusServiceUnavailable, &elsewhereOne{Here: here}, "the " + what + " was not published to the other servers, or not for certain: " + p.unsent.Error()
+	}
+	return http.StatusOK, &elsewhereOne{Here: here, Published: true}, ""
 }
 
 // elsewhereOne is what a server that is not alone adds. There, Reached counts

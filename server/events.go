@@ -50,16 +50,8 @@ func (a *admin) sendEvent(w http.ResponseWriter, r *http.Request) {
 		adminhttp.Fail(w, http.StatusInternalServerError, err.Error())
 		return
 	}
-	// It fails when the client is gone; the event is on its way all the same.
-	_ = p.flush(r.Context())
-	code := http.StatusOK
-	if p.others != nil {
-		err := p.confirm(r.Context())
-		answer.elsewhereOne = &elsewhereOne{Here: answer.Reached, Published: err == nil}
-		if err != nil {
-			code, answer.Error = http.StatusServiceUnavailable, "the event was not published to the other servers, or not for certain: "+p.unsent.Error()
-		}
-	}
+	var code int
+	code, answer.elsewhereOne, answer.Error = p.finish(r.Context(), "event", answer.Reached)
 	adminhttp.Reply(w, code, answer)
 }
 

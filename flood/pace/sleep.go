@@ -22,9 +22,9 @@ func SleepUntil(ctx context.Context, t time.Time) error {
 	return wait(ctx, t, sleepPunctually)
 }
 
-// HoldUntil is [SleepUntil] for the one goroutine of a process that wakes a thousand
-// times a second: on Linux it keeps its processor, of which GOMAXPROCS says how
-// many there are, while it sleeps the last 3 ms. Go's runtime does not notice that
+// HoldUntil sleeps as [SleepUntil] does, for the one goroutine of a process that
+// wakes a thousand times a second: on Linux it keeps its processor, of which
+// GOMAXPROCS says how many there are, while it sleeps the last 3 ms. Go's runtime does not notice that
 // it sleeps, and so does not look for other work and wake threads for it each time,
 // which costs more than what most wake for. What else the process does has the
 // other processors; if there are none, HoldUntil is SleepUntil.

@@ -84,7 +84,7 @@ func TestHoldUntilHoldsNobodyUp(t *testing.T) {
 	}
 }
 
-// BenchmarkSleep says how late a wake-up is, on a thread of its own.
+// BenchmarkSleep measures how late a wake-up is, on a thread of its own.
 func BenchmarkSleep(b *testing.B) {
 	for name, sleep := range sleeps {
 		b.Run("by="+name, func(b *testing.B) {

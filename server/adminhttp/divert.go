@@ -106,7 +106,7 @@ func (d *detached) Close() error {
 	return nil
 }
 
-// forget has Close leave the descriptor alone, whose number will soon be another's.
+// forget keeps Close from the descriptor, whose number will soon be another's.
 func (d *detached) forget() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
