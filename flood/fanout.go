@@ -3,7 +3,6 @@ package flood
 import (
 	"maps"
 	"math"
-	"math/bits"
 	"slices"
 	"time"
 
@@ -139,28 +138,15 @@ type spread struct {
 }
 
 const (
-	mostMicros = int64(10 * time.Minute / time.Microsecond)
-	fineBits   = 4 // of the buckets within a doubling
-	grain      = 1 << fineBits
+	fineBits = 4 // of the buckets within a doubling
+	grain    = 1 << fineBits
 	// allBuckets is how many there are up to mostMicros.
-	allBuckets = (30-fineBits)*grain + grain
+	allBuckets = (30 - fineBits + 1) << fineBits
 )
-
-// bucketOf returns the bucket of a time: below 2 x 16 each has its own.
-func bucketOf(us uint32) int {
-	shift := max(bits.Len32(us)-fineBits-1, 0)
-	return shift*grain + int(us>>shift)
-}
-
-// middleOf returns the time in the middle of a bucket.
-func middleOf(bucket int) uint32 {
-	shift := max(bucket/grain-1, 0)
-	return uint32(bucket-shift*grain)<<shift + (1<<shift)/2
-}
 
 // add adds one recipient's time.
 func (s *spread) add(us uint32) {
-	bucket := bucketOf(us)
+	bucket := bucketOf(us, fineBits)
 	s.reach(bucket)
 	s.counts[bucket-s.base]++
 	s.bound(1, us, us)
@@ -210,7 +196,7 @@ func (s *spread) quantile(share float64) uint32 {
 	rank := max(uint64(math.Ceil(share*float64(s.count))), 1)
 	for i, n := range s.counts {
 		if rank <= uint64(n) {
-			return min(max(middleOf(s.base+i), s.first), s.last)
+			return min(max(middleOf(s.base+i, fineBits), s.first), s.last)
 		}
 		rank -= uint64(n)
 	}

@@ -47,16 +47,16 @@ func TestFanOutIsTheMedianOverMessages(t *testing.T) {
 func TestBuckets(t *testing.T) {
 	last := -1
 	for us := uint32(0); int64(us) <= mostMicros; us += us/100 + 1 {
-		b := bucketOf(us)
+		b := bucketOf(us, fineBits)
 		if b < last || b > last+1 || b >= allBuckets {
 			t.Fatalf("%d us is in bucket %d, behind %d", us, b, last)
 		}
 		last = b
-		if off := math.Abs(float64(middleOf(b)) - float64(us)); off > float64(us)*0.032 {
-			t.Fatalf("%d us reads as %d", us, middleOf(b))
+		if off := math.Abs(float64(middleOf(b, fineBits)) - float64(us)); off > float64(us)*0.032 {
+			t.Fatalf("%d us reads as %d", us, middleOf(b, fineBits))
 		}
 	}
-	if b := bucketOf(uint32(mostMicros)); b >= allBuckets {
+	if b := bucketOf(uint32(mostMicros), fineBits); b >= allBuckets {
 		t.Errorf("bucket %d of %d", b, allBuckets)
 	}
 }

@@ -20,7 +20,7 @@ func TestLogLineOfReturns(t *testing.T) {
 		{Behavior{Churn: 1}, "connected=1 closed=2 chunks=3 p50_ms=- p99_ms=- attempts=4"},
 		{Behavior{Reconnect: quick}, "connected=1 closed=2 chunks=3 p50_ms=- p99_ms=- attempts=4"},
 	} {
-		o := &observer{config: &Config{Behavior: c.behavior}, recent: newHistogram(), counts: Counts{Connected: 1, Closed: 2, Chunks: 3, Reconnect: Reconnects{Attempts: 4}}}
+		o := &observer{config: &Config{Behavior: c.behavior}, counts: Counts{Connected: 1, Closed: 2, Chunks: 3, Reconnect: Reconnects{Attempts: 4}}}
 		var words []string
 		for _, f := range o.sample(time.Now(), false).LogLine().Fields {
 			words = append(words, f.Key+"="+f.Value)

@@ -429,5 +429,5 @@ func (o *observer) late(d time.Duration) {
 		return
 	}
 	record(o.latency, d)
-	record(o.recent, d)
+	o.recent.add(d)
 }

@@ -28,7 +28,7 @@ type reader struct {
 func newReader(cfg Config) *reader {
 	small := func() *hdrhistogram.Histogram { return hdrhistogram.New(1, 10, 1) }
 	return &reader{
-		obs:  &observer{config: &cfg, script: new(script), begun: time.Unix(1_700_000_001, 0), held: newBudget(), latency: small(), recent: small(), firstMessage: small(), gap: small(), stream: small(), offline: small()},
+		obs:  &observer{config: &cfg, script: new(script), begun: time.Unix(1_700_000_001, 0), held: newBudget(), latency: small(), firstMessage: small(), gap: small(), stream: small(), offline: small()},
 		part: more,
 	}
 }
@@ -283,7 +283,7 @@ func TestClocksThatDiffer(t *testing.T) {
 			if got.BeforeDue != c.before || got.BeforeDueMS < c.maxBefore*0.999 || got.BeforeDueMS > c.maxBefore*1.001 {
 				t.Errorf("%d before they were due, by up to %v ms, want %d and %v", got.BeforeDue, got.BeforeDueMS, c.before, c.maxBefore)
 			}
-			if got.Delivered != 100 || o.latency.TotalCount() != int64(100-c.before) || o.recent.TotalCount() != o.latency.TotalCount() {
+			if got.Delivered != 100 || o.latency.TotalCount() != int64(100-c.before) || o.recent.Count() != uint64(o.latency.TotalCount()) {
 				t.Errorf("%d latencies of %d messages, want %d", o.latency.TotalCount(), got.Delivered, 100-c.before)
 			}
 		})

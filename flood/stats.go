@@ -118,8 +118,9 @@ type Sample struct {
 	Counts
 	// Latency is from when a message was due to when its stamp was read, over the
 	// time since the last sample that has one, at most one per second; nil where no stamp
-	// came.
+	// came. Spread is the distribution that it is of.
 	Latency *Quantiles `json:"latency_ms,omitempty"`
+	Spread  *Spread    `json:"latency_spread,omitempty"`
 	// Busy is the share of the time since the last sample that the client did
 	// not wait for the network. Near 1 the client is the bottleneck, and its
 	// figures are its own limit. It is nil where it is not measured.
@@ -224,7 +225,7 @@ type observer struct {
 	held     budget                  // what the account of a connection may hold
 
 	connect, firstByte, latency *hdrhistogram.Histogram
-	recent                      *hdrhistogram.Histogram // latency since the last sample
+	recent                      Spread // latency since the last sample
 	// The times of streams and of absences.
 	firstMessage, gap, stream, offline *hdrhistogram.Histogram
 	fanOut                             *fanOut // nil with a connection for each id
@@ -260,7 +261,7 @@ func newObserver(f *Flood) *observer {
 		counts:  Counts{Asked: cfg.Connections},
 		fail:    Failures{Statuses: make(map[int]uint64), repeated: cfg.Returns()},
 		held:    newBudget(),
-		connect: newHistogram(), firstByte: newHistogram(), latency: newHistogram(), recent: newHistogram(),
+		connect: newHistogram(), firstByte: newHistogram(), latency: newHistogram(),
 		firstMessage: newHistogram(), gap: newHistogram(), stream: newHistogram(), offline: newHistogram(),
 		out: make(chan Sample, 16),
 	}
@@ -367,13 +368,13 @@ const latencyInterval = 900 * time.Millisecond
 // sample returns the figures of this moment, and begins a new interval.
 func (o *observer) sample(now time.Time, measured bool) Sample {
 	s := Sample{Time: now, Elapsed: now.Sub(o.begun), Counts: o.counts, returns: o.config.Returns()}
-	// To walk a histogram costs as much as a hundred messages.
+	// To tell of a distribution costs as much as a hundred messages.
 	if now.Sub(o.lastLatency) >= latencyInterval {
-		s.Latency = quantiles(o.recent)
+		s.Latency = o.recent.Quantiles()
 	}
 	if s.Latency != nil {
 		o.lastLatency = now
-		o.recent.Reset()
+		s.Spread, o.recent = new(o.recent), Spread{}
 	}
 	if interval := now.Sub(o.lastSample); measured && interval > 0 {
 		s.Busy = new(1 - min(o.waited.Seconds()/interval.Seconds(), 1))
@@ -397,6 +398,9 @@ func (o *observer) emit(s Sample) {
 	case o.out <- s:
 		o.told = nil
 	default: // it has enough to read
+		if s.Spread != nil {
+			o.recent.Add(s.Spread)
+		}
 	}
 }
 
