@@ -28,7 +28,7 @@ func (s Sample) LogLine() series.Sample {
 			{Key: "p99_ms", Value: p99},
 		},
 	}
-	if s.returns {
+	if s.Returns {
 		line.Fields = append(line.Fields, series.Field{Key: "attempts", Value: strconv.FormatUint(s.Reconnect.Attempts, 10)})
 	}
 	return line

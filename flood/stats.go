@@ -129,7 +129,8 @@ type Sample struct {
 	// been tried: the figures of connecting.
 	Connected *Result `json:"-"`
 
-	returns bool // connections come back
+	// Returns says that connections come back.
+	Returns bool `json:"returns,omitempty"`
 }
 
 // Result holds a flood's figures for a whole run.
@@ -367,7 +368,7 @@ const latencyInterval = 900 * time.Millisecond
 
 // sample returns the figures of this moment, and begins a new interval.
 func (o *observer) sample(now time.Time, measured bool) Sample {
-	s := Sample{Time: now, Elapsed: now.Sub(o.begun), Counts: o.counts, returns: o.config.Returns()}
+	s := Sample{Time: now, Elapsed: now.Sub(o.begun), Counts: o.counts, Returns: o.config.Returns()}
 	// To tell of a distribution costs as much as a hundred messages.
 	if now.Sub(o.lastLatency) >= latencyInterval {
 		s.Latency = o.recent.Quantiles()

@@ -177,7 +177,8 @@ func (b *bench) once(ctx context.Context, cfg *Config, folder string) (*result.R
 	if err == nil && len(r.Processes.Lost) > 0 {
 		err = &lostError{r.Processes.Lost}
 	}
-	if failed := errors.Join(drawMemory(folder, title(b.plan), run.rec.samples), writeFolder(folder, r, r)); failed != nil {
+	failed := errors.Join(drawMemory(folder, title(b.plan), run.rec.samples), run.rec.timeline.Write(folder), writeFolder(folder, r, r))
+	if failed != nil {
 		err = errors.Join(err, failed)
 	}
 	return r, err

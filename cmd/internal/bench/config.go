@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"example.org/comet/cmd/internal/flags"
+	"example.org/comet/cmd/internal/result"
 	"example.org/comet/flood"
 	"example.org/comet/flood/pace"
 	"example.org/comet/msggen"
@@ -77,6 +78,9 @@ type Config struct {
 	AtExit func(restore func() error) (forget func())
 	// Settings goes into the result: the flags by name.
 	Settings map[string]any
+	// OnMoment, if set, is called each second with what was seen since the last one, and
+	// the latency of the run so far. It must not keep the run waiting.
+	OnMoment func(m result.Moment, soFar result.Quantiles)
 	// Progress takes what happens, a line each; with Terminal, one line is
 	// redrawn.
 	Progress io.Writer

@@ -28,6 +28,7 @@ func messages(ctx context.Context, r *run) (err error) {
 	if r.generator, err = r.start(ctx, fleet.Spec{Name: "msggen", Args: args, Finite: true}); err != nil {
 		return err
 	}
+	r.timeline.Load().follow(ours("msggen", 1, r.generator))
 	r.sending.Store(true)
 	if r.cfg.Streams.Storm.Share > 0 {
 		for _, f := range r.floods {

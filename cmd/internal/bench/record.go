@@ -35,7 +35,8 @@ type record struct {
 	losses         []loss
 	paused         []suspension
 	samples        []series.Sample // of the memory log
-	failure        error           // what ended the run early
+	timeline       *result.Timeline
+	failure        error // what ended the run early
 }
 
 // part is a process, or a server that is not ours.

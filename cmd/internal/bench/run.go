@@ -41,6 +41,8 @@ type run struct {
 	settled time.Time
 	sending atomic.Bool // messages are being sent
 
+	timeline atomic.Pointer[timeline] // nil before there is one
+
 	mu   sync.Mutex
 	busy mean   // of the floods while messages are sent; guarded by mu, like what follows
 	at   string // the phase
@@ -91,8 +93,12 @@ func (r *run) do(ctx context.Context) error {
 	r.enter(phases[0].name)
 	awake := fleet.OnSuspension(r.suspended)
 	var err error
+	endTimeline := func() {}
 	for _, phase := range phases {
 		r.enter(phase.name)
+		if phase.name == "connect" {
+			endTimeline = r.beginTimeline()
+		}
 		if err = phase.do(ctx, r); err != nil {
 			r.blame(err)
 			salvage(ctx, r, err)
@@ -100,6 +106,7 @@ func (r *run) do(ctx context.Context) error {
 			break
 		}
 	}
+	endTimeline()
 	if stopErr := r.stop(ctx, err != nil); err == nil && stopErr != nil {
 		r.note(loss{what: stopErr.Error(), ended: true}) // the figures are there
 	}
@@ -113,6 +120,7 @@ func (r *run) do(ctx context.Context) error {
 
 // enter begins a phase.
 func (r *run) enter(phase string) {
+	r.timeline.Load().enter(phase)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.at = phase
@@ -221,6 +229,7 @@ func (r *run) sample(f *floodPart, line []byte) {
 		return // a line that was cut off with its process
 	}
 	f.live.Store(&s)
+	r.timeline.Load().sample(f, &s)
 	if s.Busy != nil && r.sending.Load() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
@@ -426,6 +435,9 @@ func (r *run) seal() {
 			p.connections = established[m.Number]
 		}
 		r.rec.parts = append(r.rec.parts, p)
+	}
+	if t := r.timeline.Load(); t != nil {
+		r.rec.timeline = &t.out
 	}
 	r.rec.samples = readSamples(filepath.Join(r.folder, memLog))
 }

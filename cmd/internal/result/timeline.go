@@ -73,8 +73,12 @@ func (t *Timeline) Phases() []Span {
 	return spans
 }
 
-// Write writes t as timeline.json into folder, at once or not at all.
+// Write writes t as timeline.json into folder, at once or not at all; nothing if t is
+// nil.
 func (t *Timeline) Write(folder string) error {
+	if t == nil {
+		return nil
+	}
 	text, err := json.Marshal(t)
 	if err != nil {
 		return fmt.Errorf("result: cannot write the timeline as JSON: %w", err)

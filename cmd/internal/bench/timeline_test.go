@@ -1,0 +1,116 @@
+package bench
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"example.org/comet/cmd/internal/fleet"
+	"example.org/comet/cmd/internal/probe"
+	"example.org/comet/cmd/internal/result"
+	"example.org/comet/flood"
+)
+
+// spreadOf returns the distribution of times in microseconds, as a flood tells of it.
+func spreadOf(t *testing.T, us ...string) *flood.Spread {
+	t.Helper()
+	s := new(flood.Spread)
+	if err := json.Unmarshal([]byte("["+strings.Join(us, ",")+"]"), s); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestTimeline(t *testing.T) {
+	r, _ := onStage(t, &stage{parts: []member{{
+		Part: probe.Part{Role: "server", Number: 1},
+		read: func(bool) (probe.Usage, bool) {
+			return probe.Usage{At: time.Now(), RSS: result.Of(1000), CPU: result.Of(1)}, true
+		},
+	}, {
+		Part: probe.Part{Role: "router", Number: 1},
+		read: func(bool) (probe.Usage, bool) { return probe.Usage{}, false },
+	}}})
+	r.plan.pairs = divide(10, 1, 5)
+	r.at = "connect"
+	var told []result.Moment
+	var soFar result.Quantiles
+	r.cfg.OnMoment = func(m result.Moment, q result.Quantiles) { told, soFar = append(told, m), q }
+	one, two := &floodPart{Process: new(fleet.Process)}, &floodPart{Process: new(fleet.Process)}
+	end := r.beginTimeline()
+	r.floods = []*floodPart{one, two}
+	now := time.Now()
+	for _, f := range r.floods {
+		for _, s := range []flood.Sample{
+			{Time: now, Elapsed: 200 * time.Millisecond, Counts: flood.Counts{Asked: 5, Connected: 5}},
+			{Time: now.Add(time.Second), Elapsed: 1200 * time.Millisecond, Counts: flood.Counts{Asked: 5, Connected: 5, Delivered: 100}, Spread: spreadOf(t, "1000", "20", "99", "50", "1")},
+		} {
+			line, err := json.Marshal(s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.sample(f, line)
+		}
+	}
+	r.enter("messages")
+	end()
+	r.seal()
+	line := r.rec.timeline
+	if len(line.Moments) < 3 || len(told) != len(line.Moments) || line.Moments[0].Phase != "connect" || line.Moments[len(line.Moments)-1].Phase != "messages" {
+		t.Fatalf("%+v, told of %d", line.Moments, len(told))
+	}
+	m := line.Moments[1]
+	if show(m.Connected) != "10" || show(m.Delivered) != "200" || show(m.Memory) != "1000" {
+		t.Errorf("%+v", m)
+	}
+	if p50, _ := m.Latency.P50.Value(); p50 != 0.02 || show(m.Latency.Max) != "1" || show(soFar.Max) != "1" {
+		t.Errorf("latency %+v, so far %+v, want that of both floods", m.Latency, soFar)
+	}
+	if _, known := line.Moments[2].Latency.P50.Value(); known {
+		t.Errorf("%+v has the latency of the moment before", line.Moments[2])
+	}
+	delivered, _, opened := r.timeline.Load().rates(now.Add(time.Second))
+	if delivered != 200 || opened != 0 {
+		t.Errorf("%v delivered and %v opened per second, want 200 and none any more", delivered, opened)
+	}
+	if delivered, _, _ := r.timeline.Load().rates(now.Add(time.Minute)); delivered != 0 {
+		t.Errorf("%v per second of floods that are silent", delivered)
+	}
+	log, err := os.ReadFile(filepath.Join(r.folder, floodLog))
+	if err != nil || !strings.Contains(string(log), "connected=10\tclosed=0\tchunks=0\tp50_ms=0.020\t") {
+		t.Errorf("flood.log has %q, %v", log, err)
+	}
+}
+
+func TestTimelineOfADay(t *testing.T) {
+	r, _ := onStage(t, new(stage))
+	line := &timeline{run: r, phase: "idle", floods: make(map[*floodPart]*pulse)}
+	const seconds = 86_400
+	for i := range seconds {
+		if i == 5 {
+			line.phase = "messages"
+		}
+		line.came.Add(spreadOf(t, "1000", "64", "1"))
+		line.keep(result.Moment{Seconds: float64(i), Phase: line.phase, DeliveredPerSecond: result.Of(1000), Delivered: result.Of(i), CPU: map[string]result.Figure{"server": result.Of(0.5)}})
+		line.came.Reset()
+	}
+	moments := line.out.Moments
+	last := moments[len(moments)-1]
+	if len(moments) > mostMoments || len(moments) < mostMoments/3 || last.Seconds != seconds-1 || show(last.Delivered) != "86399" {
+		t.Fatalf("%d moments, the last %+v", len(moments), last)
+	}
+	if spans := line.out.Phases(); len(spans) != 2 || spans[1].From > 5 {
+		t.Errorf("phases %+v", spans)
+	}
+	for _, m := range moments {
+		if show(m.DeliveredPerSecond) != "1000" || show(m.CPU["server"]) != "0.5" {
+			t.Fatalf("%+v", m)
+		}
+	}
+	if max, _ := moments[0].Latency.Max.Value(); max != 1 {
+		t.Errorf("the first moments' latency is %+v", moments[0].Latency)
+	}
+}
