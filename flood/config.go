@@ -242,6 +242,7 @@ type Flood struct {
 	schedule pace.Schedule
 	paced    bool
 	mark     atomic.Pointer[time.Time]
+	lap      atomic.Bool // the figures since the last lap are asked for
 	script   *script
 	targets  *targets
 	sources  *sources

@@ -87,6 +87,10 @@ type Failures struct {
 	repeated bool
 }
 
+func newFailures(cfg *Config) Failures {
+	return Failures{Statuses: make(map[int]uint64), repeated: cfg.Returns()}
+}
+
 // Total returns how many there were.
 func (f *Failures) Total() (n uint64) {
 	for _, c := range f.Count {

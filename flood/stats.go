@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -128,6 +129,8 @@ type Sample struct {
 	// Connected is set once, in the first sample after every connection has
 	// been tried: the figures of connecting.
 	Connected *Result `json:"-"`
+	// Lap is set in the first sample after each call of [Flood.Lap].
+	Lap *Result `json:"-"`
 
 	// Returns says that connections come back.
 	Returns bool `json:"returns,omitempty"`
@@ -243,6 +246,11 @@ type observer struct {
 
 	out  chan Sample
 	told *Result // of connecting; nil once a sample has carried it
+	// lastLap is nil once a sample has carried it, and lapped is what was counted by
+	// its end.
+	lastLap  *Result
+	lapAsked *atomic.Bool
+	lapped   Counts
 }
 
 // latest is what feed has just taken of one connection.
@@ -258,9 +266,9 @@ func newObserver(f *Flood) *observer {
 	now := time.Now()
 	cfg := &f.cfg
 	o := &observer{
-		config: cfg, targets: f.targets, script: f.script, begun: now, lastSample: now,
+		config: cfg, targets: f.targets, script: f.script, lapAsked: &f.lap, begun: now, lastSample: now,
 		counts:  Counts{Asked: cfg.Connections},
-		fail:    Failures{Statuses: make(map[int]uint64), repeated: cfg.Returns()},
+		fail:    newFailures(cfg),
 		held:    newBudget(),
 		connect: newHistogram(), firstByte: newHistogram(), latency: newHistogram(),
 		firstMessage: newHistogram(), gap: newHistogram(), stream: newHistogram(), offline: newHistogram(),
@@ -394,10 +402,13 @@ func (o *observer) allTried() {
 
 // emit hands a sample to the reporter without ever waiting for it.
 func (o *observer) emit(s Sample) {
-	s.Connected = o.told
+	if o.lapAsked.Swap(false) {
+		o.lastLap = o.lap()
+	}
+	s.Connected, s.Lap = o.told, o.lastLap
 	select {
 	case o.out <- s:
-		o.told = nil
+		o.told, o.lastLap = nil, nil
 	default: // it has enough to read
 		if s.Spread != nil {
 			o.recent.Add(s.Spread)

@@ -2,11 +2,10 @@ package cli
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -85,7 +84,7 @@ func runFlood(ctx context.Context, env *Env, o *flags.FloodCommand) (err error) 
 	if _, err := stdin.ReadString('\n'); err != nil {
 		return nil // whoever started it has gone
 	}
-	result, err := fl.Run(untilEOF(ctx, &marker{stdin, fl.Mark}))
+	result, err := fl.Run(untilEOF(ctx, &orders{stdin, fl}))
 	err = out.end(ctx, cfg.Duration > 0, result, err)
 	if result.Established() > 0 && errors.As(err, new(failedConnections)) {
 		return nil // the result says so to whoever started it
@@ -93,20 +92,22 @@ func runFlood(ctx context.Context, env *Env, o *flags.FloodCommand) (err error) 
 	return err
 }
 
-// marker reads standard input of an attended flood, on which a line says that
-// messages are sent from now on.
-type marker struct {
-	io.Reader
-	mark func()
+// orders reads standard input of an attended flood: a line "messages" says that
+// messages are sent from now on, and "lap" asks for the figures since the last one.
+type orders struct {
+	*bufio.Reader
+	flood *flood.Flood
 }
 
-func (m *marker) Read(p []byte) (int, error) {
-	n, err := m.Reader.Read(p)
-	if m.mark != nil && bytes.IndexByte(p[:n], '\n') >= 0 {
-		m.mark()
-		m.mark = nil
+func (o *orders) Read([]byte) (int, error) {
+	line, err := o.ReadString('\n')
+	switch strings.TrimSpace(line) {
+	case "messages":
+		o.flood.Mark()
+	case "lap":
+		o.flood.Lap()
 	}
-	return n, err
+	return 0, err
 }
 
 // failedConnections is the error that not every connection was established.

@@ -41,6 +41,9 @@ func (o *floodOutput) sample(s flood.Sample) {
 		if s.Connected != nil {
 			_ = o.line("connected", s.Connected)
 		}
+		if s.Lap != nil {
+			_ = o.line("lap", s.Lap)
+		}
 	} else {
 		fmt.Fprintf(o.env.Stdout, "Stats: {%d,%d,%d}\n", s.Counts.Connected, s.Closed, s.Chunks)
 	}
