@@ -17,7 +17,6 @@ import (
 	"example.org/comet/server"
 	"example.org/comet/server/natsrouter"
 	"example.org/comet/server/natsrouter/broker"
-	"example.org/comet/server/wire"
 )
 
 // This file has the command lines of the parts, rendered by what parses them.
@@ -69,15 +68,14 @@ func routeArgs(p *plan) []string {
 	return flags.Args(flags.RouterCommand{Config: broker.Config{Listen: p.listen, Admin: p.listen}, JSON: true, EndWithStdin: true})
 }
 
-// floodArgs returns the arguments of flood i, which finds its streams by those in
-// to, and logs to a file unless that is "".
-func floodArgs(c *Config, p *plan, i int, to []string, log string) []string {
-	one := p.pairs[i]
+// floodArgs returns the arguments of a flood of the connections of one, which finds
+// its streams by those in to, and logs to a file unless that is "".
+func floodArgs(c *Config, p *plan, one pair, to []string, log string) []string {
 	cfg := c.Streams
 	if c.TLS {
 		cfg.TLS.CAFile = p.certificate.certFile
 	}
-	cfg.Connections, cfg.FirstID, cfg.LastID, cfg.Sources, cfg.Run = one.connections, one.firstID, one.lastID(), one.sources, []wire.Run{p.run}
+	cfg.Connections, cfg.FirstID, cfg.LastID, cfg.Sources, cfg.Run = one.connections, one.firstID, one.lastID(), one.sources, p.runs
 	cfg.Skip = one.skip
 	if p.audience != nil {
 		cfg.FanOut, cfg.TrackOneIn = true, p.audience.trackOneIn(p)

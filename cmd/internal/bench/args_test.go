@@ -9,6 +9,7 @@ import (
 	"example.org/comet/cmd/internal/flags"
 	"example.org/comet/flood/pace"
 	"example.org/comet/server/natsrouter"
+	"example.org/comet/server/wire"
 
 	"example.org/comet/msggen"
 )
@@ -19,8 +20,8 @@ func TestArguments(t *testing.T) {
 	cfg := config(t)
 	cfg.Streams.Header, cfg.Interest, cfg.Seed, cfg.Size = []string{"TE: chunked"}, natsrouter.Block, 7, msggen.Size{}
 	cfg.Rate, cfg.Duration = 100, time.Minute
-	one := &plan{run: 0xbadcafe, firstID: 1, lastID: 10, connections: 10, pairs: []pair{{listen: "127.0.0.1:1", admin: "127.0.0.1:2", firstID: 1, connections: 10, sources: []netip.Addr{netip.MustParseAddr("127.0.0.9")}}}, listen: "127.0.0.1:3"}
-	two := &plan{run: 0xbadcafe, connections: 10, routed: true, pairs: []pair{one.pairs[0], {listen: "127.0.0.2:1", admin: "127.0.0.2:2", firstID: 6, connections: 5, ids: 3}}}
+	one := &plan{run: 0xbadcafe, runs: []wire.Run{0xbadcafe}, firstID: 1, lastID: 10, connections: 10, pairs: []pair{{listen: "127.0.0.1:1", admin: "127.0.0.1:2", firstID: 1, connections: 10, sources: []netip.Addr{netip.MustParseAddr("127.0.0.9")}}}, listen: "127.0.0.1:3"}
+	two := &plan{run: 0xbadcafe, runs: []wire.Run{0xbadcafe}, connections: 10, routed: true, pairs: []pair{one.pairs[0], {listen: "127.0.0.2:1", admin: "127.0.0.2:2", firstID: 6, connections: 5, ids: 3}}}
 	slow := cfg
 	slow.Streams.ConnectTimeout, slow.Loops, slow.Interval, slow.Rate = 5*time.Second, 3, 0, pace.MaxRate
 	slow.Router = flags.Router{URLs: []string{"nats://r:4222"}}
@@ -33,11 +34,11 @@ func TestArguments(t *testing.T) {
 		"our router":    {routeArgs(one), "--admin=127.0.0.1:3 --end-with-stdin=true --json=true --listen=127.0.0.1:3"},
 		"the way to it": {routerArgs(&cfg, "nats://ours:1"), "--router=nats://ours:1"},
 		"a flood": {
-			floodArgs(&cfg, one, 0, urlArgs("http://h/{id}"), "flood.log"),
+			floodArgs(&cfg, one, one.pairs[0], urlArgs("http://h/{id}"), "flood.log"),
 			"--attended=true --connections=10 --header=TE: chunked --ids=1-10 --in-flight=10 --json=true --log=flood.log --run=0badcafe --source-ip=127.0.0.9 --url=http://h/{id}",
 		},
 		"one of two, flat out": {
-			floodArgs(&slow, two, 1, urlsArgs("urls-2.txt"), ""),
+			floodArgs(&slow, two, two.pairs[1], urlsArgs("urls-2.txt"), ""),
 			"--attended=true --connect-timeout=5s --connections=5 --header=TE: chunked --ids=6-8 --in-flight=10 --json=true --run=0badcafe --sample-interval=20ms --urls=urls-2.txt",
 		},
 		"a generator": {

@@ -9,6 +9,7 @@ import (
 	"example.org/comet/flood"
 	"example.org/comet/flood/pace"
 	"example.org/comet/msggen"
+	"example.org/comet/server/wire"
 )
 
 // toFollowers makes a record one of events: of 100, which go round four publishers, 75
@@ -124,14 +125,14 @@ func TestTrackOneIn(t *testing.T) {
 func TestArgumentsOfEvents(t *testing.T) {
 	cfg, f := befriended(t, 2, 7, "1 7\n2 7\n3 8\n")
 	cfg.friends, cfg.Streams.Users, cfg.Rate, cfg.Duration = f, f.connecting, 100, time.Minute
-	p := &plan{run: 1, firstID: 1, lastID: 2, connections: 2, rate: 100, pairs: []pair{{firstID: 1, connections: 2}}}
+	p := &plan{run: 1, runs: []wire.Run{1}, firstID: 1, lastID: 2, connections: 2, rate: 100, pairs: []pair{{firstID: 1, connections: 2}}}
 	var err error
 	if p.audience, err = f.audience(cfg); err != nil {
 		t.Fatal(err)
 	}
 	for want, args := range map[string][]string{
 		"--subscriptions=" + f.file + " --subscriptions-read-only=true":                                           serveArgs(cfg, p, 0, ""),
-		"--fan-out=true --ids=1-2 --in-flight=10 --json=true --run=00000001 --track-one-in=1 --users=" + f.folder: floodArgs(cfg, p, 0, nil, ""),
+		"--fan-out=true --ids=1-2 --in-flight=10 --json=true --run=00000001 --track-one-in=1 --users=" + f.folder: floodArgs(cfg, p, p.pairs[0], nil, ""),
 		"--events=true --feedback=true --json=true --max-id=2":                                                    msggenArgs(cfg, p, nil),
 		"--seed=7 --users=" + f.folder:                                                                            msggenArgs(cfg, p, nil),
 	} {

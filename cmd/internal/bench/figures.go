@@ -55,7 +55,7 @@ func suspended(rec *record, r *result.Result) {
 func processFigures(rec *record, r *result.Result) {
 	servers, floods := rec.begun.Sum("server", func(u probe.Usage) result.Figure { return u.Procs }), result.Figure{}
 	var started result.Figure
-	toIdle, toMessages, toConnected := rec.idle, rec.ended.Sub(rec.sending), rec.connectedOrIdle().Sub(rec.begun)
+	toIdle, toMessages, toConnected := rec.idle, rec.ended.Sub(rec.sending), rec.connectedOrIdle().Sub(rec.beforeConnecting())
 	for _, one := range rec.parts {
 		switch _, known := one.pid.Value(); {
 		case one.Role == "server" && known:
@@ -80,6 +80,14 @@ func processFigures(rec *record, r *result.Result) {
 	}
 }
 
+// beforeConnecting returns the snapshot before the first connect.
+func (rec *record) beforeConnecting() probe.Snapshot {
+	if rec.connecting.Taken() {
+		return rec.connecting
+	}
+	return rec.begun
+}
+
 // connectedOrIdle returns the snapshot after the last connect, with servers of
 // which there was no sample yet as they were when idle: at rest a server uses
 // hardly any processor time.
@@ -97,11 +105,11 @@ func connectFigures(rec *record, p *plan, r *result.Result) {
 	r.Connections.Failed = result.Of(t.Failed)
 	r.Connections.Closed = result.Of(t.Closed)
 	r.Connect.Seconds = rec.connectSeconds
-	r.Connect.PerSecond = r.Connections.Established.Per(r.Connect.Seconds)
+	r.Connect.PerSecond = r.Connections.Established.Minus(result.Of(rec.held)).Per(r.Connect.Seconds)
 	firstByte := merged(rec.floods, func(f *flood.Result) *flood.Quantiles { return f.FirstByte })
 	r.Connect.Latency, r.Histograms.FirstByte = quantiles(firstByte), histogram(firstByte)
 	r.Histograms.Connect = histogram(merged(rec.floods, func(f *flood.Result) *flood.Quantiles { return f.Connect }))
-	grown := rec.connectedOrIdle().Sub(rec.begun)
+	grown := rec.connectedOrIdle().Sub(rec.beforeConnecting())
 	r.Connect.ServerCPUSeconds = grown.Sum("server", probe.CPU)
 	r.Connect.FloodCPUSeconds = grown.Sum("flood", probe.CPU)
 	if p.here {

@@ -97,6 +97,11 @@ func (f *foreign) arrange(cfg *Config, system sysctl.System) *plan {
 	return p
 }
 
+func (f *foreign) resize(p *plan, cfg *Config) {
+	p.firstID, p.lastID = f.messageIDs(cfg.rooms())
+	p.each = f.each(cfg, divide(cfg.Connections, cfg.subscribers(), 0))
+}
+
 // all reports whether something is true of all addresses of the target.
 func (f *foreign) all(is func(netip.Addr) bool) bool {
 	for _, addr := range f.addrs {

@@ -78,8 +78,9 @@ func (r *run) reportDelivered() (stop func()) {
 		return func() {}
 	}
 	var told uint64
+	before := r.totals().Delivered
 	return every(10*time.Millisecond, func() {
-		if now := r.totals().Delivered; now != told {
+		if now := r.totals().Delivered - before; now != told {
 			told = now
 			_ = r.generator.Tell(fmt.Sprint(now)) // its end is noticed elsewhere
 		}

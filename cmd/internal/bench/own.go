@@ -80,6 +80,8 @@ func (o *own) arrange(cfg *Config, system sysctl.System) *plan {
 	return p
 }
 
+func (o *own) resize(p *plan, cfg *Config) { p.lastID = p.firstID + int64(cfg.rooms()) - 1 }
+
 // share divides connections, and ids from 1, among as many pairs as are asked
 // for or, with 0, as few as hold them. With several, all but the last have whole
 // blocks.

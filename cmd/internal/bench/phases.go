@@ -17,14 +17,12 @@ const rampWidth = 2
 
 // start brings up all parts but the generator, and warms the servers up.
 func start(ctx context.Context, r *run) error {
-	r.rec.bare = probe.Take(false, nil)
-	if err := r.site.open(ctx, r); err != nil {
+	if err := open(ctx, r); err != nil {
 		return err
 	}
-	r.settled = time.Now()
 	floods := make([]*floodPart, len(r.plan.pairs))
 	err := fleet.Each(len(floods), atOnce, func(i int) (err error) {
-		floods[i], err = r.startFlood(ctx, i)
+		floods[i], err = r.startFlood(ctx, i, r.plan.pairs[i])
 		return err
 	})
 	for _, f := range floods {
@@ -43,6 +41,14 @@ func start(ctx context.Context, r *run) error {
 	}
 	r.rec.begun = r.take(true)
 	return nil
+}
+
+// open starts or finds the servers, and warms them up.
+func open(ctx context.Context, r *run) error {
+	r.rec.bare = probe.Take(false, nil)
+	err := r.site.open(ctx, r)
+	r.settled = time.Now()
+	return err
 }
 
 // connect has the floods open their connections, two at a time: what the accept

@@ -35,8 +35,10 @@ type plan struct {
 	certificate certificate
 	// crowded: every processor has very many pairs with as much work as they can do.
 	crowded bool
-	// run is the word of the run's stamps. Others are replayed, and count nowhere.
+	// run is the word of the stamps that the generator makes. Those of others than runs
+	// are replayed, and count nowhere.
 	run  wire.Run
+	runs []wire.Run
 	need sysctl.Need
 	// warmUpSources are where the warm-up connects from; none leaves it to the
 	// kernel.
@@ -44,7 +46,9 @@ type plan struct {
 	// perSource is how many connections an address is good for that a run picks;
 	// 0 picks none.
 	perSource int
-	cpus      int
+	// host returns an address of a pair from which floods may connect: any from 2 on.
+	host func(pair, host int) netip.Addr
+	cpus int
 	// audience is whom events are for, nil where messages are none.
 	audience *audience
 	terms
@@ -177,6 +181,7 @@ func (p *plan) giveSources(cfg *Config) {
 // ports of the last run's are in TIME_WAIT.
 func (p *plan) address() {
 	p.run = wire.Run(rand.Uint32N(math.MaxUint32) + 1) // 0 lets a generator pick one
+	p.runs = []wire.Run{p.run}
 	p.listen = "127.0.0.1:0"
 	if runtime.GOOS != "linux" {
 		for i := range p.pairs {
@@ -200,6 +205,7 @@ func (p *plan) address() {
 		p.warmUpSources = []netip.Addr{others(0, 253)}
 	}
 	p.listen = netip.AddrPortFrom(others(0, 254), 0).String()
+	p.host = others
 }
 
 // randomNetworks return an address for each number of a pair and of a host,

@@ -18,13 +18,15 @@ type record struct {
 
 	// bare is before the first part was started. Of servers that run already cold
 	// is before the warm-up and warm while its connections, of which there were
-	// warmed, are open. begun is when all were warm, idle
-	// some seconds after the last connect. sending and sent are the start and the
+	// warmed, are open. begun is when all were warm, connecting
+	// before the first connect if that was not then, and idle some seconds after the
+	// last one. sending and sent are the start and the
 	// end of the generator, ended is after the last arrival.
-	bare, cold, warm, begun, connected, idle, sending, sent, ended probe.Snapshot
-	warmed                                                         int
+	bare, cold, warm, begun, connecting, connected, idle, sending, sent, ended probe.Snapshot
+	warmed                                                                     int
 
 	connectSeconds result.Figure
+	held           int                          // connections that were there before
 	afterGC        map[probe.Part]result.Figure // the servers' memory after a collection
 	before, after  *traffic                     // at the ends of the messages
 	generated      *msggen.Result

@@ -19,6 +19,7 @@ import (
 	"example.org/comet/cmd/internal/probe"
 	"example.org/comet/cmd/internal/result"
 	"example.org/comet/flood"
+	"example.org/comet/memlog/series"
 )
 
 // atOnce is how many processes are started, or asked, at a time: each wants a
@@ -35,6 +36,7 @@ type run struct {
 	fleet    *fleet.Fleet
 
 	floods            []*floodPart
+	joint             bool // flood.log is of several floods, and written by the timeline
 	memlog, generator *fleet.Process
 	// settled is since when nothing went on that the next measurement is not to
 	// see.
@@ -70,6 +72,7 @@ func newRun(cfg *Config, p *plan, s site, folder string) *run {
 	r := &run{
 		cfg: cfg, plan: p, site: s, folder: folder,
 		progress: &progress{w: cfg.Progress, terminal: cfg.Terminal},
+		joint:    p.several(),
 		rec:      record{started: time.Now()},
 	}
 	r.fleet = &fleet.Fleet{
@@ -203,10 +206,11 @@ func (r *run) logMemory(ctx context.Context, what []string) (err error) {
 	return err
 }
 
-// startFlood starts flood i, which then waits to be let go.
-func (r *run) startFlood(ctx context.Context, i int) (*floodPart, error) {
+// startFlood starts a flood of some connections of pair i, which then waits to be let
+// go.
+func (r *run) startFlood(ctx context.Context, i int, what pair) (*floodPart, error) {
 	log := ""
-	if !r.plan.several() {
+	if !r.joint {
 		log = filepath.Join(r.folder, floodLog)
 	}
 	to, err := r.site.streams(i)
@@ -214,7 +218,7 @@ func (r *run) startFlood(ctx context.Context, i int) (*floodPart, error) {
 		return nil, err
 	}
 	f := new(floodPart)
-	spec := r.spec(i, "flood", floodArgs(r.cfg, r.plan, i, to, log))
+	spec := r.spec(i, "flood", floodArgs(r.cfg, r.plan, what, to, log))
 	spec.OnSample = func(line []byte) { r.sample(f, line) }
 	if f.Process, err = r.start(ctx, spec); err != nil {
 		return nil, err
@@ -440,6 +444,7 @@ func (r *run) seal() {
 		r.rec.timeline = &t.out
 	}
 	r.rec.samples = readSamples(filepath.Join(r.folder, memLog))
+	r.rec.samples = slices.DeleteFunc(r.rec.samples, func(s series.Sample) bool { return s.Time.Before(r.rec.started) })
 }
 
 // mean is the mean of numbers. The zero value has none.

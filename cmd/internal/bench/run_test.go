@@ -35,6 +35,8 @@ func (s *stage) arrange(cfg *Config, _ sysctl.System) *plan {
 	return &plan{pairs: divide(cfg.Connections, 1, 0)}
 }
 
+func (s *stage) resize(*plan, *Config) {}
+
 func (s *stage) open(ctx context.Context, r *run) error {
 	if s.opened != nil {
 		return s.opened(ctx, r)

@@ -17,6 +17,8 @@ type site interface {
 	label() string
 	// arrange returns the processes for cfg, on a machine like this one.
 	arrange(cfg *Config, system sysctl.System) *plan
+	// resize adapts the plan, whose servers are there, to the connections of cfg.
+	resize(p *plan, cfg *Config)
 	// open starts or finds the servers, warms them up, and starts their memory log.
 	open(ctx context.Context, r *run) error
 	// streams returns the arguments by which flood i finds its streams.

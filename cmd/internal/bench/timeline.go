@@ -54,7 +54,7 @@ type pulse struct {
 func (r *run) beginTimeline() (end func()) {
 	t := &timeline{run: r, begun: time.Now(), parts: r.members(), floods: make(map[*floodPart]*pulse), phase: r.at}
 	t.out.Started = float64(t.begun.UnixMilli()) / 1000
-	if r.plan.several() {
+	if r.joint {
 		t.log, _ = series.OpenAppend(filepath.Join(r.folder, floodLog)) // what a folder without it lacks is told when the result is written
 	}
 	r.timeline.Store(t)

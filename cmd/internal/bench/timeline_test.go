@@ -34,7 +34,7 @@ func TestTimeline(t *testing.T) {
 		Part: probe.Part{Role: "router", Number: 1},
 		read: func(bool) (probe.Usage, bool) { return probe.Usage{}, false },
 	}}})
-	r.plan.pairs = divide(10, 1, 5)
+	r.joint = true
 	r.at = "connect"
 	var told []result.Moment
 	var soFar result.Quantiles

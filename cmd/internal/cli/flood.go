@@ -95,12 +95,12 @@ func runFlood(ctx context.Context, env *Env, o *flags.FloodCommand) (err error) 
 // orders reads standard input of an attended flood: a line "messages" says that
 // messages are sent from now on, and "lap" asks for the figures since the last one.
 type orders struct {
-	*bufio.Reader
+	in    *bufio.Reader
 	flood *flood.Flood
 }
 
 func (o *orders) Read([]byte) (int, error) {
-	line, err := o.ReadString('\n')
+	line, err := o.in.ReadString('\n')
 	switch strings.TrimSpace(line) {
 	case "messages":
 		o.flood.Mark()

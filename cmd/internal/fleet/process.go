@@ -154,6 +154,13 @@ func (p *Process) keep(kind string, line []byte) {
 	p.changed = make(chan struct{})
 }
 
+// Forget forgets the last line of a type, so that Await waits for the next one.
+func (p *Process) Forget(kind string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.lines, kind)
+}
+
 // hear passes on what the process complains of, and keeps the end of it.
 func (p *Process) hear(stderr io.Reader, say func(string)) {
 	lines := newLines(stderr)

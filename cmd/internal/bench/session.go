@@ -1,0 +1,538 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"time"
+
+	"example.org/comet/cmd/internal/fleet"
+	"example.org/comet/cmd/internal/result"
+	"example.org/comet/flood"
+	"example.org/comet/flood/pace"
+	"example.org/comet/server/wire"
+)
+
+// Session is an experiment whose load its user changes: one trial after the other, on
+// servers and connections that stay. Its methods are for one goroutine.
+type Session struct {
+	cfg    Config
+	run    *run
+	plan   *plan
+	first  record     // what was seen before the first trial
+	floods []*segment // in the order of their connections
+	words  []wire.Run // of the trials to come
+	hosts  []int      // of each pair, how many addresses were used
+	// highest is the most connections that a trial had.
+	highest float64
+}
+
+// Trial is a load.
+type Trial struct {
+	// Connections is how many are open: those that are missing are added to those that
+	// are there, and those that are too many are closed.
+	Connections int
+	// Rate is messages per second, 0 none, for the time of Hold.
+	Rate pace.Rate
+	Hold time.Duration
+}
+
+// Tried is what came of a trial.
+type Tried struct {
+	// Result has the figures of the trial alone, but for the memory: that is of all its
+	// connections, whenever they were opened.
+	Result *result.Result
+	// Timeline is of the trial, too.
+	Timeline *result.Timeline
+}
+
+// mostTrials bounds a session: floods are told in the beginning of whose messages they
+// are to take account.
+const mostTrials = 128
+
+// sessionSample is how often the floods of a session report.
+const sessionSample = 250 * time.Millisecond
+
+// segment is a flood of a session: it has the connections from one to another of all.
+type segment struct {
+	*floodPart
+	from, to int
+}
+
+// Explore starts or finds the servers of cfg, has explore try loads on them, and ends
+// everything. Connections is the most that a trial will open; 0 is the most that the
+// plan for this machine holds. Duration, Rate, Steps and Repeat have no meaning here. It
+// returns the folder for the results, which is "" if nothing was started.
+func Explore(ctx context.Context, cfg Config, explore func(context.Context, *Session) error) (folder string, err error) {
+	cfg.Duration, cfg.Rate, cfg.Steps, cfg.Repeat = time.Second, cmpRate(cfg.Target), nil, 0
+	most := cfg.Connections
+	cfg.Connections = max(most, 1)
+	if err := errors.Join(cfg.Validate(), cfg.unchanging()); err != nil {
+		return "", err
+	}
+	site, err := cfg.Target.site(&cfg)
+	if err != nil {
+		return "", err
+	}
+	defer site.leave()
+	b := &bench{site: site}
+	defer b.endsAtOnce(&cfg)()
+	if most == 0 {
+		cfg.Connections = b.holds(cfg)
+	}
+	if err := b.arrange(&cfg); err != nil {
+		return "", err
+	}
+	if folder, err = cfg.makeFolder(site.label(), time.Now()); err != nil {
+		return "", err
+	}
+	if err := removeFiles(folder); err != nil {
+		return folder, err
+	}
+	b.plan.address()
+	s := newSession(&cfg, b.plan, newRun(&cfg, b.plan, site, folder))
+	b.fleet.Store(s.run.fleet)
+	return folder, cfg.withLimits(ctx, b.plan.need, folder, s.run.progress, func() error { return s.do(ctx, explore) })
+}
+
+// cmpRate returns a rate that a target can be validated with.
+func cmpRate(t *Target) pace.Rate {
+	if t != nil && t.Publish == nil {
+		return 0
+	}
+	return 1
+}
+
+// unchanging returns what a session cannot do, because its load changes.
+func (c *Config) unchanging() error {
+	switch {
+	case c.Graph != nil:
+		return errors.New("bench: events to followers have no capacity to search for: their number is that of the graph; measure them with comet bench --subscriptions")
+	case c.Streams.Ramp != "":
+		return errors.New("bench: a search says itself how many connections there are and when: leave out the ramp")
+	case c.Streams.Storm.Share > 0:
+		return errors.New("bench: a storm drops what a search counts: leave it out")
+	case c.Target != nil && len(c.Target.URLs) > 0:
+		return errors.New("bench: a search opens as many connections as it likes: give one URL, with {id} in it")
+	}
+	return nil
+}
+
+// holds returns how many connections there is a plan for, at least 1.
+func (b *bench) holds(cfg Config) int {
+	fits := func(n int) bool {
+		cfg.Connections = n
+		return b.arrange(&cfg) == nil
+	}
+	low, high := 1, 2
+	for fits(high) && high < math.MaxInt32/2 {
+		low, high = high, 2*high
+	}
+	for high-low > max(low/200, 1) {
+		if mid := low + (high-low)/2; fits(mid) {
+			low = mid
+		} else {
+			high = mid
+		}
+	}
+	return low
+}
+
+func newSession(cfg *Config, p *plan, r *run) *Session {
+	r.joint = true
+	cfg.Streams.SampleInterval = sessionSample
+	s := &Session{cfg: *cfg, run: r, plan: p, hosts: make([]int, len(p.pairs))}
+	for range mostTrials {
+		s.words = append(s.words, wire.Run(rand.Uint32N(math.MaxUint32)+1))
+	}
+	p.runs = slices.Clone(s.words)
+	return s
+}
+
+// do takes the session from its start to its end.
+func (s *Session) do(ctx context.Context, explore func(context.Context, *Session) error) error {
+	r := s.run
+	r.enter("start")
+	awake := fleet.OnSuspension(r.suspended)
+	err := s.open(ctx)
+	if err == nil {
+		err = explore(ctx, s)
+	}
+	stopErr := r.stop(ctx, err != nil)
+	for _, trouble := range r.site.close() {
+		stopErr = errors.Join(stopErr, errors.New(trouble))
+	}
+	awake()
+	return errors.Join(err, stopErr)
+}
+
+// open starts or finds the servers, and takes the state in which the first trial finds
+// them.
+func (s *Session) open(ctx context.Context) error {
+	r := s.run
+	err := open(ctx, r)
+	if err == nil {
+		err = fleet.Wait(ctx, time.Second) // for the memory to settle
+	}
+	if err == nil {
+		err = r.site.await(ctx, r.settled)
+	}
+	if err != nil {
+		r.blame(err)
+		return fmt.Errorf("in phase start: %w", err)
+	}
+	r.rec.begun = r.take(true)
+	s.first = r.rec
+	return nil
+}
+
+// Folder returns where the results go.
+func (s *Session) Folder() string { return s.run.folder }
+
+// Most returns how many connections a trial may have.
+func (s *Session) Most() int { return s.plan.connections }
+
+// Members returns the processes of the servers, of those that can be measured here.
+func (s *Session) Members() (pids []int32) {
+	for _, m := range s.run.site.members(s.run.settled) {
+		if pid, known := m.pid.Value(); known && m.Role == "server" {
+			pids = append(pids, int32(pid))
+		}
+	}
+	return pids
+}
+
+// Try brings the session to a load and measures it. Beside an error the session cannot
+// go on, and what was tried, if it is not nil, is as far as it came. That connections
+// fail, or messages are refused, is no error.
+func (s *Session) Try(ctx context.Context, t Trial) (*Tried, error) {
+	if len(s.words) == 0 {
+		return nil, fmt.Errorf("bench: a session has %d trials, and all were made: narrow the range, or ask for less precision", mostTrials)
+	}
+	s.prepare(t)
+	r := s.run
+	phases := []struct {
+		name string
+		do   func(context.Context) error
+	}{
+		{"connect", s.bring}, {"idle", s.rest},
+		{"messages", func(ctx context.Context) error { return s.hold(ctx, t.Hold) }}, {"drain", s.drain},
+	}
+	var err error
+	endTimeline := func() {}
+	for _, phase := range phases {
+		r.enter(phase.name)
+		if err = phase.do(ctx); err != nil {
+			r.blame(err)
+			err = fmt.Errorf("in phase %s: %w", phase.name, err)
+			break
+		}
+		if phase.name == "connect" {
+			endTimeline = r.beginTimeline()
+		}
+	}
+	endTimeline()
+	r.rec.failure = err
+	if err != nil {
+		s.salvage(ctx)
+	}
+	r.seal()
+	for i, f := range r.rec.floods {
+		if f.ended == nil { // what it counted is of other trials, too
+			r.rec.floods[i] = floodAccount{lost: true}
+		}
+	}
+	res := figures(&r.rec, r.plan)
+	describe(res, r.cfg, r.rec.started)
+	s.used(res)
+	return &Tried{res, r.rec.timeline}, err
+}
+
+// used takes back what the memory says of connections where there were more in an
+// earlier trial, whose memory the server may have kept.
+func (s *Session) used(res *result.Result) {
+	n, _ := res.Connections.Established.Value()
+	if n < s.highest {
+		m := &res.Memory
+		m.BytesPerConnection, m.PSSPerConnection = result.Figure{}, result.Figure{}
+		res.Notes = append(res.Notes, "Memory per connection is not known: an earlier trial had more connections, and the server may have kept their memory.")
+	}
+	s.highest = max(s.highest, n)
+}
+
+// prepare begins the record of a trial, and the plan for it.
+func (s *Session) prepare(t Trial) {
+	cfg := s.cfg
+	cfg.Connections, cfg.Rate, cfg.Duration = t.Connections-t.Connections%cfg.subscribers(), t.Rate, t.Hold
+	p := *s.plan
+	p.connections, p.rate = cfg.Connections, t.Rate
+	p.run, s.words = s.words[0], s.words[1:]
+	r := s.run
+	r.site.resize(&p, &cfg)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.cfg, r.plan, r.generator = &cfg, &p, nil
+	r.rec = s.first
+	r.rec.started = time.Now()
+	r.busy, r.phases, r.paused, r.lost = mean{}, nil, nil, nil
+	r.timeline.Store(nil)
+	for _, f := range r.floods {
+		f.ended.Store(nil)
+	}
+}
+
+// bring opens and closes connections.
+func (s *Session) bring(ctx context.Context) error {
+	r := s.run
+	if err := s.keep(ctx, r.plan.connections); err != nil {
+		return err
+	}
+	missing := s.missing()
+	r.rec.held = r.totals().Connected
+	if len(missing) == 0 {
+		r.rec.connecting = r.take(false)
+		r.rec.connected = r.rec.connecting
+		return nil
+	}
+	return s.fill(ctx, missing)
+}
+
+// keep ends the floods with connections beyond a number, and those that have lost some.
+func (s *Session) keep(ctx context.Context, connections int) error {
+	r := s.run
+	var kept []*segment
+	var ending []*fleet.Process
+	for _, one := range s.floods {
+		switch live := one.live.Load(); {
+		case one.to <= connections && live != nil && live.Counts.Connected == one.to-one.from && !one.Ended():
+			kept = append(kept, one)
+		default:
+			ending = append(ending, one.Process)
+		}
+	}
+	s.set(kept)
+	for _, p := range ending {
+		r.fleet.Retire(p)
+	}
+	err := fleet.Each(len(ending), atOnce, func(i int) error {
+		if err := ending[i].Stop(r.patience()); err != nil && !ending[i].Ended() {
+			return err
+		}
+		return nil // what it has to complain of is in the figures of its last trial
+	})
+	if err == nil && len(ending) > 0 {
+		err = fleet.Wait(ctx, partingTime)
+	}
+	return err
+}
+
+// partingTime is for the server to notice that connections have left.
+const partingTime = 300 * time.Millisecond
+
+// set makes these the floods of the session.
+func (s *Session) set(floods []*segment) {
+	slices.SortFunc(floods, func(a, b *segment) int { return a.from - b.from })
+	s.floods = floods
+	s.run.floods = nil
+	for _, one := range floods {
+		s.run.floods = append(s.run.floods, one.floodPart)
+	}
+}
+
+// missing returns segments, without floods, for the connections that none has.
+func (s *Session) missing() (list []*segment) {
+	for at := 0; at < s.run.plan.connections; {
+		if to := s.covered(at); to > at {
+			at = to
+			continue
+		}
+		next := s.gap(at)
+		list = append(list, next)
+		at = next.to
+	}
+	return list
+}
+
+// covered returns where the flood ends that has a connection.
+func (s *Session) covered(at int) int {
+	for _, one := range s.floods {
+		if one.from <= at && at < one.to {
+			return one.to
+		}
+	}
+	return at
+}
+
+// gap returns a segment for the connections from at on, as far as one pair has them
+// and no flood does.
+func (s *Session) gap(at int) *segment {
+	to := s.run.plan.connections
+	for _, one := range s.floods {
+		if one.from > at {
+			to = min(to, one.from)
+			break
+		}
+	}
+	i, start := s.plan.pairOf(at)
+	return &segment{from: at, to: min(to, start+s.plan.pairs[i].connections)}
+}
+
+// pairOf returns the pair that has a connection, and the number of its first one.
+func (p *plan) pairOf(at int) (i, start int) {
+	for i, one := range p.pairs {
+		if at < start+one.connections || i == len(p.pairs)-1 {
+			return i, start
+		}
+		start += one.connections
+	}
+	return 0, 0
+}
+
+// part returns what a flood of some connections of a pair is to be told, counted from
+// the pair's first.
+func (p *plan) part(one pair, from, to int) pair {
+	part := one
+	part.connections = to - from
+	switch {
+	case p.subscribers > 1:
+		first := one.skip + from
+		part.firstID, part.skip = one.firstID+int64(first/p.subscribers), first%p.subscribers
+		part.ids = int64((one.skip+to-1)/p.subscribers-first/p.subscribers) + 1
+	case one.ids == 0:
+		part.firstID = one.firstID + int64(from)
+	}
+	return part
+}
+
+// fill starts floods for segments, and lets them open their connections.
+func (s *Session) fill(ctx context.Context, missing []*segment) error {
+	r := s.run
+	err := fleet.Each(len(missing), atOnce, func(k int) (err error) {
+		one := missing[k]
+		i, start := s.plan.pairOf(one.from)
+		what := s.plan.part(s.plan.pairs[i], one.from-start, one.to-start)
+		what.sources = s.sources(i, what)
+		one.floodPart, err = r.startFlood(ctx, i, what)
+		return err
+	})
+	started := slices.DeleteFunc(missing, func(one *segment) bool { return one.floodPart == nil })
+	s.set(append(slices.Clone(s.floods), started...))
+	if err != nil {
+		return err
+	}
+	r.rec.connecting = r.take(false)
+	begun := time.Now()
+	established := func() int { return r.totals().Established() }
+	err = r.watch(ctx, r.stalled(established), func(ctx context.Context) error {
+		width := rampWidth
+		if !r.cfg.Streams.Pace.Unpaced() {
+			width = 1 // each keeps to the rate
+		}
+		return fleet.Each(len(started), width, func(i int) error { return r.fill(ctx, started[i].floodPart) })
+	}, r.untilFull)
+	r.rec.connectSeconds = result.Seconds(time.Since(begun))
+	r.settled = time.Now()
+	r.rec.connected = r.take(false)
+	return err
+}
+
+// sources returns addresses for a new flood of pair i: others than before, since the
+// ports of those may be in TIME_WAIT, as long as there are any.
+func (s *Session) sources(i int, what pair) []netip.Addr {
+	if s.plan.perSource == 0 {
+		return what.sources
+	}
+	var list []netip.Addr
+	for range s.plan.sourcesOf(what) {
+		const first, last = 2, 250
+		list = append(list, s.plan.host(i, first+s.hosts[i]%(last-first)))
+		s.hosts[i]++
+	}
+	return list
+}
+
+// rest lets the connections settle and reads what they cost.
+func (s *Session) rest(ctx context.Context) error {
+	r := s.run
+	err := r.watch(ctx, r.after(r.cfg.Idle), func(ctx context.Context) error {
+		if err := fleet.Wait(ctx, r.cfg.Idle); err != nil {
+			return err
+		}
+		return r.site.await(ctx, r.settled)
+	})
+	if err == nil {
+		r.rec.idle = r.take(true)
+	}
+	return err
+}
+
+// hold sends the messages, or waits as long where there are none.
+func (s *Session) hold(ctx context.Context, d time.Duration) error {
+	r := s.run
+	if r.plan.rate != 0 && r.totals().Connected > 0 {
+		return messages(ctx, r)
+	}
+	return r.watch(ctx, r.after(d), func(ctx context.Context) error { return fleet.Wait(ctx, d) })
+}
+
+// drain waits for the last messages and has the floods tell of their lap.
+func (s *Session) drain(ctx context.Context) error {
+	r := s.run
+	return r.watch(ctx, r.after(r.patience()), func(ctx context.Context) error {
+		r.settled = time.Now()
+		if r.rec.generated != nil {
+			if err := r.awaitLast(ctx); err != nil {
+				return err
+			}
+		}
+		if err := r.site.await(ctx, r.settled); err != nil {
+			return err
+		}
+		if err := s.laps(ctx); err != nil {
+			return err
+		}
+		r.rec.ended = r.take(false)
+		if !r.rec.measured() {
+			return nil
+		}
+		after, err := r.site.traffic(ctx)
+		r.rec.after = after
+		return err
+	})
+}
+
+// salvage takes the figures of a trial that was cut short, as far as floods still tell
+// of theirs.
+func (s *Session) salvage(ctx context.Context) {
+	r := s.run
+	r.endSending()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.hurry())
+	defer cancel()
+	if r.generator != nil && r.rec.generated == nil {
+		_ = r.endGenerator(ctx, r.hurry()/2)
+	}
+	_ = s.laps(ctx)
+}
+
+// laps reads the figures of each flood since the last trial.
+func (s *Session) laps(ctx context.Context) error {
+	r := s.run
+	return fleet.Each(len(r.floods), max(len(r.floods), 1), func(i int) error {
+		f := r.floods[i]
+		if r.fleet.Lost(f.Process) {
+			return nil
+		}
+		f.Forget("lap")
+		_ = f.Tell("lap") // Await has the error of one that has ended
+		lap := new(flood.Result)
+		if err := f.Await(ctx, "lap", r.patience(), lap); err != nil {
+			return r.unlessLost(f.Process, err)
+		}
+		f.ended.Store(lap)
+		return nil
+	})
+}
