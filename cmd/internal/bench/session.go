@@ -249,12 +249,14 @@ func (s *Session) Try(ctx context.Context, t Trial) (*Tried, error) {
 // earlier trial, whose memory the server may have kept.
 func (s *Session) used(res *result.Result) {
 	n, _ := res.Connections.Established.Value()
-	if n < s.highest {
-		m := &res.Memory
-		m.BytesPerConnection, m.PSSPerConnection = result.Figure{}, result.Figure{}
-		res.Notes = append(res.Notes, "Memory per connection is not known: an earlier trial had more connections, and the server may have kept their memory.")
-	}
+	fewer := n < s.highest
 	s.highest = max(s.highest, n)
+	m := &res.Memory
+	if _, known := m.BytesPerConnection.Value(); !known || !fewer {
+		return
+	}
+	m.BytesPerConnection, m.PSSPerConnection = result.Figure{}, result.Figure{}
+	res.Notes = append(res.Notes, "Memory per connection is not known: an earlier trial had more connections, and the server may have kept their memory.")
 }
 
 // prepare begins the record of a trial, and the plan for it.
