@@ -53,6 +53,7 @@ func TestAdminCrossSite(t *testing.T) {
 // TestAdminIdle: whoever fills the admin listener does not silence it, and an
 // intake that is quiet meanwhile lives on.
 func TestAdminIdle(t *testing.T) {
+	t.Parallel()
 	r := start(t, Config{Engine: Goroutine})
 	address := r.AdminAddr().String()
 	c := r.stream("1")
@@ -81,6 +82,7 @@ func TestAdminIdle(t *testing.T) {
 
 // TestAdminHeld: requests that may take long leave places for those that do not.
 func TestAdminHeld(t *testing.T) {
+	t.Parallel()
 	r := start(t, Config{Engine: Goroutine, MaxConnections: int(max(openFileLimit(), 2*reservedFiles)) - reservedFiles})
 	address := r.AdminAddr().String()
 	held, refused := 0, 0

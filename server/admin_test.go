@@ -50,6 +50,7 @@ func TestSendOne(t *testing.T) {
 // TestSendLines: both forms of a line, mixed as they come, and every kind of
 // line that is neither, named by its number.
 func TestSendLines(t *testing.T) {
+	t.Parallel()
 	long := strings.Repeat("x", router.MaxMessage)
 	for _, c := range []struct {
 		name, body                 string

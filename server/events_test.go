@@ -65,6 +65,7 @@ func TestEvent(t *testing.T) {
 // TestEventLines: events and messages in one body, in their order, and lines that
 // are neither.
 func TestEventLines(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name, body                 string
 		code                       int

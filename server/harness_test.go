@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -19,7 +20,12 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// Those that run beside others hardly use the processor: they wait for a server
+	// that waits.
+	_ = flag.Set("test.parallel", "8") // the flag is there; a command line overrides it
+	goleak.VerifyTestMain(m)
+}
 
 // patience is how long a test waits for what must come. It is only ever
 // reached by a failure.

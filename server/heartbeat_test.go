@@ -145,6 +145,7 @@ func TestHeartbeat(t *testing.T) {
 
 // TestNoHeartbeat: off, which is the default, nothing of it happens.
 func TestNoHeartbeat(t *testing.T) {
+	t.Parallel()
 	bothEngines(t, func(t engineT) {
 		r := start(t, Config{Engine: t.engine})
 		c := r.connect("GET /events/1 HTTP/1.1\r\nHost: h\r\n\r\n")

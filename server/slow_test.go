@@ -229,6 +229,7 @@ func TestDrain(t *testing.T) {
 // TestDrainStuck: a client that reads nothing does not keep the server from
 // ending in its time, however short.
 func TestDrainStuck(t *testing.T) {
+	t.Parallel()
 	for _, timeout := range []time.Duration{1, time.Millisecond, 50 * time.Millisecond} {
 		t.Run(timeout.String(), func(t *testing.T) {
 			bothEngines(t, func(t engineT) {

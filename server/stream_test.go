@@ -259,6 +259,7 @@ func TestAnsweredPollFreesItsPlace(t *testing.T) {
 }
 
 func TestHeadTimeout(t *testing.T) {
+	t.Parallel()
 	bothEngines(t, func(t engineT) {
 		r := start(t, Config{Engine: t.engine, HeadTimeout: 400 * time.Millisecond})
 		stream := r.stream("1")
@@ -406,6 +407,7 @@ func TestTalkativeClient(t *testing.T) {
 }
 
 func TestPoll(t *testing.T) {
+	t.Parallel()
 	bothEngines(t, func(t engineT) {
 		r := start(t, Config{Engine: t.engine, PollTimeout: 30 * time.Millisecond})
 		for range 3 {

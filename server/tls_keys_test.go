@@ -136,6 +136,7 @@ func TestTLSKeyUpdates(t *testing.T) {
 // nothing. What it is owed must not pile up: the epoll engine ends it, and the other
 // reads no more.
 func TestTLSKeyUpdateFlood(t *testing.T) {
+	t.Parallel()
 	bothEngines(t, func(t engineT) {
 		r, cfg := startTLS(t, Config{Engine: t.engine})
 		_, socket, seal := r.keyUpdates(cfg, 4096)

@@ -146,6 +146,7 @@ func TestTLSAlertArrives(t *testing.T) {
 
 // TestTLSUntaken has a client that reads nothing of a long chain of certificates.
 func TestTLSUntaken(t *testing.T) {
+	t.Parallel()
 	cert, key, cfg := testCert(t)
 	one, err := os.ReadFile(cert)
 	if err != nil {
@@ -167,6 +168,7 @@ func TestTLSUntaken(t *testing.T) {
 // TestTLSPlainLogged answers plain requests to a TLS listener, however their bytes
 // come, and logs them as they were.
 func TestTLSPlainLogged(t *testing.T) {
+	t.Parallel()
 	logs := map[Engine][]string{}
 	bothEngines(t, func(t engineT) {
 		var log lockedLines

@@ -138,6 +138,7 @@ func TestTLSBytes(t *testing.T) {
 // TestTLSRefused counts every handshake that does not come about, tells the client
 // why, and bounds its time.
 func TestTLSRefused(t *testing.T) {
+	t.Parallel()
 	bothEngines(t, func(t engineT) {
 		r, cfg := startTLS(t, Config{Engine: t.engine, HeadTimeout: time.Second})
 		failed := uint64(0)
@@ -284,6 +285,7 @@ func TestTLSTalk(t *testing.T) {
 
 // TestTLSResume resumes a session only where that is asked for.
 func TestTLSResume(t *testing.T) {
+	t.Parallel()
 	bothEngines(t, func(t engineT) {
 		for _, resume := range []bool{false, true} {
 			r, cfg := startTLS(t, Config{Engine: t.engine, TLSResume: resume})
