@@ -36,6 +36,7 @@ type Sampler struct {
 	nets    []uint64
 	ownNet  uint64
 	counter *sockdiag.Counter // nil when sockets cannot or need not be counted
+	counted time.Time         // when they were last
 	trouble map[string]bool   // figures that complain has logged as unknown
 	failed  map[string]error  // figures unknown in the sample under way
 }
@@ -49,7 +50,7 @@ type member struct {
 }
 
 // NewSampler finds the target of cfg, of which it uses PIDs, Match, NoChildren,
-// PSS, Listen and Logger. It returns ErrNoTarget if there is no such process
+// PSS, Listen, CountInterval and Logger. It returns ErrNoTarget if there is no such process
 // and an *AmbiguousError if a pattern finds unrelated ones. Close it when done.
 func NewSampler(cfg Config) (*Sampler, error) {
 	if err := joined(cfg.validateTarget()); err != nil {
@@ -169,7 +170,8 @@ func (s *Sampler) Take() (Usage, error) {
 	if u.Procs == 0 {
 		return unknownUsage(), s.goneError()
 	}
-	if s.counter != nil {
+	if now := time.Now(); s.counter != nil && now.Sub(s.counted) >= s.cfg.CountInterval {
+		s.counted = now
 		u.Connections = s.connections(tree)
 	}
 	return u, nil

@@ -420,3 +420,20 @@ func TestUsageAsALine(t *testing.T) {
 		t.Errorf("got %q, want %q", line.String(), want)
 	}
 }
+
+// TestCountInterval leaves out counts that come too soon after the last.
+func TestCountInterval(t *testing.T) {
+	h := start(t, "hold 1")
+	s := newSampler(t, Config{PIDs: []int32{h.pid()}, Listen: []sockdiag.Filter{{Port: 1}}, CountInterval: time.Hour})
+	if s.counter == nil {
+		t.Skip("connections cannot be counted here")
+	}
+	for i, want := range []int64{0, series.Unknown, series.Unknown, 0} {
+		if i == 3 {
+			s.counted = s.counted.Add(-time.Hour)
+		}
+		if u := take(t, s); u.Connections != want || u.RSSBytes <= 0 {
+			t.Errorf("sample %d: %d connections, %d bytes, want %d", i, u.Connections, u.RSSBytes, want)
+		}
+	}
+}

@@ -146,17 +146,20 @@ func urlArgs(url string) []string {
 // memlogArgs returns the arguments of what logs the memory of processes, told of
 // them by those in what, into a folder.
 func memlogArgs(c *Config, folder string, what []string) []string {
-	interval := c.Interval
-	if interval == 0 {
-		interval = sampleInterval(c.Connections)
+	cfg := memlog.Config{Interval: c.Interval}
+	if cfg.Interval == 0 {
+		cfg.Interval = time.Second
+		if count := countInterval(c.Connections); count > cfg.Interval {
+			cfg.CountInterval = count
+		}
 	}
-	cmd := flags.MemlogCommand{Config: memlog.Config{Interval: interval}, Out: filepath.Join(folder, memLog), EndWithStdin: true}
+	cmd := flags.MemlogCommand{Config: cfg, Out: filepath.Join(folder, memLog), EndWithStdin: true}
 	return append(flags.Args(cmd), what...)
 }
 
-// sampleInterval keeps the witness from disturbing: counting a million sockets
+// countInterval keeps the witness from disturbing: counting a million sockets
 // takes the kernel 0.7 s.
-func sampleInterval(connections int) time.Duration {
+func countInterval(connections int) time.Duration {
 	return max(time.Second, (time.Duration(connections) * 60 * time.Microsecond).Round(time.Second))
 }
 

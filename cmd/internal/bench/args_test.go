@@ -56,7 +56,7 @@ func TestArguments(t *testing.T) {
 		},
 		"the witness of a server that is alone": {serverArgs([]int32{7}, []string{"127.0.0.1:1"}, []string{"http://a"}), "--listen=127.0.0.1:1 --no-children=true --pid=7 --stats=http://a/stats"},
 		"the witness of several":                {serverArgs([]int32{7, 8}, []string{"x", "y"}, []string{"http://a", "http://b"}), "--no-children=true --pid=7 --pid=8"},
-		"the witness of a million":              {memlogArgs(&Config{Connections: 1_000_000}, "folder", nil), "--end-with-stdin=true --out=folder/mem.log"},
+		"the witness of a million":              {memlogArgs(&Config{Connections: 1_000_000}, "folder", nil), "--count-interval=1m0s --end-with-stdin=true --interval=1s --out=folder/mem.log"},
 	} {
 		if got, want := strings.ReplaceAll(strings.Join(c.got, " "), `\`, "/"), c.want; got != want {
 			t.Errorf("%s:\n%s, want\n%s", name, got, want)
@@ -70,7 +70,7 @@ func TestIntervals(t *testing.T) {
 			t.Errorf("%d floods report every %v, want %v", floods, got, want)
 		}
 	}
-	if got := sampleInterval(10_000); got != time.Second {
+	if got := countInterval(10_000); got != time.Second {
 		t.Errorf("10,000 connections are counted every %v", got)
 	}
 	if got := countedAt([]string{"127.0.0.1:80"}); len(got) != 1 || got[0] != "127.0.0.1:80" {

@@ -60,8 +60,8 @@ type Config struct {
 	Distribution msggen.Distribution
 	Arrivals     msggen.Arrivals
 	Size         msggen.Size
-	// Interval is from one memory sample to the next, 0 one that suits the number
-	// of connections. Idle is from the last connect to when the memory is read.
+	// Interval is from one memory sample to the next, 0 a second; then connections are
+	// counted as often as suits their number. Idle is from the last connect to when the memory is read.
 	Interval time.Duration
 	Idle     time.Duration
 	// Repeat is how many times to do it all; the result then has medians.

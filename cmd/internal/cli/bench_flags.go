@@ -45,7 +45,7 @@ func (o *benchOptions) bind(f *pflag.FlagSet) {
 	})
 	cfg.Router.Bind(f, "`URLs` of a router that is there already, instead of one of our own")
 	flags.Group(f, flags.Output, func() {
-		flags.Duration(f, &cfg.Interval, "interval", "", 0, "time between memory samples; 0: 1s, and more from 17,000 connections on")
+		flags.Duration(f, &cfg.Interval, "interval", "", 0, "time between memory samples; 0: 1s, with connections counted less often from 17,000 on")
 		flags.String(f, &cfg.Out, "out", "o", "", "`folder` for the results (default comet-report/<time>-<engine or host>-<N>)")
 		f.BoolVar(&o.JSON, "json", false, "print the result as a line of JSON instead of a table")
 		f.BoolVar(&cfg.Force, "force", false, "write into --out even if it is not empty")

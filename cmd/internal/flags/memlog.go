@@ -51,6 +51,7 @@ func Memlog(fs *pflag.FlagSet, cfg *memlog.Config) {
 	})
 	Group(fs, Output, func() {
 		Duration(fs, &cfg.Interval, "interval", "", memlog.DefaultInterval, "time from one line to the next", Least(time.Millisecond))
+		Duration(fs, &cfg.CountInterval, "count-interval", "", 0, "least time from one count of connections to the next, which takes 0.7 s of a million; 0: count for each line")
 		Duration(fs, &cfg.Duration, "duration", "d", 0, "end after this time, with a last line; 0: never")
 	})
 }
