@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 )
@@ -9,12 +10,14 @@ import (
 func jsonLine(w io.Writer, kind string, body any) error {
 	line := []byte(`{"type":"` + kind + `"`)
 	if body != nil {
-		text, err := json.Marshal(body)
-		if err != nil {
+		var text bytes.Buffer
+		out := json.NewEncoder(&text)
+		out.SetEscapeHTML(false) // people read p99<50ms in it
+		if err := out.Encode(body); err != nil {
 			return err
 		}
-		if len(text) > len("{}") {
-			line = append(append(line, ','), text[1:len(text)-1]...)
+		if inner := bytes.TrimSpace(text.Bytes()); len(inner) > len("{}") {
+			line = append(append(line, ','), inner[1:len(inner)-1]...)
 		}
 	}
 	_, err := w.Write(append(line, "}\n"...))

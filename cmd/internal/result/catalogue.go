@@ -47,6 +47,7 @@ type Metric struct {
 
 // The sections of the table, in its order.
 const (
+	sectionTargets     = "Targets"
 	sectionConnections = "Connections"
 	sectionReconnect   = "Connections that came back"
 	sectionStreams     = "Streams that ended"
@@ -80,6 +81,10 @@ var aliases = map[string]string{
 	"p50": "latency_ms.p50", "p90": "latency_ms.p90", "p99": "latency_ms.p99", "p99.9": "latency_ms.p999", "max": "latency_ms.max",
 	"missing": "messages.missing", "rss": "memory.rss_peak_bytes", "per_connection": "memory.bytes_per_connection",
 }
+
+// shortNames are the names of a target that are not the path of a figure, in the
+// order of the help.
+var shortNames = []string{"p50", "p90", "p99", "p99.9", "max", "loss", "missing", "errors", "rss", "cpu", "per_connection"}
 
 var byKey = func() map[string]int {
 	index := make(map[string]int, len(catalogue))

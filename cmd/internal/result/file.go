@@ -1,6 +1,7 @@
 package result
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/rand"
 	"encoding/json"
@@ -34,11 +35,22 @@ func (r *Result) Write(folder string) error {
 }
 
 func writeJSON(path string, v any) error {
-	text, err := json.MarshalIndent(v, "", "  ")
+	text, err := marshal(v, "  ")
 	if err != nil {
 		return fmt.Errorf("result: cannot write %s as JSON: %w", path, err)
 	}
-	return WriteFile(path, append(text, '\n'))
+	return WriteFile(path, text)
+}
+
+// marshal writes v and the end of a line. A target reads p99<50ms there, not
+// p99\u003c50ms.
+func marshal(v any, indent string) ([]byte, error) {
+	var b bytes.Buffer
+	out := json.NewEncoder(&b)
+	out.SetEscapeHTML(false)
+	out.SetIndent("", indent)
+	err := out.Encode(v)
+	return b.Bytes(), err
 }
 
 // WriteFile replaces path by a file that is complete, so that a reader never

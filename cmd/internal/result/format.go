@@ -52,8 +52,10 @@ func (f Figure) Format(unit Unit) (number, in string) {
 
 // Text writes f for a sentence: 0.760 ms, 1,000/s, 15,000; a dash if it was not
 // measured.
-func (f Figure) Text(unit Unit) string {
-	number, in := f.Format(unit)
+func (f Figure) Text(unit Unit) string { return joined(f.Format(unit)) }
+
+// joined writes a number with its unit.
+func joined(number, in string) string {
 	if in == "" || in == "/s" {
 		return number + in
 	}

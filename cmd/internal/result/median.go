@@ -10,12 +10,13 @@ import (
 // Median returns the median of each figure over several runs: the middle one of
 // those that were measured, or the mean of the middle two. Limits, lost
 // processes and suspensions are those of all runs, the rest is the first run's.
+// Targets are left to the caller: each run has its own.
 func Median(runs ...*Result) *Result {
 	if len(runs) == 0 {
 		return &Result{}
 	}
 	m := *runs[0]
-	m.Settings = maps.Clone(m.Settings)
+	m.Settings, m.Targets = maps.Clone(m.Settings), nil
 	all := make([]reflect.Value, len(runs))
 	for i, r := range runs {
 		all[i] = reflect.ValueOf(r).Elem()

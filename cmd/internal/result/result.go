@@ -14,7 +14,9 @@ type Result struct {
 	// Schema is set by Write.
 	Schema int `json:"schema"`
 	// Verdict says in one sentence what came of it. It is set by Write.
-	Verdict     string      `json:"verdict"`
+	Verdict string `json:"verdict"`
+	// Targets are what was asked of the figures, and what became of it.
+	Targets     Outcomes    `json:"targets"`
 	Connections Connections `json:"connections"`
 	Connect     Connect     `json:"connect"`
 	Reconnect   Reconnect   `json:"reconnect"`

@@ -79,13 +79,13 @@ func TestContract(t *testing.T) {
 			t.Errorf("%s is %v in an empty result, want null", path, value)
 		}
 	}
-	for path, want := range map[string]any{"schema": 1.0, "limited_by": []any{}, "interrupted": false, "verdict": "Nothing was measured."} {
+	for path, want := range map[string]any{"schema": 1.0, "limited_by": []any{}, "targets": []any{}, "interrupted": false, "verdict": "Nothing was measured."} {
 		if value, ok := lookup(got, path); !ok || !reflect.DeepEqual(value, want) {
 			t.Errorf("%s is %v, want %v", path, value, want)
 		}
 	}
 	// And nothing else, as long as it is not measured.
-	known := map[string]bool{"schema": true, "limited_by": true, "interrupted": true, "verdict": true}
+	known := map[string]bool{"schema": true, "limited_by": true, "targets": true, "interrupted": true, "verdict": true}
 	for _, path := range contract {
 		known[path] = true
 	}
@@ -160,6 +160,7 @@ func fill(v reflect.Value, n *int) {
 func TestRoundTrip(t *testing.T) {
 	folder := t.TempDir()
 	want := full()
+	want.Targets = result.Outcomes{{Expr: "p99<50ms", Key: "latency_ms.p99", Figure: result.Of(81), By: result.Of(31)}}
 	if err := want.Write(folder); err != nil {
 		t.Fatal(err)
 	}

@@ -31,6 +31,9 @@ func rowOf(label string, f Figure, unit Unit) row {
 // interrupted every figure that was not.
 func (r *Result) sections() []section {
 	var list []section
+	if rows := r.targetRows(); len(rows) > 0 && r.held() != "" {
+		list = append(list, section{sectionTargets, rows})
+	}
 	for _, title := range []string{
 		sectionConnections, sectionReconnect, sectionStreams, sectionMemory, sectionMessages, sectionLatency, sectionFanOut, sectionService, sectionCPU, sectionProcesses,
 	} {

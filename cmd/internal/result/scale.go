@@ -35,6 +35,7 @@ type Scale struct {
 type Step struct {
 	// Folder holds its whole result, below the folder of the series.
 	Folder        string        `json:"folder"`
+	Targets       Outcomes      `json:"targets"`
 	Connections   Connections   `json:"connections"`
 	Connect       Connect       `json:"connect"`
 	Memory        Memory        `json:"memory"`
@@ -63,7 +64,7 @@ func (s *Scale) Add(folder string, r *Result) {
 	memory, processes := r.Memory, r.Processes
 	memory.Slabs, processes.List = nil, nil // long, and in the step's own file
 	s.Steps = append(s.Steps, Step{
-		Folder: folder, Connections: r.Connections, Connect: r.Connect, Memory: memory, Messages: r.Messages,
+		Folder: folder, Targets: r.Targets, Connections: r.Connections, Connect: r.Connect, Memory: memory, Messages: r.Messages,
 		Latency: r.Latency, Service: r.Service, Processes: processes, LimitedBy: r.LimitedBy, Interrupted: r.Interrupted,
 		CPU: r.CPU, CPUPerMessage: CPUPerMessage{r.CPUPerMessage(r.CPU.Server), r.CPUPerMessage(r.CPU.Router), r.CPUPerMessage(r.CPU.Flood)},
 	})
@@ -223,6 +224,9 @@ func (s *Scale) caveats() []string {
 	}
 	for _, step := range s.Steps {
 		asked, _ := step.Connections.Asked.Value()
+		if len(step.Targets.Missed()) > 0 {
+			sentences = append(sentences, connections(asked)+": "+step.Targets.String())
+		}
 		for _, limit := range step.LimitedBy {
 			sentences = append(sentences, connections(asked)+": "+oneLine(limit.String()))
 		}

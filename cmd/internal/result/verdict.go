@@ -28,8 +28,17 @@ func (r *Result) title() string {
 	return title
 }
 
-// verdict returns the sentence that a person would say of the run.
+// verdict returns the sentence that a person would say of the run, and of its
+// targets.
 func (r *Result) verdict() string {
+	if targets := r.Targets.String(); targets != "" {
+		return strings.TrimSuffix(r.course(), ".") + "; " + targets + "."
+	}
+	return r.course()
+}
+
+// course returns what came of the run in a sentence.
+func (r *Result) course() string {
 	clauses := []string{r.held()}
 	if clauses[0] == "" {
 		if r.Interrupted {
