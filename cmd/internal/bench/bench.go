@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -142,11 +143,12 @@ func (b *bench) repeat(ctx context.Context, cfg *Config, folder string) (*result
 		var r *result.Result
 		r, failed = b.once(ctx, cfg, below)
 		runs = append(runs, r)
-		if isLost(failed) {
+		if OnlyLost(failed) {
 			lost, failed = errors.Join(lost, failed), nil
 		}
 	}
 	median := result.Median(runs...)
+	median.Targets = result.Check(cfg.Targets, median)
 	return median, errors.Join(failed, lost, writeFolder(folder, median, runs...))
 }
 
@@ -159,6 +161,7 @@ func (b *bench) once(ctx context.Context, cfg *Config, folder string) (*result.R
 	if err != nil {
 		r := figures(&record{failure: err}, &plan{connections: cfg.Connections})
 		describe(r, cfg, time.Now())
+		r.Targets = result.Check(cfg.Targets, r)
 		return r, errors.Join(err, writeFolder(folder, r, r))
 	}
 	b.plan.address()
@@ -168,6 +171,7 @@ func (b *bench) once(ctx context.Context, cfg *Config, folder string) (*result.R
 	run.rec.failure = err
 	r := figures(&run.rec, b.plan)
 	describe(r, cfg, run.rec.started)
+	r.Targets = result.Check(cfg.Targets, r)
 	if g := run.rec.generated; g != nil {
 		r.Settings["seed"] = g.Seed
 	}
@@ -199,8 +203,14 @@ func (e *lostError) Error() string {
 	return fmt.Sprintf("bench: the run is complete without what was lost: %s", strings.Join(e.parts, "; "))
 }
 
-// isLost reports whether err says that parts were lost, and nothing else.
-func isLost(err error) bool {
-	_, only := err.(*lostError) //nolint:errorlint // not joined to another
-	return only
+// OnlyLost reports whether err says that parts of complete runs were lost, and nothing
+// else.
+func OnlyLost(err error) bool {
+	switch e := err.(type) { //nolint:errorlint // each of those joined is asked
+	case *lostError:
+		return true
+	case interface{ Unwrap() []error }:
+		return !slices.ContainsFunc(e.Unwrap(), func(one error) bool { return !OnlyLost(one) })
+	}
+	return false
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"example.org/comet/cmd/internal/result"
 	"example.org/comet/flood"
 )
 
@@ -25,12 +26,20 @@ func config(t *testing.T) Config {
 func TestALostPartIsNamedWithItsLastWords(t *testing.T) {
 	t.Setenv("TEST_CHILD_OF_COMET", "dies")
 	cfg := config(t)
+	var target result.Target
+	if err := target.UnmarshalText([]byte("errors=0")); err != nil {
+		t.Fatal(err)
+	}
+	cfg.Targets = result.Targets{target}
 	outcome, err := Run(t.Context(), cfg)
 	if err == nil || !strings.Contains(err.Error(), "comet serve (pid ") || !strings.Contains(err.Error(), "the last words") {
 		t.Fatalf("%v; want the lost part named, with its last words", err)
 	}
 	if outcome == nil || !outcome.Result.Interrupted {
 		t.Errorf("%+v; want a result that says that it was interrupted", outcome)
+	}
+	if missed := outcome.Result.Targets.Missed(); len(missed) != 1 {
+		t.Errorf("%v; want the target missed by what nobody measured", outcome.Result.Targets)
 	}
 	if _, err := os.Stat(filepath.Join(cfg.Out, "result.json")); err != nil {
 		t.Error(err)

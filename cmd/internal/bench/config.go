@@ -66,6 +66,9 @@ type Config struct {
 	Idle     time.Duration
 	// Repeat is how many times to do it all; the result then has medians.
 	Repeat int
+	// Targets are what each result is held against, with Repeat each run's and the
+	// medians.
+	Targets result.Targets
 	// Out is the folder for the results; "" makes one below comet-report.
 	// Unless Force is set it must be empty.
 	Out   string

@@ -242,6 +242,7 @@ func (s *Session) Try(ctx context.Context, t Trial) (*Tried, error) {
 	res := figures(&r.rec, r.plan)
 	describe(res, r.cfg, r.rec.started)
 	s.used(res)
+	res.Targets = result.Check(r.cfg.Targets, res)
 	return &Tried{res, r.rec.timeline}, err
 }
 

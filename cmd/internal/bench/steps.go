@@ -49,7 +49,7 @@ func runSteps(ctx context.Context, cfg *Config, folder string, run stepFunc) (*O
 			fmt.Fprintf(cfg.Progress, "step %d of %d: %s connections\n", i+1, len(cfg.Steps), sysctl.Value(n))
 			failed = s.step(ctx, cfg, n, run)
 		}
-		if isLost(failed) {
+		if OnlyLost(failed) {
 			lost, failed = errors.Join(lost, failed), nil
 		}
 		if failed != nil {

@@ -3,6 +3,7 @@ package bench
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -61,13 +62,18 @@ func TestWriteFolderSaysWhatIsMissing(t *testing.T) {
 
 func TestLostPartsDoNotEndARepeat(t *testing.T) {
 	err := error(&lostError{[]string{"comet flood (pid 7) ended", "comet memlog (pid 8) ended"}})
-	if !isLost(err) || isLost(errors.New("failed")) || isLost(nil) {
+	for _, one := range []error{err, errors.Join(err, err), errors.Join(nil, errors.Join(err))} {
+		if !OnlyLost(one) {
+			t.Errorf("%q is more than lost parts", one)
+		}
+	}
+	if OnlyLost(errors.New("failed")) || OnlyLost(nil) {
 		t.Error("an error that only says that parts were lost is not told from others")
 	}
 	if !strings.Contains(err.Error(), "complete without what was lost: comet flood (pid 7) ended; comet memlog (pid 8) ended") {
 		t.Errorf("%v", err)
 	}
-	if isLost(errors.Join(err, errors.New("disk full"))) {
+	if OnlyLost(errors.Join(errors.Join(err), errors.New("disk full"))) || OnlyLost(fmt.Errorf("the series ended: %w", err)) {
 		t.Error("what is wrong besides is not seen")
 	}
 }
