@@ -44,6 +44,7 @@ func (o *benchOptions) bind(f *pflag.FlagSet) {
 		flags.Enum(f, &cfg.Interest, "interest", natsrouter.Block, "with several nodes: what they ask of the router: exact, block or all (see comet serve)", natsrouter.Exact, natsrouter.Block, natsrouter.All)
 	})
 	cfg.Router.Bind(f, "`URLs` of a router that is there already, instead of one of our own")
+	o.Targets.bind(f)
 	flags.Group(f, flags.Output, func() {
 		flags.Duration(f, &cfg.Interval, "interval", "", 0, "time between memory samples; 0: 1s, with connections counted less often from 17,000 on")
 		flags.String(f, &cfg.Out, "out", "o", "", "`folder` for the results (default comet-report/<time>-<engine or host>-<N>)")
@@ -103,7 +104,7 @@ func (o *benchOptions) complete(env *Env, f *pflag.FlagSet) (err error) {
 	if _, err := cfg.Router.Servers(f, env.Getenv); err != nil {
 		return err
 	}
-	cfg.Settings = o.settings(f)
+	cfg.Settings, cfg.Targets = o.settings(f), o.Targets.all()
 	if o.Network.Own && (cfg.Router.Given() || cfg.Target != nil) {
 		return errors.New("--own-network has no way to a router or server that is there already: leave it out, or --router and --url")
 	}

@@ -22,5 +22,6 @@ func commands(env *Env) []*cobra.Command {
 		newSysctl(env, sysctl.Machine{}, runSysctl),
 		newVersion(env),
 		newCompletion(),
+		newTargets(),
 	}
 }

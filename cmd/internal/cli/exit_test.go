@@ -82,6 +82,8 @@ func TestFaults(t *testing.T) {
 	well.Connections.Failed, well.Connections.Asked = result.Of(0), result.Of(10)
 	some := &result.Result{}
 	some.Connections.Failed, some.Connections.Asked = result.Of(1), result.Of(10)
+	none := &result.Result{}
+	none.Connections = result.Connections{Asked: result.Of(10), Failed: result.Of(10), Established: result.Of(0)}
 	refused, unknown := &result.Result{}, &result.Result{}
 	refused.Messages.Sent, refused.Messages.Refused = result.Of(6), result.Of(4)
 	unknown.Messages.Sent, unknown.Messages.Unknown = result.Of(9), result.Of(1)
@@ -89,21 +91,34 @@ func TestFaults(t *testing.T) {
 	lost.Processes.List = []result.Process{{Role: "server", Number: 1}, {Role: "flood", Number: 2, Lost: true}}
 	series := &result.Scale{Steps: []result.Step{{Connections: well.Connections}, {Folder: "20", Connections: some.Connections}}}
 	for _, test := range []struct {
-		o    bench.Outcome
-		want string
+		o       bench.Outcome
+		want    string
+		targets result.Targets
 	}{
-		{bench.Outcome{}, ""},
-		{bench.Outcome{Result: &result.Result{}}, ""},
-		{bench.Outcome{Result: well}, ""},
-		{bench.Outcome{Result: some}, "1 of 10 connections failed"},
-		{bench.Outcome{Result: refused}, "4 of 10 messages were refused"},
-		{bench.Outcome{Result: unknown}, "of 1 of 10 messages it is unknown whether they were accepted"},
-		{bench.Outcome{Scale: &result.Scale{Steps: []result.Step{{Folder: "10", Messages: refused.Messages}}}}, "10: 4 of 10 messages were refused"},
-		{bench.Outcome{Result: lost}, "flood 2 was lost"},
-		{bench.Outcome{Scale: series}, "20: 1 of 10 connections failed"},
+		{bench.Outcome{}, "", nil},
+		{bench.Outcome{Result: &result.Result{}}, "", nil},
+		{bench.Outcome{Result: well}, "", nil},
+		{bench.Outcome{Result: some}, "1 of 10 connections failed", nil},
+		{bench.Outcome{Result: refused}, "4 of 10 messages were refused", nil},
+		{bench.Outcome{Result: unknown}, "of 1 of 10 messages it is unknown whether they were accepted", nil},
+		{bench.Outcome{Scale: &result.Scale{Steps: []result.Step{{Folder: "10", Messages: refused.Messages}}}}, "10: 4 of 10 messages were refused", nil},
+		{bench.Outcome{Result: lost}, "flood 2 was lost", nil},
+		{bench.Outcome{Scale: series}, "20: 1 of 10 connections failed", nil},
+		{bench.Outcome{Result: some}, "", about(t, "errors<10")},
+		{bench.Outcome{Result: some}, "", about(t, "connections.failed<10")},
+		{bench.Outcome{Result: some}, "1 of 10 connections failed", about(t, "p99<50ms", "messages.refused<10")},
+		{bench.Outcome{Result: none}, "10 of 10 connections failed", about(t, "errors<20")},
+		{bench.Outcome{Result: refused}, "", about(t, "errors<10")},
+		{bench.Outcome{Result: refused}, "", about(t, "messages.refused<10")},
+		{bench.Outcome{Result: refused}, "4 of 10 messages were refused", about(t, "connections.failed=0")},
+		{bench.Outcome{Result: unknown}, "", about(t, "messages.unknown<10")},
+		{bench.Outcome{Result: unknown}, "of 1 of 10 messages it is unknown whether they were accepted", about(t, "errors<10")}, // which leaves them out
+		{bench.Outcome{Result: lost}, "", about(t, "errors<10")},
+		{bench.Outcome{Result: lost}, "flood 2 was lost", about(t, "connections.failed<10")},
+		{bench.Outcome{Scale: series}, "", about(t, "errors<10")},
 	} {
 		got := ""
-		if err := faults(&test.o); err != nil {
+		if err := faults(&test.o, test.targets); err != nil {
 			got = err.Error()
 		}
 		if got != test.want {
@@ -253,7 +268,7 @@ func TestOptions(t *testing.T) {
 			t.Errorf("%s %s: %v", cmd.Name(), args, err)
 		}
 	}
-	run(newFlood(env, func(_ context.Context, _ *Env, o *flags.FloodCommand) error {
+	run(newFlood(env, func(_ context.Context, _ *Env, o *floodOptions) error {
 		if c := o.Config; c.URL != "http://h/{id}" || c.Connections != 10_000 || c.FirstID != 5 || c.LastID != 9 || len(c.Sources) != 3 || c.Pace.Rate() != 2000 || !o.JSON {
 			t.Errorf("%+v", o)
 		}

@@ -9,13 +9,21 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"example.org/comet/cmd/internal/bench"
 	"example.org/comet/cmd/internal/flags"
+	"example.org/comet/cmd/internal/result"
 	"example.org/comet/flood"
 	"example.org/comet/sysctl"
 )
 
-func newFlood(env *Env, run func(context.Context, *Env, *flags.FloodCommand) error) *cobra.Command {
-	o := new(flags.FloodCommand)
+// floodOptions are the flags of comet flood.
+type floodOptions struct {
+	flags.FloodCommand
+	Targets statedTargets
+}
+
+func newFlood(env *Env, run func(context.Context, *Env, *floodOptions) error) *cobra.Command {
+	o := new(floodOptions)
 	cmd := describe(&cobra.Command{
 		Use:         "flood [URL]",
 		Annotations: map[string]string{takesValues: "yes"},
@@ -39,11 +47,14 @@ func newFlood(env *Env, run func(context.Context, *Env, *flags.FloodCommand) err
 		},
 	}, "flood")
 	o.Bind(cmd.Flags())
+	o.Targets.bind(cmd.Flags())
+	completeValues(cmd)
+	completeTargets(cmd)
 	return cmd
 }
 
 // runFlood floods as o says and reports.
-func runFlood(ctx context.Context, env *Env, o *flags.FloodCommand) (err error) {
+func runFlood(ctx context.Context, env *Env, o *floodOptions) (err error) {
 	cfg := o.Config
 	if o.URLFile != "" {
 		stdin := env.Stdin // which is put back when ctx has ended
@@ -55,7 +66,7 @@ func runFlood(ctx context.Context, env *Env, o *flags.FloodCommand) (err error) 
 	if err := cfg.Validate(); err != nil {
 		return usageError{err}
 	}
-	out, err := newFloodOutput(env, o.JSON, o.Log)
+	out, err := newFloodOutput(env, o)
 	if err != nil {
 		return err
 	}
@@ -113,8 +124,11 @@ func (o *orders) Read([]byte) (int, error) {
 // failedConnections is the error that not every connection was established.
 type failedConnections struct{ error }
 
-// failed reports whether a connection failed, or none was answered.
-func failed(r flood.Result) bool { return r.Failed > 0 || r.Established() == 0 }
+// failed reports whether a connection failed, and no target decides about that, or
+// none was answered.
+func (o *floodOutput) failed(r flood.Result) bool {
+	return r.Established() == 0 || r.Failed > 0 && !o.targets.Names("errors", "connections.failed")
+}
 
 // end reports what came of a run and returns its outcome.
 func (o *floodOutput) end(ctx context.Context, hasEnd bool, r flood.Result, err error) error {
@@ -125,13 +139,22 @@ func (o *floodOutput) end(ctx context.Context, hasEnd bool, r flood.Result, err 
 	if hasEnd {
 		outcome = func(err error) error { return planned(ctx, err) }
 	}
-	end := outcome(failure(r, outcome(nil) != nil))
-	said := !o.json && failed(r) && outcome(nil) == nil
+	end := outcome(o.failure(r, outcome(nil) != nil))
+	said := !o.json && o.failed(r) && outcome(nil) == nil
 	if said { // the reason first, and then what there is of figures
 		report(o.env.Stderr, end)
 	}
-	if err := o.result(r, outcome(nil) != nil); err != nil {
+	whole := bench.FloodResult(o.config, r)
+	targets := result.Check(o.targets, whole)
+	if err := o.result(r, targets, outcome(nil) != nil); err != nil {
 		return outcome(err)
+	}
+	unmet := missedByFlood(targets, whole.Notes)
+	if end == nil {
+		return unmet
+	}
+	if r.Established() > 0 {
+		report(o.env.Stderr, unmet)
 	}
 	if said {
 		return reported(exitCode(end))
@@ -141,9 +164,9 @@ func (o *floodOutput) end(ctx context.Context, hasEnd bool, r flood.Result, err 
 
 // failure returns why a run failed, nil if it did not. That no connection was
 // answered is no failure of a run that was interrupted.
-func failure(r flood.Result, interrupted bool) error {
+func (o *floodOutput) failure(r flood.Result, interrupted bool) error {
 	switch {
-	case !failed(r):
+	case !o.failed(r):
 		return nil
 	case r.Explanation != "":
 		return failedConnections{errors.New(r.Explanation)}

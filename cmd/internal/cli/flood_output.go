@@ -13,20 +13,22 @@ import (
 
 // floodOutput prints what a flood reports.
 type floodOutput struct {
-	env  *Env
-	json bool
-	log  *series.Writer // nil without --log
-	last time.Time
+	env     *Env
+	json    bool
+	config  *flood.Config
+	targets result.Targets
+	log     *series.Writer // nil without --log
+	last    time.Time
 	// close closes the log.
 	close func()
 }
 
-func newFloodOutput(env *Env, asJSON bool, logFile string) (*floodOutput, error) {
-	log, closeLog, err := openRunLog(env, logFile, "flood")
+func newFloodOutput(env *Env, o *floodOptions) (*floodOutput, error) {
+	log, closeLog, err := openRunLog(env, o.Log, "flood")
 	if err != nil {
 		return nil, err
 	}
-	return &floodOutput{env: env, json: asJSON, log: log, close: closeLog}, nil
+	return &floodOutput{env: env, json: o.JSON, config: &o.Config, targets: o.Targets.all(), log: log, close: closeLog}, nil
 }
 
 // line prints one JSON line: {"type":kind, …}.
@@ -56,15 +58,16 @@ func (o *floodOutput) sample(s flood.Sample) {
 	}
 }
 
-func (o *floodOutput) result(r flood.Result, interrupted bool) error {
+func (o *floodOutput) result(r flood.Result, targets result.Outcomes, interrupted bool) error {
 	if o.json {
 		return o.line("result", struct {
 			flood.Result
-			Interrupted bool `json:"interrupted"`
-		}{r, interrupted})
+			Interrupted bool            `json:"interrupted"`
+			Targets     result.Outcomes `json:"targets"`
+		}{r, interrupted, targets})
 	}
 	w := o.env.Stdout
-	if failed(r) && r.Established() == 0 {
+	if r.Established() == 0 {
 		_, err := fmt.Fprintf(w, "connected 0 of %d; %d failed\n", r.Asked, r.Failed)
 		return err
 	}
@@ -88,11 +91,14 @@ func (o *floodOutput) result(r flood.Result, interrupted bool) error {
 			c.Lost, c.Left, c.Attempts, c.Failed, c.Back, c.MissedOffline)
 		printQuantiles(w, "offline", r.Offline)
 	}
-	if r.Explanation != "" && !failed(r) { // else it is the error
+	if r.Explanation != "" && !o.failed(r) { // else it is the error
 		report(o.env.Stderr, errors.New(r.Explanation))
 	}
 	if r.Bottleneck != "" {
 		fmt.Fprintf(o.env.Stderr, "comet: limited by %s\n", r.Bottleneck)
+	}
+	if len(targets) > 0 {
+		fmt.Fprintln(w, targets)
 	}
 	return err
 }

@@ -26,7 +26,7 @@ func TestFloodSaysWhatBecameOfStreams(t *testing.T) {
 	} {
 		var out bytes.Buffer
 		o := &floodOutput{env: &Env{Stdout: &out}}
-		if err := o.result(c.r, false); err != nil {
+		if err := o.result(c.r, nil, false); err != nil {
 			t.Fatal(err)
 		}
 		all := []string{"completed", "first message", "whole stream", "reconnects", "offline"}

@@ -66,13 +66,14 @@ const (
 	Server       = "Server"
 	Admin        = "Admin listener"
 	SeveralHosts = "Several hosts"
+	Targets      = "What must hold"
 	Output       = "Output"
 	Other        = "Settings"
 )
 
 // Groups returns the names of the groups in the order of the help.
 func Groups() []string {
-	return []string{Target, Talking, Load, RealClients, Messages, Server, SeveralHosts, Admin, Output, Other}
+	return []string{Target, Talking, Load, RealClients, Messages, Server, SeveralHosts, Admin, Targets, Output, Other}
 }
 
 // Group puts the flags that bind adds, and that are in no group yet, into one.
