@@ -37,12 +37,23 @@ func (c Counts) since(before Counts, returns bool) Counts {
 		now    *uint64
 		before uint64
 	}{
-		{&c.Chunks, before.Chunks}, {&c.Bytes, before.Bytes}, {&c.Stamped, before.Stamped}, {&c.Delivered, before.Delivered},
-		{&c.Duplicated, before.Duplicated}, {&c.Reordered, before.Reordered}, {&c.UnknownTracks, before.UnknownTracks},
-		{&c.Untracked, before.Untracked}, {&c.Replayed, before.Replayed}, {&c.BeforeDue, before.BeforeDue},
-		{&c.Completed, before.Completed}, {&c.CompletedMessages, before.CompletedMessages},
-		{&c.Reconnect.Lost, before.Reconnect.Lost}, {&c.Reconnect.Left, before.Reconnect.Left},
-		{&c.Reconnect.Attempts, before.Reconnect.Attempts}, {&c.Reconnect.Failed, before.Reconnect.Failed}, {&c.Reconnect.Back, before.Reconnect.Back},
+		{&c.Chunks, before.Chunks},
+		{&c.Bytes, before.Bytes},
+		{&c.Stamped, before.Stamped},
+		{&c.Delivered, before.Delivered},
+		{&c.Duplicated, before.Duplicated},
+		{&c.Reordered, before.Reordered},
+		{&c.UnknownTracks, before.UnknownTracks},
+		{&c.Untracked, before.Untracked},
+		{&c.Replayed, before.Replayed},
+		{&c.BeforeDue, before.BeforeDue},
+		{&c.Completed, before.Completed},
+		{&c.CompletedMessages, before.CompletedMessages},
+		{&c.Reconnect.Lost, before.Reconnect.Lost},
+		{&c.Reconnect.Left, before.Reconnect.Left},
+		{&c.Reconnect.Attempts, before.Reconnect.Attempts},
+		{&c.Reconnect.Failed, before.Reconnect.Failed},
+		{&c.Reconnect.Back, before.Reconnect.Back},
 	} {
 		*one.now -= one.before
 	}

@@ -212,8 +212,10 @@ func (s *Session) Try(ctx context.Context, t Trial) (*Tried, error) {
 		name string
 		do   func(context.Context) error
 	}{
-		{"connect", s.bring}, {"idle", s.rest},
-		{"messages", func(ctx context.Context) error { return s.hold(ctx, t.Hold) }}, {"drain", s.drain},
+		{"connect", s.bring},
+		{"idle", s.rest},
+		{"messages", func(ctx context.Context) error { return s.hold(ctx, t.Hold) }},
+		{"drain", s.drain},
 	}
 	var err error
 	endTimeline := func() {}

@@ -110,7 +110,7 @@ func (t *timeline) sample(f *floodPart, s *flood.Sample) {
 		return
 	}
 	seconds := max(span, time.Millisecond).Seconds()
-	p.delivered = float64(s.Counts.Delivered-p.counts.Delivered) / seconds
+	p.delivered = float64(s.Delivered-p.counts.Delivered) / seconds
 	p.attempts = float64(s.Reconnect.Attempts-p.counts.Reconnect.Attempts) / seconds
 	p.opened = float64(opened(s.Counts)-opened(p.counts)) / seconds
 	p.at, p.counts = s.Time, s.Counts

@@ -110,7 +110,7 @@ func TestTimelineOfADay(t *testing.T) {
 			t.Fatalf("%+v", m)
 		}
 	}
-	if max, _ := moments[0].Latency.Max.Value(); max != 1 {
+	if longest, _ := moments[0].Latency.Max.Value(); longest != 1 {
 		t.Errorf("the first moments' latency is %+v", moments[0].Latency)
 	}
 }

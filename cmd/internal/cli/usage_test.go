@@ -139,7 +139,7 @@ func TestNoUsageError(t *testing.T) {
 // or is refused with the least value.
 func TestZero(t *testing.T) {
 	means := map[string]string{ // what 0 stands for; the rest is refused
-		"bench --interval": "1s, and more from 17,000 connections on", "bench --loops": "one per core", "bench --nodes": "as few as hold them",
+		"bench --interval": "1s, with connections counted less often from 17,000 on", "memlog --count-interval": "count for each line", "bench --loops": "one per core", "bench --nodes": "as few as hold them",
 		"bench --seed": "pick one", "bench --size": "", "bench --duration": "", "flood --duration": "when interrupted", "flood --interval": "",
 		"memlog --duration": "never", "msggen --count": "unlimited", "msggen --duration": "unlimited", "msggen --seed": "pick one", "msggen --size": "",
 		"serve --connection-limit": "no limit", "serve --drain-delay": "", "serve --heartbeat": "never", "serve --keepalive": "never",
