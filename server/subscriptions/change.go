@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"go.etcd.io/bbolt"
 )
@@ -12,6 +13,10 @@ import (
 type Changed struct {
 	Added   int `json:"added"`   // subscriptions that were not there before
 	Removed int `json:"removed"` // subscriptions that were
+
+	// Last is the change among those of this file, the last of them if it is noted
+	// as several; zero if nothing was asked for.
+	Last Head `json:"-"`
 }
 
 // change is one change of whom a follower follows.
@@ -19,6 +24,7 @@ type change struct {
 	follower    int64
 	all         bool    // add is all of them: the others are removed
 	add, remove []int64 // publishers; they ascend
+	keep        []int64 // publishers that all says nothing of; they ascend
 
 	done    bool // guarded by File.committing
 	changed Changed
@@ -75,13 +81,7 @@ func (f *File) apply(c *change) (Changed, error) {
 // commit writes a batch in one transaction. If that fails, each change stands for
 // itself: a list that is damaged must not keep the others from theirs.
 func (f *File) commit(batch []*change) {
-	err := f.broken
-	if err == nil {
-		err = f.explain(f.update(batch))
-	}
-	if errors.Is(err, errPanic) {
-		f.broken = err
-	}
+	err := f.write(func(tx *bbolt.Tx) error { return f.update(tx, batch) })
 	if err != nil && len(batch) > 1 {
 		for _, c := range batch {
 			f.commit([]*change{c})
@@ -93,22 +93,56 @@ func (f *File) commit(batch []*change) {
 		if err != nil {
 			c.changed = Changed{}
 		}
+		if last := c.changed.Last; last.Seq > 0 {
+			f.own.Store(&last)
+		}
 	}
 }
 
-// update writes a batch in one transaction, or none of it.
-func (f *File) update(batch []*change) error {
-	return guarded(func() error {
-		return f.db.Update(func(tx *bbolt.Tx) error {
-			lists := lists{tx: tx}
-			for _, c := range batch {
-				if err := lists.apply(c); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	})
+// write changes the file in one transaction, or not at all.
+func (f *File) write(do func(*bbolt.Tx) error) error {
+	if f.broken != nil {
+		return f.broken
+	}
+	err := f.explain(guarded(func() error { return f.db.Update(do) }))
+	if errors.Is(err, errPanic) {
+		f.broken = err
+	}
+	return err
+}
+
+// update makes a batch of changes, and notes them for other servers.
+func (f *File) update(tx *bbolt.Tx, batch []*change) error {
+	lists := lists{tx: tx}
+	j, err := openJournal(tx, f.bounds)
+	if err != nil {
+		return err
+	}
+	for _, c := range batch {
+		if err := lists.apply(c); err != nil {
+			return err
+		}
+		if err := f.note(j, c); err != nil {
+			return err
+		}
+	}
+	return j.save()
+}
+
+// note notes a change that is made here.
+func (f *File) note(j *journal, c *change) error {
+	for _, e := range c.entries() {
+		p, err := j.next(f.origin, time.Now())
+		if err != nil {
+			return err
+		}
+		f.origin, e.place = p.origin, p
+		if err := j.note(&e, e.encode()); err != nil {
+			return err
+		}
+		c.changed.Last = Head{Origin: p.origin, Seq: p.seq, Stamp: p.stamp}
+	}
+	return nil
 }
 
 // lists changes lists within a transaction. Its slices are scratch.
@@ -125,8 +159,10 @@ func (l *lists) apply(c *change) (err error) {
 		return err
 	}
 	l.after = l.after[:0]
-	if !c.all {
-		l.after = append(l.after, l.before...)
+	for _, id := range l.before {
+		if _, kept := slices.BinarySearch(c.keep, id); !c.all || kept {
+			l.after = append(l.after, id)
+		}
 	}
 	l.after = slices.DeleteFunc(append(l.after, c.add...), func(id int64) bool {
 		_, found := slices.BinarySearch(c.remove, id)

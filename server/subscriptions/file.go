@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -22,6 +23,8 @@ type File struct {
 	db   *bbolt.DB
 	path string
 	file *os.File // that db has open
+	// bounds are those of the journal.
+	bounds bounds
 
 	// mu guards waiting: changes that the next commit takes along.
 	mu      sync.Mutex
@@ -31,12 +34,18 @@ type File struct {
 	// broken is why no change can be made any more: bbolt panicked in one, and may
 	// hold its locks for good. It is guarded by committing.
 	broken error
+	// origin is what the changes that are made here are noted under: it lasts as
+	// long as the file is open, since a copy of the file may be in use elsewhere. 0
+	// before the first one; guarded by committing.
+	origin uint64
+	own    atomic.Pointer[Head] // the last of those changes
 }
 
 // ErrReadOnly is the error of a change to a file that was opened read-only.
 var ErrReadOnly = errors.New("the file of subscriptions is open for reading only")
 
-// What the file holds: a bucket for each direction, and one that names the form.
+// What the file holds: a bucket for each direction, one that names the form, and the
+// journal of changes.
 var (
 	followersBucket  = []byte("followers of publisher")
 	publishersBucket = []byte("publishers of follower")
@@ -63,7 +72,14 @@ func Open(path string) (*File, error) {
 			return nil, err
 		}
 	}
-	return open(path, func(*bbolt.Options) {}, func(db *bbolt.DB) error { return db.Update(initialize) })
+	return open(path, func(*bbolt.Options) {}, func(db *bbolt.DB) error {
+		return db.Update(func(tx *bbolt.Tx) error {
+			if err := initialize(tx); err != nil {
+				return err
+			}
+			return makeJournal(tx)
+		})
+	})
 }
 
 // OpenReadOnly opens the file at path for reading. Other processes may read it
@@ -103,7 +119,7 @@ func open(path string, set func(*bbolt.Options), first func(*bbolt.DB) error) (*
 		return first(db)
 	})
 	if err == nil {
-		return &File{db: db, path: path, file: opened}, nil
+		return &File{db: db, path: path, file: opened, bounds: journalBounds}, nil
 	}
 	switch {
 	case errors.Is(err, errPanic) && opened != nil:
@@ -260,7 +276,9 @@ func (f *File) explain(err error) error {
 		return nil
 	case errors.Is(err, errDamaged), errors.Is(err, errList):
 		return fmt.Errorf("subscriptions: %w", damaged(f.path, err))
-	case errors.Is(err, berrors.ErrDatabaseReadOnly):
+	case errors.Is(err, errNothing), errors.Is(err, ErrEntry):
+		return err
+	case errors.Is(err, berrors.ErrDatabaseReadOnly), errors.Is(err, ErrReadOnly):
 		return fmt.Errorf("subscriptions: %s: %w", f.path, ErrReadOnly)
 	}
 	return fmt.Errorf("subscriptions: %s: %w", f.path, err)
