@@ -36,7 +36,12 @@ func (f *fakeExchange) Start(h router.Home) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.home = h
+	if h.Linked != nil {
+		h.Linked(true)
+	}
 }
+
+func (f *fakeExchange) Post(string, []byte) error { return nil }
 
 func (f *fakeExchange) Want(ids []int64) uint64 {
 	f.mu.Lock()

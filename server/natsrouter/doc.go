@@ -17,6 +17,13 @@
 // where no interest in ids matches. Nodes that know who follows whom subscribe to
 // all events, and each looks up the followers that are logged in on it.
 //
+// Such nodes tell each other of changes of who follows whom on
+//
+//	<prefix>.event.change.all
+//	<prefix>.event.change.<node>
+//
+// where <node> is a word that each node draws when it starts.
+//
 // Each message that a node receives counts once in Received. Then it is either in
 // Unaddressed, because nobody is logged in as its id here, or as a follower, or it is counted once
 // for each connection that is: as routed, or as dropped because the connection's

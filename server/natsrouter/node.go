@@ -28,7 +28,8 @@ type NodeConfig struct {
 	// Name distinguishes this node from the others. Empty means the host's name and
 	// the process's number.
 	Name string
-	// Events has this node receive events: Home.Event is going to take them.
+	// Events has this node receive events, which Home.Event is going to take, and what
+	// other such nodes say, for Home.Mail.
 	Events bool
 
 	options []nats.Option // of tests
@@ -37,9 +38,9 @@ type NodeConfig struct {
 // Node is a comet server's part in the router on NATS. It implements
 // router.Exchange.
 //
-// A Node runs four goroutines: applyAll updates subscriptions, drainFeed receives
-// messages, speak publishes reports, and tidy returns memory. None of them blocks
-// another or an event loop.
+// A Node runs five goroutines: applyAll updates subscriptions, drainFeed receives
+// messages, readMail receives what other nodes say, speak publishes reports, and tidy
+// returns memory. None of them blocks another or an event loop.
 type Node struct {
 	cfg  NodeConfig
 	home atomic.Pointer[router.Home] // nil until Start
@@ -51,6 +52,7 @@ type Node struct {
 
 	applying applying
 	events   eventFeed
+	mail     mail
 	ctx      context.Context // ends with Close
 	cancel   context.CancelFunc
 	work     sync.WaitGroup
@@ -121,6 +123,7 @@ func NewNode(ctx context.Context, cfg NodeConfig) (*Node, error) {
 	n.link.init()
 	n.feed.init()
 	n.said.init()
+	n.mail.init(cfg.Servers.SubjectPrefix)
 	if cfg.Interest == All {
 		n.want.add([]int64{0}) // for good
 	}
@@ -136,9 +139,13 @@ func NewNode(ctx context.Context, cfg NodeConfig) (*Node, error) {
 // Start implements router.Exchange.
 func (n *Node) Start(home router.Home) {
 	n.home.Store(&home)
+	if n.Up() {
+		n.linked(true)
+	}
 	n.work.Go(n.applyAll)
 	n.work.Go(n.drainFeed)
 	n.work.Go(n.speak)
+	n.work.Go(n.readMail)
 	n.work.Go(func() {
 		tidy.Memory(n.ctx, func() int { subscriptions, _ := n.want.counts(); return subscriptions }, debug.FreeOSMemory)
 	})

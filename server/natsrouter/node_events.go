@@ -15,13 +15,17 @@ type eventFeed struct {
 }
 
 // listen subscribes to what does not depend on who is logged in: requests for a
-// report, and events.
+// report, events, and what other nodes say.
 func (n *Node) listen() {
 	conn := n.conn.Load()
 	n.said.listen(conn, n.feed.messages)
 	n.events.mu.Lock()
 	defer n.events.mu.Unlock()
-	if !n.cfg.Events || n.events.leaving {
+	if !n.cfg.Events {
+		return
+	}
+	n.mail.listen(conn, n.cfg.Servers.SubjectPrefix)
+	if n.events.leaving {
 		return
 	}
 	// It fails on a connection that is closed, which its handler notices.

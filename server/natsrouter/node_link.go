@@ -174,6 +174,7 @@ func (n *Node) connLost(_ *nats.Conn, err error) {
 	}
 	url := l.url
 	l.mu.Unlock()
+	n.linked(false)
 	if was && n.ctx.Err() == nil {
 		n.cfg.Servers.Logger.Warn("the router is lost; connections stay open, and reconnecting goes on", "url", url, "error", err)
 	}
@@ -203,6 +204,7 @@ func (n *Node) connClosed(c *nats.Conn) {
 		l.lastError = err.Error()
 	}
 	l.mu.Unlock()
+	n.linked(false)
 	n.lookAgain()
 }
 
@@ -214,6 +216,9 @@ func (n *Node) lookAgain() {
 
 // asyncError records what goes wrong without the connection being lost.
 func (n *Node) asyncError(_ *nats.Conn, sub *nats.Subscription, err error) {
+	if errors.Is(err, nats.ErrSlowConsumer) && n.mail.has(sub) {
+		return // what was dropped is asked for
+	}
 	if errors.Is(err, nats.ErrSlowConsumer) {
 		n.feed.lost.add(sub)
 		n.feed.complain(n.cfg.Servers.Logger)
@@ -275,6 +280,7 @@ func (n *Node) applyNow() {
 		*a = applying{} // a rush's memory goes with it
 	}
 	if news, took := n.link.complete(lost); news {
+		n.linked(true)
 		n.sayBack(took)
 	}
 	n.notify()

@@ -53,6 +53,16 @@ func appendEventSubject(dst []byte, prefix string, publisher int64) []byte {
 // eventsSubject returns the wildcard of all events.
 func eventsSubject(prefix string) string { return prefix + eventWord + "*" }
 
+// changeWord is between the prefix and a node, or toAll, in the subject of what nodes
+// tell each other of changes of who follows whom.
+const (
+	changeWord = ".event.change."
+	toAll      = "all"
+)
+
+// changeSubject returns the subject of what is for one node, or for all.
+func changeSubject(prefix, node string) string { return prefix + changeWord + node }
+
 // appendAnySubject appends the subject of a message to id, or of an event of it.
 func appendAnySubject(dst []byte, prefix string, id int64, event bool) []byte {
 	if event {

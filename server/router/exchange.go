@@ -24,6 +24,10 @@ type Exchange interface {
 	// Publisher begins a series of messages to the other processes.
 	Publisher() Publisher
 
+	// Post sends a message to the Home.Mail of all other processes, or of the one that
+	// a message came from. An error means that they do not get it.
+	Post(to string, message []byte) error
+
 	// Ready returns why messages do not flow both ways, nil if they do.
 	Ready() error
 	// Stats returns the figures so far. It is cheap.
@@ -59,6 +63,15 @@ type Home struct {
 	// queued to, and how many inboxes were too full. It waits for no member. It is
 	// nil for a process that does not know who follows whom.
 	Event func(publisher int64, message []byte) (reached, overrun int)
+	// Mail takes what another process has posted, and from where. Messages of one
+	// process come in the order they were posted in, as long as the exchange is
+	// reached; those that come too fast are lost. It may block. It is nil for a
+	// process that has no use for it.
+	Mail func(from string, message []byte)
+	// Linked is called with true when Mail comes in, and posts go out, from now on,
+	// and with false when they do not any more. It must not block or call the
+	// exchange. It may be nil.
+	Linked func(up bool)
 	// Settled is called when Settled has advanced or Up has changed. It must not
 	// block or call the exchange.
 	Settled func()
