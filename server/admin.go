@@ -71,6 +71,11 @@ func (s *Server) ready() (sentence string, ok bool) {
 			return err.Error(), false
 		}
 	}
+	if r := s.core.replica; r != nil {
+		if err := r.Ready(); err != nil {
+			return err.Error(), false
+		}
+	}
 	return "ready", true
 }
 

@@ -95,7 +95,7 @@ type Config struct {
 	DrainDelay time.Duration
 	// Subscriptions is the file of who follows whom, for events. It is made if there
 	// is none. Empty means that there are no events. Each of several servers has a
-	// file of its own, and a change is made in the file of the server that is asked.
+	// file of its own; with Exchange a change that one is asked for is made in all.
 	Subscriptions string
 	// SubscriptionsReadOnly lets several servers share the file, and none of them
 	// change it.

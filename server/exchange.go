@@ -69,10 +69,17 @@ func (s *Server) startExchange() {
 	if s.core.subscriptions != nil {
 		home.Event = s.core.eventFromElsewhere
 	}
+	if r := s.core.replica; r != nil {
+		home.Mail, home.Linked = r.Receive, r.Link
+		r.start()
+	}
 	s.core.Exchange.Start(home)
 }
 
 func (s *Server) closeExchange() {
+	if s.core.replica != nil {
+		s.core.replica.stop() // while it can still say so
+	}
 	if s.core.Exchange != nil {
 		s.core.Exchange.Close()
 	}
@@ -86,6 +93,10 @@ func (s *Server) addExchangeStats(st *Stats) {
 	x := s.core.Exchange.Stats()
 	st.Router = &x
 	st.Routed += x.Routed
+	if s.core.replica != nil {
+		shared := s.core.replica.Stats()
+		st.Subscriptions = &shared
+	}
 }
 
 // retire waits until ctx ends, or serving does for a failure, and takes the

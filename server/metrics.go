@@ -2,6 +2,7 @@ package server
 
 import (
 	"example.org/comet/server/adminhttp"
+	"example.org/comet/server/replica"
 	"example.org/comet/server/router"
 )
 
@@ -41,7 +42,25 @@ func (s *Stats) metrics() []adminhttp.Metric {
 		adminhttp.Counter("comet_heartbeats_total", "Comments and pings sent to silent streams.", "", float64(s.Heartbeats)),
 		adminhttp.Counter("comet_access_log_dropped_total", "Lines that the access log lost.", "", float64(s.AccessLogDropped)),
 	}...)
-	return append(list, exchangeMetrics(s.Router)...)
+	list = append(list, exchangeMetrics(s.Router)...)
+	return append(list, sharingMetrics(s.Subscriptions)...)
+}
+
+// sharingMetrics lists the figures of a server whose file of subscriptions is one of
+// several.
+func sharingMetrics(s *replica.Stats) []adminhttp.Metric {
+	if s == nil {
+		return nil
+	}
+	return []adminhttp.Metric{
+		adminhttp.Gauge("comet_subscriptions_nodes", "Servers with subscriptions that are known, this one included.", "", float64(s.Nodes)),
+		adminhttp.Gauge("comet_subscriptions_changes_pending", "Changes made here that not all of them have confirmed.", "", float64(s.Pending)),
+		adminhttp.Gauge("comet_subscriptions_changes_behind", "Changes of other servers that this one lacks.", "", float64(s.Behind)),
+		adminhttp.Counter("comet_subscriptions_changes_sent_total", "Changes made here, sent to the other servers.", "", float64(s.Sent)),
+		adminhttp.Counter("comet_subscriptions_changes_applied_total", "Changes of other servers, applied here.", "", float64(s.Applied)),
+		adminhttp.Counter("comet_subscriptions_asked_total", "Times that another server was asked for missing changes.", "", float64(s.Asked)),
+		adminhttp.Counter("comet_subscriptions_rubbish_total", "Messages about subscriptions that could not be read.", "", float64(s.Rubbish)),
+	}
 }
 
 // exchangeMetrics lists the figures of a server that is not alone.

@@ -88,8 +88,11 @@ type core struct {
 	access    *accessLog // nil without one
 	// subscriptions is who follows whom; nil without Config.Subscriptions.
 	subscriptions *subscriptions.File
-	tls           *tls.Config // of Listen; nil without TLS
-	draining      atomic.Bool
+	// replica keeps that file the same as those of other servers; nil for a server
+	// that is alone.
+	replica  *sharing
+	tls      *tls.Config // of Listen; nil without TLS
+	draining atomic.Bool
 	// lastBytesTime is how long the last bytes of a connection may wait for room
 	// in its socket: it does not count against the limit any more.
 	lastBytesTime time.Duration

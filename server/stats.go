@@ -3,6 +3,7 @@ package server
 import (
 	"sync/atomic"
 
+	"example.org/comet/server/replica"
 	"example.org/comet/server/router"
 )
 
@@ -46,6 +47,8 @@ type Stats struct {
 	CollectionsForced uint64 `json:"collections_forced"` // by POST /gc, finished
 
 	Router *router.ExchangeStats `json:"router,omitempty"` // nil for a server that is alone
+
+	Subscriptions *replica.Stats `json:"subscriptions,omitempty"` // nil for a server that is alone, or without such a file
 
 	RSSBytes *int64 `json:"rss_bytes"` // resident memory, nil where the system does not give it
 }

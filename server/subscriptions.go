@@ -23,6 +23,9 @@ func (c *core) openSubscriptions() (err error) {
 	default:
 		c.subscriptions, err = subscriptions.Open(c.Subscriptions)
 	}
+	if err == nil && c.Exchange != nil {
+		c.replica = newSharing(c)
+	}
 	return err
 }
 
@@ -124,8 +127,25 @@ func (a *admin) change(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		adminhttp.Fail(w, http.StatusInternalServerError, err.Error())
 	default:
-		adminhttp.Reply(w, http.StatusOK, changed)
+		answer := changeAnswer{Changed: changed}
+		if s := a.server.core.replica; s != nil {
+			answer.confirmed = new(confirmed)
+			answer.Nodes, answer.Known = s.Confirmed(r.Context(), changed)
+		}
+		adminhttp.Reply(w, http.StatusOK, answer)
 	}
+}
+
+// changeAnswer answers PUT and DELETE.
+type changeAnswer struct {
+	subscriptions.Changed
+	*confirmed
+}
+
+// confirmed is what a server that is not alone adds.
+type confirmed struct {
+	Nodes int `json:"nodes"` // servers that have the change on their disks, this one included
+	Known int `json:"known"` // servers with subscriptions that are known, this one included
 }
 
 // mostPublishers limits the body of PUT /subscriptions/{follower}, in bytes.

@@ -1,9 +1,15 @@
 package natsrouter
 
 import (
+	"os"
 	"testing"
 
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if router := os.Getenv(childRouter); router != "" {
+		serveUntilKilled(router, os.Getenv(childFile))
+	}
+	goleak.VerifyTestMain(m)
+}
