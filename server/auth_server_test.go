@@ -78,8 +78,8 @@ func TestReloadKeys(t *testing.T) {
 		return string(got) == "HTTP/1.1 200"
 	}
 	for _, step := range []struct {
-		text                  string
-		fails, before, after_ bool
+		text                   string
+		fails, opens, opensNew bool
 	}{
 		{before.file, false, true, false},
 		{before.file + after.file, false, true, true},
@@ -91,7 +91,7 @@ func TestReloadKeys(t *testing.T) {
 			t.Fatal(err)
 		}
 		err := r.ReloadKeys()
-		if got := [3]bool{err != nil, opens(before), opens(after)}; got != [3]bool{step.fails, step.before, step.after_} {
+		if got := [3]bool{err != nil, opens(before), opens(after)}; got != [3]bool{step.fails, step.opens, step.opensNew} {
 			t.Errorf("with %.30q: %v, error %v", step.text, got, err)
 		}
 	}
