@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 	"unicode"
+
+	"example.org/comet/server/wire"
 )
 
 // accessLog writes a line of JSON for one stream of several at its end, and for
@@ -19,8 +21,8 @@ import (
 //	{"time":"2026-01-02T15:04:05.678Z","msg":"stream","remote":"192.0.2.7:51234",
 //	 "request":"GET /test/123 HTTP/1.1","status":200,"messages":3,"bytes":220,"duration_ms":61500}
 //
-// msg is stream or refused. request is the first line that came, cut at 256
-// bytes. messages and bytes are what the kernel took for it; duration_ms is
+// msg is stream or refused. request is the first line that came, without an access
+// token, cut at 256 bytes. messages and bytes are what the kernel took for it; duration_ms is
 // from the complete request head to the logout. status is 0 for a poll whose
 // client left before its answer.
 //
@@ -177,16 +179,17 @@ func (v *visit) finalStatus() int {
 
 // requestLine returns the first line of a head, or as much as there is of it.
 // JSON escapes the control characters of ASCII. Others that a terminal obeys
-// are replaced: DEL, C1 and those that turn the direction of text.
+// are replaced: DEL, C1 and those that turn the direction of text. So are access
+// tokens in the query.
 func requestLine(head []byte) string {
-	head = bytes.TrimLeft(head, "\r\n")
-	line, _, _ := bytes.Cut(head[:min(len(head), accessRequest)], []byte{'\n'})
+	line, _, _ := bytes.Cut(bytes.TrimLeft(head, "\r\n"), []byte{'\n'})
+	line = wire.HideToken(bytes.TrimSuffix(line, []byte{'\r'}))
 	return strings.Map(func(r rune) rune {
 		if r >= 0x7f && (unicode.IsControl(r) || unicode.Is(unicode.Cf, r)) {
 			return unicode.ReplacementChar
 		}
 		return r
-	}, string(bytes.TrimSuffix(line, []byte{'\r'})))
+	}, string(line[:min(len(line), accessRequest)]))
 }
 
 // statusOf returns the status of an answer, and 0 if there is none.

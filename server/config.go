@@ -58,6 +58,14 @@ type Config struct {
 	// pages of other origins, except that of the server itself. Empty means
 	// that answers carry no CORS fields, and that every WebSocket is accepted.
 	AllowOrigins []string
+	// AuthKeyFile has the keys of tokens: public keys in PEM, a JSON Web Key Set or a
+	// secret. With it each stream takes a JSON Web Token that allows its ids, and ends
+	// when that expires, and POST /event/{publisher} takes AdminToken or one that
+	// allows the publisher. Empty means that neither needs one. It is read by New and
+	// [Server.ReloadKeys].
+	AuthKeyFile string
+	// AuthAudience must be in a token's aud. Without it a token must have none.
+	AuthAudience string
 	// BacklogBytes limits what waits for one connection whose socket is full.
 	// 0 means 64 KiB; the least is 1024. With TLS it counts plaintext; one record
 	// of it, of up to 16 KiB, is kept encrypted as well.
@@ -225,6 +233,7 @@ func (c Config) Validate() error {
 	bad(c.AccessLogSample >= 1, "an access log of 1 in %d streams: use 1 (every stream) or more", c.AccessLogSample)
 	bad(c.Heartbeat == 0 || c.Heartbeat >= leastHeartbeat, "a heartbeat every %v: use 0 (none), or %v or more", c.Heartbeat, leastHeartbeat)
 	bad(c.BacklogBytes >= 1024, "a backlog of %d bytes holds no message: use 1024 or more", max(c.BacklogBytes, 0))
+	bad(c.AuthAudience == "" || c.AuthKeyFile != "", "tokens are to be for the audience %q, and there are no keys to verify them: give --auth-key-file", c.AuthAudience)
 	bad(!c.SubscriptionsReadOnly || c.Subscriptions != "", "subscriptions are to be read only, and there is no file of them: name one")
 	if err := c.checkTLS(); err != nil {
 		errs = append(errs, err)

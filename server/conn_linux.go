@@ -221,7 +221,8 @@ func (l *loop) receivedHead(slot uint32, c *conn, b []byte) {
 	if req.Refused() {
 		l.core.noteRefusedHead(b)
 		l.logRefusal(slot, b, req.Answer)
-		l.answer(slot, c, req.Answer)
+		l.counters.refusals(req.Denied).Add(1)
+		l.finish(slot, c, req.Answer)
 		return
 	}
 	if !l.admit(slot, c, req, b) {
@@ -272,8 +273,11 @@ func (l *loop) answer(slot uint32, c *conn, answer []byte) {
 }
 
 // end finishes a stream, and lets the client know that this was the end.
-func (l *loop) end(slot uint32, c *conn) {
-	last := l.core.parser.Share(c.kind.AppendEnd(nil), c.origin)
+func (l *loop) end(slot uint32, c *conn) { l.endAs(slot, c, wire.Kind.AppendEnd) }
+
+// endAs finishes a stream with what its kind appends.
+func (l *loop) endAs(slot uint32, c *conn, appendEnd func(wire.Kind, []byte) []byte) {
+	last := l.core.parser.Share(appendEnd(c.kind, nil), c.origin)
 	l.leave(slot, c)
 	l.finish(slot, c, last)
 }

@@ -65,7 +65,7 @@ func (c *stdConn) serve() {
 	}
 	if req.Refused() {
 		c.engine.core.noteRefusedHead(head)
-		c.engine.counters.refusedOther.Add(1)
+		c.engine.counters.refusals(req.Denied).Add(1)
 		c.refuse(head, req.Answer)
 		return
 	}
@@ -79,6 +79,7 @@ func (c *stdConn) serve() {
 	if !ok {
 		return
 	}
+	defer c.endAt(req.Until)()
 	var writer sync.WaitGroup
 	writer.Go(c.writeAll)
 	c.dropAll(rest)
@@ -262,18 +263,37 @@ func (c *stdConn) last() {
 
 // end finishes the connection: a stream with its last bytes, one whose head is
 // not complete without an answer.
-func (c *stdConn) end() {
+func (c *stdConn) end() { c.endAs(wire.Kind.AppendEnd) }
+
+// endAs finishes the connection, a stream with what its kind appends. It reports
+// false if the end has begun already.
+func (c *stdConn) endAs(appendEnd func(wire.Kind, []byte) []byte) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case c.over:
+		return false
 	case c.stream:
-		c.push(func() { c.pending.addBytes(c.engine.core.parser.Share(c.kind.AppendEnd(nil), c.origin)) })
+		c.push(func() { c.pending.addBytes(c.engine.core.parser.Share(appendEnd(c.kind, nil), c.origin)) })
 		c.last()
 	default:
 		c.over = true
 		c.SetReadDeadline(time.Unix(1, 0))
 	}
+	return true
+}
+
+// endAt has the stream end with its token, at until in Unix seconds, unless that is 0.
+func (c *stdConn) endAt(until int64) (forget func()) {
+	if until == 0 {
+		return func() {}
+	}
+	timer := time.AfterFunc(time.Until(time.Unix(until, 0)), func() {
+		if c.endAs(wire.Kind.AppendExpired) {
+			c.engine.counters.expired.Add(1)
+		}
+	})
+	return func() { timer.Stop() }
 }
 
 // stop ends the writer, since the client has gone, or will send no more, which

@@ -15,7 +15,11 @@ var errNoSubscriptions = errors.New("this server knows nobody's followers: start
 
 // addEvents adds the requests that are about publishers and followers.
 func (a *admin) addEvents() {
-	a.HandleFunc("POST /event/{publisher}", a.sendEvent)
+	if a.server.core.authority != nil {
+		a.HandleOpen("POST /event/{publisher}", a.sendEvent)
+	} else {
+		a.HandleFunc("POST /event/{publisher}", a.sendEvent)
+	}
 	a.HandleFunc("GET /subscriptions/{follower}", a.getPublishers)
 	a.HandleFunc("GET /subscriptions/{follower}/{publisher}", a.getSubscription)
 	for _, method := range []string{http.MethodPut, http.MethodDelete} {
@@ -29,6 +33,9 @@ func (a *admin) sendEvent(w http.ResponseWriter, r *http.Request) {
 	publisher, ok := wire.ParseID([]byte(r.PathValue("publisher")))
 	if !ok {
 		adminhttp.Fail(w, http.StatusBadRequest, "the publisher must be a whole number from 0 to 9223372036854775807, as in /event/123")
+		return
+	}
+	if !a.authorized(w, r, publisher) {
 		return
 	}
 	if a.server.core.subscriptions == nil {
@@ -53,6 +60,30 @@ func (a *admin) sendEvent(w http.ResponseWriter, r *http.Request) {
 	var code int
 	code, answer.elsewhereOne, answer.Error = p.finish(r.Context(), "event", answer.Reached)
 	adminhttp.Reply(w, code, answer)
+}
+
+// authorized reports whether a request may publish the events of publisher, or answers
+// why not: where streams take tokens, it takes that of the admin listener or one that
+// allows the publisher.
+func (a *admin) authorized(w http.ResponseWriter, r *http.Request, publisher int64) bool {
+	authority := a.server.core.authority
+	if authority == nil || a.CarriesToken(r) {
+		return true
+	}
+	fields := r.Header.Values("Authorization")
+	credential := wire.Credential{Ambiguous: len(fields) > 1}
+	if len(fields) == 1 {
+		credential.Token, _ = wire.BearerToken([]byte(fields[0]))
+	}
+	refusal := authority.mayPublish(credential, publisher)
+	if refusal == nil {
+		return true
+	}
+	w.Header().Set("Connection", "close") // whatever body is to come
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("WWW-Authenticate", refusal.Challenge)
+	adminhttp.Fail(w, refusal.Status, refusal.Sentence)
+	return false
 }
 
 // eventAnswer answers POST /event/{publisher}.
@@ -135,6 +166,9 @@ func (p *publisher) sendFrom(ctx context.Context, id *int64, publisher int64, me
 		return errors.New(`"from" must be a whole number from 0 and "message" a string`)
 	case len(*message) > router.MaxMessage:
 		return router.ErrTooLong
+	}
+	if p.core.authority != nil && p.core.AdminToken == "" {
+		return errors.New("events take a token here: POST /event/{publisher} with one that allows the publisher, or give the server an --admin-token-file")
 	}
 	_, err := p.event(ctx, publisher, []byte(*message))
 	return err

@@ -44,7 +44,7 @@ func (l *loop) takeRequests(slot uint32, it *intake, b []byte) (rest []byte, ok 
 		}
 		id, event, single := postedTo(post.Target)
 		switch {
-		case !plain || !l.passes(it, &post):
+		case !plain || event && l.core.authority != nil || !l.passes(it, &post):
 			return l.leaveToOthers(slot, it, b)
 		case string(post.Target) == "/send" && it.conn.Hold():
 			it.lines = l.newLineIntake(post.Body())

@@ -35,6 +35,7 @@ func (l *loop) admit(slot uint32, c *conn, req wire.Request, head []byte) bool {
 		}
 		l.places[slot] = p
 	}
+	l.expiries.add(slot, req.Until)
 	l.beginVisit(slot, c, req, head)
 	return true
 }
@@ -52,6 +53,7 @@ func (l *loop) left(slot uint32, c *conn) {
 		l.core.addresses.leave(l.places[slot])
 		l.places[slot] = 0
 	}
+	l.expiries.remove(slot)
 	if c.flags&sampled != 0 {
 		l.visits[slot].ended = l.now
 	}

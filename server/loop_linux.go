@@ -42,6 +42,9 @@ type loop struct {
 	visits map[uint32]*visit // of the slots that the access log has chosen
 	pulse  pulse
 
+	expiries expiries // of tokens
+	expiring []uint32 // scratch: the slots of those that have expired
+
 	now         time.Time
 	acceptAgain time.Time // while accepting pauses, when to go on
 }
@@ -218,7 +221,7 @@ func (l *loop) beginDrain(giveUp time.Time) {
 // that is negative.
 func (l *loop) untilDeadline(atMost time.Duration) time.Duration {
 	next := time.Time{}
-	for _, due := range [...]time.Time{l.heads.Next(), l.polls.Next(), l.lasts.Next(), l.lingers.Next(), l.acceptAgain, l.beatDue(), l.crowdedUntil(), l.intakes.due} {
+	for _, due := range [...]time.Time{l.heads.Next(), l.polls.Next(), l.lasts.Next(), l.lingers.Next(), l.acceptAgain, l.beatDue(), l.crowdedUntil(), l.intakes.due, l.expiries.due} {
 		if next.IsZero() || !due.IsZero() && due.Before(next) {
 			next = due
 		}
@@ -264,6 +267,7 @@ func (l *loop) expire() {
 		l.close(token.Slot())
 	}
 	l.expireIntakes()
+	l.endExpired()
 	l.beat()
 }
 

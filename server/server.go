@@ -86,6 +86,7 @@ type core struct {
 	addresses *addressLimit // nil without a limit per address
 	parser    wire.Parser
 	access    *accessLog // nil without one
+	authority *authority // nil without tokens
 	// subscriptions is who follows whom; nil without Config.Subscriptions.
 	subscriptions *subscriptions.File
 	// replica keeps that file the same as those of other servers; nil for a server
@@ -151,6 +152,9 @@ func New(cfg Config) (*Server, error) {
 	}
 	c.parser = wire.Parser{MaxHead: cfg.MaxHeadBytes, Origins: origins}
 	if c.tls, err = cfg.tlsConfig(); err != nil {
+		return nil, err
+	}
+	if err := c.openAuthority(); err != nil {
 		return nil, err
 	}
 	c.addresses, c.access = newAddressLimit(cfg.ConnectionLimit), newAccessLog(&cfg)

@@ -5,6 +5,7 @@ import (
 
 	"example.org/comet/server/replica"
 	"example.org/comet/server/router"
+	"example.org/comet/server/wire"
 )
 
 // Stats is a server's state and its counters since it started: the body of
@@ -25,9 +26,15 @@ type Stats struct {
 	RefusedAddress uint64 `json:"refused_address"` // answered 503 over the limit of one address
 	RefusedAway    uint64 `json:"refused_away"`    // answered 503 while the router was unreachable
 	RefusedOther   uint64 `json:"refused_other"`   // answered without a stream for any other reason
-	AcceptPauses   uint64 `json:"accept_pauses"`   // times that accepting paused, out of files
-	BytesWritten   uint64 `json:"bytes_written"`   // to streams
-	BacklogBytes   int64  `json:"backlog_bytes"`   // waiting for full sockets now
+	// RefusedUnauthorized were answered 401, or 400 for two tokens, and
+	// RefusedForbidden 403: their token does not allow their ids.
+	RefusedUnauthorized uint64 `json:"refused_unauthorized"`
+	RefusedForbidden    uint64 `json:"refused_forbidden"`
+
+	Expired      uint64 `json:"expired"`       // streams that ended with their token
+	AcceptPauses uint64 `json:"accept_pauses"` // times that accepting paused, out of files
+	BytesWritten uint64 `json:"bytes_written"` // to streams
+	BacklogBytes int64  `json:"backlog_bytes"` // waiting for full sockets now
 
 	router.Drops // messages discarded, by reason
 
@@ -57,7 +64,7 @@ type Stats struct {
 // keeps two loops' counters off one cache line.
 type counters struct {
 	accepted, streams, refusedFull, refusedAddress, refusedOther, acceptPauses atomic.Uint64
-	refusedAway                                                                atomic.Uint64
+	refusedAway, refusedUnauthorized, refusedForbidden, expired                atomic.Uint64
 	tlsHandshakes, tlsFailed                                                   atomic.Uint64
 	written, bytesWritten                                                      atomic.Uint64
 	droppedClosed, droppedSlow, disconnected, heartbeats                       atomic.Uint64
@@ -72,6 +79,9 @@ func (c *counters) addTo(s *Stats) {
 	s.RefusedAddress += c.refusedAddress.Load()
 	s.RefusedAway += c.refusedAway.Load()
 	s.RefusedOther += c.refusedOther.Load()
+	s.RefusedUnauthorized += c.refusedUnauthorized.Load()
+	s.RefusedForbidden += c.refusedForbidden.Load()
+	s.Expired += c.expired.Load()
 	s.TLSHandshakes += c.tlsHandshakes.Load()
 	s.TLSHandshakesFailed += c.tlsFailed.Load()
 	s.AcceptPauses += c.acceptPauses.Load()
@@ -81,6 +91,18 @@ func (c *counters) addTo(s *Stats) {
 	s.Disconnected += c.disconnected.Load()
 	s.Heartbeats += c.heartbeats.Load()
 	s.BacklogBytes += c.backlogBytes.Load()
+}
+
+// refusals returns the counter of requests that are refused: with denied, for their
+// token.
+func (c *counters) refusals(denied *wire.Answer) *atomic.Uint64 {
+	switch denied {
+	case nil:
+		return &c.refusedOther
+	case wire.TokenForbids:
+		return &c.refusedForbidden
+	}
+	return &c.refusedUnauthorized
 }
 
 // published counts the messages to the admin listener.

@@ -4,6 +4,7 @@ package server
 
 import (
 	"errors"
+	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,6 +17,12 @@ func openFileLimit() uint64 {
 		return 0
 	}
 	return limit.Cur
+}
+
+// isReadableByOthers reports whether every user of this machine can read a file.
+func isReadableByOthers(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().Perm()&0o004 != 0
 }
 
 func isAddrInUse(err error) bool    { return errors.Is(err, unix.EADDRINUSE) }

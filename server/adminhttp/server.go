@@ -90,8 +90,10 @@ type Server struct {
 	secure   net.Listener // listener, or TLS over it
 	guard    *Guard
 	mux      *http.ServeMux
-	http     http.Server
-	divert   *diversion // nil without one
+	// open are the patterns of HandleOpen.
+	open   map[string]bool
+	http   http.Server
+	divert *diversion // nil without one
 	// hangingUp counts the connections that HangUp works on.
 	hangingUp sync.WaitGroup
 }
@@ -116,6 +118,7 @@ func Listen(cfg Config) (*Server, error) {
 		listener: Limit(ln, cmp.Or(cfg.MaxConnections, DefaultMaxConnections)),
 		guard:    NewGuard(cfg.Token, cfg.Hosts),
 		mux:      http.NewServeMux(),
+		open:     make(map[string]bool),
 	}
 	s.secure = s.listener
 	if secrets != nil {
@@ -141,6 +144,19 @@ func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 // HandleFunc adds a handler, by a pattern of http.ServeMux.
 func (s *Server) HandleFunc(pattern string, handler http.HandlerFunc) {
 	s.mux.HandleFunc(pattern, handler)
+}
+
+// HandleOpen adds a handler that gets requests without the token as well. It decides
+// by itself who may do what, with the help of [Server.CarriesToken].
+func (s *Server) HandleOpen(pattern string, handler http.HandlerFunc) {
+	s.open[pattern] = true
+	s.HandleFunc(pattern, handler)
+}
+
+// CarriesToken reports whether a request has the token of this listener, which there
+// is.
+func (s *Server) CarriesToken(r *http.Request) bool {
+	return s.guard.hasToken && s.guard.carriesToken(r.Header.Get("Authorization"))
 }
 
 // Serve answers until Shutdown, and then returns nil.
@@ -186,7 +202,7 @@ func (s *Server) Close() error { return s.listener.Close() }
 func (s *Server) check(w http.ResponseWriter, r *http.Request) {
 	connOf(r).enter(answer)
 	refusal := s.guard.Check(plain(r))
-	if refusal == nil {
+	if refusal == nil || refusal.Code == http.StatusUnauthorized && s.isOpen(r) {
 		s.mux.ServeHTTP(w, r)
 		return
 	}
@@ -195,6 +211,12 @@ func (s *Server) check(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("WWW-Authenticate", "Bearer")
 	}
 	Fail(w, refusal.Code, refusal.Reason)
+}
+
+// isOpen reports whether the handler of a request is one of HandleOpen.
+func (s *Server) isOpen(r *http.Request) bool {
+	_, pattern := s.mux.Handler(r)
+	return s.open[pattern]
 }
 
 // plain returns what a Guard looks at. net/http has refused a second Host, and

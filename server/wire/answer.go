@@ -8,7 +8,13 @@ import (
 
 // Answer is a whole HTTP answer that ends its connection, with a sentence for
 // the person who reads it.
-type Answer struct{ whole, head []byte }
+type Answer struct {
+	whole, head []byte
+	// Status and Sentence are what it says, and Challenge is its WWW-Authenticate,
+	// if it has one.
+	Status              int
+	Sentence, Challenge string
+}
 
 func (a *Answer) bytes(headOnly bool) []byte {
 	if headOnly {
@@ -28,6 +34,10 @@ var (
 	BadHost        = newAnswer(http.StatusBadRequest, "A request in HTTP/1.1 carries one valid Host field (RFC 9112, section 3.2).")
 	BadUpgrade     = newAnswer(http.StatusBadRequest, "This is not a valid WebSocket handshake (RFC 6455, section 4.2.1).")
 	OriginRefused  = newAnswer(http.StatusForbidden, "Pages of this origin may not open streams here: the server's --allow-origin does not name it.")
+	TokenNeeded    = newChallenge(http.StatusUnauthorized, "", "A token is needed here: Authorization: Bearer TOKEN.")
+	TokenInvalid   = newChallenge(http.StatusUnauthorized, "invalid_token", "This token is not valid here, or not any more: get a new one.")
+	TokenAmbiguous = newChallenge(http.StatusBadRequest, "invalid_request", "A request carries one token, in one place (RFC 6750, section 2).")
+	TokenForbids   = newChallenge(http.StatusForbidden, "insufficient_scope", "This token does not allow that.")
 	NotFound       = newAnswer(http.StatusNotFound, "There is nothing here. Streams are at GET /test/{id}, /events/{id}, /poll/{id} and /ws/{id}.")
 	HeadTimeout    = newAnswer(http.StatusRequestTimeout, "No complete request head came in time.")
 	UpgradeNeeded  = newAnswer(http.StatusUpgradeRequired, "This path speaks WebSocket (RFC 6455, version 13) only.", "Upgrade: websocket", "Sec-WebSocket-Version: 13")
@@ -36,7 +46,7 @@ var (
 	Full           = newAnswer(http.StatusServiceUnavailable, "The server holds as many connections as it may. Try again shortly.", "Retry-After: 1")
 	AddressFull    = newAnswer(http.StatusServiceUnavailable, "Your address has as many connections as one address may have. Try again when one of them has ended.", "Retry-After: 1")
 	RouterAway     = newAnswer(http.StatusServiceUnavailable, "The router that messages come through is away. Try again shortly, or another server.", "Retry-After: 1")
-	NoMessage      = &Answer{whole: []byte("HTTP/1.1 204 No Content\r\n" + toProxies + "Server: comet\r\nConnection: close\r\n\r\n")}
+	NoMessage      = &Answer{Status: http.StatusNoContent, whole: []byte("HTTP/1.1 204 No Content\r\n" + toProxies + "Server: comet\r\nConnection: close\r\n\r\n")}
 )
 
 // headTooLong answers a head of more than most bytes.
@@ -57,5 +67,17 @@ func newAnswer(code int, sentence string, fields ...string) *Answer {
 	}
 	b.WriteString("\r\n")
 	head := b.String()
-	return &Answer{whole: []byte(head + sentence + "\n"), head: []byte(head)}
+	return &Answer{whole: []byte(head + sentence + "\n"), head: []byte(head), Status: code, Sentence: sentence}
+}
+
+// newChallenge makes an answer about a token (RFC 6750, section 3). A request without
+// one is told no error.
+func newChallenge(code int, problem, sentence string) *Answer {
+	challenge := `Bearer realm="comet"`
+	if problem != "" {
+		challenge += `, error="` + problem + `"`
+	}
+	a := newAnswer(code, sentence, "WWW-Authenticate: "+challenge, "Cache-Control: no-store")
+	a.Challenge = challenge
+	return a
 }

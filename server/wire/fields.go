@@ -15,6 +15,9 @@ type fields struct {
 	origin  []byte
 	origins int // Origin fields
 
+	authorization  []byte
+	authorizations int // Authorization fields
+
 	requestMethod  bool   // there is an Access-Control-Request-Method
 	requestHeaders []byte // Access-Control-Request-Headers
 
@@ -78,6 +81,9 @@ func (f *fields) add(name, value []byte) {
 		f.upgradesToWebSocket = f.upgradesToWebSocket || lists(value, "websocket")
 	case len(name) == 10 && is("Connection"):
 		f.connectionUpgrade = f.connectionUpgrade || lists(value, "upgrade")
+	case len(name) == 13 && is("Authorization"):
+		f.authorization = value
+		f.authorizations++
 	case len(name) == 14 && is("Content-Length"):
 		f.addLength(value)
 	case len(name) == 17 && is("Transfer-Encoding"):

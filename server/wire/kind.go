@@ -123,6 +123,15 @@ func (k Kind) AppendEnd(dst []byte) []byte {
 	return append(dst, "0\r\n\r\n"...)
 }
 
+// AppendExpired appends what ends a stream whose token has expired: a close frame
+// that says so (1008, policy violation), or else what AppendEnd appends.
+func (k Kind) AppendExpired(dst []byte) []byte {
+	if k == WebSocket {
+		return appendFrame(dst, ws.OpClose, ws.NewCloseFrameBody(ws.StatusPolicyViolation, "the token has expired"))
+	}
+	return k.AppendEnd(dst)
+}
+
 // AppendHeartbeat appends what shows a silent client, and proxies, that the
 // stream is alive, and is not a message: a comment in
 // server-sent events (HTML standard, section 9.2.7: "a comment line … every 15

@@ -14,6 +14,11 @@ type Parser struct {
 	MaxHead int
 	// Origins are the origins of the pages that may read the answers.
 	Origins Origins
+	// Authorize, if set, decides whether a request whose head is in order may have
+	// the streams of ids, or their heads. It returns the answer that refuses it, or
+	// nil and when the stream is to end, in Unix seconds, 0 for never. It must not
+	// keep the credential.
+	Authorize func(c Credential, ids []int64) (until int64, refusal *Answer)
 }
 
 // Request is a parsed request head.
@@ -28,6 +33,10 @@ type Request struct {
 	Answer []byte
 	// Origin is for [Parser.Share], where the engine makes up another answer.
 	Origin Origin
+	// Denied is the answer of [Parser.Authorize], nil if that has refused nothing.
+	Denied *Answer
+	// Until is when the stream is to end, in Unix seconds, 0 for never.
+	Until int64
 	// Len is how many bytes of the input the head took. While the head is not
 	// complete, it is where the next Parse may go on.
 	Len int
@@ -152,6 +161,15 @@ func (p *Parser) route(method, target []byte, minor byte, f *fields, into *Scrat
 	default:
 		req.Kind = kind.of(minor)
 		req.Answer = req.Kind.streamHead()
+	}
+	if p.Authorize != nil && (kind != WebSocket || req.Kind == WebSocket) {
+		until, refusal := p.Authorize(f.credential(target), ids)
+		if refusal != nil {
+			req = answer(refusal)
+			req.Denied = refusal
+			return req
+		}
+		req.Until = until
 	}
 	req.Origin = origin
 	if req.Kind != WebSocket {

@@ -63,6 +63,7 @@ func runServe(ctx context.Context, env *Env, o *flags.ServeCommand) error {
 	if err != nil {
 		return usageError{err}
 	}
+	defer env.OnReopen(func() error { return reloadKeys(env, s, o) })()
 	if err := announce(env, s, o); err != nil {
 		env.Logger().Warn("where the server listens could not be printed", "error", err) // as to a full disk
 	}
@@ -70,6 +71,19 @@ func runServe(ctx context.Context, env *Env, o *flags.ServeCommand) error {
 		ctx = untilEOF(ctx, env.Stdin)
 	}
 	return s.Run(ctx)
+}
+
+// reloadKeys reads the keys of tokens again, and says what came of it.
+func reloadKeys(env *Env, s *server.Server, o *flags.ServeCommand) error {
+	if o.Config.AuthKeyFile == "" {
+		return nil
+	}
+	if err := s.ReloadKeys(); err != nil {
+		env.Logger().Error("the keys of tokens could not be read again; the old ones stay in use", "error", err)
+		return nil
+	}
+	env.Logger().Info("the keys of tokens were read again", "file", o.Config.AuthKeyFile)
+	return nil
 }
 
 // joinRouter makes the server one of many.

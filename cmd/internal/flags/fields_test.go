@@ -72,6 +72,8 @@ func TestFields(t *testing.T) {
 		{"--loops 3", func(c *ServeCommand) any { return c.Config.Loops }, "3"},
 		{"--max-connections 3", func(c *ServeCommand) any { return c.Config.MaxConnections }, "3"},
 		{"--connection-limit 3", func(c *ServeCommand) any { return c.Config.ConnectionLimit }, "3"},
+		{"--auth-key-file f", func(c *ServeCommand) any { return c.Config.AuthKeyFile }, "f"},
+		{"--auth-audience a", func(c *ServeCommand) any { return c.Config.AuthAudience }, "a"},
 		{"--backlog-bytes 3k", func(c *ServeCommand) any { return c.Config.BacklogBytes }, "3000"},
 		{"--slow-client drop", func(c *ServeCommand) any { return c.Config.SlowClient }, "drop"},
 		{"--poll-timeout 3s", func(c *ServeCommand) any { return c.Config.PollTimeout }, "3s"},
