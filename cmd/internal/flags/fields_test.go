@@ -151,6 +151,7 @@ func TestFieldsOfSamplers(t *testing.T) {
 		{"--key f", func(c *MemlogCommand) any { return c.TLS.KeyFile }, "f"},
 		{"--mark m", func(c *MemlogCommand) any { return c.Mark }, "m"},
 		{"--interval 3s", func(c *MemlogCommand) any { return c.Config.Interval }, "3s"},
+		{"--count-interval 3s", func(c *MemlogCommand) any { return c.Config.CountInterval }, "3s"},
 		{"-d 3s", func(c *MemlogCommand) any { return c.Config.Duration }, "3s"},
 		{"-o f", func(c *MemlogCommand) any { return c.Out }, "f"},
 		{"--end-with-stdin", func(c *MemlogCommand) any { return c.EndWithStdin }, "true"},
