@@ -62,7 +62,7 @@ func meant(err *result.UnknownKeyError) error {
 	if near := flags.Nearest(err.Key, result.TargetNames()); near != "" {
 		return fmt.Errorf("%w: did you mean %s? comet help targets lists them all", err, near)
 	}
-	return fmt.Errorf("%w: comet help targets lists them all", err)
+	return fmt.Errorf("%w: use one that comet help targets lists", err)
 }
 
 // completeTargets makes a shell offer the figures that a target may be about.
