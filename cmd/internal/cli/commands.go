@@ -11,6 +11,7 @@ import (
 func commands(env *Env) []*cobra.Command {
 	return []*cobra.Command{
 		layered(env, newBench(env, runBench), true),
+		newCompare(env, runCompare),
 		layered(env, newServe(env, runServe), false),
 		layered(env, newRouter(env, runRouter), false),
 		newSend(env, runSend),

@@ -54,10 +54,15 @@ func parseTarget(text string) (t result.Target, err error) {
 	if !errors.As(err, &unknown) {
 		return t, err
 	}
-	if near := flags.Nearest(unknown.Key, result.TargetNames()); near != "" {
-		return t, fmt.Errorf("%w: did you mean %s? comet help targets lists them all", err, near)
+	return t, meant(unknown)
+}
+
+// meant returns err with the figure that was probably meant.
+func meant(err *result.UnknownKeyError) error {
+	if near := flags.Nearest(err.Key, result.TargetNames()); near != "" {
+		return fmt.Errorf("%w: did you mean %s? comet help targets lists them all", err, near)
 	}
-	return t, fmt.Errorf("%w: comet help targets lists them all", err)
+	return fmt.Errorf("%w: use one that comet help targets lists", err)
 }
 
 // completeTargets makes a shell offer the figures that a target may be about.

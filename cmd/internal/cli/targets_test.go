@@ -63,7 +63,7 @@ func TestUnknownTargets(t *testing.T) {
 			"p98<50ms":              `there is no figure "p98": did you mean p90? comet help targets lists them all`,
 			"latency_ms.p98<50ms":   "did you mean latency_ms.p90?",
 			"mesages.missing=0":     "did you mean messages.missing?",
-			"something.else=0":      `there is no figure "something.else": comet help targets lists them all`,
+			"something.else=0":      `there is no figure "something.else": use one that comet help targets lists`,
 			"processes.engine=best": "cannot be a target",
 			"p99<50":                `p99: "50" has no unit: write 50ms`,
 			"p99":                   "in quotes, such as 'p99<50ms'",

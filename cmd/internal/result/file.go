@@ -96,6 +96,11 @@ func Read(path string) (Result, error) {
 		}
 		return Result{}, fmt.Errorf("result: %w", err)
 	}
+	return decode(text, path)
+}
+
+// decode reads a result out of the file, or the stream, of that name.
+func decode(text []byte, path string) (Result, error) {
 	var r Result
 	if err := json.Unmarshal(text, &r); err != nil {
 		return Result{}, fmt.Errorf("result: %s is not a result: %w", path, err)

@@ -26,6 +26,11 @@ func rowOf(label string, f Figure, unit Unit) row {
 	return row{label, number, in}
 }
 
+// sectionTitles are the sections in the order of the table.
+var sectionTitles = []string{
+	sectionConnections, sectionReconnect, sectionStreams, sectionMemory, sectionMessages, sectionLatency, sectionFanOut, sectionService, sectionCPU, sectionProcesses,
+}
+
 // sections returns the table that people get, as text and as HTML alike. A
 // section in which nothing was measured is left out, and in a run that was
 // interrupted every figure that was not.
@@ -34,9 +39,7 @@ func (r *Result) sections() []section {
 	if rows := r.targetRows(); len(rows) > 0 && r.held() != "" {
 		list = append(list, section{sectionTargets, rows})
 	}
-	for _, title := range []string{
-		sectionConnections, sectionReconnect, sectionStreams, sectionMemory, sectionMessages, sectionLatency, sectionFanOut, sectionService, sectionCPU, sectionProcesses,
-	} {
+	for _, title := range sectionTitles {
 		s, measured := section{Title: title}, title == sectionProcesses && r.held() != ""
 		for _, m := range catalogue {
 			if m.Section != title || m.Presence == Hidden || m.Presence == Ended && !r.completed() {
