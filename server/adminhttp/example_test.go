@@ -27,7 +27,7 @@ func ExampleGuard() {
 	// Output:
 	// passes
 	// passes
-	// 403 the host "rebound.example" is not known here: ask for an IP address or localhost, or allow the name with --admin-host
+	// 403 the host "rebound.example" is not known here: ask for an IP address or localhost; comet serve and comet router allow a name with --admin-host
 	// 403 this request comes from a web page of another site
 }
 

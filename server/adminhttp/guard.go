@@ -63,7 +63,7 @@ func (g *Guard) Check(r Request) *Refusal {
 	}
 	for _, host := range hosts {
 		if !g.isThisMachine(host) {
-			return &Refusal{http.StatusForbidden, fmt.Sprintf("the host %.100q is not known here: ask for an IP address or localhost, or allow the name with --admin-host", host)}
+			return &Refusal{http.StatusForbidden, fmt.Sprintf("the host %.100q is not known here: ask for an IP address or localhost; comet serve and comet router allow a name with --admin-host", host)}
 		}
 	}
 	if hasEffects(r.Method, path) && isCrossSite(r, hosts) {

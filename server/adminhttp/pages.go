@@ -37,7 +37,7 @@ func (s *Server) AddPages(p Pages) {
 	})
 	s.HandleFunc("GET /readyz", p.readyz)
 	s.HandleFunc("GET /stats", func(w http.ResponseWriter, _ *http.Request) { Reply(w, http.StatusOK, p.Stats()) })
-	s.HandleFunc("GET /metrics", p.metrics)
+	s.AddMetrics(p.Version, p.ResidentBytes, p.Metrics)
 	s.HandleFunc("POST /gc", p.gc)
 	s.HandleFunc("/debug/pprof/", long(pprof.Index))
 	s.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
@@ -85,11 +85,15 @@ func (p *Pages) gc(w http.ResponseWriter, _ *http.Request) {
 	Reply(w, http.StatusOK, body)
 }
 
-func (p *Pages) metrics(w http.ResponseWriter, _ *http.Request) {
-	list := append(p.Metrics(), BuildInfo(p.Version))
-	list = append(list, Process(p.ResidentBytes())...)
-	var b bytes.Buffer
-	_ = WriteMetrics(&b, list) // a buffer takes everything
-	w.Header().Set("Content-Type", MetricsType)
-	_, _ = w.Write(b.Bytes()) // an error is a client that is gone
+// AddMetrics adds GET /metrics: those of list, the versions, and the figures of any
+// Go process, of which residentBytes returns the memory.
+func (s *Server) AddMetrics(version string, residentBytes func() *int64, list func() []Metric) {
+	s.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
+		all := append(list(), BuildInfo(version))
+		all = append(all, Process(residentBytes())...)
+		var b bytes.Buffer
+		_ = WriteMetrics(&b, all) // a buffer takes everything
+		w.Header().Set("Content-Type", MetricsType)
+		_, _ = w.Write(b.Bytes()) // an error is a client that is gone
+	})
 }

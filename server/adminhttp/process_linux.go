@@ -29,6 +29,16 @@ func ResidentBytes() *int64 {
 // runs on (proc(5)).
 const ticks = 100
 
+// CPUSeconds returns the user and system time that this process has used so far. nil
+// means that it is unknown.
+func CPUSeconds() *float64 {
+	stat, ok := readStat()
+	if !ok {
+		return nil
+	}
+	return new(float64(stat.cpu) / ticks)
+}
+
 // processMetrics reads /proc/self.
 func processMetrics() []Metric {
 	var list []Metric

@@ -7,6 +7,9 @@ import "time"
 // ResidentBytes returns nil: the memory is unknown on this system.
 func ResidentBytes() *int64 { return nil }
 
+// CPUSeconds returns nil: the time is unknown on this system.
+func CPUSeconds() *float64 { return nil }
+
 // started is about when the process started.
 var started = time.Now()
 

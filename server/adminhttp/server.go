@@ -20,6 +20,8 @@ type Config struct {
 	// Address is where to listen; port 0 lets the kernel choose. Off loopback it
 	// demands Token.
 	Address string
+	// Name is what errors call the listener. Empty means "the admin listener".
+	Name string
 	// Token, if set, must come as a bearer token with every request but those for
 	// /healthz and /readyz.
 	Token string
@@ -55,7 +57,7 @@ func (c Config) Validate() []error {
 		bad("address %q: %w; write host:port, such as 127.0.0.1:8001", c.Address, err)
 	}
 	if c.Token == "" && !OnLoopback(c.Address) {
-		bad("the admin listener on %s can be reached from other machines: give it a token (--admin-token-file FILE, or COMET_ADMIN_TOKEN), or put it on 127.0.0.1", c.Address)
+		bad("%s on %s can be reached from other machines: give it a token (--admin-token-file FILE, or COMET_ADMIN_TOKEN), or put it on 127.0.0.1", cmp.Or(c.Name, "the admin listener"), c.Address)
 	}
 	for _, name := range c.Hosts {
 		if err := checkHost(name); err != nil {
