@@ -42,6 +42,12 @@ type Moment struct {
 	DeliveredPerSecond Figure `json:"delivered_per_second"`
 	// Latency is from due to received.
 	Latency Quantiles `json:"latency_ms"`
+	// Sent are the messages that the generator has on the wire, and Refused those that
+	// were not accepted. Late is from when one was due to when it was written.
+	Sent          Figure    `json:"sent"`
+	SentPerSecond Figure    `json:"sent_per_second"`
+	Refused       Figure    `json:"refused"`
+	Late          Quantiles `json:"late_ms"`
 	// Memory is resident, of all servers; Machine is the memory in use on this
 	// machine. Both are in bytes.
 	Memory  Figure `json:"memory_bytes"`
