@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -36,7 +37,8 @@ func newAdmin(ctx context.Context, s *Server) *admin {
 	a := &admin{Server: s.admin, server: s, stop: ctx}
 	a.HandleFunc("POST /send/{id}", a.sendOne)
 	a.HandleFunc("POST /send", a.sendStream)
-	a.HandleFunc("GET /{$}", a.page)
+	a.HandleFunc("GET /nodes", a.nodes)
+	a.AddPage(pages, "page")
 	a.addEvents()
 	a.AddPages(adminhttp.Pages{
 		Ready:     s.ready,
@@ -81,8 +83,25 @@ func (s *Server) ready() (sentence string, ok bool) {
 
 func (a *admin) stats() any {
 	stats := a.server.Stats()
-	stats.RSSBytes = adminhttp.ResidentBytes()
+	stats.RSSBytes, stats.CPUSeconds = adminhttp.ResidentBytes(), adminhttp.CPUSeconds()
 	return stats
+}
+
+// nodes answers with what the servers on the router report of themselves.
+func (a *admin) nodes(w http.ResponseWriter, r *http.Request) {
+	x := a.server.core.Exchange
+	if x == nil {
+		adminhttp.Fail(w, http.StatusNotFound, "this server is not on a router (--router)")
+		return
+	}
+	reports, err := x.Reports(r.Context())
+	if err != nil {
+		adminhttp.Fail(w, http.StatusServiceUnavailable, err.Error())
+		return
+	}
+	adminhttp.Reply(w, http.StatusOK, struct {
+		Nodes []json.RawMessage `json:"nodes"`
+	}{reports})
 }
 
 // sendOne takes one message to one user: the body.

@@ -67,6 +67,7 @@ func (e *epollEngine) addStats(s *Stats) {
 	for _, l := range e.loops {
 		l.counters.addTo(s)
 		s.DroppedOverrun += l.inbox.overrun.Load()
+		l.addQueue(&s.AcceptQueue)
 	}
 }
 

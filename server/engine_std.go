@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"example.org/comet/server/epoll"
@@ -70,7 +71,12 @@ func (e *stdEngine) nextSettling() <-chan struct{} {
 	return e.settling
 }
 
-func (e *stdEngine) addStats(s *Stats) { e.counters.addTo(s) }
+func (e *stdEngine) addStats(s *Stats) {
+	e.counters.addTo(s)
+	if raw, err := e.listener.(syscall.Conn).SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) { acceptQueue(int(fd), &s.AcceptQueue) }) // it fails once the listener is closed
+	}
+}
 
 func (e *stdEngine) serve(ctx context.Context) error {
 	defer context.AfterFunc(ctx, func() { e.listener.Close() })()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -83,6 +84,13 @@ func (f *fakeExchange) Ready() error {
 		return errors.New("the router at nowhere is away")
 	}
 	return nil
+}
+
+func (f *fakeExchange) Reports(context.Context) ([]json.RawMessage, error) {
+	if !f.Up() {
+		return nil, errors.New("the router is away")
+	}
+	return []json.RawMessage{[]byte(`{"name":"fake"}`), []byte(`{"name":"other"}`)}, nil
 }
 
 func (f *fakeExchange) Stats() router.ExchangeStats {
@@ -406,6 +414,25 @@ func TestExchangeStats(t *testing.T) {
 		}
 		if strings.Contains(metrics, "\ncomet_router_connected 1\n") != (x != nil) {
 			t.Errorf("with exchange %v, /metrics says\n%s", x, metrics)
+		}
+	}
+}
+
+// TestReports: /nodes has what the servers on the router report, says so where it is
+// unreachable, and is not there without one.
+func TestReports(t *testing.T) {
+	for _, c := range []struct {
+		x    router.Exchange
+		code int
+		want string
+	}{
+		{nil, http.StatusNotFound, "not on a router"},
+		{&fakeExchange{}, http.StatusOK, `{"nodes":[{"name":"fake"},{"name":"other"}]}`},
+		{&fakeExchange{away: true}, http.StatusServiceUnavailable, "the router is away"},
+	} {
+		r := start(t, Config{Exchange: c.x})
+		if code, body := r.ask("GET", "/nodes", ""); code != c.code || !strings.Contains(body, c.want) {
+			t.Errorf("with exchange %v it is answered %d %q", c.x, code, body)
 		}
 	}
 }

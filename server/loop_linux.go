@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -19,6 +20,8 @@ type loop struct {
 	core     *core
 	poll     *epoll.Poller
 	listener int // -1 once closed
+	// closing guards the end of listener: others may look at it.
+	closing  sync.Mutex
 	member   *router.Member
 	inbox    inbox
 	wide     wide // what goes out in slices
@@ -135,8 +138,19 @@ func (l *loop) free() {
 
 func (l *loop) closeListener() {
 	if l.listener >= 0 {
+		l.closing.Lock()
+		defer l.closing.Unlock()
 		unix.Close(l.listener)
 		l.listener = -1
+	}
+}
+
+// addQueue adds what waits to be accepted here to q. It may be called by anybody.
+func (l *loop) addQueue(q *AcceptQueue) {
+	l.closing.Lock()
+	defer l.closing.Unlock()
+	if l.listener >= 0 {
+		acceptQueue(l.listener, q)
 	}
 }
 

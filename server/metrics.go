@@ -45,6 +45,10 @@ func (s *Stats) metrics() []adminhttp.Metric {
 		adminhttp.Counter("comet_heartbeats_total", "Comments and pings sent to silent streams.", "", float64(s.Heartbeats)),
 		adminhttp.Counter("comet_access_log_dropped_total", "Lines that the access log lost.", "", float64(s.AccessLogDropped)),
 	}...)
+	if s.Waiting != nil {
+		list = append(list, adminhttp.Gauge("comet_accept_queue", "Connections that the kernel has made and the server has not accepted.", "", float64(*s.Waiting)),
+			adminhttp.Gauge("comet_accept_queue_max", "How many of them there may be, before the kernel ignores more.", "", float64(*s.Most)))
+	}
 	list = append(list, exchangeMetrics(s.Router)...)
 	return append(list, sharingMetrics(s.Subscriptions)...)
 }

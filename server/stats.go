@@ -35,6 +35,7 @@ type Stats struct {
 	AcceptPauses uint64 `json:"accept_pauses"` // times that accepting paused, out of files
 	BytesWritten uint64 `json:"bytes_written"` // to streams
 	BacklogBytes int64  `json:"backlog_bytes"` // waiting for full sockets now
+	AcceptQueue
 
 	router.Drops // messages discarded, by reason
 
@@ -57,7 +58,24 @@ type Stats struct {
 
 	Subscriptions *replica.Stats `json:"subscriptions,omitempty"` // nil for a server that is alone, or without such a file
 
-	RSSBytes *int64 `json:"rss_bytes"` // resident memory, nil where the system does not give it
+	RSSBytes   *int64   `json:"rss_bytes"`   // resident memory, nil where the system does not give it
+	CPUSeconds *float64 `json:"cpu_seconds"` // user and system time so far, nil where the system does not give it
+}
+
+// AcceptQueue is what the listening sockets hold. It is nil where the system does not
+// give it, and once they are closed.
+type AcceptQueue struct {
+	Waiting *int64 `json:"accept_queue"`     // connections that the kernel has made and nobody has accepted
+	Most    *int64 `json:"accept_queue_max"` // how many may wait, before the kernel ignores more
+}
+
+// add adds that of another socket.
+func (q *AcceptQueue) add(waiting, most int64) {
+	if q.Waiting == nil {
+		q.Waiting, q.Most = new(int64), new(int64)
+	}
+	*q.Waiting += waiting
+	*q.Most += most
 }
 
 // counters are what one event loop, or the goroutine engine, counts. The pad

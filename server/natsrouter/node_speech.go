@@ -106,18 +106,23 @@ func (n *Node) report(to string, gone bool) {
 	if to == "" {
 		to = ReportSubject + n.cfg.Name
 	}
-	st := n.Stats()
-	text, err := json.Marshal(NodeReport{
-		Name: n.cfg.Name, PID: os.Getpid(), Interest: st.Interest, Prefix: n.cfg.Servers.SubjectPrefix,
-		Subscriptions: st.Subscriptions, Ready: st.Ready && !gone, Gone: gone,
-		Counts:   n.home.Load().Counts(),
-		Received: st.Received, Unaddressed: st.Unaddressed, Published: st.Published, DroppedSlowConsumer: st.DroppedSlowConsumer,
-	})
+	text, err := n.reportText(gone)
 	if err != nil {
 		n.cfg.Servers.Logger.Error("a report of this node cannot be encoded", "error", err)
 		return
 	}
 	_ = n.conn.Load().Publish(to, text) // the next one says the same, and more
+}
+
+// reportText returns the node's report as JSON.
+func (n *Node) reportText(gone bool) ([]byte, error) {
+	st := n.Stats()
+	return json.Marshal(NodeReport{
+		Name: n.cfg.Name, PID: os.Getpid(), Interest: st.Interest, Prefix: n.cfg.Servers.SubjectPrefix,
+		Subscriptions: st.Subscriptions, Ready: st.Ready && !gone, Gone: gone,
+		Counts:   n.home.Load().Counts(),
+		Received: st.Received, Unaddressed: st.Unaddressed, Published: st.Published, DroppedSlowConsumer: st.DroppedSlowConsumer,
+	})
 }
 
 // sayGoodbye publishes the last report, and waits until it is sent.

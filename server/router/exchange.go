@@ -1,6 +1,9 @@
 package router
 
-import "context"
+import (
+	"context"
+	"encoding/json"
+)
 
 // Exchange joins the Local of this process to those of other processes. It brings
 // in the messages for ids that are logged in here, and takes out those that are
@@ -32,6 +35,10 @@ type Exchange interface {
 	Ready() error
 	// Stats returns the figures so far. It is cheap.
 	Stats() ExchangeStats
+
+	// Reports asks all processes for their reports, this one included, and returns those
+	// that came soon, each as a JSON object with the fields of Counts and a name.
+	Reports(ctx context.Context) ([]json.RawMessage, error)
 
 	// Leave undoes every Want, and returns when what was under way has been sent to
 	// Local, or ctx has ended. Every ticket counts as settled then.
