@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"example.org/comet/cmd/internal/bench"
+	"example.org/comet/cmd/internal/flags"
 	"example.org/comet/cmd/internal/result"
 	"example.org/comet/msggen"
 )
@@ -22,6 +24,7 @@ type benchOptions struct {
 	Config  bench.Config
 	Msggen  msggen.Config
 	Network ownNetwork
+	Metrics flags.Metrics
 	Target  benchTarget
 	Targets statedTargets
 	JSON    bool
@@ -61,6 +64,14 @@ func runBench(ctx context.Context, env *Env, o *benchOptions) error {
 	if env.verbosity < 0 {
 		cfg.Progress, cfg.Terminal = io.Discard, false
 	}
+	page, closePage, err := watch(env, &o.Metrics, o.title())
+	if err != nil {
+		return err
+	}
+	defer closePage()
+	if page != nil {
+		cfg.OnMoment = page.Add
+	}
 	outcome, err := bench.Run(ctx, cfg)
 	if outcome == nil {
 		return usage(planned(ctx, err)) // nothing was started
@@ -69,6 +80,10 @@ func runBench(ctx context.Context, env *Env, o *benchOptions) error {
 		err = faults(outcome, cfg.Targets)
 	}
 	err = planned(ctx, err)
+	unmet := missedTargets(outcome)
+	if page != nil {
+		page.End(benchVerdict(outcome, errors.Join(err, unmet)))
+	}
 	told := err != nil && !o.JSON
 	if told { // the reason first, and then what there is of figures
 		report(env.Stderr, err)
@@ -86,7 +101,6 @@ func runBench(ctx context.Context, env *Env, o *benchOptions) error {
 			fmt.Fprintf(cfg.Progress, "%-8s %s\n", made.what, path)
 		}
 	}
-	unmet := missedTargets(outcome)
 	if err == nil {
 		return unmet
 	}

@@ -50,6 +50,7 @@ func (o *benchOptions) bind(f *pflag.FlagSet) {
 		flags.String(f, &cfg.Out, "out", "o", "", "`folder` for the results (default comet-report/<time>-<engine or host>-<N>)")
 		f.BoolVar(&o.JSON, "json", false, "print the result as a line of JSON instead of a table")
 		f.BoolVar(&cfg.Force, "force", false, "write into --out even if it is not empty")
+		o.Metrics.Bind(f)
 	})
 }
 
@@ -103,6 +104,12 @@ func (o *benchOptions) complete(env *Env, f *pflag.FlagSet) (err error) {
 	}
 	if _, err := cfg.Router.Servers(f, env.Getenv); err != nil {
 		return err
+	}
+	if err := o.Metrics.Complete(env.Getenv); err != nil {
+		return err
+	}
+	if o.Metrics.Address != "" && (o.Network.Own || o.Network.inside) {
+		return errors.New("--own-network has no way to it from outside, so that nobody could watch it by --metrics: leave one of them out")
 	}
 	cfg.Settings, cfg.Targets = o.settings(f), o.Targets.all()
 	if o.Network.Own && (cfg.Router.Given() || cfg.Target != nil) {

@@ -17,7 +17,7 @@ func (o *benchOptions) settings(f *pflag.FlagSet) map[string]any {
 	if o.Network.inside {
 		m["own-network"] = "true"
 	}
-	drop(m, "help", "quiet", "verbose", "force", "out", "json", "show", insideOwnNetwork)
+	drop(m, "help", "quiet", "verbose", "force", "out", "json", "show", "metrics", "admin-token-file", insideOwnNetwork)
 	optional := slices.Concat([]string{"config", "url", "urls", "source-ip", "connect-timeout", "users", "tls", "tls-resume", "resolve", "ramp", "reconnect", "churn", "storm", "slow-readers", "half-open", "subscribers", "subscriptions", sloFlag, failIfFlag}, flags.ClientTLSFlags(), talkFlags, targetFlags, publishOnly)
 	for _, name := range optional {
 		if !f.Changed(name) {

@@ -40,7 +40,7 @@ func newFlood(env *Env, run func(context.Context, *Env, *floodOptions) error) *c
 			if err := flags.ReadUsers(&o.Config.Users, env.Stdin); err != nil {
 				return usage(err)
 			}
-			if err := o.Complete(cmd.Flags(), args); err != nil {
+			if err := errors.Join(o.Complete(cmd.Flags(), args), o.Metrics.Complete(env.Getenv)); err != nil {
 				return usageError{err}
 			}
 			return run(cmd.Context(), env, o)
@@ -71,6 +71,12 @@ func runFlood(ctx context.Context, env *Env, o *floodOptions) (err error) {
 		return err
 	}
 	defer out.close()
+	page, closePage, err := watch(env, &o.Metrics, floodTitle(&cfg))
+	if err != nil {
+		return err
+	}
+	defer closePage()
+	out.page = newFloodPage(page)
 	cfg.Logger, cfg.OnSample, cfg.StormAfterMark = env.Logger(), out.sample, o.Attended
 	fl, err := await(ctx, func() (*flood.Flood, error) { return flood.New(cfg) })
 	if err != nil {
@@ -133,6 +139,7 @@ func (o *floodOutput) failed(r flood.Result) bool {
 // end reports what came of a run and returns its outcome.
 func (o *floodOutput) end(ctx context.Context, hasEnd bool, r flood.Result, err error) error {
 	if err != nil {
+		o.page.end(r, err)
 		return err
 	}
 	outcome := func(err error) error { return err }
@@ -141,15 +148,16 @@ func (o *floodOutput) end(ctx context.Context, hasEnd bool, r flood.Result, err 
 	}
 	end := outcome(o.failure(r, outcome(nil) != nil))
 	said := !o.json && o.failed(r) && outcome(nil) == nil
+	whole := bench.FloodResult(o.config, r)
+	targets := result.Check(o.targets, whole)
+	unmet := missedByFlood(targets, whole.Notes)
+	o.page.end(r, errors.Join(end, unmet))
 	if said { // the reason first, and then what there is of figures
 		report(o.env.Stderr, end)
 	}
-	whole := bench.FloodResult(o.config, r)
-	targets := result.Check(o.targets, whole)
 	if err := o.result(r, targets, outcome(nil) != nil); err != nil {
 		return outcome(err)
 	}
-	unmet := missedByFlood(targets, whole.Notes)
 	if end == nil {
 		return unmet
 	}

@@ -19,6 +19,7 @@ type floodOutput struct {
 	targets result.Targets
 	log     *series.Writer // nil without --log
 	last    time.Time
+	page    *floodPage // nil without --metrics
 	// close closes the log.
 	close func()
 }
@@ -49,6 +50,7 @@ func (o *floodOutput) sample(s flood.Sample) {
 	} else {
 		fmt.Fprintf(o.env.Stdout, "Stats: {%d,%d,%d}\n", s.Counts.Connected, s.Closed, s.Chunks)
 	}
+	o.page.add(s)
 	if o.log == nil || s.Time.Sub(o.last) < time.Second/2 {
 		return
 	}

@@ -43,6 +43,11 @@ func runMsggen(ctx context.Context, env *Env, o *flags.MsggenCommand) error {
 	if env.Getenv("GOMAXPROCS") == "" && runtime.GOMAXPROCS(0) == 1 {
 		runtime.GOMAXPROCS(2) // one is kept by who waits for the next message
 	}
+	page, closePage, err := watch(env, &o.Metrics, msggenTitle(o))
+	if err != nil {
+		return err
+	}
+	defer closePage()
 	sender, err := await(ctx, func() (msggen.Sender, error) { return newSender(cfg.Logger, o) })
 	if err != nil {
 		return usage(err)
@@ -65,6 +70,7 @@ func runMsggen(ctx context.Context, env *Env, o *flags.MsggenCommand) error {
 	defer out.close()
 	out.planned = cfg.Count > 0 || cfg.Duration > 0
 	out.attended = o.Feedback
+	out.page = newMsggenPage(page)
 	err = out.generate(running)
 	if out.planned {
 		err = planned(ctx, err)

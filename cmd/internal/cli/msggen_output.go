@@ -22,8 +22,9 @@ type msggenOutput struct {
 	planned   bool           // the run has a planned end
 	attended  bool           // whoever started it reads what was refused
 	log       *series.Writer // nil without --log
-	close     func()         // closes the log
-	logged    time.Time
+	page      *msggenPage
+	close     func() // closes the log
+	noted     time.Time
 }
 
 func newMsggenOutput(env *Env, generator *msggen.Generator, asJSON bool, logFile string) (*msggenOutput, error) {
@@ -56,7 +57,7 @@ func (o *msggenOutput) generate(outer context.Context) error {
 		select {
 		case now := <-second.C:
 			stats := o.generator.Stats()
-			o.logLine(now, stats)
+			o.note(now, stats)
 			if unwritable == nil && (o.json || o.env.verbosity >= 0) {
 				if unwritable = o.report(msggen.Result{Stats: stats}, false, false); unwritable != nil {
 					cancel() // nobody reads on: end, and take the last answer
@@ -74,16 +75,18 @@ func (o *msggenOutput) generate(outer context.Context) error {
 // end reports what came of a run and returns its error.
 func (o *msggenOutput) end(ctx context.Context, end outcome) error {
 	// The end need not fall on a second, and what was left then counts.
-	if now := time.Now(); now.Sub(o.logged) >= time.Second/2 {
-		o.logLine(now, end.result.Stats)
+	if now := time.Now(); now.Sub(o.noted) >= time.Second/2 {
+		o.note(now, end.result.Stats)
 	}
 	if end.err != nil && end.result.Asked == 0 {
+		o.page.end(end.result, end.err)
 		return end.err // nothing was sent: nothing to report
 	}
 	err := end.err
 	if err == nil && !o.attended && (!o.planned || ctx.Err() == nil) {
 		err = end.result.Err() // refused messages are a failure
 	}
+	o.page.end(end.result, err)
 	said := err != nil && !o.json && ctx.Err() == nil
 	if said { // the reason first, and then the figures
 		report(o.env.Stderr, err)
@@ -97,14 +100,19 @@ func (o *msggenOutput) end(ctx context.Context, end outcome) error {
 	return err
 }
 
-// logLine appends to the log. A line that is lost, for a full disk, ends
-// nothing.
-func (o *msggenOutput) logLine(now time.Time, s msggen.Stats) {
+// note appends to the log, and shows the same on the live page. A line that is
+// lost, for a full disk, ends nothing.
+func (o *msggenOutput) note(now time.Time, s msggen.Stats) {
+	if o.log == nil && o.page == nil {
+		return
+	}
+	o.noted = now
+	recent := o.generator.Recent()
+	o.page.add(now, s, recent)
 	if o.log == nil {
 		return
 	}
-	o.logged = now
-	if err := o.log.Write(s.Sample(now, o.generator.Recent())); err != nil {
+	if err := o.log.Write(s.Sample(now, recent)); err != nil {
 		o.env.Logger().Warn("a line of the message log was lost", "error", err)
 	}
 }

@@ -85,7 +85,8 @@ func (o odd) pace() pace.Pacer {
 }
 
 func (o odd) flood() FloodCommand {
-	c := FloodCommand{URLFile: o.text(), Log: o.text(), JSON: o.bool(), Attended: o.bool()}
+	c := FloodCommand{URLFile: o.text(), Log: o.text(), JSON: o.bool(), Metrics: o.metrics(), Attended: o.bool()}
+	c.Metrics.File.File = o.text()
 	c.Config.URL = "http://" + o.text()
 	c.Config.FirstID, c.Config.LastID = 0, int64(o.count())
 	c.Config.Run = pick(o, nil, []wire.Run{1}, []wire.Run{7, 0x0badcafe})
@@ -102,6 +103,10 @@ func (o odd) flood() FloodCommand {
 	c.Config.FanOut, c.Config.TrackOneIn = o.bool(), pick(o, 0, 16)
 	c.Config.ConnectTimeout, c.Config.Duration, c.Config.SampleInterval = o.duration(), o.duration(), o.duration()
 	return c
+}
+
+func (o odd) metrics() Metrics {
+	return Metrics{Address: pick(o, "", ":9100", "[::1]:0", "host:9100")}
 }
 
 func (o odd) router() Router {
@@ -123,7 +128,7 @@ func (o odd) serve() ServeCommand {
 }
 
 func (o odd) msggen() MsggenCommand {
-	c := MsggenCommand{AdminToken: Secret{File: o.text()}, TLS: o.clientTLS(), Router: o.router(), Log: o.text(), JSON: o.bool(), Feedback: o.bool()}
+	c := MsggenCommand{AdminToken: Secret{File: o.text()}, TLS: o.clientTLS(), Router: o.router(), Log: o.text(), JSON: o.bool(), Metrics: o.metrics(), Feedback: o.bool()}
 	c.Publish = msggen.PublishConfig{URL: "https://" + o.text(), Method: o.text(), Header: o.list(), Body: o.text(), Connections: o.count()}
 	c.Config = msggen.Config{
 		To: "http://" + o.text(), Senders: o.count(), FirstID: int64(o.count()), MaxID: int64(o.count()), Window: o.count(), Reach: o.count(),
@@ -215,7 +220,7 @@ func copySecrets(to, from reflect.Value) {
 			s := from.Field(i).Interface().(Secret)
 			s.File = f.Interface().(Secret).File
 			f.Set(reflect.ValueOf(s))
-		case f.Type() == reflect.TypeFor[Router]():
+		case f.Type() == reflect.TypeFor[Router](), f.Type() == reflect.TypeFor[Metrics]():
 			copySecrets(f, from.Field(i))
 		}
 	}

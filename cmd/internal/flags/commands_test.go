@@ -140,6 +140,15 @@ func TestComplete(t *testing.T) {
 		{"flood", "h/", "write http://h/"},
 		{"flood", "http://h/ --interval 1s --connect-rate 5", "--connect-rate and --interval exclude each other"},
 
+		{"flood", "http://h/ --metrics :9100", ""}, // whether there is a token is known where it listens
+		{"flood", "http://h/ --metrics 9100", `"9100" is not an address: write host:port`},
+		{"flood", "http://h/ --metrics=", `"" is not an address`},
+		{"msggen", "--router nats://h --metrics :9100 --admin-token-file " + token, ""},
+		{"msggen", "--router nats://h --admin-token-file " + token, "--admin-token-file is for sending without them"},
+		{"msggen", "--publish http://h/ --metrics :9100 --admin-token-file " + token, ""},
+		{"msggen", "--publish http://h/ --admin-token-file " + token, "--admin-token-file is for a comet server"},
+		{"msggen", "--metrics :9100 --admin-token-file " + empty, "is empty"},
+
 		{"serve", "", ""},
 		{"serve", "--router nats://h --name a --interest all --without-router refuse --admin-token-file " + token, ""},
 		{"serve", "--name a", "--name is for --router, which is not given"},

@@ -63,6 +63,8 @@ func TestFields(t *testing.T) {
 		{"--json", func(c *FloodCommand) any { return c.JSON }, "true"},
 		{"--run 0badcafe,00000001 --run 00000002", func(c *FloodCommand) any { return c.Config.Run }, "[0badcafe 00000001 00000002]"},
 		{"--attended", func(c *FloodCommand) any { return c.Attended }, "true"},
+		{"--metrics :9100", func(c *FloodCommand) any { return c.Metrics.Address }, ":9100"},
+		{"--admin-token-file f", func(c *FloodCommand) any { return c.Metrics.File.File }, "f"},
 	})
 	checkFields(t, "serve", []field[ServeCommand]{
 		{"--listen :1", func(c *ServeCommand) any { return c.Config.Listen }, ":1"},
@@ -189,6 +191,7 @@ func TestFieldsOfSamplers(t *testing.T) {
 		{"--run 0badcafe", func(c *MsggenCommand) any { return c.Config.Run }, "0badcafe"},
 		{"--reach 20", func(c *MsggenCommand) any { return c.Config.Reach }, "20"},
 		{"--feedback", func(c *MsggenCommand) any { return c.Feedback }, "true"},
+		{"--metrics [::1]:9100", func(c *MsggenCommand) any { return c.Metrics.Address }, "[::1]:9100"},
 	})
 }
 

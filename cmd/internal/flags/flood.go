@@ -16,8 +16,9 @@ type FloodCommand struct {
 	// URLFile has a URL per line; "-" is standard input.
 	URLFile string
 	// Log is the file that a line per second is appended to.
-	Log  string
-	JSON bool
+	Log     string
+	JSON    bool
+	Metrics Metrics
 	// Attended lets a line on standard input start the run, and its end stop it.
 	Attended bool
 }
@@ -45,6 +46,7 @@ func (c *FloodCommand) Bind(fs *pflag.FlagSet) {
 		Count(fs, &c.Config.TrackOneIn, "track-one-in", "", 0, "of one sequence in this many, keep which of its messages came; 0: of each")
 		fs.BoolVar(&c.Attended, "attended", false, "a line on standard input starts the run, another says that messages are sent, its end stops it")
 	})
+	c.Metrics.Bind(fs)
 	hide(fs, "run")
 	hide(fs, "sample-interval")
 	hide(fs, "skip")

@@ -26,6 +26,7 @@ type MsggenCommand struct {
 	Servers natsrouter.Servers
 	Log     string
 	JSON    bool
+	Metrics Metrics
 	// Feedback lets standard input say, a number per line, how many messages
 	// were delivered, and end the run by its end.
 	Feedback bool
@@ -36,7 +37,7 @@ func (c *MsggenCommand) Bind(fs *pflag.FlagSet) {
 	cfg := &c.Config
 	Group(fs, Target, func() {
 		URL(fs, &cfg.To, "to", "http://127.0.0.1:8001/send", "`URL` of a comet server's /send")
-		c.AdminToken.adminToken(fs, "`file` with the server's admin token")
+		c.AdminToken.adminToken(fs, "`file` with the server's admin token, which --metrics demands off loopback as well")
 		URL(fs, &c.Publish.URL, "publish", "", "`URL` to send each message to by itself, with {id} in it, instead of --to")
 		Publish(fs, &c.Publish, "header", "H", "with --publish: request header `\"Name: value\"`; repeatable")
 		Users(fs, &cfg.Users, "CSV `file` with a user per line who get the messages: with --publish, each {column} in URL, headers and body is replaced by theirs")
@@ -64,6 +65,7 @@ func (c *MsggenCommand) Bind(fs *pflag.FlagSet) {
 		Count(fs, &cfg.Reach, "reach", "", 1, "how many connections each message is for, of which standard input counts the deliveries", Least(1))
 		fs.BoolVar(&c.Feedback, "feedback", false, "standard input says, a number per line, how many messages were delivered; its end ends the run")
 	})
+	c.Metrics.bindAddress(fs)
 	hide(fs, "run")
 	hide(fs, "reach")
 	hide(fs, "feedback")
@@ -131,7 +133,13 @@ func (c *MsggenCommand) Complete(fs *pflag.FlagSet, getenv func(string) string) 
 	if err := c.completeUsers(fs); err != nil {
 		return err
 	}
-	others := slices.Concat([]string{"to", "admin-token-file", "publish", "header", "resolve"}, publishFlags, ClientTLSFlags())
+	others := slices.Concat([]string{"to", "publish", "header", "resolve"}, publishFlags, ClientTLSFlags())
+	comet := []string{"to", "events"} // are for a comet server
+	if c.Metrics.Address == "" {
+		others, comet = append(others, "admin-token-file"), append(comet, "admin-token-file")
+	} else if c.Metrics.Token, err = c.AdminToken.Read(getenv); err != nil {
+		return err
+	}
 	if err := c.Router.OnlyRouter(fs, others...); err != nil {
 		return err
 	}
@@ -139,7 +147,7 @@ func (c *MsggenCommand) Complete(fs *pflag.FlagSet, getenv func(string) string) 
 	case c.Publish.URL == "" && name != "":
 		return fmt.Errorf("--%s is for --publish, which is not given", name)
 	case c.Publish.URL != "":
-		if name := FirstGiven(fs, "to", "admin-token-file", "events"); name != "" {
+		if name := FirstGiven(fs, comet...); name != "" {
 			return fmt.Errorf("--%s is for a comet server, --publish for any other: give one of them", name)
 		}
 	}
