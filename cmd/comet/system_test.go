@@ -134,38 +134,6 @@ func TestSystemBrowser(t *testing.T) {
 	})
 }
 
-// TestSystemPage has a browser follow a server through its live page.
-func TestSystemPage(t *testing.T) {
-	chromium, curl := need(t, "chromium"), need(t, "curl")
-	server, addr, admin := startServer(t)
-	background(t, "comet", "flood", "http://"+addr+"/test/{id}", "-c", "250", "-d", "60s")
-	background(t, "comet", "msggen", "--to", "http://"+admin+"/send", "-r", "500", "--max-id", "250", "-d", "60s")
-	page := openPage(t, chromium, "http://"+admin+"/")
-	shows := func(id, pattern string) {
-		t.Helper()
-		var text string
-		eventually(t, id+" shows "+pattern, func() bool {
-			text = page.evaluate("document.getElementById('" + id + "')?.textContent")
-			return regexp.MustCompile(pattern).MatchString(text)
-		})
-	}
-	shows("conns", `^250$`)
-	shows("rate", `^[45]\d\d$`)
-	shows("mem", `^\d+\.\d MiB$`)
-	shows("state", `^engine \w+, \d+ loops, process `+strconv.Itoa(server.Process.Pid)+`, up 0 min \d+ s$`)
-	eventually(t, "the lines are drawn", func() bool {
-		return page.evaluate("document.getElementById('rateLine').points.length > 5") == "true"
-	})
-	if folder := os.Getenv("COMET_SCREENSHOTS"); folder != "" {
-		page.evaluate("document.querySelector('details').open = true")
-		page.screenshot(filepath.Join(folder, "page.png"))
-	}
-	background(t, curl, "-sN", "http://"+addr+"/test/1")
-	shows("conns", `^251$`)
-	server.Process.Kill()
-	shows("state", `does not answer`)
-}
-
 // page is a tab of a browser, spoken to by the DevTools protocol.
 type page struct {
 	t    *testing.T
