@@ -200,7 +200,7 @@ func TestWithReason(t *testing.T) {
 		err           error
 	}{
 		{"It held.", "It held.", nil},
-		{"It held.", "It held. Msggen 1 was lost; p99 is 7 ms.", errors.Join(errors.New("msggen 1 was lost"), errors.New("p99 is 7 ms."))},
+		{"It held.", "It held. Msggen 1 was lost; p99 is 7 ms.", errors.Join(errors.New("msggen 1 was lost"), errors.New("p99 is 7 ms"))},
 		{"", "Über alles.", errors.New("über alles")},
 	} {
 		if got := withReason(c.verdict, c.err); got != c.want {
