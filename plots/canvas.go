@@ -36,12 +36,13 @@ type canvas struct {
 	widths []float64 // of each text of an SVG, in points
 }
 
-func newCanvas(format string, width, height int) (*canvas, error) {
+// newCanvas makes a sheet, of a PNG with density pixels for each.
+func newCanvas(format string, width, height, density int) (*canvas, error) {
 	c := &canvas{format: format, height: float64(height)}
 	w, h := vg.Length(width)*px, vg.Length(height)*px
 	switch format {
 	case PNG:
-		c.vg = vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(w, h), vgimg.UseDPI(96))}
+		c.vg = vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(w, h), vgimg.UseDPI(96*density))}
 	case SVG:
 		c.vg = vgsvg.New(w, h)
 	case PDF:

@@ -168,6 +168,13 @@ func (p *picture) choosePanels(height int) error {
 		panels = panels[:len(panels)-1]
 	}
 	p.panels = panels
+	if p.plain {
+		for i := range panels {
+			if panels[i].has(memory) || panels[i].has(connections) {
+				panels[i].axis = zeroAxis
+			}
+		}
+	}
 	if len(panels) > 0 && !p.article {
 		panels[0] = panels[0].inMebibytes()
 	}

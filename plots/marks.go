@@ -39,9 +39,16 @@ const (
 	markDistance = 12.0
 )
 
-// collectMarks takes the restarts, the steps back in time and the events of all
-// logs, in the order of time.
-func (p *picture) collectMarks() {
+// collectMarks takes the phases, and the restarts, the steps back in time and the
+// events of all logs, in the order of time. What lies outside the logs is not drawn,
+// but for the phase in which they begin.
+func (p *picture) collectMarks(phases []Band) {
+	for _, b := range phases {
+		from, to := (b.From-p.origins[0])/60, (b.To-p.origins[0])/60
+		if from <= p.minutes && to > 0 {
+			p.marks = append(p.marks, mark{minute: max(from, 0), text: oneLine(b.Name)})
+		}
+	}
 	for i, s := range p.surveys {
 		add := func(at float64, text string, kind markKind) {
 			p.marks = append(p.marks, mark{(at - p.origins[i]) / 60, i, text, kind})

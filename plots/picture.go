@@ -61,6 +61,7 @@ type picture struct {
 	title         string
 	clock         bool     // the x axis is the time of day
 	article       bool     // units are the article's, whatever the figures
+	plain         bool     // axes begin at zero, and a short time is in seconds
 	names         []string // of the logs; a legend from two on
 	surveys       []survey
 	origins       []float64 // minute 0 of each log, in unix seconds
@@ -73,7 +74,7 @@ type picture struct {
 func newPicture(cfg Config) (*picture, error) {
 	p := &picture{
 		width: float64(cfg.width()), title: oneLine(cfg.Title),
-		clock: cfg.Align == AlignClock, article: cfg.ArticleUnits,
+		clock: cfg.Align == AlignClock, article: cfg.ArticleUnits, plain: cfg.Plain,
 	}
 	if len(cfg.Logs) == 0 {
 		return nil, fmt.Errorf("plots: no log was given: %w", ErrNoData)
@@ -91,7 +92,7 @@ func newPicture(cfg Config) (*picture, error) {
 		p.origins = append(p.origins, l.start)
 	}
 	p.align()
-	p.collectMarks()
+	p.collectMarks(cfg.Phases)
 	return p, p.choosePanels(cfg.Height)
 }
 
@@ -118,6 +119,9 @@ func (p *picture) align() {
 // xAxis fits its labels to a width in pixels.
 func (p *picture) xAxis(width float64) axis {
 	fits := func(labels []tick) bool { return fitsBeside(labels, width/p.minutes) }
+	if !p.clock && p.plain && p.minutes <= fewMinutes {
+		return secondsAxis(p.minutes, fits)
+	}
 	if !p.clock {
 		return elapsedAxis(p.minutes, p.article, fits)
 	}

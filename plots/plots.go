@@ -78,6 +78,11 @@ type Config struct {
 	// four hours the x axis is in hours, and from a million KB on the memory
 	// in MiB or GiB.
 	ArticleUnits bool
+	// Plain has every y axis begin at zero and a few minutes counted in seconds, and
+	// gives a PNG two pixels for each: for a picture that others are shown.
+	Plain bool
+	// Phases are marked where they begin, in unix seconds.
+	Phases []Band
 	// Logs are drawn over each other; two and more get a legend.
 	Logs []*Log
 }
@@ -127,7 +132,11 @@ func Draw(w io.Writer, format string, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	c, err := newCanvas(format, int(pic.width), int(pic.height))
+	density := 1
+	if cfg.Plain {
+		density = 2
+	}
+	c, err := newCanvas(format, int(pic.width), int(pic.height), density)
 	if err != nil {
 		return err
 	}

@@ -393,7 +393,7 @@ func TestTextHasItsPlace(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			c, err := newCanvas(SVG, int(p.width), int(p.height))
+			c, err := newCanvas(SVG, int(p.width), int(p.height), 1)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -423,7 +423,7 @@ func TestNothingIsWrittenOnTheData(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c, err := newCanvas(SVG, int(p.width), int(p.height))
+		c, err := newCanvas(SVG, int(p.width), int(p.height), 1)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -803,7 +803,7 @@ func TestSVGHoldsItsLayout(t *testing.T) {
 
 // The line of a PNG is drawn in pieces; they must make one line.
 func TestLongLinesAreWhole(t *testing.T) {
-	c, err := newCanvas(PNG, 400, 200)
+	c, err := newCanvas(PNG, 400, 200, 1)
 	if err != nil {
 		t.Fatal(err)
 	}

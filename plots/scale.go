@@ -86,7 +86,7 @@ func drawScale(w io.Writer, format string, s Scale) error {
 		return fmt.Errorf("plots: nothing was measured: %w", ErrNoData)
 	}
 	height := cmp.Or(s.Height, min(maxSide, 60+scalePanel*len(s.Panels)))
-	c, err := newCanvas(format, s.width(), height)
+	c, err := newCanvas(format, s.width(), height, 1)
 	if err != nil {
 		return err
 	}

@@ -10,8 +10,12 @@ import (
 // is the smallest whose labels all fit, as a function decides.
 type fitting func(labels []tick) bool
 
-// manyMinutes: beyond, hours and minutes read better than minutes.
-const manyMinutes = 240
+const (
+	// fewMinutes are better counted in seconds.
+	fewMinutes = 5
+	// manyMinutes: beyond, hours and minutes read better than minutes.
+	manyMinutes = 240
+)
 
 // Natural steps, in minutes; between seconds and days. Below and above, nice
 // steps take over.
@@ -46,6 +50,22 @@ func elapsedAxis(minutes float64, asMinutes bool, fits fitting) axis {
 		for i := 0; float64(i)*step <= minutes*(1+1e-9); i++ {
 			v := float64(i) * step
 			a.ticks = append(a.ticks, tick{min(v, minutes), write(v)})
+		}
+		if len(a.ticks) <= 2 || fits(a.ticks) {
+			return a
+		}
+	}
+}
+
+// secondsAxis writes the time since the first sample in seconds; minutes must be
+// above 0.
+func secondsAxis(minutes float64, fits fitting) axis {
+	const second = 1. / 60
+	for step := nice(minutes / second / 12); ; step = nice(step * 1.01) {
+		a := axis{high: minutes, label: "Seconds Elapsed"}
+		for i := 0; float64(i)*step*second <= minutes*(1+1e-9); i++ {
+			v := float64(i) * step
+			a.ticks = append(a.ticks, tick{min(v*second, minutes), decimal(v, step)})
 		}
 		if len(a.ticks) <= 2 || fits(a.ticks) {
 			return a
