@@ -129,6 +129,7 @@ func (b *bench) endsAtOnce(cfg *Config) (ended func()) {
 // leaves the median of each figure above them.
 func (b *bench) repeat(ctx context.Context, cfg *Config, folder string) (*result.Result, error) {
 	var runs []*result.Result
+	with := result.Extras{Command: cfg.Command}
 	var lost error
 	failed := removeFiles(folder)
 	for i := range cfg.Repeat {
@@ -136,20 +137,21 @@ func (b *bench) repeat(ctx context.Context, cfg *Config, folder string) (*result
 		if failed != nil {
 			break
 		}
-		below := filepath.Join(folder, fmt.Sprintf("run-%d", i+1))
+		name := fmt.Sprintf("run-%d", i+1)
+		below := filepath.Join(folder, name)
 		if failed = os.MkdirAll(below, 0o755); failed != nil {
 			break
 		}
 		var r *result.Result
 		r, failed = b.once(ctx, cfg, below)
-		runs = append(runs, r)
+		runs, with.Runs = append(runs, r), append(with.Runs, name)
 		if OnlyLost(failed) {
 			lost, failed = errors.Join(lost, failed), nil
 		}
 	}
 	median := result.Median(runs...)
 	median.Targets = result.Check(cfg.Targets, median)
-	return median, errors.Join(failed, lost, writeFolder(folder, median, runs...))
+	return median, errors.Join(failed, lost, writeFolder(folder, median, with, runs...))
 }
 
 // once does the experiment once and writes its folder.
@@ -162,7 +164,7 @@ func (b *bench) once(ctx context.Context, cfg *Config, folder string) (*result.R
 		r := figures(&record{failure: err}, &plan{connections: cfg.Connections})
 		describe(r, cfg, time.Now())
 		r.Targets = result.Check(cfg.Targets, r)
-		return r, errors.Join(err, writeFolder(folder, r, r))
+		return r, errors.Join(err, writeFolder(folder, r, result.Extras{Command: cfg.Command}, r))
 	}
 	b.plan.address()
 	run := newRun(cfg, b.plan, b.site, folder)
@@ -181,7 +183,8 @@ func (b *bench) once(ctx context.Context, cfg *Config, folder string) (*result.R
 	if err == nil && len(r.Processes.Lost) > 0 {
 		err = &lostError{r.Processes.Lost}
 	}
-	failed := errors.Join(drawMemory(folder, title(b.plan), run.rec.samples), run.rec.timeline.Write(folder), writeFolder(folder, r, r))
+	with := result.Extras{Timeline: run.rec.timeline, Command: repeats(cfg.Command, r)}
+	failed := errors.Join(drawMemory(folder, title(b.plan), run.rec.samples, run.rec.timeline), run.rec.timeline.Write(folder), writeFolder(folder, r, with, r))
 	if failed != nil {
 		err = errors.Join(err, failed)
 	}

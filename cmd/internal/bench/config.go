@@ -81,6 +81,9 @@ type Config struct {
 	AtExit func(restore func() error) (forget func())
 	// Settings goes into the result: the flags by name.
 	Settings map[string]any
+	// Command is what repeats the experiment, for the report: a program and its
+	// arguments, without secrets, each flag and its value in one.
+	Command []string
 	// OnMoment, if set, is called each second with what was seen since the last one, and
 	// the latency of the run so far. It must not keep the run waiting.
 	OnMoment func(m result.Moment, soFar result.Quantiles)

@@ -35,7 +35,7 @@ type stepFunc func(ctx context.Context, cfg *Config, folder string) (*result.Res
 // stops and keeps the steps completed so far. The files of the series are
 // complete after each step, however the next one ends.
 func runSteps(ctx context.Context, cfg *Config, folder string, run stepFunc) (*Outcome, error) {
-	s := stepSeries{folder: folder, scale: &result.Scale{
+	s := stepSeries{folder: folder, command: cfg.Command, scale: &result.Scale{
 		Asked: cfg.Steps, Environment: result.ReadEnvironment(time.Now()), Settings: maps.Clone(cfg.Settings),
 	}}
 	delete(s.scale.Settings, "connections") // which each step has for itself
@@ -67,6 +67,7 @@ func runSteps(ctx context.Context, cfg *Config, folder string, run stepFunc) (*O
 // stepSeries is what the steps leave.
 type stepSeries struct {
 	folder  string
+	command []string
 	scale   *result.Scale
 	results []*result.Result
 }
@@ -81,6 +82,7 @@ func (s *stepSeries) step(ctx context.Context, cfg *Config, connections int, run
 		own.Settings = make(map[string]any)
 	}
 	own.Settings["connections"] = int64(connections)
+	own.Command = instead(own.Command, "--steps=", "--connections="+strconv.Itoa(connections))
 	name := strconv.Itoa(connections)
 	below := filepath.Join(s.folder, name)
 	if err := os.MkdirAll(below, 0o755); err != nil {
@@ -104,9 +106,9 @@ func (s *stepSeries) write() error {
 	if errors.Is(err, plots.ErrNoData) {
 		err = nil // no step came that far
 	}
-	png, _ := os.ReadFile(filepath.Join(s.folder, scalePicture))
+	with := result.Extras{Command: s.command, Files: filesOf(s.folder, scalePicture)}
 	var table, page, bench bytes.Buffer
-	err = errors.Join(err, s.scale.Write(s.folder), s.scale.Table(&table), s.scale.WriteHTML(&page, png), result.WriteBench(&bench, s.results...))
+	err = errors.Join(err, s.scale.Write(s.folder), s.scale.Table(&table), s.scale.WriteHTML(&page, with), result.WriteBench(&bench, s.results...))
 	for name, content := range map[string][]byte{scaleText: table.Bytes(), report: page.Bytes(), benchFile: bench.Bytes()} {
 		err = errors.Join(err, result.WriteFile(filepath.Join(s.folder, name), content))
 	}

@@ -21,12 +21,12 @@ const (
 	report    = "report.html"
 )
 
-// writeFolder writes everything that is made of the result, with the picture if
-// there is one. bench.txt has a line for each of the runs.
-func writeFolder(folder string, r *result.Result, runs ...*result.Result) error {
+// writeFolder writes everything that is made of the result. bench.txt has a line for
+// each of the runs.
+func writeFolder(folder string, r *result.Result, with result.Extras, runs ...*result.Result) error {
 	var bench, page bytes.Buffer
-	png, _ := os.ReadFile(filepath.Join(folder, picture))
-	err := errors.Join(r.Write(folder), result.WriteBench(&bench, runs...), r.WriteHTML(&page, png))
+	with.Files = filesOf(folder, memLog, floodLog, picture)
+	err := errors.Join(r.Write(folder), result.WriteBench(&bench, runs...), r.WriteHTML(&page, with))
 	for name, content := range map[string][]byte{benchFile: bench.Bytes(), report: page.Bytes()} {
 		err = errors.Join(err, result.WriteFile(filepath.Join(folder, name), content))
 	}
@@ -34,6 +34,16 @@ func writeFolder(folder string, r *result.Result, runs ...*result.Result) error 
 		return fmt.Errorf("bench: the results are not complete: %w", err)
 	}
 	return nil
+}
+
+// filesOf reads those of the files that are there.
+func filesOf(folder string, names ...string) (files []result.File) {
+	for _, name := range names {
+		if content, err := os.ReadFile(filepath.Join(folder, name)); err == nil {
+			files = append(files, result.File{Name: name, Content: content})
+		}
+	}
+	return files
 }
 
 // readSamples reads a memory log, as far as it can be read.
@@ -47,14 +57,20 @@ func readSamples(path string) []series.Sample {
 	return samples
 }
 
-// drawMemory draws the article's picture from the memory log. A run that ended
-// before there were two samples has none.
-func drawMemory(folder, title string, samples []series.Sample) error {
+// drawMemory draws the article's picture from the memory log, with the phases of the
+// timeline if there is one. A run that ended before there were two samples has none.
+func drawMemory(folder, title string, samples []series.Sample, timeline *result.Timeline) error {
 	log := &plots.Log{Name: memLog}
 	for _, s := range samples {
 		log.Add(s)
 	}
-	err := plots.WriteFile(filepath.Join(folder, picture), plots.Config{Title: title, Logs: []*plots.Log{log}})
+	cfg := plots.Config{Title: title, Plain: true, Logs: []*plots.Log{log}}
+	if timeline != nil {
+		for _, s := range timeline.Phases() {
+			cfg.Phases = append(cfg.Phases, plots.Band{Name: s.Phase, From: timeline.Started + s.From, To: timeline.Started + s.To})
+		}
+	}
+	err := plots.WriteFile(filepath.Join(folder, picture), cfg)
 	if errors.Is(err, plots.ErrNoData) {
 		return nil
 	}

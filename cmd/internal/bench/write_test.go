@@ -32,7 +32,7 @@ func TestMemoryIsReadAndDrawn(t *testing.T) {
 	}
 	for name, c := range map[string]struct{ n, drawn int }{"two samples": {2, 1}, "none": {0, 0}} {
 		below := t.TempDir()
-		if err := drawMemory(below, "a title", samples[:c.n]); err != nil {
+		if err := drawMemory(below, "a title", samples[:c.n], nil); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 		if left, _ := os.ReadDir(below); len(left) != c.drawn {
@@ -55,7 +55,7 @@ func TestTitle(t *testing.T) {
 
 func TestWriteFolderSaysWhatIsMissing(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "none")
-	if err := writeFolder(folder, new(result.Result)); err == nil || !strings.Contains(err.Error(), "the results are not complete") {
+	if err := writeFolder(folder, new(result.Result), result.Extras{}); err == nil || !strings.Contains(err.Error(), "the results are not complete") {
 		t.Errorf("%v", err)
 	}
 }

@@ -111,7 +111,7 @@ func (o *benchOptions) complete(env *Env, f *pflag.FlagSet) (err error) {
 	if o.Metrics.Address != "" && (o.Network.Own || o.Network.inside) {
 		return errors.New("--own-network has no way to it from outside, so that nobody could watch it by --metrics: leave one of them out")
 	}
-	cfg.Settings, cfg.Targets = o.settings(f), o.Targets.all()
+	cfg.Settings, cfg.Command, cfg.Targets = o.settings(f), o.command(f), o.Targets.all()
 	if o.Network.Own && (cfg.Router.Given() || cfg.Target != nil) {
 		return errors.New("--own-network has no way to a router or server that is there already: leave it out, or --router and --url")
 	}

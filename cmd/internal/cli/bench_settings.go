@@ -51,6 +51,37 @@ func (o *benchOptions) settings(f *pflag.FlagSet) map[string]any {
 	return m
 }
 
+// command returns what repeats the experiment: the flags that were given, also by a
+// preset or a file, without what is nobody else's business.
+func (o *benchOptions) command(f *pflag.FlagSet) []string {
+	words := []string{"comet", "bench"}
+	if o.Network.inside {
+		words = append(words, "--own-network")
+	}
+	given := flags.Given(f, "help", "quiet", "verbose", "force", "out", "json", "show", "preset", "config", "own-network", insideOwnNetwork)
+	for _, word := range given {
+		words = append(words, withoutSecret(word))
+	}
+	return words
+}
+
+// withoutSecret writes a flag and its value without what lets somebody in.
+func withoutSecret(argument string) string {
+	name, value, _ := strings.Cut(strings.TrimPrefix(argument, "--"), "=")
+	key, _, header := strings.Cut(value, ":")
+	switch {
+	case strings.HasSuffix(name, "header"):
+		if header && secret.MatchString(key) {
+			value = key + ": ..."
+		}
+	case slices.Contains(talkFlags, name) && secret.MatchString(value):
+		value = "..."
+	default:
+		value = parameter.ReplaceAllString(password.ReplaceAllString(value, "//...@"), "$1...")
+	}
+	return "--" + name + "=" + value
+}
+
 // talkFlags say how streams are spoken, which may hold a token.
 var talkFlags = []string{"header", "protocol", "stream-method", "stream-body", "first-message", "ready", "reply", "send-every", "subprotocol"}
 

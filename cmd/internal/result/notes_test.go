@@ -20,7 +20,7 @@ func TestCaveats(t *testing.T) {
 	r.Notes = []string{"Memory per connection is not known: it was warm.\x1b[31m"}
 	r.LimitedBy = result.Limits{{Part: "the flood", Evidence: "busy 99 % of the time"}}
 	var page strings.Builder
-	if err := r.WriteHTML(&page, nil); err != nil {
+	if err := r.WriteHTML(&page, result.Extras{}); err != nil {
 		t.Fatal(err)
 	}
 	table := text(t, r)
@@ -128,7 +128,7 @@ func (broken) Write([]byte) (int, error) { return 0, errBroken }
 func TestWritersFail(t *testing.T) {
 	r := run()
 	for name, err := range map[string]error{
-		"table": r.Table(broken{}), "page": r.WriteHTML(broken{}, nil), "bench.txt": result.WriteBench(broken{}, r),
+		"table": r.Table(broken{}), "page": r.WriteHTML(broken{}, result.Extras{}), "bench.txt": result.WriteBench(broken{}, r),
 	} {
 		if !errors.Is(err, errBroken) {
 			t.Errorf("%s: %v", name, err)

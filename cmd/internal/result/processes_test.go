@@ -19,7 +19,7 @@ func TestProcessesStandInARowEach(t *testing.T) {
 	if err := r.Table(&table); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.WriteHTML(&page, nil); err != nil {
+	if err := r.WriteHTML(&page, result.Extras{}); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"server 2", "15,000", "20.0 MiB", "1.50 s", "flood 2 (lost)"} {

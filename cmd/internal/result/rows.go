@@ -88,6 +88,7 @@ func (r *Result) parts(key string) []row {
 // named is a setting or a fact of the environment.
 type named struct{ Name, Value string }
 
+// settingsOf lists the settings, but for those that are empty.
 func settingsOf(settings map[string]any) []named {
 	var list []named
 	for name, value := range settings {
@@ -95,7 +96,9 @@ func settingsOf(settings map[string]any) []named {
 		if n, ok := value.(float64); ok { // a number out of a file
 			text = plain(n)
 		}
-		list = append(list, named{name, text})
+		if text != "" && text != "[]" {
+			list = append(list, named{name, text})
+		}
 	}
 	slices.SortFunc(list, func(a, b named) int { return cmp.Compare(a.Name, b.Name) })
 	return list

@@ -108,7 +108,7 @@ func (r *Result) held() string {
 	if ok && asked > established {
 		clause = "Held " + group(established) + " of " + connections(asked)
 	}
-	if each, ok := r.Memory.BytesPerConnection.Value(); ok {
+	if each, ok := r.Memory.BytesPerConnection.Value(); ok && r.resolvesMemory() {
 		clause += " at " + size(each)
 		if established != 1 {
 			clause += " each"

@@ -41,8 +41,11 @@ func TestVerdict(t *testing.T) {
 		{"all well", func(*result.Result) {}, "Held 10,000 connections at 67 bytes each (and 4,190 bytes in the kernel), delivered 1,000 messages/s with p99 0.760 ms; nothing limited it."},
 		{"one connection", func(r *result.Result) {
 			r.Connections.Asked, r.Connections.Established, r.Memory.KernelBytesPerConnection = result.Of(1), result.Of(1), none
-			r.Messages = result.Messages{}
-		}, "Held 1 connection at 67 bytes; nothing limited it."},
+			r.Messages, r.Memory.BytesPerConnection = result.Messages{}, result.Of(1<<20)
+		}, "Held 1 connection at 1.0 MiB; nothing limited it."},
+		{"too few to tell", func(r *result.Result) {
+			r.Connections.Asked, r.Connections.Established, r.Messages = result.Of(1000), result.Of(1000), result.Messages{}
+		}, "Held 1,000 connections; nothing limited it."},
 		{"memory unknown", func(r *result.Result) { r.Memory = result.Memory{} }, "Held 10,000 connections, delivered 1,000 messages/s with p99 0.760 ms; nothing limited it."},
 		{"much memory", func(r *result.Result) { r.Memory = result.Memory{BytesPerConnection: result.Of(24_965)} }, "Held 10,000 connections at 24.4 KiB each, delivered 1,000 messages/s with p99 0.760 ms; nothing limited it."},
 		{"no messages asked", func(r *result.Result) { r.Messages = result.Messages{} }, "Held 10,000 connections at 67 bytes each (and 4,190 bytes in the kernel); nothing limited it."},

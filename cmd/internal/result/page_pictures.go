@@ -1,0 +1,248 @@
+package result
+
+import (
+	"fmt"
+	"html/template"
+	"math"
+	"slices"
+	"strings"
+
+	"example.org/comet/plots"
+)
+
+// picture is a chart with its caption.
+type picture struct {
+	Name, Note string
+	chart      plots.Chart
+}
+
+// figure is a picture as a page has it: an SVG, and its numbers to save.
+type figure struct {
+	Name, Note string
+	SVG        template.HTML
+	Numbers    link
+}
+
+// figuresOf returns those of the pictures that have something to show.
+func figuresOf(pictures []picture) (list []figure) {
+	for _, p := range pictures {
+		p.chart.Title = p.Name
+		if p.chart.Empty() {
+			continue
+		}
+		file := strings.ReplaceAll(strings.ToLower(p.Name), " ", "-") + ".csv"
+		list = append(list, figure{
+			Name: p.Name, Note: p.Note,
+			SVG:     template.HTML(p.chart.SVG()), //nolint:gosec // plots escapes what it writes
+			Numbers: link{"CSV", embedded([]byte(p.chart.CSV()), mediaType(file)), file},
+		})
+	}
+	return list
+}
+
+// pictures returns what can be drawn of r and its timeline, if it has one.
+func (r *Result) pictures(t *Timeline) []picture {
+	list := []picture{r.latencyCurve()}
+	if t != nil && len(t.Moments) > 0 {
+		list = append(list,
+			r.latencyPicture(t), r.deliveredPicture(t), t.connectionsPicture(), t.stormPicture(), r.memoryPicture(t), r.machinePicture(t), r.cpuPicture(t))
+	}
+	return append(list, r.connectCurve())
+}
+
+// over returns a chart of the timeline, with its phases. Lines in which nothing was
+// measured are left out.
+func (t *Timeline) over(y plots.Axis, lines ...plots.Line) plots.Chart {
+	c := plots.Chart{X: plots.Axis{Name: "seconds", Unit: plots.Elapsed}, Y: y}
+	for _, s := range t.Phases() {
+		c.Bands = append(c.Bands, plots.Band{Name: s.Phase, From: s.From, To: s.To})
+	}
+	for _, l := range lines {
+		if len(l.Points) > 0 {
+			c.Lines = append(c.Lines, l)
+		}
+	}
+	return c
+}
+
+// line returns a figure of all moments that have it. Of one moment without it, such
+// as the short one at the end of a phase, the picture makes no gap.
+func (t *Timeline) line(name string, of func(Moment) Figure) plots.Line {
+	l := plots.Line{Name: name}
+	for _, m := range t.Moments {
+		if y, ok := of(m).Value(); ok {
+			l.Points = append(l.Points, plots.Point{X: m.Seconds, Y: y})
+		}
+	}
+	return l
+}
+
+// lineIf does the same for what is worth a line only if it ever happened.
+func (t *Timeline) lineIf(name string, of func(Moment) Figure) plots.Line {
+	if t.most(of) > 0 {
+		return t.line(name, of)
+	}
+	return plots.Line{Name: name}
+}
+
+// most returns the highest of a figure, 0 if none is above.
+func (t *Timeline) most(of func(Moment) Figure) (most float64) {
+	for _, m := range t.Moments {
+		v, _ := of(m).Value()
+		most = max(most, v)
+	}
+	return most
+}
+
+// each returns what a moment stands for: "each second", or of a long run "every 1 to
+// 4 seconds".
+func (t *Timeline) each() string {
+	var steps []float64
+	for i := 1; i < len(t.Moments); i++ {
+		steps = append(steps, t.Moments[i].Seconds-t.Moments[i-1].Seconds)
+	}
+	if len(steps) == 0 {
+		return "at one moment"
+	}
+	slices.Sort(steps)
+	low, high := math.Round(steps[len(steps)/10]), math.Round(steps[len(steps)-1-len(steps)/10])
+	switch {
+	case high <= 1:
+		return "each second"
+	case low >= high:
+		return fmt.Sprintf("every %.0f seconds", high)
+	}
+	return fmt.Sprintf("every %.0f to %.0f seconds", max(low, 1), high)
+}
+
+func (r *Result) latencyPicture(t *Timeline) picture {
+	name, from := "Latency over time", "from due to received, "
+	if r.Service != nil {
+		name, from = "Service time over time", "from sent to received, "
+	}
+	return picture{
+		name, from + t.each(),
+		t.over(plots.Axis{Name: "milliseconds", Unit: plots.Millis, Log: true},
+			t.line("p50", func(m Moment) Figure { return m.Latency.P50 }),
+			t.line("p99", func(m Moment) Figure { return m.Latency.P99 })),
+	}
+}
+
+func (r *Result) deliveredPicture(t *Timeline) picture {
+	p := picture{Name: "Messages delivered per second"}
+	if _, ok := r.Messages.Sent.Value(); !ok && t.most(func(m Moment) Figure { return m.Delivered }) == 0 {
+		return p // none were to be
+	}
+	delivered := t.line("delivered", func(m Moment) Figure { return m.DeliveredPerSecond })
+	p.chart = t.over(plots.Axis{Name: "messages per second"}, delivered, r.askedLine(t))
+	var notes []string
+	if n, ok := r.Messages.Delivered.Value(); ok {
+		notes = append(notes, group(n)+" in all")
+	}
+	if n, ok := r.Messages.Missing.Value(); ok {
+		notes = append(notes, group(n)+" missing")
+	}
+	p.Note = strings.Join(notes, ", ")
+	return p
+}
+
+// askedLine returns the rate that was asked for, over the phase of the messages:
+// for several connections on an id, that of the deliveries.
+func (r *Result) askedLine(t *Timeline) plots.Line {
+	l := plots.Line{Name: "asked", Aside: true}
+	asked := r.Messages.AskedPerSecond
+	if each, ok := r.Messages.Expected.Per(r.Messages.Sent).Value(); ok && each > 1 {
+		asked = asked.Times(each)
+	}
+	y, ok := asked.Value()
+	for _, s := range t.Phases() {
+		if ok && s.Phase == "messages" {
+			l.Points = append(l.Points, plots.Point{X: s.From, Y: y}, plots.Point{X: s.To, Y: y})
+		}
+	}
+	return l
+}
+
+func (t *Timeline) connectionsPicture() picture {
+	return picture{
+		"Connections", "open, as the clients count them",
+		t.over(plots.Axis{Name: "connections"},
+			t.line("open", func(m Moment) Figure { return m.Connected }),
+			t.lineIf("closed so far", func(m Moment) Figure { return m.Closed }),
+			t.lineIf("failed so far", func(m Moment) Figure { return m.Failed })),
+	}
+}
+
+// stormPicture shows how connections came back, if any tried to: without the phase in
+// which they all come for the first time.
+func (t *Timeline) stormPicture() picture {
+	p := picture{Name: "Connections that come back", Note: "per second, after all had connected"}
+	after := func(of func(Moment) Figure) func(Moment) Figure {
+		return func(m Moment) Figure {
+			if m.Phase == "start" || m.Phase == "connect" {
+				return Figure{}
+			}
+			return of(m)
+		}
+	}
+	attempts := after(func(m Moment) Figure { return m.AttemptsPerSecond })
+	if t.most(attempts) > 0 {
+		p.chart = t.over(plots.Axis{Name: "per second"},
+			t.line("opened", after(func(m Moment) Figure { return m.ConnectedPerSecond })),
+			t.line("attempts to return", attempts))
+	}
+	return p
+}
+
+func (r *Result) memoryPicture(t *Timeline) picture {
+	return picture{
+		"Memory of the server", r.servedBy("resident"),
+		t.over(plots.Axis{Name: "bytes", Unit: plots.Bytes}, t.line("", func(m Moment) Figure { return m.Memory })),
+	}
+}
+
+// servedBy says of how many servers something is, if they are several.
+func (r *Result) servedBy(what string) string {
+	if n := r.servers(); n > 1 {
+		return what + ", of " + group(n) + " servers together"
+	}
+	return what
+}
+
+// machinePicture shows the memory of the whole machine, where connections and the
+// server explain that it grew, and it grew by so much that it shows something.
+func (r *Result) machinePicture(t *Timeline) picture {
+	const (
+		least = 0.1     // of all that was in use
+		share = 0.5     // of the growth that must be explained
+		ends  = 8 << 10 // bytes, of what the kernel takes for both ends of a connection
+	)
+	p := picture{Name: "Memory of the machine", Note: "in use by all that runs on it, kernel and clients included"}
+	line := t.line("", func(m Moment) Figure { return m.Machine })
+	low, high := math.Inf(1), 0.0
+	for _, q := range line.Points {
+		low, high = min(low, q.Y), max(high, q.Y)
+	}
+	kernel, _ := r.Connections.Established.Times(ends).Value()
+	server, _ := r.Memory.RSSPeak.Minus(r.Memory.RSSStart).Value()
+	if grown := high - low; grown >= least*high && kernel+server >= share*grown {
+		p.chart = t.over(plots.Axis{Name: "bytes", Unit: plots.Bytes}, line)
+	}
+	return p
+}
+
+// partNames are the parts whose processor time a timeline may know, in the order of
+// the legend.
+var partNames = []named{{"server", "server"}, {"router", "router"}, {"flood", "clients"}, {"msggen", "generator"}}
+
+func (r *Result) cpuPicture(t *Timeline) picture {
+	var lines []plots.Line
+	for _, part := range partNames {
+		lines = append(lines, t.line(part.Value, func(m Moment) Figure { return m.CPU[part.Name] }))
+	}
+	p := picture{"CPU by part", "processors in use", t.over(plots.Axis{Name: "processors", Least: 0.1}, lines...)}
+	if r.Environment != nil && r.Environment.Cores > 0 {
+		p.Note += fmt.Sprintf(", of %d", r.Environment.Cores)
+	}
+	return p
+}

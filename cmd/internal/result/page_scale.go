@@ -1,0 +1,89 @@
+package result
+
+import (
+	_ "embed"
+	"fmt"
+	"html/template"
+	"io"
+	"path"
+	"slices"
+	"strings"
+
+	"example.org/comet/plots"
+)
+
+//go:embed scale.html.tmpl
+var scaleText string
+
+// scaleTemplate looks like the report of one experiment.
+var scaleTemplate = template.Must(template.Must(reportTemplate.Clone()).New("scale").Parse(scaleText))
+
+// WriteHTML writes s as one page that needs nothing else: pictures, and the table,
+// whose lines link to the reports of the steps. Of with it takes the command and
+// the files.
+func (s *Scale) WriteHTML(w io.Writer, with Extras) error {
+	type line struct {
+		Report string
+		Cells  []string
+	}
+	text, err := marshal(s, "  ")
+	if err != nil {
+		return fmt.Errorf("result: cannot write the series as JSON: %w", err)
+	}
+	page := struct {
+		Title       string
+		Where       []string
+		Caveats     []string
+		Figures     []figure
+		Columns     []scaleColumn
+		Lines       []line
+		Command     string
+		Settings    []named
+		Environment []named
+		Downloads   []link
+	}{
+		Title:       s.Title(),
+		Where:       s.Environment.where("comet bench, a series"),
+		Caveats:     append(s.caveats(), s.unresolved()...),
+		Figures:     figuresOf(s.pictures()),
+		Columns:     s.columns(),
+		Command:     commandLine(with.Command),
+		Settings:    slices.DeleteFunc(settingsOf(s.Settings), func(n named) bool { return n.Name == "connections" }),
+		Environment: s.Environment.facts(),
+		Downloads:   links(append([]File{{ScaleFileName, text}}, with.Files...)),
+	}
+	for i, cells := range s.cells() {
+		page.Lines = append(page.Lines, line{path.Join(s.Steps[i].Folder, "report.html"), cells})
+	}
+	if err := scaleTemplate.Execute(w, page); err != nil {
+		return fmt.Errorf("result: cannot write the report of the series: %w", err)
+	}
+	return nil
+}
+
+// pictures returns the panels of the drawing as charts.
+func (s *Scale) pictures() (list []picture) {
+	drawing := s.Drawing()
+	for _, panel := range drawing.Panels {
+		name, unit, _ := strings.Cut(panel.Label, " (")
+		unit, note, _ := strings.Cut(unit, ")")
+		p := picture{Name: name, Note: strings.Trim(unit+note, ", ")}
+		y := plots.Axis{Name: unit}
+		switch unit {
+		case "bytes":
+			y.Unit = plots.Bytes
+		case "ms":
+			y.Unit = plots.Millis
+		}
+		p.chart = plots.Chart{X: plots.Axis{Name: "connections", Log: true}, Y: y}
+		for _, l := range panel.Lines {
+			line := plots.Line{Name: l.Name, Marked: true}
+			for i, v := range l.Values {
+				line.Points = append(line.Points, plots.Point{X: drawing.At[i], Y: v})
+			}
+			p.chart.Lines = append(p.chart.Lines, line)
+		}
+		list = append(list, p)
+	}
+	return list
+}
