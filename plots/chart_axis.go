@@ -30,7 +30,7 @@ func (a Axis) yAxis(e extent, maxTicks int) axis {
 	low, high := min(0, e.low), max(0, e.high, a.Least)
 	scale, unit := a.scale(max(high, -low))
 	least := 1e-9
-	if a.Unit == Number && math.Max(high, -low) >= 5 {
+	if a.Unit == Number && max(high, -low) >= 2 {
 		least = 1
 	}
 	drawn := linearAxis(low/scale, high/scale, least, maxTicks)

@@ -148,6 +148,9 @@ func (s *sheet) describe() string {
 		parts = append(parts, text)
 	}
 	for _, b := range s.Bands {
+		if _, _, ok := s.span(b); !ok || b.Name == "" {
+			continue
+		}
 		parts = append(parts, fmt.Sprintf("Phase %s: %s to %s", oneLine(b.Name), s.X.text(b.From), s.X.text(b.To)))
 	}
 	return strings.Join(parts, ". ") + "."

@@ -35,3 +35,21 @@ Mon Oct 20 16:59:27 BST 2008 1224518367 65252 5267
 	fmt.Println(img.Bounds().Size())
 	// Output: (500,300)
 }
+
+func ExampleChart() {
+	chart := plots.Chart{
+		Title: "Connections",
+		X:     plots.Axis{Name: "seconds", Unit: plots.Elapsed},
+		Y:     plots.Axis{Name: "connections"},
+		Bands: []plots.Band{{Name: "connect", From: 0, To: 2}, {Name: "idle", From: 2, To: 5}},
+		Lines: []plots.Line{{Points: []plots.Point{{X: 0, Y: 0}, {X: 2, Y: 10_000}, {X: 5, Y: 10_000}}}},
+	}
+	fmt.Println(strings.HasPrefix(chart.SVG(), `<svg class="chart"`))
+	fmt.Print(chart.CSV())
+	// Output:
+	// true
+	// seconds,connections
+	// 0,0
+	// 2,10000
+	// 5,10000
+}

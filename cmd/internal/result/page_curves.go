@@ -42,7 +42,7 @@ func (r *Result) connectCurve() picture {
 // medians of several runs, it has the percentiles that are known.
 func curves(whole plots.Line, p50, p90, p99, p999, most Figure) plots.Chart {
 	c := plots.Chart{
-		X:     plots.Axis{Name: "percentile", Unit: plots.Percentile},
+		X:     plots.Axis{Name: "share", Unit: plots.Percentile},
 		Y:     plots.Axis{Name: "milliseconds", Unit: plots.Millis, Log: true},
 		Lines: []plots.Line{whole},
 	}

@@ -104,7 +104,7 @@ func (s story) timeline(random *rand.Rand) *Timeline {
 				if s.storm && at == begun+20 {
 					open = 0
 				} else if s.storm && at > begun+20 {
-					m.AttemptsPerSecond = Of((n - open) * 0.5)
+					m.AttemptsPerSecond, m.Attempts = Of((n-open)*0.5), Of(1)
 					open += (n - open) * 0.4
 				}
 				if s.rate > 0 {

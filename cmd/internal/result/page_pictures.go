@@ -168,28 +168,24 @@ func (t *Timeline) connectionsPicture() picture {
 		"Connections", "open, as the clients count them",
 		t.over(plots.Axis{Name: "connections"},
 			t.line("open", func(m Moment) Figure { return m.Connected }),
-			t.lineIf("closed so far", func(m Moment) Figure { return m.Closed }),
-			t.lineIf("failed so far", func(m Moment) Figure { return m.Failed })),
+			t.lineIf("closed", func(m Moment) Figure { return m.Closed }),
+			t.lineIf("failed", func(m Moment) Figure { return m.Failed })),
 	}
 }
 
-// stormPicture shows how connections came back, if any tried to: without the phase in
-// which they all come for the first time.
+// stormPicture shows how connections came back, if any tried to. What was opened
+// before the first attempt is left out: it came for the first time.
 func (t *Timeline) stormPicture() picture {
-	p := picture{Name: "Connections that come back", Note: "per second, after all had connected"}
-	after := func(of func(Moment) Figure) func(Moment) Figure {
-		return func(m Moment) Figure {
-			if m.Phase == "start" || m.Phase == "connect" {
-				return Figure{}
-			}
-			return of(m)
-		}
-	}
-	attempts := after(func(m Moment) Figure { return m.AttemptsPerSecond })
-	if t.most(attempts) > 0 {
+	p := picture{Name: "Connections that come back", Note: "per second, from the first attempt on"}
+	if t.most(func(m Moment) Figure { return m.AttemptsPerSecond }) > 0 {
 		p.chart = t.over(plots.Axis{Name: "per second"},
-			t.line("opened", after(func(m Moment) Figure { return m.ConnectedPerSecond })),
-			t.line("attempts to return", attempts))
+			t.line("opened", func(m Moment) Figure {
+				if n, _ := m.Attempts.Value(); n == 0 {
+					return Figure{}
+				}
+				return m.ConnectedPerSecond
+			}),
+			t.line("attempts to return", func(m Moment) Figure { return m.AttemptsPerSecond }))
 	}
 	return p
 }
