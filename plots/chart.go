@@ -69,7 +69,7 @@ const (
 // Empty reports whether the chart has nothing to draw.
 func (c Chart) Empty() bool {
 	return !slices.ContainsFunc(c.Lines, func(l Line) bool {
-		return !l.Aside && slices.ContainsFunc(l.Points, func(p Point) bool { return c.drawable(p) })
+		return !l.Aside && slices.ContainsFunc(l.Points, c.drawable)
 	})
 }
 

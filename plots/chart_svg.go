@@ -100,7 +100,7 @@ func (s *sheet) survey() (x extent, xs []float64) {
 				continue
 			}
 			if s.Y.takes(p.Y) {
-				s.extent.add(p.Y)
+				s.add(p.Y)
 			}
 			xs = append(xs, p.X)
 			if at := s.X.place(p.X); !math.IsInf(at, 0) {

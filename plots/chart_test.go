@@ -217,7 +217,7 @@ func TestChartTicks(t *testing.T) {
 // pieces returns how many unbroken lines and how many dots a line is drawn as.
 func pieces(l Line) (lines, dots int) {
 	svg := Chart{X: inSeconds, Lines: []Line{l}}.SVG()
-	line := svg[strings.Index(svg, `<g class="line`):]
+	_, line, _ := strings.Cut(svg, `<g class="line`)
 	return strings.Count(line, "M"), strings.Count(line, "<circle")
 }
 

@@ -58,7 +58,7 @@ func TestPageIsGolden(t *testing.T) {
 		{Seconds: 3, Phase: "messages", Connected: Of(300_000), DeliveredPerSecond: Of(50), Delivered: Of(100)},
 	}}
 	page := pageOf(t, r, Extras{Timeline: timeline, Command: []string{"comet", "bench", "-c", "300k"}})
-	page = page[strings.Index(page, "<body>"):]
+	_, page, _ = strings.Cut(page, "<body>")
 	page = carried.ReplaceAllString(page, `href="data:$1" download="$3"`) // which have keys that are no matter of the page
 	golden := filepath.Join("testdata", "report.golden.html")
 	if *update {
@@ -91,6 +91,7 @@ func TestPagesHaveWhatWasMeasured(t *testing.T) {
 		"unpaced":   {"Service time by percentile", delivered, open, memory, cpu, connect},
 	}
 	tellAll(t, func(t *testing.T, r *Result, with Extras) {
+		t.Helper()
 		page := pageOf(t, r, with)
 		name := t.Name()[strings.LastIndex(t.Name(), "/")+1:]
 		if got := figureNames(page); !slices.Equal(got, want[name]) {
