@@ -17,7 +17,7 @@ func TestBenchCommand(t *testing.T) {
 		t.Errorf("\n%q, want\n%q", got, want)
 	}
 	// What is run again gives the same settings.
-	first := benchOf(t, "-c", "3", "--header", "X: a b", "--ramp", "1k:10s,10k:30s", "--size", "exp:20").Config
+	first := benchOf(t, "-c", "10k", "--header", "X: a b", "--ramp", "1k:10s,10k:30s", "--size", "exp:20").Config
 	again := benchOf(t, first.Command[2:]...).Config
 	if !slices.Equal(first.Command, again.Command) || first.Connections != again.Connections || first.Size != again.Size || again.Streams.Header[0] != "X: a b" {
 		t.Errorf("%q gives %q", first.Command, again.Command)

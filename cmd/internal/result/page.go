@@ -44,6 +44,7 @@ func (r *Result) WriteHTML(w io.Writer, with Extras) error {
 		Title       string
 		Where       []string
 		Verdict     string
+		Targets     Outcomes
 		Tiles       []tile
 		Figures     []figure
 		Caveats     []string
@@ -60,6 +61,7 @@ func (r *Result) WriteHTML(w io.Writer, with Extras) error {
 		Title:       r.title(),
 		Where:       r.Environment.where("comet bench"),
 		Verdict:     r.verdict(),
+		Targets:     r.Targets,
 		Tiles:       r.tiles(),
 		Figures:     figuresOf(r.pictures(with.Timeline)),
 		Caveats:     append(r.caveats(), r.unresolved()...),

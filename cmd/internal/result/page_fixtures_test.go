@@ -76,6 +76,15 @@ func (s story) tell() (*Result, *Timeline) {
 	r.Environment = &Environment{Time: "2026-11-26T15:28:00Z", Comet: "1.0", Go: "go1.26", Environment: sysctl.Environment{
 		OS: "linux", Arch: "amd64", Kernel: "6.18.44", CPU: "AMD EPYC", Cores: 2, MemoryBytes: 24 << 30, OpenFiles: 20_000, HugePages: "madvise",
 	}}
+	if s.rate > 0 {
+		for _, expr := range []string{"loss=0", "p99<10ms"} {
+			var target Target
+			if err := target.UnmarshalText([]byte(expr)); err != nil {
+				panic(err)
+			}
+			r.Targets = append(r.Targets, Check(Targets{target}, r)...)
+		}
+	}
 	r.Settings = map[string]any{"connections": s.connections, "rate": "1000", "duration": "1m0s", "seed": uint64(4780009734470424), "header": "TE: chunked\nX-Long: " + long}
 	return r, s.timeline(random)
 }
