@@ -60,7 +60,7 @@ func (r *Result) WriteHTML(w io.Writer, with Extras) error {
 	}{
 		Title:       r.title(),
 		Where:       r.Environment.where("comet bench"),
-		Verdict:     r.verdict(),
+		Verdict:     r.course(), // what became of targets stands below it
 		Targets:     r.Targets,
 		Tiles:       r.tiles(),
 		Figures:     figuresOf(r.pictures(with.Timeline)),
