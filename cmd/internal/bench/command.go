@@ -8,21 +8,17 @@ import (
 	"example.org/comet/cmd/internal/result"
 )
 
-// repeats returns the command that does a run again, with the seed that it drew.
+// repeats returns the command that does one run again, with the seed that it drew.
 func repeats(command []string, r *result.Result) []string {
+	command = without(command, "--repeat=")
 	seed, drawn := r.Settings["seed"]
 	if len(command) == 0 || !drawn {
 		return command
 	}
-	return instead(command, "--seed=", fmt.Sprintf("--seed=%v", seed))
+	return append(without(command, "--seed="), fmt.Sprintf("--seed=%v", seed))
 }
 
-// instead returns a command with another argument for the one that begins with prefix,
-// or behind the others.
-func instead(command []string, prefix, argument string) []string {
-	if len(command) == 0 {
-		return nil
-	}
-	command = slices.DeleteFunc(slices.Clone(command), func(word string) bool { return strings.HasPrefix(word, prefix) })
-	return append(command, argument)
+// without returns a command without the arguments that begin with prefix.
+func without(command []string, prefix string) []string {
+	return slices.DeleteFunc(slices.Clone(command), func(word string) bool { return strings.HasPrefix(word, prefix) })
 }

@@ -75,15 +75,16 @@ type stepSeries struct {
 // step does one. An interrupted result is a failure too: the next step would need
 // more of what was missing.
 func (s *stepSeries) step(ctx context.Context, cfg *Config, connections int, run stepFunc) error {
-	own := *cfg
+	own, name := *cfg, strconv.Itoa(connections)
 	own.Connections, own.Steps = connections, nil
 	own.Settings = maps.Clone(cfg.Settings)
 	if own.Settings == nil {
 		own.Settings = make(map[string]any)
 	}
 	own.Settings["connections"] = int64(connections)
-	own.Command = instead(own.Command, "--steps=", "--connections="+strconv.Itoa(connections))
-	name := strconv.Itoa(connections)
+	if len(own.Command) > 0 {
+		own.Command = append(without(own.Command, "--steps="), "--connections="+name)
+	}
 	below := filepath.Join(s.folder, name)
 	if err := os.MkdirAll(below, 0o755); err != nil {
 		return fmt.Errorf("bench: the results cannot be written: %w", err)
