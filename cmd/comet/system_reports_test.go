@@ -59,7 +59,7 @@ func (p *page) checkLooks(name string) {
 	p.t.Helper()
 	look := func(media, scheme string, width int, faults string) {
 		p.call("Emulation.setEmulatedMedia", map[string]any{"media": media, "features": []map[string]string{{"name": "prefers-color-scheme", "value": scheme}}})
-		p.call("Emulation.setDeviceMetricsOverride", map[string]any{"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 700})
+		p.call("Emulation.setDeviceMetricsOverride", map[string]any{"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false})
 		var answer struct{ Result struct{ Value any } }
 		json.Unmarshal(p.call("Runtime.evaluate", map[string]any{"expression": faults, "awaitPromise": true}), &answer)
 		if answer.Result.Value != "" {
@@ -90,7 +90,7 @@ func (p *page) checkLooks(name string) {
 // over the edge of its picture or over another one, and what axe-core finds.
 const screenFaults = `(async () => {
 	const faults = []
-	const wide = document.scrollingElement.scrollWidth - innerWidth
+	const wide = document.documentElement.scrollWidth - document.documentElement.clientWidth
 	if (wide > 0) faults.push("the page is " + wide + " pixels wider than the window")
 	for (const svg of document.querySelectorAll("svg")) {
 		const around = svg.closest("figure").getBoundingClientRect()
