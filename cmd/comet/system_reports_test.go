@@ -20,15 +20,7 @@ import (
 // COMET_SCREENSHOTS it leaves pictures there.
 func TestSystemReports(t *testing.T) {
 	chromium := need(t, "chromium")
-	modules := t.TempDir()
-	if err := os.CopyFS(modules, os.DirFS("../../.ci/browser")); err != nil {
-		t.Fatal(err)
-	}
-	fetched(t, modules, need(t, "npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-	axe, err := os.ReadFile(filepath.Join(modules, "node_modules/axe-core/axe.min.js"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	axe := axeCore(t)
 	for _, kind := range []struct {
 		name    string
 		reports []string
@@ -48,7 +40,7 @@ func TestSystemReports(t *testing.T) {
 			path := filepath.Join(folder, report)
 			page := openPage(t, chromium, "file://"+path)
 			eventually(t, "it is shown", func() bool { return page.evaluate("document.readyState + document.title.length") > "complete0" })
-			page.call("Runtime.evaluate", map[string]any{"expression": string(axe) + "; 0"})
+			page.call("Runtime.evaluate", map[string]any{"expression": axe + "; 0"})
 			page.checkLooks(kind.name + "-" + strings.ReplaceAll(report, "/", "-"))
 		}
 	}

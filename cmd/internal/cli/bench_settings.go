@@ -10,6 +10,9 @@ import (
 	"example.org/comet/cmd/internal/flags"
 )
 
+// notOfTheRun are flags that say nothing about what is measured.
+var notOfTheRun = []string{"help", "quiet", "verbose", "force", "out", "json", "show", "metrics", "admin-token-file", insideOwnNetwork}
+
 // settings returns the flags by name, as they stand in the result: without those
 // that say nothing about this run, and without what is nobody else's business.
 func (o *benchOptions) settings(f *pflag.FlagSet) map[string]any {
@@ -17,7 +20,7 @@ func (o *benchOptions) settings(f *pflag.FlagSet) map[string]any {
 	if o.Network.inside {
 		m["own-network"] = "true"
 	}
-	drop(m, "help", "quiet", "verbose", "force", "out", "json", "show", "metrics", "admin-token-file", insideOwnNetwork)
+	drop(m, notOfTheRun...)
 	optional := slices.Concat([]string{"config", "url", "urls", "source-ip", "connect-timeout", "users", "tls", "tls-resume", "resolve", "ramp", "reconnect", "churn", "storm", "slow-readers", "half-open", "subscribers", "subscriptions", sloFlag, failIfFlag}, flags.ClientTLSFlags(), talkFlags, targetFlags, publishOnly)
 	for _, name := range optional {
 		if !f.Changed(name) {
@@ -58,7 +61,7 @@ func (o *benchOptions) command(f *pflag.FlagSet) []string {
 	if o.Network.inside {
 		words = append(words, "--own-network")
 	}
-	given := flags.Given(f, "help", "quiet", "verbose", "force", "out", "json", "show", "preset", "config", "own-network", insideOwnNetwork)
+	given := flags.Given(f, append([]string{"preset", "config", "own-network"}, notOfTheRun...)...)
 	for _, word := range given {
 		words = append(words, withoutSecret(word))
 	}
