@@ -114,10 +114,13 @@ func (p plan) bounds(trials []trial) bounds {
 	return b
 }
 
-// gather sums the trials up by load.
+// gather sums the trials up by load, up to the highest that is allowed.
 func (p plan) gather(trials []trial) []*load {
 	byLoad := make(map[float64]*load)
 	for i, t := range trials {
+		if p.To > 0 && t.Load > p.To {
+			continue // above what the generator can make
+		}
 		l := byLoad[t.Load]
 		if l == nil {
 			l = &load{at: t.Load}

@@ -1,0 +1,63 @@
+package capacity
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"example.org/comet/cmd/internal/bench"
+	"example.org/comet/cmd/internal/result"
+)
+
+// Config says what to search for, and where.
+type Config struct {
+	// Search is result.SearchConnections or result.SearchRate: the other one of the
+	// two is what Bench says.
+	Search string
+	// From is the first load, To the highest, 0 as much as this machine can make.
+	From, To int
+	// Precision is how far the answer may be from what fails, as a share.
+	Precision float64
+	// Hold is how long a load must hold, Repeat how many times.
+	Hold   time.Duration
+	Repeat int
+	// Budget bounds the whole search, 0 does not.
+	Budget time.Duration
+	// Missed returns what a result misses of Targets, a clause each.
+	Missed  func(*result.Result) []string
+	Targets []string
+	// Bench is the experiment: where the server is, and how it is loaded.
+	Bench bench.Config
+	// Server is what the answer calls the server.
+	Server string
+	// Step takes each step as it ends, Trying what is tried next.
+	Step   func(result.CapacityStep)
+	Trying func(load float64, hold time.Duration)
+	// Log takes what else there is to say.
+	Log io.Writer
+}
+
+// Validate names every field that is wrong.
+func (c Config) Validate() error {
+	var errs []error
+	bad := func(wrong bool, format string, args ...any) {
+		if wrong {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	bad(c.Search != result.SearchConnections && c.Search != result.SearchRate, "--search %q: use connections or rate", c.Search)
+	bad(c.From < 1, "--from %d: use 1 or more", c.From)
+	bad(c.To != 0 && c.To < c.From, "--to %d is less than --from %d: the search goes up", c.To, c.From)
+	bad(!(c.Precision > 0 && c.Precision <= 0.5), "--precision %v%%: use more than 0%% and at most 50%%", 100*c.Precision)
+	bad(c.Hold < time.Second, "--hold %v: use 1s or more", c.Hold)
+	bad(c.Repeat < 1, "--repeat %d: use 1 or more", c.Repeat)
+	bad(c.Budget != 0 && c.Budget < c.Hold+usualOverhead, "--budget %v is too short for a step of %v: give %v or more, or a shorter --hold", c.Budget, c.Hold, c.Hold+usualOverhead)
+	bad(c.Search == result.SearchRate && (c.Bench.Rate == 0 || c.Bench.Rate.Unpaced()), "--search rate needs messages: say where they go (--publish), and leave --rate out")
+	return errors.Join(errs...)
+}
+
+// plan returns the search that is asked for.
+func (c Config) plan() plan {
+	return plan{From: float64(c.From), To: float64(c.To), Precision: c.Precision, Hold: c.Hold, Repeat: c.Repeat, Budget: c.Budget}
+}

@@ -1,0 +1,241 @@
+package capacity
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"time"
+
+	"example.org/comet/cmd/internal/bench"
+	"example.org/comet/cmd/internal/result"
+	"example.org/comet/flood/pace"
+)
+
+// Outcome is what a search leaves.
+type Outcome struct {
+	Folder   string
+	Capacity *result.Capacity
+}
+
+// lab tries loads, one after the other.
+type lab interface {
+	Try(context.Context, bench.Trial) (*bench.Tried, error)
+}
+
+// watcher is a lab that sees what its servers use while a load is tried: Watch returns
+// what ends the watching.
+type watcher interface {
+	Watch() (end func() bench.Seen)
+}
+
+// Run searches. If it fails or ctx ends once there is a folder, the outcome holds what
+// was found until then, marked as interrupted, beside the error.
+func Run(ctx context.Context, cfg Config) (*Outcome, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	session, err := bench.Open(ctx, cfg.Bench)
+	if err != nil {
+		return nil, err
+	}
+	s := newSearcher(cfg, session)
+	err = s.search(ctx)
+	err = errors.Join(err, session.Close())
+	c := s.capacity(err)
+	return &Outcome{session.Folder(), c}, errors.Join(err, write(session.Folder(), c))
+}
+
+// searcher runs a plan.
+type searcher struct {
+	cfg    Config
+	plan   plan
+	lab    lab
+	trials []trial
+	steps  []result.CapacityStep
+	// failed is the last trial that failed of each load.
+	failed map[float64]sides
+	end    ending
+	// top is where the generator came to its end: why; "" if it did not.
+	top     result.StoppedBy
+	started time.Time
+}
+
+func newSearcher(cfg Config, l lab) *searcher {
+	return &searcher{cfg: cfg, plan: cfg.plan(), lab: l, failed: make(map[float64]sides), started: time.Now()}
+}
+
+// search tries loads until there is an answer.
+func (s *searcher) search(ctx context.Context) error {
+	for {
+		m := s.plan.next(s.trials)
+		if m.End != "" {
+			s.end = m.End
+			return nil
+		}
+		if s.cfg.Trying != nil {
+			s.cfg.Trying(m.Load, m.Hold)
+		}
+		if err := s.try(ctx, m); err != nil {
+			s.end = ended
+			return err
+		}
+		s.boundByGenerator()
+	}
+}
+
+// most bounds how often a step is held longer that is not steady.
+const most = 2
+
+// try tries a load, and again while it is not steady and may turn around.
+func (s *searcher) try(ctx context.Context, m move) error {
+	begun := time.Now()
+	t := trial{Load: m.Load, Hold: m.Hold}
+	var step result.CapacityStep
+	for extended := 0; ; extended++ {
+		tried, seen, err := s.once(ctx, m)
+		if err != nil {
+			return err
+		}
+		t.Took = time.Since(begun)
+		step = s.judge(m, t.Took, tried.Result)
+		step.Extended = extended
+		t.Held, t.Carried = step.OK, 0
+		if !step.OK {
+			t.Carried = s.carried(tried.Result)
+			s.failed[m.Load] = sides{search: s.cfg.Search, high: m.Load, failed: tried.Result, seen: seen, step: step}
+		}
+		if extended == most || !s.affords(t.Took, m.Hold) || !settling(tried.Moments).contradicts(t.Held) {
+			break
+		}
+	}
+	s.trials = append(s.trials, t)
+	s.steps = append(s.steps, step)
+	if s.cfg.Step != nil {
+		s.cfg.Step(step)
+	}
+	return nil
+}
+
+// affords reports whether the budget has room for holding a load once more.
+func (s *searcher) affords(took, hold time.Duration) bool {
+	return s.plan.Budget == 0 || spent(s.trials)+took+hold+overhead(s.trials) <= s.plan.Budget
+}
+
+// once has the lab try a load, and returns what was seen meanwhile.
+func (s *searcher) once(ctx context.Context, m move) (*bench.Tried, bench.Seen, error) {
+	end := func() bench.Seen { return bench.Seen{} }
+	if w, ok := s.lab.(watcher); ok {
+		end = w.Watch()
+	}
+	t := bench.Trial{Connections: s.cfg.Bench.Connections, Rate: s.cfg.Bench.Rate, Hold: m.Hold}
+	if s.cfg.Search == result.SearchConnections {
+		t.Connections = int(m.Load)
+	} else {
+		t.Rate = pace.Rate(m.Load)
+	}
+	tried, err := s.lab.Try(ctx, t)
+	seen := end()
+	if err == nil && (tried == nil || tried.Result == nil) {
+		err = errors.New("capacity: the trial has no result")
+	}
+	return tried, seen, err
+}
+
+// judge returns the step that a result is.
+func (s *searcher) judge(m move, took time.Duration, r *result.Result) result.CapacityStep {
+	step := result.NewCapacityStep(m.Load, m.Hold, took, r)
+	step.Missed = s.cfg.Missed(r)
+	if r.Interrupted {
+		step.Missed = append(step.Missed, "it ended early: "+r.InterruptedBy)
+	}
+	step.OK = len(step.Missed) == 0
+	for _, l := range r.LimitedBy {
+		if !step.OK && l.Part == "connecting" {
+			step.Why = l.Evidence
+		}
+	}
+	return step
+}
+
+// carried returns what the server carried of a load that failed.
+func (s *searcher) carried(r *result.Result) float64 {
+	if s.cfg.Search == result.SearchConnections {
+		return max(carriedConnections(r), 0)
+	}
+	each := r.Messages.Expected.Per(r.Messages.Sent)
+	n, _ := r.Messages.DeliveredPerSecond.Per(each).Value()
+	return n
+}
+
+// boundByGenerator ends the search above what holds, once a load failed because the
+// generator cannot make it: that says nothing of the server.
+func (s *searcher) boundByGenerator() {
+	b := s.plan.bounds(s.trials)
+	if b.high == nil || b.high == b.undecided {
+		return
+	}
+	by := s.stop(b)
+	if by.Part != theGenerator {
+		return
+	}
+	s.top = by
+	if b.low != nil {
+		s.plan.To = b.low.at
+	}
+}
+
+// stop returns what keeps the server below the lowest load that fails.
+func (s *searcher) stop(b bounds) result.StoppedBy {
+	if b.high == nil {
+		return result.StoppedBy{}
+	}
+	side := s.failed[b.high.at]
+	if b.low != nil {
+		side.low = b.low.at
+	}
+	return stoppedBy(side)
+}
+
+// capacity returns what was found, and that err ended it early if it did.
+func (s *searcher) capacity(err error) *result.Capacity {
+	a := s.plan.answer(s.trials)
+	c := &result.Capacity{
+		Search: s.cfg.Search, Server: s.cfg.Server, Targets: s.cfg.Targets, Steps: s.steps,
+		Environment: result.ReadEnvironment(s.started), Settings: maps.Clone(s.cfg.Bench.Settings),
+	}
+	if s.cfg.Search == result.SearchRate {
+		c.Connections = result.Of(s.cfg.Bench.Connections)
+	}
+	if a.Load > 0 {
+		c.Answer, c.Held, c.Repeats = result.Of(a.Load), a.Held, a.Of
+		c.Spread.Low = result.Of(a.Spread.Low)
+	}
+	if a.Spread.High > 0 {
+		c.Spread.High = result.Of(a.Spread.High)
+	}
+	b := s.plan.bounds(s.trials)
+	c.AtLeast = a.Load > 0 && b.high == nil
+	c.StoppedBy = s.stop(b)
+	switch {
+	case err != nil:
+		c.Interrupted, c.InterruptedBy = true, err.Error()
+	case s.top.Part != "":
+		c.StoppedBy, c.AtLeast = s.top, a.Load > 0
+	case s.end == atTheTop:
+		c.StoppedBy = s.asked()
+	case s.end == noTime:
+		c.Ended = fmt.Sprintf("The budget of %v is used up: a longer one (--budget) finds more.", s.plan.Budget)
+	}
+	return c
+}
+
+// asked returns that the search was not to go higher.
+func (s *searcher) asked() result.StoppedBy {
+	return result.StoppedBy{
+		Part: "the search", Limit: "--to",
+		Evidence: fmt.Sprintf("%s held, and nothing above it was to be tried", number(math.Floor(s.plan.To))),
+		Raise:    "Give a higher --to.",
+	}
+}
