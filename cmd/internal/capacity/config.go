@@ -3,7 +3,8 @@ package capacity
 import (
 	"errors"
 	"fmt"
-	"io"
+	"net/url"
+	"strings"
 	"time"
 
 	"example.org/comet/cmd/internal/bench"
@@ -34,8 +35,6 @@ type Config struct {
 	// Step takes each step as it ends, Trying what is tried next.
 	Step   func(result.CapacityStep)
 	Trying func(load float64, hold time.Duration)
-	// Log takes what else there is to say.
-	Log io.Writer
 }
 
 // Validate names every field that is wrong.
@@ -60,4 +59,20 @@ func (c Config) Validate() error {
 // plan returns the search that is asked for.
 func (c Config) plan() plan {
 	return plan{From: float64(c.From), To: float64(c.To), Precision: c.Precision, Hold: c.Hold, Repeat: c.Repeat, Budget: c.Budget}
+}
+
+// NameOf returns what an answer calls the server of an experiment: its host, or the
+// engine of our own.
+func NameOf(cfg *bench.Config) string {
+	if t := cfg.Target; t != nil {
+		host := t.URL
+		if len(t.URLs) > 0 {
+			host = t.URLs[0]
+		}
+		if u, err := url.Parse(strings.NewReplacer("{", "", "}", "").Replace(host)); err == nil && u.Host != "" {
+			return u.Host
+		}
+		return t.String()
+	}
+	return "comet serve (" + string(cfg.Engine) + " engine)"
 }

@@ -221,8 +221,8 @@ func (s *searcher) capacity(err error) *result.Capacity {
 	switch {
 	case err != nil:
 		c.Interrupted, c.InterruptedBy = true, err.Error()
-	case s.top.Part != "":
-		c.StoppedBy, c.AtLeast = s.top, a.Load > 0
+	case s.top.Part != "" && b.high == nil:
+		c.StoppedBy = s.top
 	case s.end == atTheTop:
 		c.StoppedBy = s.asked()
 	case s.end == noTime:

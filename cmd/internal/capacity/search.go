@@ -2,7 +2,6 @@ package capacity
 
 import (
 	"math"
-	"slices"
 	"time"
 )
 
@@ -198,7 +197,9 @@ func overhead(trials []trial) time.Duration {
 	if len(trials) == 0 {
 		return usualOverhead
 	}
-	recent := trials[max(len(trials)-5, 0):]
-	most := slices.MaxFunc(recent, func(a, b trial) int { return int((a.Took - a.Hold) - (b.Took - b.Hold)) })
-	return most.Took - most.Hold
+	var most time.Duration
+	for _, t := range trials[max(len(trials)-5, 0):] {
+		most = max(most, t.Took-t.Hold)
+	}
+	return most
 }

@@ -3,6 +3,7 @@ package result
 import (
 	"cmp"
 	"fmt"
+	"io"
 	"path/filepath"
 	"strings"
 	"time"
@@ -173,6 +174,18 @@ func (c *Capacity) Sentences() []string {
 		}
 	}
 	return sentences
+}
+
+// Text writes what the search came to for a terminal: a sentence a line.
+func (c *Capacity) Text(w io.Writer) error {
+	_, err := io.WriteString(w, strings.Join(c.Sentences(), "\n")+"\n")
+	return err
+}
+
+// Failed reports whether the first step did not hold.
+func (c *Capacity) Failed() bool {
+	_, ok := c.Answer.Value()
+	return !ok && len(c.Steps) > 0
 }
 
 // finding returns the answer as a sentence.
