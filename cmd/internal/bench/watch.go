@@ -15,6 +15,7 @@ import (
 	"example.org/comet/cmd/internal/probe"
 	"example.org/comet/cmd/internal/result"
 	"example.org/comet/memlog/sockdiag"
+	"example.org/comet/sysctl"
 )
 
 // watched gathers what is seen of the servers' processes, a look each second.
@@ -32,6 +33,41 @@ type watched struct {
 	seen     Seen
 	tcp      probe.TCP
 }
+
+// Watch looks at what the processes of the servers use until end is called, which
+// returns what was seen.
+func (s *Session) Watch() (end func() Seen) {
+	f, ok := s.run.site.(*foreign)
+	switch {
+	case !ok:
+		return watch(s.Members(), nil)
+	case f.here():
+		return watch(f.pids, f.addrs)
+	}
+	return watch(f.pids, nil)
+}
+
+// Beyond returns which limit of this machine has no more connections than Most.
+func (s *Session) Beyond() result.Limit {
+	cfg := s.cfg
+	cfg.Connections = s.Most() + s.Most()/100 + cfg.subscribers()
+	p, _ := makePlan(&cfg, s.run.site) // which refuses it
+	system, err := sysctl.Read()
+	if err != nil {
+		system = sysctl.UnknownSystem()
+	}
+		if p == nil {
+		return tooMany
+	}
+	for _, l := range sysctl.Check(p.need, system) {
+		if l.Short && l.Hard {
+			return result.Limit{Part: l.Setting, Evidence: l.Why + ": " + l.Mend}
+		}
+	}
+	return tooMany
+}
+
+var tooMany = result.Limit{Part: "processes", Evidence: "there are addresses for no more servers and floods"}
 
 // watch looks at processes, and at the listeners at addrs, until end is called, which
 // returns what was seen.

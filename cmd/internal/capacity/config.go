@@ -3,6 +3,7 @@ package capacity
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net/url"
 	"strings"
 	"time"
@@ -56,9 +57,30 @@ func (c Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// plan returns the search that is asked for.
+// unit returns how many connections a step has at least: rooms are whole.
+func (c Config) unit() float64 {
+	if c.Search == result.SearchConnections {
+		return float64(max(c.Bench.Streams.Subscribers, 1))
+	}
+	return 1
+}
+
+// plan returns the search that is asked for, in units.
 func (c Config) plan() plan {
-	return plan{From: float64(c.From), To: float64(c.To), Precision: c.Precision, Hold: c.Hold, Repeat: c.Repeat, Budget: c.Budget}
+	return plan{
+		From: math.Ceil(float64(c.From) / c.unit()), To: math.Floor(float64(c.To) / c.unit()),
+		Precision: c.Precision, Hold: c.Hold, Repeat: c.Repeat, Budget: c.Budget,
+	}
+}
+
+// bench returns the experiment, with as many connections as there may be; 0 is as many
+// as this machine can make.
+func (c Config) bench() bench.Config {
+	b := c.Bench
+	if c.Search == result.SearchConnections {
+		b.Connections = c.To
+	}
+	return b
 }
 
 // NameOf returns what an answer calls the server of an experiment: its host, or the

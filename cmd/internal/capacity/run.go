@@ -30,27 +30,44 @@ type watcher interface {
 	Watch() (end func() bench.Seen)
 }
 
+// session is a lab that sees what its servers use.
+type session struct{ *bench.Session }
+
 // Run searches. If it fails or ctx ends once there is a folder, the outcome holds what
 // was found until then, marked as interrupted, beside the error.
 func Run(ctx context.Context, cfg Config) (*Outcome, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	session, err := bench.Open(ctx, cfg.Bench)
-	if err != nil {
+	var s *searcher
+	folder, err := bench.Explore(ctx, cfg.bench(), func(ctx context.Context, with *bench.Session) error {
+		s = newSearcher(cfg, session{with})
+		if err := s.bound(with.Most()); err != nil {
+			return err
+		}
+		if err := s.search(ctx); err != nil {
+			return err
+		}
+		if s.end == atTheTop && s.top.Part == "" && cfg.To == 0 {
+			s.top = byMachine(with.Beyond())
+		}
+		return nil
+	})
+	if folder == "" {
 		return nil, err
 	}
-	s := newSearcher(cfg, session)
-	err = s.search(ctx)
-	err = errors.Join(err, session.Close())
+	if s == nil {
+		s = newSearcher(cfg, nil) // nothing was tried
+	}
 	c := s.capacity(err)
-	return &Outcome{session.Folder(), c}, errors.Join(err, write(session.Folder(), c))
+	return &Outcome{folder, c}, errors.Join(err, write(folder, c))
 }
 
 // searcher runs a plan.
 type searcher struct {
 	cfg    Config
 	plan   plan
+	unit   float64 // of the plan's loads
 	lab    lab
 	trials []trial
 	steps  []result.CapacityStep
@@ -63,7 +80,19 @@ type searcher struct {
 }
 
 func newSearcher(cfg Config, l lab) *searcher {
-	return &searcher{cfg: cfg, plan: cfg.plan(), lab: l, failed: make(map[float64]sides), started: time.Now()}
+	return &searcher{cfg: cfg, plan: cfg.plan(), unit: cfg.unit(), lab: l, failed: make(map[float64]sides), started: time.Now()}
+}
+
+// bound keeps a search for connections to as many as there may be.
+func (s *searcher) bound(most int) error {
+	if s.cfg.Search != result.SearchConnections {
+		return nil
+	}
+	s.plan.To = math.Floor(float64(most) / s.unit)
+	if s.plan.To < s.plan.From {
+		return fmt.Errorf("capacity: the first step has %s connections, and this machine can make %s: begin lower (--from)", number(s.plan.From*s.unit), number(float64(most)))
+	}
+	return nil
 }
 
 // search tries loads until there is an answer.
@@ -75,7 +104,7 @@ func (s *searcher) search(ctx context.Context) error {
 			return nil
 		}
 		if s.cfg.Trying != nil {
-			s.cfg.Trying(m.Load, m.Hold)
+			s.cfg.Trying(m.Load*s.unit, m.Hold)
 		}
 		if err := s.try(ctx, m); err != nil {
 			s.end = ended
@@ -103,10 +132,10 @@ func (s *searcher) try(ctx context.Context, m move) error {
 		step.Extended = extended
 		t.Held, t.Carried = step.OK, 0
 		if !step.OK {
-			t.Carried = s.carried(tried.Result)
-			s.failed[m.Load] = sides{search: s.cfg.Search, high: m.Load, failed: tried.Result, seen: seen, step: step}
+			t.Carried = s.carried(tried.Result) / s.unit
+			s.failed[m.Load] = sides{search: s.cfg.Search, high: m.Load * s.unit, failed: tried.Result, seen: seen, step: step}
 		}
-		if extended == most || !s.affords(t.Took, m.Hold) || !settling(tried.Moments).contradicts(t.Held) {
+		if extended == most || !s.affords(t.Took, m.Hold) || !settling(momentsOf(tried)).contradicts(t.Held) {
 			break
 		}
 	}
@@ -116,6 +145,14 @@ func (s *searcher) try(ctx context.Context, m move) error {
 		s.cfg.Step(step)
 	}
 	return nil
+}
+
+// momentsOf returns what was seen of a trial each second.
+func momentsOf(t *bench.Tried) []result.Moment {
+	if t.Timeline == nil {
+		return nil
+	}
+	return t.Timeline.Moments
 }
 
 // affords reports whether the budget has room for holding a load once more.
@@ -131,7 +168,7 @@ func (s *searcher) once(ctx context.Context, m move) (*bench.Tried, bench.Seen, 
 	}
 	t := bench.Trial{Connections: s.cfg.Bench.Connections, Rate: s.cfg.Bench.Rate, Hold: m.Hold}
 	if s.cfg.Search == result.SearchConnections {
-		t.Connections = int(m.Load)
+		t.Connections = int(m.Load * s.unit)
 	} else {
 		t.Rate = pace.Rate(m.Load)
 	}
@@ -145,7 +182,7 @@ func (s *searcher) once(ctx context.Context, m move) (*bench.Tried, bench.Seen, 
 
 // judge returns the step that a result is.
 func (s *searcher) judge(m move, took time.Duration, r *result.Result) result.CapacityStep {
-	step := result.NewCapacityStep(m.Load, m.Hold, took, r)
+	step := result.NewCapacityStep(m.Load*s.unit, m.Hold, took, r)
 	step.Missed = s.cfg.Missed(r)
 	if r.Interrupted {
 		step.Missed = append(step.Missed, "it ended early: "+r.InterruptedBy)
@@ -193,7 +230,7 @@ func (s *searcher) stop(b bounds) result.StoppedBy {
 	}
 	side := s.failed[b.high.at]
 	if b.low != nil {
-		side.low = b.low.at
+		side.low = b.low.at * s.unit
 	}
 	return stoppedBy(side)
 }
@@ -209,11 +246,11 @@ func (s *searcher) capacity(err error) *result.Capacity {
 		c.Connections = result.Of(s.cfg.Bench.Connections)
 	}
 	if a.Load > 0 {
-		c.Answer, c.Held, c.Repeats = result.Of(a.Load), a.Held, a.Of
-		c.Spread.Low = result.Of(a.Spread.Low)
+		c.Answer, c.Held, c.Repeats = result.Of(a.Load*s.unit), a.Held, a.Of
+		c.Spread.Low = result.Of(a.Spread.Low * s.unit)
 	}
 	if a.Spread.High > 0 {
-		c.Spread.High = result.Of(a.Spread.High)
+		c.Spread.High = result.Of(a.Spread.High * s.unit)
 	}
 	b := s.plan.bounds(s.trials)
 	c.AtLeast = a.Load > 0 && b.high == nil
@@ -231,11 +268,16 @@ func (s *searcher) capacity(err error) *result.Capacity {
 	return c
 }
 
+// byMachine returns that the plan for this machine has no more connections.
+func byMachine(l result.Limit) result.StoppedBy {
+	return result.StoppedBy{Part: theGenerator, Limit: l.Part, Evidence: l.Evidence}
+}
+
 // asked returns that the search was not to go higher.
 func (s *searcher) asked() result.StoppedBy {
 	return result.StoppedBy{
 		Part: "the search", Limit: "--to",
-		Evidence: fmt.Sprintf("%s held, and nothing above it was to be tried", number(math.Floor(s.plan.To))),
+		Evidence: fmt.Sprintf("%s held, and nothing above it was to be tried", number(s.plan.To*s.unit)),
 		Raise:    "Give a higher --to.",
 	}
 }

@@ -54,7 +54,7 @@ func (l *fakeLab) Try(ctx context.Context, t bench.Trial) (*bench.Tried, error) 
 	}
 	tried := &bench.Tried{Result: r}
 	if l.moments != nil {
-		tried.Moments = l.moments(n)
+		tried.Timeline = &result.Timeline{Moments: l.moments(n)}
 	}
 	return tried, nil
 }

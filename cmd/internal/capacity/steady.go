@@ -29,7 +29,7 @@ const (
 // settling returns the trend of what was seen while a load was held: steady where no
 // slope stands out of its noise, and where too little was seen to tell.
 func settling(moments []result.Moment) trend {
-	moments = slices.DeleteFunc(slices.Clone(moments), func(m result.Moment) bool { return !loaded[m.Phase] })
+	moments = slices.DeleteFunc(slices.Clone(moments), func(m result.Moment) bool { return m.Phase != "messages" })
 	if len(moments) > 0 {
 		moments = moments[1:] // of which a part may be before the load
 	}
@@ -51,9 +51,6 @@ func settling(moments []result.Moment) trend {
 	}
 	return going
 }
-
-// loaded are the phases in which a load is held.
-var loaded = map[string]bool{"hold": true, "idle": true, "messages": true}
 
 // slopeOf returns the slope of a figure over time, 0 if it is within its noise or too
 // small to matter. It is the line of least squares; the noise is the standard error of

@@ -206,7 +206,7 @@ func why(step result.CapacityStep) string {
 	if step.Why == "" {
 		return ""
 	}
-	return " (" + step.Why + ")"
+	return " (" + step.Cause() + ")"
 }
 
 // spare says what was left to the server.

@@ -55,7 +55,7 @@ func (o *capacityOptions) bind(f *pflag.FlagSet) {
 	})
 	flags.Group(f, flags.Load, func() {
 		flags.Count(f, &cfg.Connections, "connections", "c", 10_000, "with --search rate: how many to open", flags.Least(1))
-		flags.Duration(f, &cfg.Idle, "idle", "", 5*time.Second, "time from the last connect to reading the memory", flags.Least(time.Second))
+		flags.Duration(f, &cfg.Idle, "idle", "", time.Second, "time from the last connect of a step to reading the memory, and to messages", flags.Least(time.Second))
 	})
 	o.Bench.bindExperiment(f, "with --search connections: messages per second, or none")
 	flags.Group(f, flags.Output, func() { f.BoolVar(&o.Bench.JSON, "json", false, "print each step, and the answer, as a line of JSON") })

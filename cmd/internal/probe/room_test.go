@@ -82,4 +82,3 @@ func TestCountList(t *testing.T) {
 		}
 	}
 }
-

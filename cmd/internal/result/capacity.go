@@ -152,10 +152,17 @@ func perConnection(f Figure) string {
 // reasons say why the step failed.
 func (s CapacityStep) reasons() []string {
 	reasons := s.Missed
-	if s.Why != "" {
-		reasons = append(reasons[:len(reasons):len(reasons)], s.Why)
+	if why := s.Cause(); why != "" {
+		reasons = append(reasons[:len(reasons):len(reasons)], why)
 	}
 	return reasons
+}
+
+// Cause returns the first clause of Why, which says what happened; what follows it is
+// advice.
+func (s CapacityStep) Cause() string {
+	clause, _, _ := strings.Cut(s.Why, ": ")
+	return clause
 }
 
 // Sentences say what the search came to, as a person would.
