@@ -40,7 +40,12 @@ func (s *Session) Watch() (end func() Seen) {
 	f, ok := s.run.site.(*foreign)
 	switch {
 	case !ok:
-		return watch(s.Members(), nil)
+		end = watch(s.Members(), nil)
+		return func() Seen {
+			seen := end()
+			seen.Program = "comet" // whatever the file is called
+			return seen
+		}
 	case f.here():
 		return watch(f.pids, f.addrs)
 	}
@@ -56,7 +61,7 @@ func (s *Session) Beyond() result.Limit {
 	if err != nil {
 		system = sysctl.UnknownSystem()
 	}
-		if p == nil {
+	if p == nil {
 		return tooMany
 	}
 	for _, l := range sysctl.Check(p.need, system) {

@@ -28,7 +28,7 @@ const (
 	fullThread = 0.93 // of one processor, by one thread
 	fullFiles  = 0.98 // of the files that a process may open
 	fullMemory = 0.97 // of a control group's or the machine's memory
-	spareFiles = 16   // files that a server keeps to itself
+	spareFiles = 64   // files that a server that refuses connections may keep to itself
 )
 
 // stoppedBy returns what keeps the server from more: the first cause that was seen,
@@ -83,7 +83,7 @@ func files(s sides) (by result.StoppedBy, ok bool) {
 	const limit = "open files"
 	raise := "Allow it more open files: ulimit -n, LimitNOFILE= of its unit, or its own setting" + map[string]string{"nginx": " (worker_rlimit_nofile)"}[s.seen.Program] + "."
 	used, most, known := both(s.seen.Files, s.seen.MaxFiles)
-	if known && (used >= fullFiles*most || most-used <= spareFiles) {
+	if known && (used >= fullFiles*most || most-used <= spareFiles && connecting(s)) {
 		return result.StoppedBy{
 			Part: "the server's process", Limit: limit, Raise: raise,
 			Evidence: fmt.Sprintf("it had %s of the %s files open that it may open (Max open files)", number(used), number(most)),

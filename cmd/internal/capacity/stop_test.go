@@ -66,7 +66,10 @@ func TestStoppedBy(t *testing.T) {
 		},
 		{
 			name: "how they failed", part: "the server itself", limit: "its own configuration",
-			change: []func(*sides){func(s *sides) { s.step.Why = "1 connections failed with status 503" }}, says: "status 503",
+			change: []func(*sides){func(s *sides) {
+				s.step.Why = `1 connections failed, most of them (1) with "status": the server answered with status 503: its log should say why`
+			}},
+			says: "to spare (the server answered with status 503)",
 		},
 		{
 			name: "open files", part: "the server's process", limit: "open files",
@@ -74,7 +77,7 @@ func TestStoppedBy(t *testing.T) {
 		},
 		{
 			name: "nearly all open files", part: "the server's process", limit: "open files",
-			change: []func(*sides){func(s *sides) { s.seen.Files, s.seen.MaxFiles = of(240), of(256) }}, says: "240 of the 256",
+			change: []func(*sides){func(s *sides) { s.seen.Files, s.seen.MaxFiles = of(348), of(400) }}, says: "348 of the 400",
 		},
 		{
 			name: "open files, as our server says", part: "the server's process", limit: "open files",

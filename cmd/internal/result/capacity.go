@@ -158,11 +158,11 @@ func (s CapacityStep) reasons() []string {
 	return reasons
 }
 
-// Cause returns the first clause of Why, which says what happened; what follows it is
-// advice.
+// Cause returns what happened to connections that failed: the clause of Why between
+// their number and what to do.
 func (s CapacityStep) Cause() string {
-	clause, _, _ := strings.Cut(s.Why, ": ")
-	return clause
+	clauses := strings.SplitN(s.Why, ": ", 3)
+	return oneLine(clauses[min(len(clauses)-1, 1)])
 }
 
 // Sentences say what the search came to, as a person would.
