@@ -73,6 +73,7 @@ type searcher struct {
 	steps  []result.CapacityStep
 	// failed is the last trial that failed of each load.
 	failed map[float64]sides
+	last   sides // of the last trial, held or not
 	end    ending
 	// top is where the generator came to its end: why; "" if it did not.
 	top     result.StoppedBy
@@ -131,13 +132,19 @@ func (s *searcher) try(ctx context.Context, m move) error {
 		step = s.judge(m, t.Took, tried.Result)
 		step.Extended = extended
 		t.Held, t.Carried = step.OK, 0
+		s.last = sides{search: s.cfg.Search, high: m.Load * s.unit, failed: tried.Result, seen: seen, step: step}
 		if !step.OK {
 			t.Carried = s.carried(tried.Result) / s.unit
-			s.failed[m.Load] = sides{search: s.cfg.Search, high: m.Load * s.unit, failed: tried.Result, seen: seen, step: step}
+			s.failed[m.Load] = s.last
 		}
-		if extended == most || !s.affords(t.Took, m.Hold) || !settling(momentsOf(tried)).contradicts(t.Held) {
-			break
+		going := settling(momentsOf(tried))
+		if extended < most && s.affords(t.Took, m.Hold) && going.contradicts(t.Held) {
+			continue
 		}
+		if going == worsening && t.Held && extended == most {
+			s.unsteady(&step, &t)
+		}
+		break
 	}
 	s.trials = append(s.trials, t)
 	s.steps = append(s.steps, step)
@@ -145,6 +152,15 @@ func (s *searcher) try(ctx context.Context, m move) error {
 		s.cfg.Step(step)
 	}
 	return nil
+}
+
+// unsteady makes a step fail that went on getting worse: it would not have held.
+func (s *searcher) unsteady(step *result.CapacityStep, t *trial) {
+	step.OK, t.Held = false, false
+	step.Missed = append(step.Missed, fmt.Sprintf("not steady: it got worse for %d times as long as it was to hold", most+1))
+	side := s.last
+	side.step = *step
+	s.failed[t.Load] = side
 }
 
 // momentsOf returns what was seen of a trial each second.
@@ -187,6 +203,9 @@ func (s *searcher) judge(m move, took time.Duration, r *result.Result) result.Ca
 	if r.Interrupted {
 		step.Missed = append(step.Missed, "it ended early: "+r.InterruptedBy)
 	}
+	if behind := s.behind(m, r); behind != "" {
+		step.Missed = append(step.Missed, behind)
+	}
 	step.OK = len(step.Missed) == 0
 	for _, l := range r.LimitedBy {
 		if !step.OK && l.Part == "connecting" {
@@ -194,6 +213,24 @@ func (s *searcher) judge(m move, took time.Duration, r *result.Result) result.Ca
 		}
 	}
 	return step
+}
+
+// kept is the least share of the asked rate that a server which keeps up delivers: the
+// first and the last second of a trial are not whole ones.
+const kept = 0.97
+
+// behind returns that messages were delivered more slowly than they came, "" if not: a
+// queue that drains after the trial holds for no longer than it.
+func (s *searcher) behind(m move, r *result.Result) string {
+	rate := s.cfg.Bench.Rate
+	if s.cfg.Search == result.SearchRate {
+		rate = pace.Rate(m.Load)
+	}
+	asked := r.Messages.Expected.Per(r.Messages.Sent).Times(float64(rate))
+	if share, known := r.Messages.DeliveredPerSecond.Per(asked).Value(); known && share < kept {
+		return fmt.Sprintf("delivered %s of %s", r.Messages.DeliveredPerSecond.Text(result.UnitPerSecond), asked.Text(result.UnitPerSecond))
+	}
+	return ""
 }
 
 // carried returns what the server carried of a load that failed.

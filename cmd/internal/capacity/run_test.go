@@ -203,16 +203,20 @@ func TestRunHoldsOn(t *testing.T) {
 		moments []result.Moment
 		holds   int
 		trials  int
+		held    bool
 	}{
-		{"it gets worse, and holds", rising, 1000, 3},
-		{"it gets better, and holds", falling, 1000, 1},
-		{"it gets worse, and fails", rising, 50, 1},
-		{"it gets better, and fails", falling, 50, 3},
+		{"it gets worse, and holds", rising, 1000, 3, false},
+		{"it gets better, and holds", falling, 1000, 1, true},
+		{"it gets worse, and fails", rising, 50, 1, false},
+		{"it gets better, and fails", falling, 50, 3, false},
 	} {
 		lab := &fakeLab{holds: c.holds, rate: 1e9, moments: func(int) []result.Moment { return c.moments }}
 		s := newSearcher(testConfig(result.SearchConnections), lab)
 		if err := s.try(t.Context(), move{Load: 100, Hold: time.Second}); err != nil || len(lab.trials) != c.trials || len(s.trials) != 1 || s.steps[0].Extended != c.trials-1 {
 			t.Errorf("%s: %d trials, %v", c.name, len(lab.trials), err)
+		}
+		if s.trials[0].Held != c.held || s.steps[0].OK != c.held || !c.held && s.failed[100].failed == nil {
+			t.Errorf("%s: held is %v: %+v", c.name, s.trials[0].Held, s.steps[0])
 		}
 	}
 	// What counts is the last: it has warmed up.
@@ -225,6 +229,22 @@ func TestRunHoldsOn(t *testing.T) {
 	s := newSearcher(testConfig(result.SearchConnections), lab)
 	if err := s.try(t.Context(), move{Load: 100, Hold: time.Second}); err != nil || !s.trials[0].Held {
 		t.Errorf("%+v, %v", s.trials, err)
+	}
+}
+
+// TestRunKeepsUp: messages that come more slowly than they are sent do not hold, though
+// none is lost.
+func TestRunKeepsUp(t *testing.T) {
+	lab := &fakeLab{holds: 500, rate: 1e9}
+	lab.change = func(_ int, t bench.Trial, r *result.Result) {
+		r.Messages.DeliveredPerSecond = result.Of(min(float64(t.Rate), 2000))
+	}
+	_, c, err := searched(t, testConfig(result.SearchRate), lab)
+	if n, _ := c.Answer.Value(); err != nil || n < 2000 || n > 2000/kept {
+		t.Errorf("%v, %v", c.Answer, err)
+	}
+	if last := c.Steps[len(c.Steps)-1]; !strings.Contains(c.StoppedBy.Evidence, "delivered 2,000/s of 2,") {
+		t.Errorf("%+v: %+v", c.StoppedBy, last)
 	}
 }
 
