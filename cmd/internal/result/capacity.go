@@ -214,10 +214,10 @@ func (c *Capacity) finding() string {
 	} else {
 		sentence += " for a short time"
 	}
-	low, _ := c.Spread.Low.Value()
+	low, lowKnown := c.Spread.Low.Value()
 	high, known := c.Spread.High.Value()
 	switch {
-	case low < answer:
+	case lowKnown && low < answer:
 		sentence += fmt.Sprintf("; the repeats differ from %s on", group(max(low, 1)))
 	case known && high-answer > 1:
 		sentence += fmt.Sprintf(", and not %s", group(high))
