@@ -74,7 +74,10 @@ type searcher struct {
 	// failed is the last trial that failed of each load.
 	failed map[float64]sides
 	last   sides // of the last trial, held or not
-	end    ending
+	// atOnce: an accept queue overflowed, so that how many connections come at once
+	// decides, and each step opens all of them. holding says that this one goes on.
+	atOnce, holding bool
+	end             ending
 	// top is where the generator came to its end: why; "" if it did not.
 	top     result.StoppedBy
 	started time.Time
@@ -111,7 +114,7 @@ func (s *searcher) search(ctx context.Context) error {
 			s.end = ended
 			return err
 		}
-		s.boundByGenerator()
+		s.learn()
 	}
 }
 
@@ -124,6 +127,7 @@ func (s *searcher) try(ctx context.Context, m move) error {
 	t := trial{Load: m.Load, Hold: m.Hold}
 	var step result.CapacityStep
 	for extended := 0; ; extended++ {
+		s.holding = extended > 0
 		tried, seen, err := s.once(ctx, m)
 		if err != nil {
 			return err
@@ -182,7 +186,7 @@ func (s *searcher) once(ctx context.Context, m move) (*bench.Tried, bench.Seen, 
 	if w, ok := s.lab.(watcher); ok {
 		end = w.Watch()
 	}
-	t := bench.Trial{Connections: s.cfg.Bench.Connections, Rate: s.cfg.Bench.Rate, Hold: m.Hold}
+	t := bench.Trial{Connections: s.cfg.Bench.Connections, Rate: s.cfg.Bench.Rate, Hold: m.Hold, Anew: s.atOnce && !s.holding}
 	if s.cfg.Search == result.SearchConnections {
 		t.Connections = int(m.Load * s.unit)
 	} else {
@@ -243,15 +247,14 @@ func (s *searcher) carried(r *result.Result) float64 {
 	return n
 }
 
-// boundByGenerator ends the search above what holds, once a load failed because the
-// generator cannot make it: that says nothing of the server.
-func (s *searcher) boundByGenerator() {
+// learn changes how the search goes on by what stopped the last step. The search ends
+// above what holds, once a load failed because the generator cannot make it: that says
+// nothing of the server.
+func (s *searcher) learn() {
 	b := s.plan.bounds(s.trials)
-	if b.high == nil || b.high == b.undecided {
-		return
-	}
 	by := s.stop(b)
-	if by.Part != theGenerator {
+	s.atOnce = s.atOnce || by.Limit == acceptBacklog
+	if b.high == b.undecided || by.Part != theGenerator {
 		return
 	}
 	s.top = by

@@ -77,7 +77,7 @@ func testConfig(search string) Config {
 }
 
 // searched runs a search in a lab.
-func searched(t *testing.T, cfg Config, l *fakeLab) (*searcher, *result.Capacity, error) {
+func searched(t *testing.T, cfg Config, l lab) (*searcher, *result.Capacity, error) {
 	t.Helper()
 	s := newSearcher(cfg, l)
 	err := s.search(t.Context())
@@ -231,6 +231,38 @@ func TestRunHoldsOn(t *testing.T) {
 		t.Errorf("%+v, %v", s.trials, err)
 	}
 }
+
+// TestRunAtOnce: where an accept queue overflowed, what counts is how many connections
+// come at once, and each step opens all of them from then on.
+func TestRunAtOnce(t *testing.T) {
+	const fit = 300
+	lab := &fakeLab{holds: 1e9, rate: 1e9, seen: idleServer()}
+	open := 0
+	lab.change = func(_ int, t bench.Trial, r *result.Result) {
+		if t.Anew {
+			open = 0
+		}
+		r.Connect.ListenOverflows = result.Of(0)
+		lab.seen.Overflows = result.Of(0)
+		if come := t.Connections - open; come > fit {
+			r.Connections.Failed, r.Connections.Established = result.Of(come-fit), result.Of(open+fit)
+			lab.seen.Overflows = result.Of(come - fit)
+		}
+		open = min(t.Connections, open+fit)
+	}
+	_, c, err := searched(t, testConfig(result.SearchConnections), overflowing{lab})
+	if err != nil || c.Answer != result.Of(fit) || c.StoppedBy.Limit != acceptBacklog {
+		t.Errorf("%v, stopped by %+v, %v", c.Answer, c.StoppedBy, err)
+	}
+	if lab.trials[3].Anew || !lab.trials[len(lab.trials)-1].Anew {
+		t.Errorf("%+v", lab.trials)
+	}
+}
+
+// overflowing is a lab of which is seen what its last trial left.
+type overflowing struct{ *fakeLab }
+
+func (l overflowing) Watch() (end func() bench.Seen) { return func() bench.Seen { return l.seen } }
 
 // TestRunKeepsUp: messages that come more slowly than they are sent do not hold, though
 // none is lost.

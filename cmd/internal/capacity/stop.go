@@ -47,8 +47,12 @@ func stoppedBy(s sides) result.StoppedBy {
 	return byTarget(s)
 }
 
-// theGenerator is the part that is not the server's.
-const theGenerator = "the generator"
+// What the search itself looks at: a part that is not the server's, and a limit of how
+// many connections come at once.
+const (
+	theGenerator  = "the generator"
+	acceptBacklog = "accept backlog"
+)
 
 // generators are limits of the generator, by the part that bench names: what to raise.
 var generators = map[string]struct{ limit, raise string }{
@@ -123,7 +127,7 @@ func backlog(s sides) (by result.StoppedBy, ok bool) {
 		return by, false
 	}
 	by = result.StoppedBy{
-		Part: "the server's accept queue", Limit: "accept backlog",
+		Part: "the server's accept queue", Limit: acceptBacklog,
 		Evidence: fmt.Sprintf("it overflowed %s times while connections were opened (TcpExtListenOverflows)", number(n)),
 		Raise:    "Raise the backlog that the server gives to listen(2) and net.core.somaxconn above it, or have it accept faster.",
 	}
