@@ -26,10 +26,9 @@ type Config struct {
 	Repeat int
 	// Budget bounds the whole search, 0 does not.
 	Budget time.Duration
-	// Missed returns what a result misses of Targets, a clause each.
-	Missed  func(*result.Result) []string
-	Targets []string
-	// Bench is the experiment: where the server is, and how it is loaded.
+	// Bench is the experiment: where the server is, how it is loaded, and what each
+	// step must meet. Without Targets no connection may fail or be closed, and no
+	// message may be lost.
 	Bench bench.Config
 	// Server is what the answer calls the server.
 	Server string

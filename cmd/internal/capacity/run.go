@@ -65,12 +65,13 @@ func Run(ctx context.Context, cfg Config) (*Outcome, error) {
 
 // searcher runs a plan.
 type searcher struct {
-	cfg    Config
-	plan   plan
-	unit   float64 // of the plan's loads
-	lab    lab
-	trials []trial
-	steps  []result.CapacityStep
+	cfg     Config
+	plan    plan
+	unit    float64 // of the plan's loads
+	targets result.Targets
+	lab     lab
+	trials  []trial
+	steps   []result.CapacityStep
 	// failed is the last trial that failed of each load.
 	failed map[float64]sides
 	last   sides // of the last trial, held or not
@@ -84,7 +85,7 @@ type searcher struct {
 }
 
 func newSearcher(cfg Config, l lab) *searcher {
-	return &searcher{cfg: cfg, plan: cfg.plan(), unit: cfg.unit(), lab: l, failed: make(map[float64]sides), started: time.Now()}
+	return &searcher{cfg: cfg, plan: cfg.plan(), unit: cfg.unit(), targets: cfg.targets(), lab: l, failed: make(map[float64]sides), started: time.Now()}
 }
 
 // bound keeps a search for connections to as many as there may be.
@@ -203,7 +204,7 @@ func (s *searcher) once(ctx context.Context, m move) (*bench.Tried, bench.Seen, 
 // judge returns the step that a result is.
 func (s *searcher) judge(m move, took time.Duration, r *result.Result) result.CapacityStep {
 	step := result.NewCapacityStep(m.Load*s.unit, m.Hold, took, r)
-	step.Missed = s.cfg.Missed(r)
+	step.Missed = missed(s.targets, r)
 	if r.Interrupted {
 		step.Missed = append(step.Missed, "it ended early: "+r.InterruptedBy)
 	}
@@ -279,8 +280,11 @@ func (s *searcher) stop(b bounds) result.StoppedBy {
 func (s *searcher) capacity(err error) *result.Capacity {
 	a := s.plan.answer(s.trials)
 	c := &result.Capacity{
-		Search: s.cfg.Search, Server: s.cfg.Server, Targets: s.cfg.Targets, Steps: s.steps,
+		Search: s.cfg.Search, Server: s.cfg.Server, Steps: s.steps,
 		Environment: result.ReadEnvironment(s.started), Settings: maps.Clone(s.cfg.Bench.Settings),
+	}
+	for _, t := range s.targets {
+		c.Targets = append(c.Targets, t.String())
 	}
 	if s.cfg.Search == result.SearchRate {
 		c.Connections = result.Of(s.cfg.Bench.Connections)

@@ -62,17 +62,8 @@ func (l *fakeLab) Try(ctx context.Context, t bench.Trial) (*bench.Tried, error) 
 // testConfig returns a search in which nothing may fail or be lost.
 func testConfig(search string) Config {
 	return Config{
-		Search: search, From: 100, Precision: 0.01, Hold: 30 * time.Second, Repeat: 3, Server: "web1", Targets: []string{"errors=0"},
+		Search: search, From: 100, Precision: 0.01, Hold: 30 * time.Second, Repeat: 3, Server: "web1",
 		Bench: bench.Config{Connections: 500, Rate: 100},
-		Missed: func(r *result.Result) (missed []string) {
-			for _, key := range []string{"errors", "loss"} {
-				m, _ := result.Lookup(key)
-				if n, known := m.Of(r).Value(); !known || n != 0 {
-					missed = append(missed, key+" "+m.Of(r).Text(m.Unit))
-				}
-			}
-			return missed
-		},
 	}
 }
 
@@ -229,6 +220,42 @@ func TestRunHoldsOn(t *testing.T) {
 	s := newSearcher(testConfig(result.SearchConnections), lab)
 	if err := s.try(t.Context(), move{Load: 100, Hold: time.Second}); err != nil || !s.trials[0].Held {
 		t.Errorf("%+v, %v", s.trials, err)
+	}
+}
+
+// TestRunTargets searches for what meets targets that are stated, each in turn the one
+// that is missed first.
+func TestRunTargets(t *testing.T) {
+	for _, c := range []struct{ expr, says string }{
+		{"p99<50ms", "p99 50.0 ms, not p99<50ms"},
+		{"connect.latency_ms.p99<=49ms", "connect.latency_ms.p99 50.0 ms, not connect.latency_ms.p99<=49ms"},
+		{"cpu<1.9", "cpu 2.00 cores, not cpu<1.9"},
+		{"service_ms.p50<1ms", "service_ms.p50 was not measured"},
+	} {
+		var target result.Target
+		if err := target.UnmarshalText([]byte(c.expr)); err != nil {
+			t.Fatal(err)
+		}
+		cfg := testConfig(result.SearchConnections)
+		cfg.Bench.Targets = result.Targets{target}
+		lab := &fakeLab{holds: 1e9, rate: 1e9}
+		lab.change = func(_ int, one bench.Trial, r *result.Result) {
+			r.Latency.P99, r.Connect.Latency.P99 = result.Of(1), result.Of(1)
+			r.CPU.Server = result.Seconds(one.Hold)
+			if one.Connections > 1000 {
+				r.Latency.P99, r.Connect.Latency.P99 = result.Of(50), result.Of(50)
+				r.CPU.Server = r.CPU.Server.Times(2)
+			}
+		}
+		_, found, err := searched(t, cfg, lab)
+		want := result.Of(1000)
+		if strings.HasPrefix(c.expr, "service") {
+			want = result.Figure{}
+		}
+		n, _ := found.Answer.Value()
+		if limit, _ := want.Value(); err != nil || n > limit || n < 0.99*limit || !strings.Contains(found.StoppedBy.Evidence, c.says) || fmt.Sprint(found.Targets) != "["+c.expr+"]" {
+			t.Errorf("%s: %v, %+v, %v", c.expr, found.Answer, found.StoppedBy, err)
+		}
 	}
 }
 

@@ -39,6 +39,7 @@ func (o *benchOptions) bind(f *pflag.FlagSet) {
 // server is, and how it is loaded.
 func (o *benchOptions) bindExperiment(f *pflag.FlagSet, rate string) {
 	cfg := &o.Config
+	o.Targets.bind(f)
 	o.Target.bind(f)
 	flags.Flood(f, &cfg.Streams)
 	flags.Group(f, flags.Messages, func() {
@@ -57,7 +58,6 @@ func (o *benchOptions) bindExperiment(f *pflag.FlagSet, rate string) {
 		flags.Enum(f, &cfg.Interest, "interest", natsrouter.Block, "with several nodes: what they ask of the router: exact, block or all (see comet serve)", natsrouter.Exact, natsrouter.Block, natsrouter.All)
 	})
 	cfg.Router.Bind(f, "`URLs` of a router that is there already, instead of one of our own")
-	o.Targets.bind(f)
 	flags.Group(f, flags.Output, func() {
 		flags.Duration(f, &cfg.Interval, "interval", "", 0, "time between memory samples; 0: 1s, with connections counted less often from 17,000 on")
 		flags.String(f, &cfg.Out, "out", "o", "", "`folder` for the results (default comet-report/<time>-<engine or host>-<N>)")

@@ -38,6 +38,7 @@ func newCapacity(env *Env, run func(context.Context, *Env, *capacityOptions) err
 	}, "capacity")
 	o.bind(cmd.Flags())
 	completeValues(cmd)
+	completeTargets(cmd)
 	return cmd
 }
 
@@ -81,32 +82,7 @@ func (o *capacityOptions) complete(env *Env, f *pflag.FlagSet) error {
 		return err
 	}
 	s.Bench, s.Server = o.Bench.Config, capacity.NameOf(&o.Bench.Config)
-	s.Missed, s.Targets = withoutErrors(cfg.Rate != 0 || byRate)
 	return s.Validate()
-}
-
-// withoutErrors returns what must hold where no target is stated: that no connection
-// fails, and with messages that none is lost.
-func withoutErrors(messages bool) (missed func(*result.Result) []string, targets []string) {
-	keys := []string{"errors"}
-	if messages {
-		keys = append(keys, "loss")
-	}
-	for _, key := range keys {
-		targets = append(targets, key+"=0")
-	}
-	return func(r *result.Result) (all []string) {
-		for _, key := range keys {
-			m, _ := result.Lookup(key)
-			switch n, known := m.Of(r).Value(); {
-			case !known:
-				all = append(all, key+" was not measured")
-			case n != 0:
-				all = append(all, key+" "+m.Of(r).Text(m.Unit))
-			}
-		}
-		return all
-	}, targets
 }
 
 // runCapacity searches, and reports each step and the answer.
