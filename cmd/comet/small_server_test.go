@@ -49,6 +49,7 @@ func (s *slowRooms) work(cost time.Duration) {
 	runtime.LockOSThread()
 	for do := range s.queue {
 		for end := time.Now().Add(cost); time.Now().Before(end); {
+			runtime.KeepAlive(do) // something to compute
 		}
 		do()
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"io/fs"
+	"maps"
 	"net/netip"
 	"os"
 	"runtime"
@@ -105,9 +106,7 @@ func (w *watched) look() {
 	rooms, now := probe.Rooms(w.root, w.pids), w.now()
 	threads := make(map[int]probe.Thread)
 	for _, r := range rooms {
-		for id, t := range r.Threads {
-			threads[id] = t
-		}
+		maps.Copy(threads, r.Threads)
 		w.files(r)
 		if fuller(r.GroupMemory, r.MaxGroupMemory, w.seen.Memory, w.seen.MaxMemory) {
 			w.seen.Memory, w.seen.MaxMemory, w.seen.MemoryOf = r.GroupMemory, r.MaxGroupMemory, "its control group"

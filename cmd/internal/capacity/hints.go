@@ -18,7 +18,7 @@ var hints = []struct{ program, text string }{
 	{"beam", "Erlang and Elixir servers do this at max_connections of their listener (Ranch, Cowboy, EMQX) and at the VM's +Q: raise them."},
 	{"java", "Java servers do this at their connector's limit (Tomcat: maxConnections; Jetty: ConnectionLimit): raise it."},
 	{"dotnet", "Kestrel does this at Limits.MaxConcurrentConnections and MaxConcurrentUpgradedConnections: raise them."},
-	{"mosquitto", "Mosquitto does this at max_connections of its listener: raise it."},
+	{"mosquitto", "Mosquitto does this at max_connections of its listener: raise it."}, //nolint:misspell // its name
 	{"redis", "Redis does this at maxclients: raise it."},
 	{"caddy", "Caddy has no such limit of its own: see the handler behind it."},
 	{"traefik", "Traefik does this at its inFlightReq middleware: raise its amount."},

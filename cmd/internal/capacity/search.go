@@ -156,7 +156,7 @@ func (p plan) narrow(low, high float64) bool {
 func (p plan) above(b bounds) float64 {
 	growth := 2.0
 	if b.below != nil {
-		growth = max(min(growth, math.Pow(b.low.at/b.below.at, 2)), 1+p.Precision)
+		growth = max(min(growth, squared(b.low.at/b.below.at)), 1+p.Precision)
 	}
 	at := max(math.Round(b.low.at*growth), b.low.at+1)
 	if p.To > 0 {
@@ -178,11 +178,13 @@ func (p plan) between(b bounds) float64 {
 	}
 	middle := math.Round(math.Sqrt(b.low.at * b.high.at))
 	if b.over != nil {
-		fall := max(math.Pow(b.over.at/b.high.at, 2), 1+p.Precision)
+		fall := max(squared(b.over.at/b.high.at), 1+p.Precision)
 		middle = max(middle, math.Round(b.high.at/fall))
 	}
 	return min(max(middle, b.low.at+1), b.high.at-1)
 }
+
+func squared(x float64) float64 { return x * x }
 
 // spent returns what the trials took.
 func spent(trials []trial) (sum time.Duration) {

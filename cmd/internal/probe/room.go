@@ -73,7 +73,7 @@ func readRoom(root fs.FS, pid int32) (r Room, children []int32, ok bool) {
 			continue // it has ended
 		}
 		r.Threads[id] = thread
-		for _, word := range strings.Fields(text(root, in("task/"+task.Name()+"/children"))) {
+		for word := range strings.FieldsSeq(text(root, in("task/"+task.Name()+"/children"))) {
 			if child, err := strconv.ParseInt(word, 10, 32); err == nil {
 				children = append(children, int32(child))
 			}

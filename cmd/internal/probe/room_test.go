@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"maps"
 	"os"
 	"runtime"
 	"testing"
@@ -36,9 +37,7 @@ func processFiles(pid, name, children, limits string) fstest.MapFS {
 func TestRooms(t *testing.T) {
 	all := fstest.MapFS{}
 	for _, files := range []fstest.MapFS{processFiles("7", "nginx", "11 12 7", "1024"), processFiles("11", "nginx: worker", "", "unlimited")} {
-		for name, file := range files {
-			all[name] = file
-		}
+		maps.Copy(all, files)
 	}
 	rooms := Rooms(all, []int32{7, 99})
 	if len(rooms) != 2 {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -153,7 +154,7 @@ func perConnection(f Figure) string {
 func (s CapacityStep) reasons() []string {
 	reasons := s.Missed
 	if why := s.Cause(); why != "" {
-		reasons = append(reasons[:len(reasons):len(reasons)], why)
+		reasons = append(slices.Clip(reasons), why)
 	}
 	return reasons
 }

@@ -55,9 +55,15 @@ func (c *Capacity) Title() string {
 func (c *Capacity) columns() []scaleColumn {
 	return []scaleColumn{
 		{Name: c.Search, In: map[string]string{SearchRate: "/s"}[c.Search]},
-		{Name: "held", In: "s"}, {Name: "outcome"},
-		{Name: "errors"}, {Name: "loss"}, {Name: "p50", In: "ms"}, {Name: "p99", In: "ms"},
-		{Name: "delivered", In: "/s"}, {Name: "memory", In: "B/conn"}, {Name: "server", In: "cores"},
+		{Name: "held", In: "s"},
+		{Name: "outcome"},
+		{Name: "errors"},
+		{Name: "loss"},
+		{Name: "p50", In: "ms"},
+		{Name: "p99", In: "ms"},
+		{Name: "delivered", In: "/s"},
+		{Name: "memory", In: "B/conn"},
+		{Name: "server", In: "cores"},
 	}
 }
 
@@ -72,10 +78,15 @@ func (s CapacityStep) cells() []string {
 		Figure
 		Unit
 	}{
-		{s.Errors, UnitCount}, {s.Loss, UnitShare}, {s.P50, UnitMillis}, {s.P99, UnitMillis},
-		{s.DeliveredPerSecond, UnitPerSecond}, {s.BytesPerConnection, UnitCount}, {s.ServerCores, UnitCores},
+		{s.Errors, UnitCount},
+		{s.Loss, UnitShare},
+		{s.P50, UnitMillis},
+		{s.P99, UnitMillis},
+		{s.DeliveredPerSecond, UnitPerSecond},
+		{s.BytesPerConnection, UnitCount},
+		{s.ServerCores, UnitCores},
 	} {
-		number, in := one.Figure.Format(one.Unit)
+		number, in := one.Format(one.Unit)
 		if one.Unit == UnitShare && in != "" {
 			number += " " + in
 		}
