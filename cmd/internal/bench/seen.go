@@ -20,10 +20,11 @@ type Seen struct {
 	MemoryOf          string
 	// Cores are the processors that all processes used together, of Usable ones.
 	Cores, Usable result.Figure
-	// Busiest is the share of one processor that the busiest thread used, and Thread
-	// what it is called.
-	Busiest result.Figure
-	Thread  string
+	// Busiest is the share of one processor that the busiest thread used, Waiting the
+	// share of the time in which no processor was free for it, and Thread what it is
+	// called.
+	Busiest, Waiting result.Figure
+	Thread           string
 	// Overflows is how many connections an accept queue turned away, Backlog how many
 	// it holds.
 	Overflows, Backlog result.Figure

@@ -29,6 +29,7 @@ type watched struct {
 	before   map[int]probe.Thread // by their ids, at the last look
 	at       time.Time
 	shares   map[int][]float64 // of a processor, in each second
+	waits    map[int][]float64 // of the second, for a processor
 	names    map[int]string
 	together []float64 // of all threads
 	seen     Seen
@@ -41,9 +42,9 @@ func (s *Session) Watch() (end func() Seen) {
 	f, ok := s.run.site.(*foreign)
 	switch {
 	case !ok:
-		end = watch(s.Members(), nil)
+		ended := watch(s.Members(), nil)
 		return func() Seen {
-			seen := end()
+			seen := ended()
 			seen.Program = "comet" // whatever the file is called
 			return seen
 		}
@@ -96,7 +97,7 @@ func watch(pids []int32, addrs []netip.AddrPort) (end func() Seen) {
 
 // begin takes the first look, which later ones are compared with.
 func (w *watched) begin() {
-	w.shares, w.names = make(map[int][]float64), make(map[int]string)
+	w.shares, w.waits, w.names = make(map[int][]float64), make(map[int][]float64), make(map[int]string)
 	w.tcp = probe.Take(false, nil).TCP
 	w.look()
 }
@@ -148,6 +149,7 @@ func (w *watched) processors(threads map[int]probe.Thread, seconds float64) {
 		}
 		share := (t.CPU - then.CPU) / seconds
 		w.shares[id], w.names[id] = append(w.shares[id], share), t.Name
+		w.waits[id] = append(w.waits[id], (t.Waited-then.Waited)/seconds)
 		all += share
 	}
 	w.together = append(w.together, all)
@@ -163,7 +165,7 @@ func (w *watched) end() Seen {
 	}
 	for id, shares := range w.shares {
 		if busy, most := busySeconds(shares), s.Busiest; busy > valueOr(most, -1) {
-			s.Busiest, s.Thread = result.Of(busy), w.names[id]
+			s.Busiest, s.Waiting, s.Thread = result.Of(busy), result.Of(busySeconds(w.waits[id])), w.names[id]
 		}
 	}
 	s.Overflows = probe.Take(false, nil).TCP.ListenOverflows.Minus(w.tcp.ListenOverflows)

@@ -88,3 +88,12 @@ func TestWatchThis(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 }
+
+// TestWatchOwn: our own server is called by its name, whatever the file's is.
+func TestWatchOwn(t *testing.T) {
+	r, _ := onStage(t, new(stage))
+	s := &Session{run: r}
+	if seen := s.Watch()(); seen.Program != "comet" {
+		t.Errorf("%+v", seen)
+	}
+}

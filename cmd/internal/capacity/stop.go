@@ -165,24 +165,29 @@ func processors(s sides) (by result.StoppedBy, ok bool) {
 // oneThread finds a server that waits for one of its threads.
 func oneThread(s sides) (by result.StoppedBy, ok bool) {
 	share, known := s.seen.Busiest.Value()
-	if !known || share < fullThread {
+	waiting, _ := s.seen.Waiting.Value()
+	if !known || share+waiting < fullThread || waiting > share {
 		return by, false
 	}
 	of := "its busiest thread"
 	if s.seen.Thread != "" {
 		of += fmt.Sprintf(" (%s)", s.seen.Thread)
 	}
+	waited := ""
+	if waiting >= 0.01 {
+		waited = fmt.Sprintf(", and waited for a processor for %.0f %%", 100*min(waiting, 1-min(share, 1)))
+	}
 	return result.StoppedBy{
 		Part: "one thread of the server", Limit: "one processor",
-		Evidence: fmt.Sprintf("%s was busy for %.0f %% of the time: a thread cannot use more than one processor", of, 100*min(share, 1)),
+		Evidence: fmt.Sprintf("%s was busy for %.0f %% of the time%s: a thread cannot use more than one processor", of, 100*min(share, 1), waited),
 		Raise:    "Divide what it does among several threads or processes, or have it do less.",
 	}, true
 }
 
-// machine finds that both ends of the connections used all of this machine.
+// machine finds that nothing was left of this machine's processors.
 func machine(s sides) (result.StoppedBy, bool) {
-	return named(s, "the machine's processors", "this machine, which both ends share", "CPU",
-		"Run the clients on another machine: they take processors away from the server.")
+	return named(s, "the machine's processors", "this machine", "CPU",
+		"Run the clients on another machine, and no other programs on this one: they take processors away from the server.")
 }
 
 // configuration finds a limit that the server sets itself: it holds no more than so

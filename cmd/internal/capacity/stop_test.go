@@ -115,6 +115,15 @@ func TestStoppedBy(t *testing.T) {
 			change: []func(*sides){rate, func(s *sides) { s.seen.Busiest, s.seen.Thread = of(0.99), "slow" }}, says: "(slow) was busy for 99 %",
 		},
 		{
+			name: "one thread that also waits for a processor", part: "one thread of the server", limit: "one processor",
+			change: []func(*sides){rate, func(s *sides) { s.seen.Busiest, s.seen.Waiting, s.seen.Thread = of(0.6), of(0.38), "slow" }, limit("the machine's processors", "all 2 were busy")},
+			says:   "busy for 60 % of the time, and waited for a processor for 38 %",
+		},
+		{
+			name: "threads that mostly wait", part: "this machine", limit: "CPU",
+			change: []func(*sides){rate, func(s *sides) { s.seen.Busiest, s.seen.Waiting = of(0.3), of(0.7) }, limit("the machine's processors", "all 2 were busy")}, says: "all 2",
+		},
+		{
 			name: "one thread, while the flood is busy too", part: "one thread of the server", limit: "one processor",
 			change: []func(*sides){rate, func(s *sides) { s.seen.Busiest, s.seen.Thread = of(0.99), "slow" }, limit("the flood", "its loop was busy")}, says: "(slow)",
 		},
@@ -139,7 +148,7 @@ func TestStoppedBy(t *testing.T) {
 			change: []func(*sides){limit("memory", "this machine has 1 MiB left")}, says: "1 MiB",
 		},
 		{
-			name: "both ends on one machine", part: "this machine, which both ends share", limit: "CPU",
+			name: "both ends on one machine", part: "this machine", limit: "CPU",
 			change: []func(*sides){rate, limit("the machine's processors", "all 2 were busy")}, says: "all 2", raise: "another machine",
 		},
 		{

@@ -30,7 +30,9 @@ type Room struct {
 // Thread is one thread of a process.
 type Thread struct {
 	Name string
-	CPU  float64 // seconds since it was started
+	// CPU and Waited are seconds since it was started: those in which it ran, and those
+	// in which it could have and no processor was free.
+	CPU, Waited float64
 }
 
 // Rooms returns those of processes and of their descendants, below the root of a Linux
@@ -72,6 +74,7 @@ func readRoom(root fs.FS, pid int32) (r Room, children []int32, ok bool) {
 		if err != nil || !ok {
 			continue // it has ended
 		}
+		thread.Waited = parseWaited(text(root, in("task/"+task.Name()+"/schedstat")))
 		r.Threads[id] = thread
 		for word := range strings.FieldsSeq(text(root, in("task/"+task.Name()+"/children"))) {
 			if child, err := strconv.ParseInt(word, 10, 32); err == nil {
@@ -126,6 +129,17 @@ func parseThread(stat string) (t Thread, ok bool) {
 	user, err1 := strconv.ParseInt(fields[utime], 10, 64)
 	system, err2 := strconv.ParseInt(fields[stime], 10, 64)
 	return Thread{Name: stat[open+1 : end], CPU: float64(user+system) / ticks}, err1 == nil && err2 == nil
+}
+
+// parseWaited reads the second of three numbers: nanoseconds on the run queue
+// (Documentation/scheduler/sched-stats.rst of the kernel); 0 where it keeps none.
+func parseWaited(schedstat string) float64 {
+	fields := strings.Fields(schedstat)
+	if len(fields) != 3 {
+		return 0
+	}
+	n, _ := strconv.ParseInt(fields[1], 10, 64) // 0 for what cannot be read
+	return float64(n) / 1e9
 }
 
 // countList counts the members of a list of ranges: 0-3,7.

@@ -24,6 +24,7 @@ func processFiles(pid, name, children, limits string) fstest.MapFS {
 		at + "task/7/stat":                 file("7 (a) b) S 1 7 7 0 -1 4 1 0 0 0 150 50 0 0 20 0 2 0 100 1 1\n"),
 		at + "task/7/children":             file(children),
 		at + "task/8/stat":                 file("8 (slow) R 1 7 7 0 -1 4 1 0 0 0 900 100 0 0 20 0 2 0 100 1 1\n"),
+		at + "task/8/schedstat":            file("10000000000 1500000000 77\n"),
 		at + "task/8/children":             file(""),
 		at + "task/9/stat":                 file("9 (torn"),
 		at + "task/word/stat":              file("10 (x) R"),
@@ -48,7 +49,7 @@ func TestRooms(t *testing.T) {
 	if r.PID != 7 || r.Name != "nginx" || r.Files != of(2) || r.MaxFiles != of(1024) || r.Processors != of(3) || r.GroupMemory != of(900) || r.MaxGroupMemory != of(1000) {
 		t.Errorf("%+v", r)
 	}
-	if len(r.Threads) != 2 || r.Threads[7] != (Thread{"a) b", 2}) || r.Threads[8] != (Thread{"slow", 10}) {
+	if len(r.Threads) != 2 || r.Threads[7] != (Thread{"a) b", 2, 0}) || r.Threads[8] != (Thread{"slow", 10, 1.5}) {
 		t.Errorf("%+v", r.Threads)
 	}
 	if _, known := rooms[1].MaxFiles.Value(); known || rooms[1].PID != 11 {
