@@ -173,10 +173,10 @@ func (w *watched) end() Seen {
 	return s
 }
 
-// busySeconds returns what three of four seconds do not exceed.
+// busySeconds returns what six of seven seconds do not exceed.
 func busySeconds(shares []float64) float64 {
 	sorted := slices.Sorted(slices.Values(shares))
-	return sorted[(len(sorted)-1)*3/4]
+	return sorted[(len(sorted)-1)*6/7]
 }
 
 // usable returns how many processors the processes together can use: those that they
