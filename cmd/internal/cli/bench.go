@@ -95,14 +95,7 @@ func runBench(ctx context.Context, env *Env, o *benchOptions) error {
 	if outcome.Scale != nil {
 		picture, figures = "scale.png", result.ScaleFileName
 	}
-	for _, made := range []struct{ what, file string }{{"report", "report.html"}, {"picture", picture}, {"figures", figures}} {
-		path := filepath.Join(outcome.Folder, made.file)
-		if _, statErr := os.Stat(path); statErr == nil {
-			fmt.Fprintf(cfg.Progress, "%-8s %s\n", made.what, path)
-		}
-	}
 	listFiles(cfg.Progress, outcome.Folder, "report.html", picture, figures)
-	unmet := missedTargets(outcome)
 	if err == nil {
 		return unmet
 	}
