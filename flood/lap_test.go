@@ -64,8 +64,11 @@ func TestLap(t *testing.T) {
 			if n := second.Failures; len(n) != 1 || second.Latency.Max < 200 {
 				t.Errorf("the second lap: failures %v, latency %+v", n, second.Latency)
 			}
+			if second.MessageSeconds < 0 || second.MessageSeconds > time.Hour.Seconds() {
+				t.Errorf("the second lap's messages took %v s", second.MessageSeconds)
+			}
 			fl.Lap()
-			if third := <-laps; third.Closed != 0 || third.Established() != 3 || third.Latency != nil || len(third.Failures) != 0 || third.Missing != 0 {
+			if third := <-laps; third.MessageSeconds != 0 || third.Closed != 0 || third.Established() != 3 || third.Latency != nil || len(third.Failures) != 0 || third.Missing != 0 {
 				t.Errorf("the third lap: %+v", third)
 			}
 			end()

@@ -332,7 +332,7 @@ func (o *observer) stamped(r *reading, s wire.Stamp, now time.Time) {
 		o.counts.Replayed++
 		return
 	}
-	if o.counts.Stamped == 0 {
+	if o.firstStamp.IsZero() { // of this lap
 		o.firstStamp = now
 	}
 	o.lastStamp = now

@@ -457,7 +457,7 @@ func (o *observer) result() Result {
 	if !o.lastFirstByte.IsZero() {
 		r.ConnectSeconds = o.lastFirstByte.Sub(o.firstConnect).Seconds()
 	}
-	if o.counts.Stamped > 0 {
+	if !o.firstStamp.IsZero() {
 		r.MessageSeconds = o.lastStamp.Sub(o.firstStamp).Seconds()
 	}
 	if o.busiest >= 0.95 {

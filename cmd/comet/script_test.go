@@ -32,7 +32,8 @@ func TestMain(m *testing.M) {
 		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	}
 	testscript.Main(m, map[string]func(){
-		"comet": func() { os.Exit(cli.Main(os.Args[1:])) },
+		"comet":       func() { os.Exit(cli.Main(os.Args[1:])) },
+		"smallserver": smallServer,
 	})
 }
 

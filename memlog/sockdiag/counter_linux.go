@@ -157,12 +157,12 @@ func (c *Counter) Count(filters []Filter, states ...State) (Counts, error) {
 		return countProc(c.proc+"/net", filters, states...)
 	}
 	for try := 1; ; try++ {
-		counts, err := c.ask(filters, want)
+		a, err := c.ask(filters, want)
 		switch {
 		case errors.Is(err, ErrInterrupted) && try < attempts:
 			continue
 		case err == nil, errors.Is(err, ErrInterrupted):
-			return counts, err
+			return a.counts, err
 		}
 		c.Close() // the rest of an answer may still be on its way
 		if !refused(err) {
@@ -173,6 +173,25 @@ func (c *Counter) Count(filters []Filter, states ...State) (Counts, error) {
 		}
 		return countProc(c.proc+"/net", filters, states...)
 	}
+}
+
+// Backlog returns how many connections fit into the accept queue of the listeners that
+// the filters choose, the least of several, as they asked for it in listen(2) and as
+// net.core.somaxconn allows; 0 if there is no listener. It needs netlink: after a
+// Fallback it returns that.
+func (c *Counter) Backlog(filters []Filter) (int64, error) {
+	if _, err := c.Count(filters, Listen); err != nil {
+		return 0, err // or it falls back
+	}
+	if c.fallback != nil {
+		return 0, c.fallback
+	}
+	want, err := mask([]State{Listen})
+	if err != nil {
+		return 0, err
+	}
+	a, err := c.ask(filters, want)
+	return a.backlog, err
 }
 
 // refused reports whether the request will fail the same way next time: without
@@ -187,37 +206,38 @@ func refused(err error) bool {
 }
 
 // ask sends the request and reads the answer to its end.
-func (c *Counter) ask(filters []Filter, want uint32) (Counts, error) {
+func (c *Counter) ask(filters []Filter, want uint32) (answer, error) {
 	c.seq++
 	c.request = appendRequest(c.request[:0], want, c.seq, filters)
 	if err := c.raw.Write(c.write); err != nil {
-		return Counts{}, fmt.Errorf("sockdiag: asking the kernel: %w", err)
+		return answer{}, fmt.Errorf("sockdiag: asking the kernel: %w", err)
 	}
 	if c.ioErr != nil {
-		return Counts{}, fmt.Errorf("sockdiag: asking the kernel: %w", os.NewSyscallError("write", c.ioErr))
+		return answer{}, fmt.Errorf("sockdiag: asking the kernel: %w", os.NewSyscallError("write", c.ioErr))
 	}
 	a := answer{seq: c.seq}
 	for !a.done {
 		if err := c.raw.Read(c.read); err != nil {
-			return Counts{}, fmt.Errorf("sockdiag: reading the kernel's answer: %w", err)
+			return answer{}, fmt.Errorf("sockdiag: reading the kernel's answer: %w", err)
 		}
 		if c.ioErr != nil {
-			return Counts{}, fmt.Errorf("sockdiag: reading the kernel's answer: %w", os.NewSyscallError("read", c.ioErr))
+			return answer{}, fmt.Errorf("sockdiag: reading the kernel's answer: %w", os.NewSyscallError("read", c.ioErr))
 		}
 		if err := a.take(c.buf[:c.n]); err != nil {
-			return Counts{}, err
+			return answer{}, err
 		}
 	}
 	if a.interrupted {
-		return a.counts, ErrInterrupted
+		return a, ErrInterrupted
 	}
-	return a.counts, nil
+	return a, nil
 }
 
 // answer adds up the parts of one dump.
 type answer struct {
 	seq         uint32
 	counts      Counts
+	backlog     int64 // the least of the listeners'; 0 if there is none
 	interrupted bool
 	done        bool
 }
@@ -246,6 +266,9 @@ func (a *answer) take(b []byte) error {
 					return fmt.Errorf("sockdiag: this kernel's answers are not understood: a socket described as %x", body[:min(len(body), 4)])
 				}
 				a.counts[body[1]]++
+				if State(body[1]) == Listen {
+					a.listener(int64(binary.NativeEndian.Uint32(body[sendQueue:])))
+				}
 			}
 		}
 		b = b[min(len(b), (size+3)&^3):]
@@ -254,6 +277,13 @@ func (a *answer) take(b []byte) error {
 		return fmt.Errorf("sockdiag: %d bytes at the end of the kernel's answer are not a message", len(b))
 	}
 	return nil
+}
+
+// listener notes the accept queue of one.
+func (a *answer) listener(backlog int64) {
+	if a.backlog == 0 || backlog < a.backlog {
+		a.backlog = backlog
+	}
 }
 
 // kernelError reads the status at the head of an error or end message.

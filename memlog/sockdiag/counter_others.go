@@ -22,6 +22,9 @@ func OpenProcess(int32) (*Counter, error) { return nil, errUnsupported }
 // Count returns an error that wraps errors.ErrUnsupported.
 func (*Counter) Count([]Filter, ...State) (Counts, error) { return Counts{}, errUnsupported }
 
+// Backlog fails.
+func (*Counter) Backlog([]Filter) (int64, error) { return 0, errUnsupported }
+
 // Fallback returns nil.
 func (*Counter) Fallback() error { return nil }
 

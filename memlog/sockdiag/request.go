@@ -16,6 +16,7 @@ const (
 	nlmDump         = 0x300
 	getSock         = 18 // TCPDIAG_GETSOCK
 	diagMsgLen      = 72 // struct inet_diag_msg
+	sendQueue       = 60 // idiag_wqueue in it: of a listener the size of its accept queue
 	reqBytecode     = 1  // INET_DIAG_REQ_BYTECODE
 	opJump          = 1  // INET_DIAG_BC_JMP
 	opLocal         = 7  // INET_DIAG_BC_S_COND

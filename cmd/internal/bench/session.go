@@ -28,6 +28,7 @@ type Session struct {
 	hosts  []int      // of each pair, how many addresses were used
 	// highest is the most connections that a trial had.
 	highest float64
+	anew    bool // the trial opens all its connections
 }
 
 // Trial is a load.
@@ -35,6 +36,8 @@ type Trial struct {
 	// Connections is how many are open: those that are missing are added to those that
 	// are there, and those that are too many are closed.
 	Connections int
+	// Anew opens them all in this trial, after those that are there were closed.
+	Anew bool
 	// Rate is messages per second, 0 none, for the time of Hold.
 	Rate pace.Rate
 	Hold time.Duration
@@ -270,6 +273,7 @@ func (s *Session) prepare(t Trial) {
 	p.connections, p.rate = cfg.Connections, t.Rate
 	p.run, s.words = s.words[0], s.words[1:]
 	r := s.run
+	s.anew = t.Anew
 	r.site.resize(&p, &cfg)
 	r.mu.Lock()
 	defer r.mu.Unlock()

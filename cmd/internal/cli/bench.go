@@ -95,12 +95,7 @@ func runBench(ctx context.Context, env *Env, o *benchOptions) error {
 	if outcome.Scale != nil {
 		picture, figures = "scale.png", result.ScaleFileName
 	}
-	for _, made := range []struct{ what, file string }{{"report", "report.html"}, {"picture", picture}, {"figures", figures}} {
-		path := filepath.Join(outcome.Folder, made.file)
-		if _, statErr := os.Stat(path); statErr == nil {
-			fmt.Fprintf(cfg.Progress, "%-8s %s\n", made.what, path)
-		}
-	}
+	listFiles(cfg.Progress, outcome.Folder, "report.html", picture, figures)
 	if err == nil {
 		return unmet
 	}
@@ -109,6 +104,17 @@ func runBench(ctx context.Context, env *Env, o *benchOptions) error {
 		return reported(exitCode(err))
 	}
 	return err
+}
+
+// listFiles says where the three files of a folder are that people look at, as far as
+// they were made.
+func listFiles(w io.Writer, folder, report, picture, figures string) {
+	for _, made := range []struct{ what, file string }{{"report", report}, {"picture", picture}, {"figures", figures}} {
+		path := filepath.Join(folder, made.file)
+		if _, err := os.Stat(path); err == nil {
+			fmt.Fprintf(w, "%-8s %s\n", made.what, path)
+		}
+	}
 }
 
 // showBench prints what an experiment measured. In text it leaves out what why

@@ -15,6 +15,7 @@ import (
 	"example.org/comet/server/natsrouter"
 )
 
+// bind adds the flags of bench, in the order of its help.
 func (o *benchOptions) bind(f *pflag.FlagSet) {
 	cfg := &o.Config
 	flags.Group(f, flags.Load, func() {
@@ -23,32 +24,43 @@ func (o *benchOptions) bind(f *pflag.FlagSet) {
 		flags.Duration(f, &cfg.Idle, "idle", "", 5*time.Second, "time from the last connect to reading the memory", flags.Least(time.Second))
 		f.IntVar(&cfg.Repeat, "repeat", 1, "how many times; the result has the median of each figure")
 	})
+	o.bindExperiment(f, "messages per second, max, or none")
+	flags.Group(f, flags.Messages, func() {
+		flags.Duration(f, &cfg.Duration, "duration", "d", time.Minute, "how long to send messages")
+	})
+	flags.Group(f, flags.Server, func() {
+		f.BoolVar(&cfg.ApplySysctl, "apply-sysctl", false, "raise the kernel settings that are short, and put them back at the end (Linux, root)")
+		o.Network.bind(f)
+	})
+	flags.Group(f, flags.Output, func() { f.BoolVar(&o.JSON, "json", false, "print the result as a line of JSON instead of a table") })
+}
+
+// bindExperiment adds the flags that bench and capacity have in common: where the
+// server is, and how it is loaded.
+func (o *benchOptions) bindExperiment(f *pflag.FlagSet, rate string) {
+	cfg := &o.Config
+	o.Targets.bind(f)
 	o.Target.bind(f)
 	flags.Flood(f, &cfg.Streams)
 	flags.Group(f, flags.Messages, func() {
 		cfg.Rate = 1000
-		f.VarP(&loadRate{&cfg.Rate}, "rate", "r", "messages per second, max, or none")
-		flags.Duration(f, &cfg.Duration, "duration", "d", time.Minute, "how long to send messages")
+		f.VarP(&loadRate{&cfg.Rate}, "rate", "r", rate)
 	})
 	flags.Msggen(f, &o.Msggen, 100)
 	flags.Group(f, flags.Server, func() {
 		flags.Engine(f, &cfg.Engine)
 		f.IntVar(&cfg.Loops, "loops", 0, "event loops of the epoll engine; 0: one per core")
 		f.BoolVar(&cfg.TLS, "tls", false, "have the server speak TLS, with a certificate made for the run")
-		f.BoolVar(&cfg.ApplySysctl, "apply-sysctl", false, "raise the kernel settings that are short, and put them back at the end (Linux, root)")
 		flags.String(f, &o.Subscriptions, "subscriptions", "", "", "send events to followers, by a `FILE` of who follows whom or a graph that is made: generate:users=100k,mean=50,exponent=2.5")
-		o.Network.bind(f)
 	})
 	flags.Group(f, flags.SeveralHosts, func() {
 		f.IntVar(&cfg.Nodes, "nodes", 0, "servers that share the connections, with a router between them and the messages; 0: as few as hold them")
 		flags.Enum(f, &cfg.Interest, "interest", natsrouter.Block, "with several nodes: what they ask of the router: exact, block or all (see comet serve)", natsrouter.Exact, natsrouter.Block, natsrouter.All)
 	})
 	cfg.Router.Bind(f, "`URLs` of a router that is there already, instead of one of our own")
-	o.Targets.bind(f)
 	flags.Group(f, flags.Output, func() {
 		flags.Duration(f, &cfg.Interval, "interval", "", 0, "time between memory samples; 0: 1s, with connections counted less often from 17,000 on")
 		flags.String(f, &cfg.Out, "out", "o", "", "`folder` for the results (default comet-report/<time>-<engine or host>-<N>)")
-		f.BoolVar(&o.JSON, "json", false, "print the result as a line of JSON instead of a table")
 		f.BoolVar(&cfg.Force, "force", false, "write into --out even if it is not empty")
 		o.Metrics.Bind(f)
 	})

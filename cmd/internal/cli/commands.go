@@ -12,6 +12,7 @@ func commands(env *Env) []*cobra.Command {
 	return []*cobra.Command{
 		layered(env, newBench(env, runBench), true),
 		newCompare(env, runCompare),
+		layered(env, newCapacity(env, runCapacity), true),
 		layered(env, newServe(env, runServe), false),
 		layered(env, newRouter(env, runRouter), false),
 		newSend(env, runSend),

@@ -140,7 +140,10 @@ func TestNoUsageError(t *testing.T) {
 func TestZero(t *testing.T) {
 	means := map[string]string{ // what 0 stands for; the rest is refused
 		"bench --interval": "1s, with connections counted less often from 17,000 on", "memlog --count-interval": "count for each line", "bench --loops": "one per core", "bench --nodes": "as few as hold them",
-		"bench --seed": "pick one", "bench --size": "", "bench --duration": "", "flood --duration": "when interrupted", "flood --interval": "",
+		"bench --seed": "pick one", "bench --size": "", "bench --duration": "",
+		"capacity --interval": "1s, with connections counted less often from 17,000 on", "capacity --loops": "one per core", "capacity --nodes": "as few as hold them",
+		"capacity --seed": "pick one", "capacity --size": "", "capacity --budget": "as long as it needs", "capacity --to": "as many connections as this machine can make",
+		"flood --duration": "when interrupted", "flood --interval": "",
 		"memlog --duration": "never", "msggen --count": "unlimited", "msggen --duration": "unlimited", "msggen --seed": "pick one", "msggen --size": "",
 		"serve --connection-limit": "no limit", "serve --drain-delay": "", "serve --heartbeat": "never", "serve --keepalive": "never",
 		"serve --loops": "one per core", "serve --max-connections": "what the open-file limit allows",

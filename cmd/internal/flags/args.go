@@ -58,6 +58,7 @@ const groupAnnotation = "comet_group"
 
 // The groups that flags are listed in, in this order.
 const (
+	Search       = "Search"
 	Target       = "Target"
 	Load         = "Load"
 	Talking      = "What connections say"
@@ -73,7 +74,7 @@ const (
 
 // Groups returns the names of the groups in the order of the help.
 func Groups() []string {
-	return []string{Target, Talking, Load, RealClients, Messages, Server, SeveralHosts, Admin, Targets, Output, Other}
+	return []string{Search, Target, Talking, Load, RealClients, Messages, Server, SeveralHosts, Admin, Targets, Output, Other}
 }
 
 // Group puts the flags that bind adds, and that are in no group yet, into one.

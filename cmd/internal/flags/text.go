@@ -118,6 +118,11 @@ func grammar[T any, P interface {
 	}
 }
 
+// Share adds a flag that takes 1%.
+func Share(fs *pflag.FlagSet, field *flood.Share, name string, def flood.Share, usage string) {
+	bind(fs, field, name, "", def, usage, grammar[flood.Share]("share"))
+}
+
 // Sources adds --source-ip.
 func Sources(fs *pflag.FlagSet, field *[]netip.Addr, usage string) {
 	bindList(fs, field, "source-ip", "", usage, "address",
