@@ -60,7 +60,7 @@ func Run(ctx context.Context, cfg Config) (*Outcome, error) {
 		s = newSearcher(cfg, nil) // nothing was tried
 	}
 	c := s.capacity(err)
-	return &Outcome{folder, c}, errors.Join(err, write(folder, c))
+	return &Outcome{folder, c}, errors.Join(err, write(folder, c, cfg.Bench.Command))
 }
 
 // searcher runs a plan.

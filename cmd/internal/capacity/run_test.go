@@ -313,7 +313,7 @@ func TestWrite(t *testing.T) {
 	lab := &fakeLab{holds: 1531, rate: 1e9, seen: idleServer()}
 	_, c, _ := searched(t, testConfig(result.SearchConnections), lab)
 	for range 2 {
-		if err := write(folder, c); err != nil {
+		if err := write(folder, c, []string{"comet", "capacity"}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"example.org/comet/cmd/internal/result"
@@ -19,14 +18,13 @@ const (
 
 // write writes everything that is made of what was found. A search without a step
 // leaves no curve.
-func write(folder string, c *result.Capacity) error {
+func write(folder string, c *result.Capacity, command []string) error {
 	err := plots.WriteScale(filepath.Join(folder, curve), c.Drawing())
 	if errors.Is(err, plots.ErrNoData) {
 		err = nil
 	}
-	png, _ := os.ReadFile(filepath.Join(folder, curve))
 	var page bytes.Buffer
-	err = errors.Join(err, c.Write(folder), c.WriteHTML(&page, png), result.WriteFile(filepath.Join(folder, report), page.Bytes()))
+	err = errors.Join(err, c.Write(folder), c.WriteHTML(&page, result.Extras{Command: command}), result.WriteFile(filepath.Join(folder, report), page.Bytes()))
 	if err != nil {
 		return fmt.Errorf("capacity: the results are not complete: %w", err)
 	}

@@ -57,7 +57,7 @@ func (o *benchOptions) settings(f *pflag.FlagSet) map[string]any {
 // command returns what repeats the experiment: the flags that were given, also by a
 // preset or a file, without what is nobody else's business.
 func (o *benchOptions) command(f *pflag.FlagSet) []string {
-	words := []string{"comet", "bench"}
+	words := []string{"comet", f.Name()}
 	if o.Network.inside {
 		words = append(words, "--own-network")
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -94,12 +95,23 @@ func runCapacity(ctx context.Context, env *Env, o *capacityOptions) error {
 	if env.verbosity > 0 {
 		cfg.Bench.Progress = env.Stderr
 	}
+	page, closePage, err := watch(env, &o.Bench.Metrics, "comet capacity: "+cfg.Search+" of "+cfg.Server)
+	if err != nil {
+		return err
+	}
+	defer closePage()
+	if page != nil {
+		cfg.Bench.OnMoment = page.Add
+	}
 	outcome, err := capacity.Run(ctx, cfg)
 	shown.erase()
 	if outcome == nil {
 		return usage(planned(ctx, err)) // nothing was started
 	}
 	err = planned(ctx, err)
+	if page != nil {
+		page.End(withReason(strings.Join(outcome.Capacity.Sentences(), " "), err))
+	}
 	showErr := shown.answer(outcome.Capacity)
 	if env.verbosity >= 0 {
 		listFiles(env.Stderr, outcome.Folder, "report.html", "capacity.png", result.CapacityFileName)

@@ -73,7 +73,7 @@ func TestCapacityPage(t *testing.T) {
 		Steps: []CapacityStep{{Load: 100, OK: true, P99: Of(1.5), HoldSeconds: 5}, {Load: 400, HoldSeconds: 5}, {Load: 100, OK: true, P99: Of(2.5), HoldSeconds: 30}},
 	}
 	var page bytes.Buffer
-	if err := c.WriteHTML(&page, nil); err != nil {
+	if err := c.WriteHTML(&page, Extras{}); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"web1 &lt;b&gt; holds 200 connections (3 of 3 repeats).", "p99&lt;50ms", ">fails<", ">1.50<", ">2.50<"} {

@@ -19,21 +19,30 @@ var capacityText string
 // capacityTemplate looks like the report of one experiment.
 var capacityTemplate = template.Must(template.Must(reportTemplate.Clone()).New("capacity").Parse(capacityText))
 
-// WriteHTML writes c as one page that needs nothing else: the curve if png is not
-// empty, and the steps in their order.
-func (c *Capacity) WriteHTML(w io.Writer, png []byte) error {
+// WriteHTML writes c as one page that needs nothing else: the answer, the curve, and
+// the steps in their order. Of with it takes the command and the files.
+func (c *Capacity) WriteHTML(w io.Writer, with Extras) error {
+	text, err := marshal(c, "  ")
+	if err != nil {
+		return fmt.Errorf("result: cannot write the search as JSON: %w", err)
+	}
 	page := struct {
 		Title       string
+		Where       []string
 		Sentences   []string
-		Picture     template.URL
+		Targets     []string
+		Figures     []figure
 		Columns     []scaleColumn
 		Lines       [][]string
-		Targets     []string
+		Command     string
 		Settings    []named
 		Environment []named
+		Downloads   []link
 	}{
-		Title: c.Title(), Sentences: c.Sentences(), Picture: embedded(png), Targets: c.Targets,
-		Columns: c.columns(), Settings: settingsOf(c.Settings), Environment: c.Environment.facts(),
+		Title: c.Title(), Where: c.Environment.where("comet capacity"), Sentences: c.Sentences(), Targets: c.Targets,
+		Figures: figuresOf(picturesOf(c.Drawing())), Columns: c.columns(),
+		Command: commandLine(with.Command), Settings: settingsOf(c.Settings), Environment: c.Environment.facts(),
+		Downloads: links(append([]File{{CapacityFileName, text}}, with.Files...)),
 	}
 	for _, s := range c.Steps {
 		page.Lines = append(page.Lines, s.cells())

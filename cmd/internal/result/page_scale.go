@@ -45,7 +45,7 @@ func (s *Scale) WriteHTML(w io.Writer, with Extras) error {
 		Title:       s.Title(),
 		Where:       s.Environment.where("comet bench, a series"),
 		Caveats:     append(s.caveats(), s.unresolved()...),
-		Figures:     figuresOf(s.pictures()),
+		Figures:     figuresOf(picturesOf(s.Drawing())),
 		Columns:     s.columns(),
 		Command:     commandLine(with.Command),
 		Settings:    slices.DeleteFunc(settingsOf(s.Settings), func(n named) bool { return n.Name == "connections" }),
@@ -61,9 +61,8 @@ func (s *Scale) WriteHTML(w io.Writer, with Extras) error {
 	return nil
 }
 
-// pictures returns the panels of the drawing as charts.
-func (s *Scale) pictures() (list []picture) {
-	drawing := s.Drawing()
+// picturesOf returns the panels of a drawing as charts.
+func picturesOf(drawing plots.Scale) (list []picture) {
 	for _, panel := range drawing.Panels {
 		name, unit, _ := strings.Cut(panel.Label, " (")
 		unit, note, _ := strings.Cut(unit, ")")
@@ -75,7 +74,7 @@ func (s *Scale) pictures() (list []picture) {
 		case "ms":
 			y.Unit = plots.Millis
 		}
-		p.chart = plots.Chart{X: plots.Axis{Name: "connections", Log: true}, Y: y}
+		p.chart = plots.Chart{X: plots.Axis{Name: strings.ToLower(drawing.Label), Log: true}, Y: y}
 		for _, l := range panel.Lines {
 			line := plots.Line{Name: l.Name, Marked: true}
 			for i, v := range l.Values {
