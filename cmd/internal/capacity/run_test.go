@@ -339,19 +339,19 @@ func TestWrite(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	page, err := os.ReadFile(filepath.Join(folder, report))
-	if err != nil || !bytes.Contains(page, []byte("web1 holds 1,531 connections")) || !bytes.Contains(page, []byte("data:image/png;base64,")) {
+	if err != nil || !bytes.Contains(page, []byte("web1 holds 1,531 connections")) || !bytes.Contains(page, []byte("<svg")) {
 		t.Errorf("the page lacks the answer or its curve (%v)", err)
 	}
 	// Nothing was tried: no curve, and every list is one.
 	empty := t.TempDir()
-	if err := write(empty, &result.Capacity{Search: result.SearchRate}); err != nil {
+	if err := write(empty, &result.Capacity{Search: result.SearchRate}, nil); err != nil {
 		t.Fatal(err)
 	}
 	text, _ = os.ReadFile(filepath.Join(empty, result.CapacityFileName))
 	if !bytes.Contains(text, []byte(`"steps": []`)) || !bytes.Contains(text, []byte(`"answer": null`)) {
 		t.Errorf("%s", text)
 	}
-	if err := write(filepath.Join(empty, "gone"), c); err == nil {
+	if err := write(filepath.Join(empty, "gone"), c, nil); err == nil {
 		t.Error("a folder that is not there takes results")
 	}
 }
