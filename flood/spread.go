@@ -25,16 +25,23 @@ func middleOf(bucket, fine int) uint32 {
 	return uint32(bucket-shift<<fine)<<shift + (1<<shift)/2
 }
 
-// spreadFine makes a quantile of a Spread right to 0.8 %, and spreadBuckets is how many
+// lastOf returns the longest time in a bucket.
+func lastOf(bucket, fine int) uint32 {
+	shift := max(bucket>>fine-1, 0)
+	return uint32(bucket-shift<<fine+1)<<shift - 1
+}
+
+// spreadFine makes a bucket of a Spread 0.8 % wide, and spreadBuckets is how many
 // buckets it then has up to mostMicros.
 const (
-	spreadFine    = 6
+	spreadFine    = 7
 	spreadBuckets = (30 - spreadFine + 1) << spreadFine
 )
 
 // Spread is a distribution of times that is small enough to travel with each sample,
 // and that can be added to others: those of several floods in one second, or those of
-// one flood in several. A quantile of it is right to 0.8 %, its longest time exactly.
+// one flood in several. A quantile of it is the truth or up to 0.8 % more, its longest
+// time exact.
 // The zero value is empty.
 //
 // In JSON it is a list of numbers: the longest time in microseconds, and then the
@@ -95,7 +102,7 @@ func (s *Spread) at(share float64) uint32 {
 	rank := max(uint64(math.Ceil(share*float64(s.count))), 1)
 	for bucket, n := range s.counts {
 		if rank <= n {
-			return min(middleOf(bucket, spreadFine), s.most)
+			return min(lastOf(bucket, spreadFine), s.most)
 		}
 		rank -= n
 	}

@@ -37,8 +37,8 @@ func TestSpread(t *testing.T) {
 		t.Errorf("%d times up to %v, want 10,000 up to %v", q.Count, q.Max, all[len(all)-1])
 	}
 	for share, got := range map[float64]float64{0.5: q.P50, 0.9: q.P90, 0.99: q.P99, 0.999: q.P999} {
-		if want := all[int(share*10_000)-1]; math.Abs(got-want) > 0.008*want {
-			t.Errorf("quantile %v is %v, want %v to 0.8 %%", share, got, want)
+		if want := all[int(share*10_000)-1]; got < want || got > 1.008*want {
+			t.Errorf("quantile %v is %v, want %v or 0.8 %% more", share, got, want)
 		}
 	}
 	sum.Reset()
@@ -59,7 +59,7 @@ func TestSpreadEnds(t *testing.T) {
 
 func TestSpreadRefuses(t *testing.T) {
 	for _, text := range []string{
-		`[]`, `[1,2]`, `[1,-2,3]`, `{}`, `"x"`, `null`, `[600000001]`, `[1,1600,1]`, `[1,99999999999999999999,1]`,
+		`[]`, `[1,2]`, `[1,-2,3]`, `{}`, `"x"`, `null`, `[600000001]`, `[1,3200,1]`, `[1,99999999999999999999,1]`,
 		`[1,18446744073709551615,1,1,1]`, `[1,1,18446744073709551615]`, `[1,1,9223372036854775807,1,9223372036854775807,1,9223372036854775807]`,
 	} {
 		var s Spread
