@@ -1,0 +1,143 @@
+//go:build unix
+
+package bench_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"example.org/comet/cmd/internal/bench"
+	"example.org/comet/cmd/internal/result"
+	"example.org/comet/flood/pace"
+)
+
+// explored runs a session with real parts.
+func explored(t *testing.T, cfg bench.Config, explore func(context.Context, *bench.Session) error) error {
+	t.Helper()
+	folder, err := bench.Explore(t.Context(), cfg, explore)
+	if folder != cfg.Out {
+		t.Errorf("the folder is %q, want %q", folder, cfg.Out)
+	}
+	return err
+}
+
+// whole reports a trial in which not every message came to its connection, once.
+func whole(t *testing.T, r *result.Result, connections, messages float64) {
+	t.Helper()
+	m := r.Messages
+	if number(r.Connections.Asked) != connections || number(r.Connections.Established) != connections || number(r.Connections.Failed) != 0 || number(r.Connections.Closed) != 0 {
+		t.Errorf("%+v, want %v connections", r.Connections, connections)
+	}
+	if number(m.Sent) != messages || number(m.Expected) != messages || number(m.Delivered) != messages || number(m.Missing) != 0 || number(m.Duplicated) != 0 || number(m.Replayed) != 0 || len(m.Faults) > 0 {
+		t.Errorf("%+v, want %v messages delivered", m, messages)
+	}
+	if per := number(m.DeliveredPerSecond); messages > 0 && (per <= 0 || per > 2*messages) {
+		t.Errorf("%v messages were delivered per second, of %v in a second", per, messages)
+	}
+	if r.Interrupted || len(r.Processes.Lost) > 0 {
+		t.Errorf("interrupted %v, lost %q", r.Interrupted, r.Processes.Lost)
+	}
+}
+
+// Connections are added, closed and added again; each trial has its own figures.
+func TestSession(t *testing.T) {
+	cfg := small(t, new(watched))
+	err := explored(t, cfg, func(ctx context.Context, s *bench.Session) error {
+		if s.Most() != 50 {
+			t.Errorf("a trial may have %d connections", s.Most())
+		}
+		for _, c := range []struct {
+			connections int
+			rate        pace.Rate
+			memory      bool // is known
+		}{{20, 100, true}, {50, 200, true}, {30, 100, false}, {30, 0, false}} {
+			tried, err := s.Try(ctx, bench.Trial{Connections: c.connections, Rate: c.rate, Hold: time.Second})
+			if err != nil {
+				return err
+			}
+			r := tried.Result
+			if c.rate == 0 {
+				if number(r.Connections.Established) != 30 || number(r.Messages.Sent) != -1 || number(r.Latency.P50) != -1 {
+					t.Errorf("without messages: %+v %+v", r.Connections, r.Messages)
+				}
+				continue
+			}
+			whole(t, r, float64(c.connections), float64(c.rate))
+			if known := number(r.Memory.BytesPerConnection) != -1; known != c.memory || number(r.Latency.P99) < 0 {
+				t.Errorf("with %d connections: memory %+v, latency %+v", c.connections, r.Memory, r.Latency)
+			}
+			if len(tried.Timeline.Moments) < 3 {
+				t.Errorf("%d moments", len(tried.Timeline.Moments))
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A flood that dies is missing in its trial, and its connections are there in the next.
+func TestSessionLosesAFlood(t *testing.T) {
+	cfg := small(t, new(watched))
+	cfg.Streams.Subscribers, cfg.Streams.InFlight = 5, 37
+	err := explored(t, cfg, func(ctx context.Context, s *bench.Session) error {
+		for i, connections := range []int{20, 42, 42} {
+			hold := time.Second
+			if i == 1 {
+				hold = 3 * time.Second
+				time.AfterFunc(2*time.Second, func() {
+					if pid := child(t, "flood", "--in-flight=37"); pid != 0 {
+						_ = syscall.Kill(int(pid), syscall.SIGKILL)
+					}
+				})
+			}
+			tried, err := s.Try(ctx, bench.Trial{Connections: connections, Rate: 50, Hold: hold})
+			if err != nil {
+				return err
+			}
+			r := tried.Result
+			if i == 1 {
+				if len(r.Processes.Lost) != 1 || number(r.Messages.Missing) != -1 {
+					t.Errorf("lost %q, missing %v", r.Processes.Lost, number(r.Messages.Missing))
+				}
+				continue
+			}
+			rooms := connections - connections%5
+			if number(r.Connections.Established) != float64(rooms) || number(r.Messages.Expected) != 250 || number(r.Messages.Delivered) != 250 || number(r.FanOut.Last) < 0 {
+				t.Errorf("%+v %+v %+v, want 50 messages to 5 connections each", r.Connections, r.Messages, r.FanOut)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A session that is interrupted leaves what was tried until then, and no process.
+func TestSessionIsInterrupted(t *testing.T) {
+	cfg := small(t, new(watched))
+	ctx, interrupt := context.WithCancelCause(t.Context())
+	stop := errors.New("that is enough")
+	_, err := bench.Explore(ctx, cfg, func(ctx context.Context, s *bench.Session) error {
+		time.AfterFunc(2*time.Second, func() { interrupt(stop) })
+		tried, err := s.Try(ctx, bench.Trial{Connections: 20, Rate: 100, Hold: time.Minute})
+		if tried == nil || !tried.Result.Interrupted || number(tried.Result.Connections.Established) != 20 {
+			t.Errorf("%+v", tried)
+		}
+		return err
+	})
+	if !errors.Is(err, stop) || !strings.HasPrefix(err.Error(), "in phase ") {
+		t.Errorf("%v", err)
+	}
+	if _, err := os.Stat(filepath.Join(cfg.Out, "mem.log")); err != nil {
+		t.Error(err)
+	}
+}
