@@ -40,7 +40,7 @@ func (c *Capacity) WriteHTML(w io.Writer, with Extras) error {
 		Downloads   []link
 	}{
 		Title: c.Title(), Where: c.Environment.where("comet capacity"), Sentences: c.Sentences(), Targets: c.Targets,
-		Figures: figuresOf(picturesOf(c.Drawing())), Columns: c.columns(),
+		Figures: figuresOf(c.pictures()), Columns: c.columns(),
 		Command: commandLine(with.Command), Settings: settingsOf(c.Settings), Environment: c.Environment.facts(),
 		Downloads: links(append([]File{{CapacityFileName, text}}, with.Files...)),
 	}
@@ -51,6 +51,17 @@ func (c *Capacity) WriteHTML(w io.Writer, with Extras) error {
 		return fmt.Errorf("result: cannot write the report of the search: %w", err)
 	}
 	return nil
+}
+
+// pictures returns the curve as charts. Latency spans orders of magnitude, and that
+// nothing failed is nothing to look at.
+func (c *Capacity) pictures() []picture {
+	list := picturesOf(c.Drawing())
+	list[0].chart.Y.Log = true
+	if !slices.ContainsFunc(c.Steps, func(s CapacityStep) bool { n, _ := s.Errors.Value(); return n > 0 }) {
+		list = slices.Delete(list, 1, 2)
+	}
+	return list
 }
 
 // Title returns a line about what was searched for.
