@@ -94,16 +94,21 @@ type CapacityStep struct {
 	LimitedBy          Limits `json:"limited_by"`
 }
 
-// NewCapacityStep returns a step with the figures of its trial.
+// NewCapacityStep returns a step with the figures of its trial, without a memory per
+// connection that is little more than noise.
 func NewCapacityStep(load float64, hold, took time.Duration, r *Result) CapacityStep {
 	p50, p99 := r.Latency.P50, r.Latency.P99
 	if r.Service != nil {
 		p50, p99 = r.Service.P50, r.Service.P99
 	}
+	each := r.Memory.BytesPerConnection
+	if !r.resolvesMemory() { // noise
+		each = Figure{}
+	}
 	return CapacityStep{
 		Load: load, HoldSeconds: hold.Seconds(), Seconds: took.Seconds(),
 		Established: r.Connections.Established, Errors: r.Errors(), Loss: r.Loss(), P50: p50, P99: p99,
-		DeliveredPerSecond: r.Messages.DeliveredPerSecond, BytesPerConnection: r.Memory.BytesPerConnection,
+		DeliveredPerSecond: r.Messages.DeliveredPerSecond, BytesPerConnection: each,
 		ServerCores: r.ServerCores(), LimitedBy: r.LimitedBy,
 	}
 }

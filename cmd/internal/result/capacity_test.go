@@ -67,6 +67,16 @@ func TestNewCapacityStep(t *testing.T) {
 	}
 }
 
+func TestCapacityStepMemory(t *testing.T) {
+	for established, known := range map[int]bool{100: false, 10_000: true} {
+		r := new(Result)
+		r.Connections.Established, r.Memory.BytesPerConnection = Of(established), Of(70)
+		if _, got := NewCapacityStep(1, 1, 1, r).BytesPerConnection.Value(); got != known {
+			t.Errorf("70 bytes for each of %d are known: %v", established, got)
+		}
+	}
+}
+
 func TestCapacityPage(t *testing.T) {
 	c := &Capacity{
 		Search: SearchConnections, Server: "web1 <b>", Answer: Of(200), Held: 3, Repeats: 3, Targets: []string{"p99<50ms"},
