@@ -37,24 +37,30 @@ func (f *Fleet) Start(ctx context.Context, spec Spec) (*Process, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	say := f.Say
-	if say == nil {
-		say = func(string) {}
-	}
 	var environ []string
 	if f.Environ != nil {
 		environ = f.Environ()
 	}
-	p, err := start(f.Executable, environ, spec, say)
+	peer, err := Start(f.Executable, environ, spec)
 	if err != nil {
 		return nil, err
 	}
+	return f.Attach(spec, peer)
+}
+
+// Attach adds a process that has been started, perhaps on another host.
+func (f *Fleet) Attach(spec Spec, peer Peer) (*Process, error) {
+	say := f.Say
+	if say == nil {
+		say = func(string) {}
+	}
+	p := attend(peer, spec, say)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.running = append(f.running, p)
 	f.started = append(f.started, p)
 	if f.killed {
-		_ = p.cmd.Process.Kill()
+		peer.Kill()
 		return nil, errKilled
 	}
 	return p, nil
@@ -139,7 +145,7 @@ func (f *Fleet) Kill() {
 	defer f.mu.Unlock()
 	f.killed = true
 	for _, p := range f.started {
-		_ = p.cmd.Process.Kill() // it may have ended
+		p.peer.Kill()
 	}
 }
 

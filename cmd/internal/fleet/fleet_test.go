@@ -328,7 +328,7 @@ func TestStopAllGoesInOrder(t *testing.T) {
 	// The first has ended by the time the second is waited for.
 	go func() {
 		<-first.Done()
-		_ = second.cmd.Process.Kill()
+		second.peer.Kill()
 	}()
 	err := f.StopAll(t.Context(), Grace{Each: patience}, []*Process{first, nil}, []*Process{second})
 	if err == nil || !strings.Contains(err.Error(), "comet serve") || strings.Contains(err.Error(), "msggen") {

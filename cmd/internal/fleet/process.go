@@ -5,59 +5,30 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"os/exec"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 )
 
-// Spec says what to start.
-type Spec struct {
-	// Name is the command, and Args are its arguments.
-	Name string
-	Args []string
-	// Env is added to the environment, as NAME=value.
-	Env []string
-	// OnSample, if set, is called with each line of type "sample", in one
-	// goroutine. It must not keep the line.
-	OnSample func(line []byte)
-	// Pin says how the process is scheduled.
-	Pin Pin
-	// Finite says that the process ends by itself when its work is done: Watch
-	// leaves it to Await.
-	Finite bool
-}
-
-// Pin says how a process is scheduled. What the system does not support or allow
-// is left out. The zero value is the default schedule.
-type Pin struct {
-	// Batch keeps its threads from pushing aside what runs (SCHED_BATCH).
-	Batch bool
-	// Processor, unless 0, keeps it on one processor: the first for 1, and again
-	// the first after the last.
-	Processor int
-	// Nice lets all others run first.
-	Nice bool
-}
-
 // lastWords is how many lines of a process's standard error are kept.
 const lastWords = 8
 
 // Process is a copy of this program. Its methods are safe for concurrent use.
 type Process struct {
-	// Name is its command, PID its number.
+	// Name is its command, PID its number on the host that it runs on: Host, "" for
+	// this one.
 	Name string
 	PID  int32
+	Host string
 
 	finite bool
-	cmd    *exec.Cmd
-	stdin  io.WriteCloser
+	peer   Peer
 	done   chan struct{} // closed when the process has ended and was read out
-	err    error         // how it ended; set before done is closed
+	cpu    time.Duration // what it used; set before done is closed, as err is
+	err    error         // how it ended
 
 	mu      sync.Mutex
 	lines   map[string][]byte // the last line of each type but "sample"
@@ -66,53 +37,43 @@ type Process struct {
 	sample  time.Time         // when the last sample came
 }
 
-// start starts a process in a group of its own, so that Ctrl-C reaches this
-// program alone. say gets each line of its standard error.
-func start(executable string, environ []string, spec Spec, say func(string)) (*Process, error) {
+// Peer is a process that has been started, here or on another host, as those who speak
+// with it see it.
+type Peer struct {
+	// PID is its number on Host, "" for this host.
+	Host string
+	PID  int32
+	// Stdin takes what it reads, Stdout and Stderr have what it writes. A write
+	// returns an error once the process has ended, or reads nothing any more.
+	Stdin          io.WriteCloser
+	Stdout, Stderr io.Reader
+	// Wait waits for its end, and is called once both outputs have ended. It returns
+	// the processor time that was used, and how the process ended.
+	Wait func() (cpu time.Duration, err error)
+	// Kill has it end at once, if it has not.
+	Kill func()
+}
+
+// attend hears a process that has been started. say gets each line of its standard
+// error.
+func attend(peer Peer, spec Spec, say func(string)) *Process {
 	p := &Process{
-		Name:    spec.Name,
+		Name: spec.Name, PID: peer.PID, Host: peer.Host,
 		finite:  spec.Finite,
-		cmd:     exec.Command(executable, append([]string{spec.Name}, spec.Args...)...), //nolint:noctx // ended by its standard input
+		peer:    peer,
 		done:    make(chan struct{}),
 		lines:   make(map[string][]byte),
 		changed: make(chan struct{}),
 	}
-	p.cmd.SysProcAttr = ownGroup()
-	if p.cmd.Env = environ; len(spec.Env) > 0 {
-		p.cmd.Env = append(slices.Clip(p.cmd.Environ()), spec.Env...)
-	}
-	stdin, err1 := p.cmd.StdinPipe()
-	stdout, err2 := p.cmd.StdoutPipe()
-	stderr, err3 := p.cmd.StderrPipe()
-	if err := errors.Join(err1, err2, err3); err != nil {
-		return nil, fmt.Errorf("fleet: cannot start comet %s: %w", spec.Name, err)
-	}
-	if err := spec.Pin.start(p.cmd); err != nil {
-		return nil, fmt.Errorf("fleet: cannot start comet %s: %w", spec.Name, err)
-	}
-	p.PID, p.stdin = int32(p.cmd.Process.Pid), stdin
 	go func() {
 		var readers sync.WaitGroup
-		readers.Go(func() { p.listen(stdout, spec.OnSample) })
-		readers.Go(func() { p.hear(stderr, say) })
+		readers.Go(func() { p.listen(peer.Stdout, spec.OnSample) })
+		readers.Go(func() { p.hear(peer.Stderr, say) })
 		readers.Wait()
-		p.err = p.cmd.Wait()
+		p.cpu, p.err = peer.Wait()
 		close(p.done)
 	}()
-	return p, nil
-}
-
-// start starts cmd with the schedule of p, which a process inherits.
-func (p Pin) start(cmd *exec.Cmd) error {
-	run := cmd.Start
-	if p.Batch {
-		run = func() error { return asBatch(cmd.Start) }
-	}
-	err := onProcessor(p.Processor, run)
-	if err == nil && p.Nice {
-		giveWay(cmd.Process.Pid)
-	}
-	return err
+	return p
 }
 
 // listen sorts the JSON lines of standard output.
@@ -171,7 +132,7 @@ func (p *Process) hear(stderr io.Reader, say func(string)) {
 			p.words = slices.Delete(p.words, 0, 1)
 		}
 		p.mu.Unlock()
-		say(p.Name + ": " + lines.Text())
+		say(p.speaker() + ": " + lines.Text())
 	}
 	_, _ = io.Copy(io.Discard, stderr)
 }
@@ -219,10 +180,10 @@ func (p *Process) line(kind string) (line []byte, changed <-chan struct{}) {
 // Tell writes a line to the standard input of the process. An error means that
 // the process has ended, or reads nothing any more.
 func (p *Process) Tell(line string) error {
-	if pipe, ok := p.stdin.(interface{ SetWriteDeadline(time.Time) error }); ok {
+	if pipe, ok := p.peer.Stdin.(interface{ SetWriteDeadline(time.Time) error }); ok {
 		_ = pipe.SetWriteDeadline(time.Now().Add(tellPatience)) // not every system can
 	}
-	_, err := io.WriteString(p.stdin, line+"\n")
+	_, err := io.WriteString(p.peer.Stdin, line+"\n")
 	return err
 }
 
@@ -230,7 +191,7 @@ func (p *Process) Tell(line string) error {
 const tellPatience = time.Second
 
 // End closes the standard input of the process, which asks it to end.
-func (p *Process) End() { p.stdin.Close() }
+func (p *Process) End() { p.peer.Stdin.Close() }
 
 // Done returns a channel that is closed when the process has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
@@ -267,8 +228,21 @@ func (p *Process) Silent() time.Duration {
 	return time.Since(p.sample)
 }
 
-// String returns "comet NAME (pid N)".
-func (p *Process) String() string { return fmt.Sprintf("comet %s (pid %d)", p.Name, p.PID) }
+// String returns "comet NAME (pid N)", with the host if that is another one.
+func (p *Process) String() string {
+	if p.Host != "" {
+		return fmt.Sprintf("comet %s (pid %d on %s)", p.Name, p.PID, p.Host)
+	}
+	return fmt.Sprintf("comet %s (pid %d)", p.Name, p.PID)
+}
+
+// speaker returns what its complaints begin with.
+func (p *Process) speaker() string {
+	if p.Host != "" {
+		return p.Host + ": " + p.Name
+	}
+	return p.Name
+}
 
 // Lost returns the error that the process ended when it should not have.
 func (p *Process) Lost() error {
@@ -291,7 +265,7 @@ func (p *Process) Lost() error {
 // CPU returns the processor time that the process used. It waits for its end.
 func (p *Process) CPU() time.Duration {
 	<-p.done
-	return p.cmd.ProcessState.UserTime() + p.cmd.ProcessState.SystemTime()
+	return p.cpu
 }
 
 // Stop asks the process to end, and kills it if it has not within grace. It
@@ -309,7 +283,7 @@ func (p *Process) stop(grace time.Duration, hurry <-chan struct{}) error {
 		return nil
 	}
 	had := min(grace, time.Since(begun).Round(time.Millisecond))
-	_ = p.cmd.Process.Kill() // it may have ended just now
+	p.peer.Kill()
 	if !within(p.done, killPatience, nil) {
 		return &HungError{p, fmt.Sprintf("did not end within %v, nor when it was killed", had)}
 	}
