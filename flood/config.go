@@ -88,6 +88,9 @@ type Config struct {
 	Duration time.Duration
 	// SampleInterval is how often OnSample is called; 0 means a second.
 	SampleInterval time.Duration
+	// ClockOffset is added to this machine's clock where it is compared to another's: for
+	// due times, and in Sample.Time.
+	ClockOffset time.Duration
 	// OnSample, if set, gets the figures so far, in a goroutine of its own; a slow
 	// one misses some. Run returns when the last call has.
 	OnSample func(Sample)

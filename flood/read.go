@@ -352,7 +352,7 @@ func (o *observer) stamped(r *reading, s wire.Stamp, now time.Time) {
 		if a.reordered {
 			o.counts.Reordered++
 		}
-		late := time.Duration(now.UnixNano() - s.Due)
+		late := time.Duration(now.UnixNano()-s.Due) + o.ahead
 		o.late(late)
 		if o.fanOut != nil {
 			o.fanOut.arrived(s, late)

@@ -213,6 +213,7 @@ type observer struct {
 	targets *targets
 	script  *script
 	begun   time.Time
+	ahead   time.Duration // added to this machine's clock for what others compare
 	counts  Counts
 	fail    Failures
 	odd     oddities
@@ -266,7 +267,7 @@ func newObserver(f *Flood) *observer {
 	now := time.Now()
 	cfg := &f.cfg
 	o := &observer{
-		config: cfg, targets: f.targets, script: f.script, lapAsked: &f.lap, begun: now, lastSample: now,
+		config: cfg, targets: f.targets, script: f.script, lapAsked: &f.lap, begun: now, lastSample: now, ahead: cfg.ClockOffset + skew(),
 		counts:  Counts{Asked: cfg.Connections},
 		fail:    newFailures(cfg),
 		held:    newBudget(),
@@ -376,7 +377,7 @@ const latencyInterval = 900 * time.Millisecond
 
 // sample returns the figures of this moment, and begins a new interval.
 func (o *observer) sample(now time.Time, measured bool) Sample {
-	s := Sample{Time: now, Elapsed: now.Sub(o.begun), Counts: o.counts, Returns: o.config.Returns()}
+	s := Sample{Time: now.Add(o.ahead), Elapsed: now.Sub(o.begun), Counts: o.counts, Returns: o.config.Returns()}
 	// To tell of a distribution costs as much as a hundred messages.
 	if now.Sub(o.lastLatency) >= latencyInterval {
 		s.Latency = o.recent.Quantiles()

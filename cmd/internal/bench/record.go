@@ -38,7 +38,11 @@ type record struct {
 	paused         []suspension
 	samples        []series.Sample // of the memory log
 	timeline       *result.Timeline
-	failure        error // what ended the run early
+	// clockError is how far the agents' clocks may be off, in milliseconds; clockTrouble
+	// is why that is not known.
+	clockError   result.Figure
+	clockTrouble error
+	failure      error // what ended the run early
 }
 
 // part is a process, or a server that is not ours.
@@ -46,6 +50,7 @@ type part struct {
 	probe.Part
 	pid, connections result.Figure
 	lost             bool
+	agent            string // "": it is here
 }
 
 // loss is a part that is not there any more, or hangs.
@@ -86,8 +91,7 @@ func (f floodAccount) now() flood.Counts {
 		c = f.ended.Counts
 	}
 	if f.lost {
-		c.Closed += uint64(c.Connected)
-		c.Connected = 0
+		return c.Gone()
 	}
 	return c
 }
@@ -97,28 +101,7 @@ func totals(floods []floodAccount) counts {
 	t := counts{final: true, all: true}
 	for _, f := range floods {
 		c := f.now()
-		t.Asked += c.Asked
-		t.Connected += c.Connected
-		t.Closed += c.Closed
-		t.Failed += c.Failed
-		t.Chunks += c.Chunks
-		t.Stamped += c.Stamped
-		t.Delivered += c.Delivered
-		t.Duplicated += c.Duplicated
-		t.Reordered += c.Reordered
-		t.Replayed += c.Replayed
-		t.UnknownTracks += c.UnknownTracks
-		t.Untracked += c.Untracked
-		t.BeforeDue += c.BeforeDue
-		t.Completed += c.Completed
-		t.Reconnect.Lost += c.Reconnect.Lost
-		t.Reconnect.Left += c.Reconnect.Left
-		t.Reconnect.Attempts += c.Reconnect.Attempts
-		t.Reconnect.Failed += c.Reconnect.Failed
-		t.Reconnect.Back += c.Reconnect.Back
-		t.Reconnect.MissedOffline += c.Reconnect.MissedOffline
-		t.Reconnect.PeakPerSecond += c.Reconnect.PeakPerSecond
-		t.BeforeDueMS = max(t.BeforeDueMS, c.BeforeDueMS)
+		t.Add(c)
 		t.final = t.final && (f.ended != nil || f.lost)
 		t.all = t.all && f.ended != nil && !f.lost
 	}
