@@ -23,6 +23,8 @@
 //	<prefix>.event.change.<node>
 //
 // where <node> is a word that each node draws when it starts.
+// Load hosts (package agent of cmd) speak on <prefix>.agent.<verb>.<whom>, which no
+// node subscribes to.
 //
 // Each message that a node receives counts once in Received. Then it is either in
 // Unaddressed, because nobody is logged in as its id here, or as a follower, or it is counted once

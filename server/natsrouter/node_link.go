@@ -113,7 +113,7 @@ func (n *Node) connect(ctx context.Context, start bool) error {
 		default:
 		}
 	}
-	conn, err := n.cfg.Servers.connect(ctx, append([]nats.Option{
+	conn, err := n.cfg.Servers.Connect(ctx, append([]nats.Option{
 		nats.NoEcho(), // what is published here is delivered here already
 		nats.RetryOnFailedConnect(true),
 		nats.ReconnectOnFlusherError(),

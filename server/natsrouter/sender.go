@@ -87,7 +87,7 @@ func (s *Sender) Open(ctx context.Context) error {
 	if s.conn != nil && !s.conn.IsClosed() {
 		return s.rejoin(ctx)
 	}
-	conn, err := s.servers.connect(ctx,
+	conn, err := s.servers.Connect(ctx,
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { s.hear(err) }),
 		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { s.hear(err) }),
 		// The prefix was checked, and the rest is digits.

@@ -57,7 +57,7 @@ func publishOnce(ctx context.Context, servers Servers, id int64, message []byte,
 		return Reach{}, tooLong(id, message)
 	}
 	servers = servers.withDefaults()
-	conn, err := servers.connect(ctx,
+	conn, err := servers.Connect(ctx,
 		nats.NoReconnect(), // the message might be sent twice
 		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}), // LastError has it
 		nats.FlusherTimeout(answerTimeout),

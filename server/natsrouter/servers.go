@@ -122,11 +122,12 @@ func (s Servers) Login() (nats.Option, error) {
 	return nats.Token(text), nil
 }
 
-// connect connects to a server, or with nats.RetryOnFailedConnect among the
+// Connect connects to a server, or with nats.RetryOnFailedConnect among the
 // options goes on trying. After a loss it reconnects to any of the servers,
 // however long that takes; what is published meanwhile is refused rather than
 // kept for later, so that its publisher knows.
-func (s Servers) connect(ctx context.Context, options ...nats.Option) (*nats.Conn, error) {
+func (s Servers) Connect(ctx context.Context, options ...nats.Option) (*nats.Conn, error) {
+	s = s.withDefaults()
 	login, err := s.Login()
 	if err != nil {
 		return nil, fmt.Errorf("natsrouter: %w", err)

@@ -41,7 +41,7 @@ func TestConnect(t *testing.T) {
 		{"", "does not let us in"},
 		{"sometoken", "does not let us in"},
 	} {
-		conn, err := Servers{URLs: []string{closed.ClientURL()}, Credentials: c.credentials}.connect(t.Context())
+		conn, err := Servers{URLs: []string{closed.ClientURL()}, Credentials: c.credentials}.Connect(t.Context())
 		if err == nil {
 			conn.Close()
 		}
@@ -56,7 +56,7 @@ func TestConnectToNobody(t *testing.T) {
 	url := gone.ClientURL()
 	gone.Shutdown()
 	gone.WaitForShutdown()
-	_, err := Servers{URLs: []string{url}}.connect(t.Context())
+	_, err := Servers{URLs: []string{url}}.Connect(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "comet router") {
 		t.Errorf("error %v, want one that names the command that starts a router", err)
 	}

@@ -50,6 +50,13 @@ func appendEventSubject(dst []byte, prefix string, publisher int64) []byte {
 	return strconv.AppendInt(dst, publisher, 10)
 }
 
+// AgentSubject returns the subject on which a load host, or who has it work, is told
+// something: no interest in messages or events matches it. verb and whom are one word
+// each.
+func (s Servers) AgentSubject(verb, whom string) string {
+	return s.withDefaults().SubjectPrefix + ".agent." + verb + "." + whom
+}
+
 // eventsSubject returns the wildcard of all events.
 func eventsSubject(prefix string) string { return prefix + eventWord + "*" }
 

@@ -43,6 +43,32 @@ func TestSubjectOfOthers(t *testing.T) {
 	}
 }
 
+// TestSubjectsOfLoadHosts: what they say to each other is no message and no event, and
+// no interest in those matches it.
+func TestSubjectsOfLoadHosts(t *testing.T) {
+	subject := Servers{}.AgentSubject("down", "word")
+	if subject != "comet.msg.agent.down.word" {
+		t.Errorf("%s", subject)
+	}
+	if other := (Servers{SubjectPrefix: "a.b"}).AgentSubject("call", "all"); other != "a.b.agent.call.all" {
+		t.Errorf("%s", other)
+	}
+	if id, ok := subjectID(DefaultSubjectPrefix, subject); ok {
+		t.Errorf("it is a message to %d", id)
+	}
+	words := strings.Split(subject, ".")
+	for _, wildcard := range []string{allSubject(DefaultSubjectPrefix), blockSubject(DefaultSubjectPrefix, 0), eventsSubject(DefaultSubjectPrefix), DefaultSubjectPrefix + ".event.change.*"} {
+		pattern := strings.Split(wildcard, ".")
+		matches := len(pattern) == len(words)
+		for i := 0; matches && i < len(words); i++ {
+			matches = pattern[i] == "*" || pattern[i] == words[i]
+		}
+		if matches {
+			t.Errorf("%s matches %s", wildcard, subject)
+		}
+	}
+}
+
 func TestServersValidate(t *testing.T) {
 	for _, c := range []struct {
 		servers Servers
