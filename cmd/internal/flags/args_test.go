@@ -102,6 +102,9 @@ func (o odd) flood() FloodCommand {
 	c.Config.Connections, c.Config.InFlight, c.Config.Subscribers, c.Config.Skip = o.count(), o.count(), o.count(), pick(o, 0, 7)
 	c.Config.FanOut, c.Config.TrackOneIn = o.bool(), pick(o, 0, 16)
 	c.Config.ConnectTimeout, c.Config.Duration, c.Config.SampleInterval = o.duration(), o.duration(), o.duration()
+	c.Config.ClockOffset = pick(o, 0, -1500*time.Microsecond, time.Hour)
+	c.Agents = pick(o, Agents{}, Agents{Count: 4}, Agents{Names: []string{"web2"}}, Agents{Names: []string{"web2", "10.0.0.1"}})
+	c.Router = o.router()
 	return c
 }
 
@@ -229,6 +232,7 @@ func copySecrets(to, from reflect.Value) {
 func TestRoundTrip(t *testing.T) {
 	roundTrip(t, "flood", odd.flood)
 	roundTrip(t, "serve", odd.serve)
+	roundTrip(t, "agent", func(o odd) AgentCommand { return AgentCommand{Name: o.text(), Router: o.router()} })
 	roundTrip(t, "msggen", odd.msggen)
 	roundTrip(t, "send", odd.send)
 	roundTrip(t, "router", odd.broker)

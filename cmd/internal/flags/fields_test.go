@@ -65,6 +65,13 @@ func TestFields(t *testing.T) {
 		{"--attended", func(c *FloodCommand) any { return c.Attended }, "true"},
 		{"--metrics :9100", func(c *FloodCommand) any { return c.Metrics.Address }, ":9100"},
 		{"--admin-token-file f", func(c *FloodCommand) any { return c.Metrics.File.File }, "f"},
+		{"--clock-offset -1.5ms", func(c *FloodCommand) any { return c.Config.ClockOffset }, "-1.5ms"},
+		{"--agents 4", func(c *FloodCommand) any { return c.Agents }, "{4 []}"},
+		{"--agents web2,10.0.0.3", func(c *FloodCommand) any { return c.Agents }, "{0 [web2 10.0.0.3]}"},
+	})
+	checkFields(t, "agent", []field[AgentCommand]{
+		{"--name web2", func(c *AgentCommand) any { return c.Name }, "web2"},
+		{"--router nats://a", func(c *AgentCommand) any { return c.Router.URLs }, "[nats://a]"},
 	})
 	checkFields(t, "serve", []field[ServeCommand]{
 		{"--listen :1", func(c *ServeCommand) any { return c.Config.Listen }, ":1"},

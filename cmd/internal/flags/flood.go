@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"example.org/comet/flood"
+	"example.org/comet/server/natsrouter"
 	"example.org/comet/server/wire"
 )
 
@@ -19,6 +20,11 @@ type FloodCommand struct {
 	Log     string
 	JSON    bool
 	Metrics Metrics
+	// Agents open the connections instead of this host, and wait at Router.
+	Agents Agents
+	Router Router
+	// Rendezvous is Router with its secrets read.
+	Rendezvous natsrouter.Servers
 	// Attended lets a line on standard input start the run, and its end stop it.
 	Attended bool
 }
@@ -35,6 +41,8 @@ func (c *FloodCommand) Bind(fs *pflag.FlagSet) {
 		bind(fs, &c.Config.Pace, "interval", "", c.Config.Pace, "time between connections, instead of --connect-rate", interval())
 		Duration(fs, &c.Config.Duration, "duration", "d", 0, "end after this time; 0: when interrupted")
 	})
+	c.Agents.Bind(fs)
+	c.Router.Bind(fs, "with --agents: `URLs` of the router, or of any NATS servers, where they wait")
 	Group(fs, Output, func() {
 		String(fs, &c.Log, "log", "", "", "append a line each second to this `file`, for comet plot")
 		fs.BoolVar(&c.JSON, "json", false, "print JSON lines instead")
@@ -44,6 +52,9 @@ func (c *FloodCommand) Bind(fs *pflag.FlagSet) {
 		Count(fs, &c.Config.Skip, "skip", "", 0, "how many of the first id's --subscribers another flood opens")
 		fs.BoolVar(&c.Config.FanOut, "fan-out", false, "measure the fan-out of messages, which go to several ids each")
 		Count(fs, &c.Config.TrackOneIn, "track-one-in", "", 0, "of one sequence in this many, keep which of its messages came; 0: of each")
+		bind(fs, &c.Config.ClockOffset, "clock-offset", "", 0, "what to add to this host's clock for the one of the messages", kind[time.Duration]{
+			name: "duration", parse: time.ParseDuration, format: time.Duration.String,
+		})
 		fs.BoolVar(&c.Attended, "attended", false, "a line on standard input starts the run, another says that messages are sent, its end stops it")
 	})
 	c.Metrics.Bind(fs)
@@ -52,6 +63,7 @@ func (c *FloodCommand) Bind(fs *pflag.FlagSet) {
 	hide(fs, "skip")
 	hide(fs, "fan-out")
 	hide(fs, "track-one-in")
+	hide(fs, "clock-offset")
 	hide(fs, "attended")
 }
 
