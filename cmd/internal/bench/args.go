@@ -25,7 +25,7 @@ import (
 // one.
 func serveArgs(c *Config, p *plan, i int, url string) []string {
 	cmd := flags.ServeCommand{
-		Config: server.Config{Listen: p.pairs[i].listen, Admin: p.pairs[i].admin, Engine: c.Engine, Loops: loops(c, len(p.pairs))},
+		Config: server.Config{Listen: p.pairs[i].listen, Admin: p.pairs[i].admin, Engine: c.Engine, Loops: loops(c, len(p.servers()))},
 		JSON:   true, EndWithStdin: true,
 	}
 	if c.friends != nil {
@@ -68,9 +68,9 @@ func routeArgs(p *plan) []string {
 	return flags.Args(flags.RouterCommand{Config: broker.Config{Listen: p.listen, Admin: p.listen}, JSON: true, EndWithStdin: true})
 }
 
-// floodArgs returns the arguments of a flood of the connections of one, which finds
-// its streams by those in to, and logs to a file unless that is "".
-func floodArgs(c *Config, p *plan, one pair, to []string, log string) []string {
+// floodCommand returns the flood of the connections of one, but for its URL, which logs
+// to a file unless that is "".
+func floodCommand(c *Config, p *plan, one pair, log string) flags.FloodCommand {
 	cfg := c.Streams
 	if c.TLS {
 		cfg.TLS.CAFile = p.certificate.certFile
@@ -81,11 +81,15 @@ func floodArgs(c *Config, p *plan, one pair, to []string, log string) []string {
 		cfg.FanOut, cfg.TrackOneIn = true, p.audience.trackOneIn(p)
 	}
 	cfg.Ramp = c.Streams.Ramp.Part(one.connections, c.Connections)
+	if p.away { // all hosts open theirs at the same time
+		cfg.Ramp = c.Streams.Ramp
+		cfg = cfg.AtOnce(cmp.Or(p.opening, c.Connections))
+	}
 	if c.Rate.Unpaced() {
 		// The window can be no finer than the news of what was delivered.
 		cfg.SampleInterval = newsInterval(len(p.pairs))
 	}
-	return append(flags.Args(flags.FloodCommand{Config: cfg, Log: log, JSON: true, Attended: true}), to...)
+	return flags.FloodCommand{Config: cfg, Log: log, JSON: true, Attended: true}
 }
 
 // newsInterval returns how often a flood reports what was delivered, where a
@@ -125,9 +129,6 @@ func intakeArgs(admin string) []string {
 	return flags.Args(flags.MsggenCommand{Config: msggen.Config{To: admin + "/send"}})
 }
 
-// urlsArgs returns the arguments by which a flood finds a file of URLs.
-func urlsArgs(file string) []string { return flags.Args(flags.FloodCommand{URLFile: file}) }
-
 // ownURL returns where a server of ours at addr has its streams.
 func ownURL(c *Config, addr string) string {
 	path := map[flood.Protocol]string{flood.SSE: "events", flood.Poll: "poll", flood.WebSocket: "ws"}[c.Streams.Protocol]
@@ -136,11 +137,6 @@ func ownURL(c *Config, addr string) string {
 		scheme = "https://"
 	}
 	return scheme + addr + "/" + cmp.Or(path, "test") + "/{id}"
-}
-
-// urlArgs returns the arguments by which a flood finds the streams of a URL.
-func urlArgs(url string) []string {
-	return flags.Args(flags.FloodCommand{Config: flood.Config{URL: url}})
 }
 
 // memlogArgs returns the arguments of what logs the memory of processes, told of

@@ -34,12 +34,12 @@ func TestArguments(t *testing.T) {
 		"our router":    {routeArgs(one), "--admin=127.0.0.1:3 --end-with-stdin=true --json=true --listen=127.0.0.1:3"},
 		"the way to it": {routerArgs(&cfg, "nats://ours:1"), "--router=nats://ours:1"},
 		"a flood": {
-			floodArgs(&cfg, one, one.pairs[0], urlArgs("http://h/{id}"), "flood.log"),
-			"--attended=true --connections=10 --header=TE: chunked --ids=1-10 --in-flight=10 --json=true --log=flood.log --run=0badcafe --source-ip=127.0.0.9 --url=http://h/{id}",
+			flags.Args(floodCommand(&cfg, one, one.pairs[0], "flood.log")),
+			"--attended=true --connections=10 --header=TE: chunked --ids=1-10 --in-flight=10 --json=true --log=flood.log --run=0badcafe --source-ip=127.0.0.9",
 		},
 		"one of two, flat out": {
-			floodArgs(&slow, two, two.pairs[1], urlsArgs("urls-2.txt"), ""),
-			"--attended=true --connect-timeout=5s --connections=5 --header=TE: chunked --ids=6-8 --in-flight=10 --json=true --run=0badcafe --sample-interval=20ms --urls=urls-2.txt",
+			flags.Args(floodCommand(&slow, two, two.pairs[1], "")),
+			"--attended=true --connect-timeout=5s --connections=5 --header=TE: chunked --ids=6-8 --in-flight=10 --json=true --run=0badcafe --sample-interval=20ms",
 		},
 		"a generator": {
 			msggenArgs(&cfg, one, intakeArgs("http://a")),

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"example.org/comet/cmd/internal/flags"
 	"example.org/comet/flood"
 	"example.org/comet/flood/pace"
 	"example.org/comet/msggen"
@@ -132,7 +133,7 @@ func TestArgumentsOfEvents(t *testing.T) {
 	}
 	for want, args := range map[string][]string{
 		"--subscriptions=" + f.file + " --subscriptions-read-only=true":                                           serveArgs(cfg, p, 0, ""),
-		"--fan-out=true --ids=1-2 --in-flight=10 --json=true --run=00000001 --track-one-in=1 --users=" + f.folder: floodArgs(cfg, p, p.pairs[0], nil, ""),
+		"--fan-out=true --ids=1-2 --in-flight=10 --json=true --run=00000001 --track-one-in=1 --users=" + f.folder: flags.Args(floodCommand(cfg, p, p.pairs[0], "")),
 		"--events=true --feedback=true --json=true --max-id=2":                                                    msggenArgs(cfg, p, nil),
 		"--seed=7 --users=" + f.folder:                                                                            msggenArgs(cfg, p, nil),
 	} {

@@ -41,6 +41,10 @@ func Run(ctx context.Context, cfg Config) (*Outcome, error) {
 		return nil, err
 	}
 	defer s.leave()
+	if err := cfg.muster(ctx); err != nil {
+		return nil, err
+	}
+	defer func() { cfg.crew.Close() }()
 	b := &bench{site: s}
 	defer b.endsAtOnce(&cfg)()
 	if err := b.arrange(&cfg); err != nil {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"example.org/comet/cmd/internal/agent"
 	"example.org/comet/cmd/internal/flags"
 	"example.org/comet/cmd/internal/result"
 	"example.org/comet/flood"
@@ -46,6 +47,12 @@ type Config struct {
 	// of its followers who are connected, and those who connect are drawn by Seed. The
 	// server is one of ours then, without a router.
 	Graph *Graph
+	// Agents, if it asks for any, are hosts that run the floods in place of this one, and
+	// Rendezvous is where they wait. Of our own servers there is one then, on Listen: an
+	// address and port that they reach.
+	Agents     flags.Agents
+	Rendezvous natsrouter.Servers
+	Listen     string
 	// TLS has our own servers speak TLS, with a certificate made for the run.
 	TLS bool
 	// Rate is messages per second; 0 sends none at all.
@@ -92,7 +99,9 @@ type Config struct {
 	Progress io.Writer
 	Terminal bool
 
-	friends *friends // of Graph, once it is open
+	friends *friends      // of Graph, once it is open
+	crew    *agent.Crew   // of Agents, once they are called together
+	shares  []agent.Share // of the crew's hosts, once there is a plan
 }
 
 // Validate names every field that is wrong, as far as no part would refuse it.
@@ -128,7 +137,7 @@ func (c Config) Validate() error {
 		streams.URL, streams.Connections = ownURL(&c, "127.0.0.1:1"), max(c.Connections, 1)
 		errs = append(errs, streams.Validate())
 	}
-	errs = append(errs, c.Target.validate(&c), c.Graph.validate(&c))
+	errs = append(errs, c.Target.validate(&c), c.Graph.validate(&c), c.checkAgents())
 	return errors.Join(errs...)
 }
 

@@ -64,7 +64,7 @@ func processFigures(rec *record, r *result.Result) {
 			floods = probe.Add(floods, result.Of(1))
 		}
 		r.Processes.List = append(r.Processes.List, result.Process{
-			Role: one.Role, Number: one.Number, PID: one.pid, Connections: one.connections, Lost: one.lost,
+			Role: one.Role, Number: one.Number, Agent: one.agent, PID: one.pid, Connections: one.connections, Lost: one.lost,
 			RSSStart: rec.begun.Usage[one.Part].RSS, RSSIdle: toIdle.Usage[one.Part].RSS, RSSEnd: rec.ended.Usage[one.Part].RSS,
 			PSSIdle: toIdle.Usage[one.Part].PSS, ConnectCPU: toConnected.Usage[one.Part].CPU, MessagesCPU: toMessages.Usage[one.Part].CPU,
 		})
@@ -115,7 +115,9 @@ func connectFigures(rec *record, p *plan, r *result.Result) {
 	if p.here {
 		r.Connect.ListenOverflows = grown.TCP.ListenOverflows
 	}
-	r.Connect.Retransmits = grown.TCP.Retransmits
+	if p.here || !p.away { // else none of their ends are here
+		r.Connect.Retransmits = grown.TCP.Retransmits
+	}
 }
 
 // streamFigures writes what floods timed of each stream, and what became of those
@@ -177,12 +179,17 @@ func memoryFigures(rec *record, p *plan, r *result.Result) {
 	// Where both ends of a connection are here they cost the kernel the same.
 	ends := 1.0
 	if p.here {
-		ends = 0.5
+		if !p.away {
+			ends = 0.5
+		}
 		full := rec.connected
 		if rec.idle.Taken() {
 			full = rec.idle
 		}
 		m.Machine = most(full.Sub(rec.bare).Machine, rec.ended.Sub(rec.bare).Machine)
+	}
+	if p.away && (!p.here || p.neighbors) { // none of the ends are here, or it is not known how many
+		return
 	}
 	m.KernelBytesPerConnection = grown.Slabs.Per(established).Times(ends)
 	for name, bytes := range grown.Caches {

@@ -73,7 +73,7 @@ func (f *foreign) label() string {
 }
 
 func (f *foreign) arrange(cfg *Config, system sysctl.System) *plan {
-	p := &plan{pairs: divide(cfg.Connections, cfg.subscribers(), room(system))}
+	p := &plan{pairs: cfg.floods(room(system))}
 	for i := range p.pairs {
 		one := &p.pairs[i]
 		// Of users with ids of their own, each flood goes on where the one before it
@@ -92,6 +92,9 @@ func (f *foreign) arrange(cfg *Config, system sysctl.System) *plan {
 	}
 	if p.here {
 		p.need.Role = sysctl.Both
+	}
+	if cfg.crew != nil { // here are the connections of the warm-up alone
+		p.need.Connections, p.need.Processes = min(cfg.Connections, warmUps), 1
 	}
 	p.planSources(cfg, system, f.all(func(addr netip.Addr) bool { return addr.Is4() && addr.IsLoopback() }))
 	return p
@@ -231,17 +234,15 @@ func (f *foreign) publishOnce(ctx context.Context, _ int) (err error) {
 	return nil
 }
 
-func (f *foreign) streams(i int) ([]string, error) {
+func (f *foreign) streams(i int) (string, []string) {
 	if len(f.URLs) == 0 {
-		return urlArgs(f.URL), nil
+		return f.URL, nil
 	}
-	file, err := f.writeURLs(f.run.folder, f.run.plan, i)
-	return urlsArgs(file), err
+	return "", f.urlsOf(f.run.plan, i)
 }
 
-// writeURLs writes the URLs of flood i into the folder, and returns the file's
-// name: a command line would not hold them.
-func (f *foreign) writeURLs(folder string, p *plan, i int) (string, error) {
+// urlsOf returns the URLs of flood i.
+func (f *foreign) urlsOf(p *plan, i int) (list []string) {
 	before, urls := 0, p.pairs[i].connections
 	for _, earlier := range p.pairs[:i] {
 		before += earlier.connections
@@ -249,12 +250,17 @@ func (f *foreign) writeURLs(folder string, p *plan, i int) (string, error) {
 	if p.subscribers > 1 {
 		before, urls = before/p.subscribers, int(p.pairs[i].ids)
 	}
-	var b strings.Builder
 	for n := range min(urls, len(f.URLs)) {
-		b.WriteString(f.URLs[(before+n)%len(f.URLs)] + "\n")
+		list = append(list, f.URLs[(before+n)%len(f.URLs)])
 	}
+	return list
+}
+
+// writeURLs writes the URLs of flood i into the folder, and returns the file's
+// name: a command line would not hold them.
+func writeURLs(folder string, i int, urls []string) (string, error) {
 	path := filepath.Join(folder, fmt.Sprintf("urls-%d.txt", i+1))
-	if err := os.WriteFile(path, []byte(b.String()), 0o644); err != nil {
+	if err := os.WriteFile(path, []byte(strings.Join(urls, "\n")+"\n"), 0o644); err != nil {
 		return "", fmt.Errorf("bench: the URLs of a flood cannot be written: %w", err)
 	}
 	return path, nil

@@ -222,8 +222,12 @@ func (f *finder) cores(u probe.Usage) (cores float64, why string) {
 // machine finds that all processors of this machine were busy. What the kernel
 // itself says of them includes the work that it charges to no process.
 func (f *finder) machine(seconds float64) {
+	flood := f.r.CPU.Flood
+	if f.plan.away {
+		flood = result.Figure{} // it is of other machines
+	}
 	var used float64
-	for _, n := range []result.Figure{f.r.CPU.Flood, f.r.CPU.Msggen, f.r.CPU.Router} {
+	for _, n := range []result.Figure{flood, f.r.CPU.Msggen, f.r.CPU.Router} {
 		one, _ := n.Value()
 		used += one
 	}

@@ -154,6 +154,7 @@ func (r *run) readAccounts(ctx context.Context, limit time.Duration) error {
 		})
 	}
 	reading.Wait()
+	r.measureClocks(ctx)
 	return errors.Join(errs...)
 }
 

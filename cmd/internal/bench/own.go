@@ -51,10 +51,16 @@ func (o *own) arrange(cfg *Config, system sysctl.System) *plan {
 		fit := len(divide(cfg.Connections, each, room(system)))
 		p.pairs = spread(cfg.Connections, each, min(max(cfg.Nodes, fit), cfg.Connections))
 	}
+	if cfg.crew != nil { // one server for all their floods
+		p.pairs = cfg.floods(0)
+	}
 	p.routed = len(p.pairs) > 1 || cfg.Nodes > 0 || cfg.Router.Given()
 	p.need = sysctl.Need{
 		Connections: cfg.Connections, Role: sysctl.Both, Processes: len(p.pairs),
 		SourceAddresses: len(p.pairs), BytesPerConnection: processBytes, SocketBytes: leastEndBytes,
+	}
+	if cfg.crew != nil {
+		p.routed, p.need.Role, p.need.Processes = false, sysctl.Server, 1
 	}
 	if p.routed {
 		// Whole blocks of ids belong to one node, so that one wildcard brings it
@@ -70,7 +76,7 @@ func (o *own) arrange(cfg *Config, system sysctl.System) *plan {
 		everywhere: p.routed && cfg.Interest == natsrouter.All,
 	}
 	if cfg.Engine == server.Epoll {
-		p.loops = loops(cfg, len(p.pairs))
+		p.loops = loops(cfg, max(p.need.Processes, 1))
 	}
 	// Then there is always a pair to run, and one that moves from one processor to
 	// another only costs. With less to do, or fewer pairs to share out, a message
@@ -114,7 +120,7 @@ func (o *own) open(ctx context.Context, r *run) error {
 	if err := o.certify(); err != nil {
 		return err
 	}
-	started := make([]*ownPart, len(r.plan.pairs))
+	started := make([]*ownPart, len(r.plan.servers()))
 	err := fleet.Each(len(started), atOnce, func(i int) (err error) {
 		started[i], err = o.startPart(ctx, r.spec(i, "serve", serveArgs(o.run.cfg, r.plan, i, o.url)))
 		return err
@@ -145,7 +151,7 @@ func (o *own) certify() (err error) {
 		return nil
 	}
 	var listen []string
-	for _, one := range o.run.plan.pairs {
+	for _, one := range o.run.plan.servers() {
 		listen = append(listen, one.listen)
 	}
 	o.run.plan.certificate, err = newCertificate(listen)
@@ -271,8 +277,8 @@ func (o *own) named(p *ownPart, err error) error {
 	return fmt.Errorf("%v: %w", p.Process, err)
 }
 
-func (o *own) streams(i int) ([]string, error) {
-	return urlArgs(ownURL(o.run.cfg, o.servers[i].addr)), nil
+func (o *own) streams(i int) (string, []string) {
+	return ownURL(o.run.cfg, o.servers[min(i, len(o.servers)-1)].addr), nil
 }
 
 func (o *own) publisher() []string {

@@ -47,12 +47,17 @@ func start(ctx context.Context, r *run) error {
 func open(ctx context.Context, r *run) error {
 	r.rec.bare = probe.Take(false, nil)
 	err := r.site.open(ctx, r)
+	if err == nil && r.cfg.crew != nil {
+		if r.clocks, err = r.cfg.crew.Measure(ctx); err == nil {
+			r.announceAgents()
+		}
+	}
 	r.settled = time.Now()
 	return err
 }
 
-// connect has the floods open their connections, two at a time: what the accept
-// side keeps up with, so that no SYN is sent twice.
+// connect has the floods of each host open their connections, two at a time: what the
+// accept side keeps up with, so that no SYN is sent twice.
 func connect(ctx context.Context, r *run) error {
 	begun := time.Now()
 	ended := r.show("connect", func() (float64, float64, string) {
@@ -69,11 +74,11 @@ func connect(ctx context.Context, r *run) error {
 		case !r.cfg.Streams.Pace.Unpaced():
 			width = 1 // each keeps to the rate
 		}
-		return fleet.Each(len(r.floods), width, func(i int) error {
+		return r.fillAll(r.floods, width, func(f *floodPart) error {
 			if err := r.memoryLeft(); err != nil {
 				return err
 			}
-			return r.fill(ctx, r.floods[i])
+			return r.fill(ctx, f)
 		})
 	}, r.untilFull)
 	ended()

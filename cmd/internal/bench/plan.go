@@ -49,6 +49,14 @@ type plan struct {
 	// host returns an address of a pair from which floods may connect: any from 2 on.
 	host func(pair, host int) netip.Addr
 	cpus int
+	// away: the floods are on other hosts, of agents, and reach our own server, which is
+	// one, on outside.
+	away bool
+	// opening is how many connections are opened together, 0 for all.
+	opening int
+	// neighbors: an agent is on this host, too, as far as its name says so.
+	neighbors bool
+	outside   string
 	// audience is whom events are for, nil where messages are none.
 	audience *audience
 	terms
@@ -63,6 +71,7 @@ type pair struct {
 	firstID       int64
 	connections   int
 	ids           int64 // 0: one for each connection
+	host          int   // of the agent, where the floods are on several hosts
 	// skip is how many of the first id's connections another pair has.
 	skip int
 }
@@ -83,13 +92,17 @@ func makePlan(cfg *Config, s site) (*plan, error) {
 	if err != nil {
 		return nil, fmt.Errorf("bench: %w", err)
 	}
+	if err := cfg.divideLoad(s); err != nil {
+		return nil, err
+	}
 	p := s.arrange(cfg, system)
+	p.away, p.outside, p.neighbors = cfg.crew != nil, cfg.Listen, cfg.neighbors()
 	p.connections, p.subscribers, p.cpus = cfg.Connections, cfg.subscribers(), runtime.NumCPU()
 	if total, known := probe.Memory().Total.Value(); known {
 		p.need.SpareBytes = spare(p.need, total)
 	}
 	p.rate, p.returns, p.polls = cfg.Rate, cfg.Streams.Returns(), cfg.Streams.Protocol == flood.Poll
-	if len(p.pairs) > maxPairs {
+	if len(p.pairs) > maxPairs && !p.away {
 		return nil, fmt.Errorf("%d connections take %d pairs of processes and there are addresses for %d: allow each more open files (ulimit -n), or run with fewer",
 			cfg.Connections, len(p.pairs), maxPairs)
 	}
@@ -97,6 +110,14 @@ func makePlan(cfg *Config, s site) (*plan, error) {
 		return nil, fmt.Errorf("%d connections take %d servers, and events to followers are measured with one: allow a process more open files (ulimit -n), or open fewer", cfg.Connections, len(p.pairs))
 	}
 	return p, cfg.refusal(p.need, sysctl.Check(p.need, system))
+}
+
+// servers returns the pairs that have a server of ours.
+func (p *plan) servers() []pair {
+	if p.away {
+		return p.pairs[:1]
+	}
+	return p.pairs
 }
 
 // several reports whether the end of one server or flood leaves others to go on.
@@ -127,14 +148,25 @@ func divide(connections, subscribers, room int) []pair {
 // spread shares connections, and ids from 1, evenly among floods. The connections of an
 // id follow each other, so that few floods share one.
 func spread(connections, subscribers, floods int) []pair {
-	pairs := make([]pair, floods)
-	for i := range pairs {
-		before, end := connections*i/floods, connections*(i+1)/floods
+	sizes := make([]int, floods)
+	for i := range sizes {
+		sizes[i] = connections*(i+1)/floods - connections*i/floods
+	}
+	return spreadSizes(sizes, subscribers)
+}
+
+// spreadSizes gives floods of so many connections their ids, from 1.
+func spreadSizes(sizes []int, subscribers int) []pair {
+	pairs := make([]pair, len(sizes))
+	before := 0
+	for i, n := range sizes {
+		end := before + n
 		pairs[i] = pair{firstID: int64(before/subscribers) + 1, connections: end - before}
 		if subscribers > 1 {
 			pairs[i].skip = before % subscribers
 			pairs[i].ids = int64((end-1)/subscribers - before/subscribers + 1)
 		}
+		before = end
 	}
 	return pairs
 }
@@ -143,6 +175,7 @@ func spread(connections, subscribers, floods int) []pair {
 // gave, or, where pick is set, addresses that each run picks.
 func (p *plan) planSources(cfg *Config, system sysctl.System, pick bool) {
 	switch {
+	case cfg.crew != nil: // each has its host's
 	case len(cfg.Streams.Sources) > 0:
 		p.giveSources(cfg)
 	case pick && runtime.GOOS == "linux":
@@ -187,6 +220,9 @@ func (p *plan) address() {
 		for i := range p.pairs {
 			p.pairs[i].listen, p.pairs[i].admin = p.listen, p.listen
 		}
+		if p.outside != "" {
+			p.pairs[0].listen = p.outside
+		}
 		return
 	}
 	streams, others := randomNetworks()
@@ -203,6 +239,9 @@ func (p *plan) address() {
 	}
 	if p.perSource > 0 {
 		p.warmUpSources = []netip.Addr{others(0, 253)}
+	}
+	if p.outside != "" {
+		p.pairs[0].listen = p.outside
 	}
 	p.listen = netip.AddrPortFrom(others(0, 254), 0).String()
 	p.host = others

@@ -105,7 +105,7 @@ func (r *run) memory() (m ramp, ok bool) {
 // memoryLeft returns an error if the next floods and servers would fill the machine.
 func (r *run) memoryLeft() error {
 	m, ok := r.memory()
-	if !ok || !r.plan.several() {
+	if !ok || !r.plan.several() || r.plan.away {
 		return nil
 	}
 	return m.left(rampWidth * r.plan.pairs[0].connections)

@@ -2,7 +2,6 @@ package bench
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -14,11 +13,11 @@ import (
 	"sync/atomic"
 	"time"
 
+	"example.org/comet/cmd/internal/agent"
 	"example.org/comet/cmd/internal/flags"
 	"example.org/comet/cmd/internal/fleet"
 	"example.org/comet/cmd/internal/probe"
 	"example.org/comet/cmd/internal/result"
-	"example.org/comet/flood"
 	"example.org/comet/memlog/series"
 )
 
@@ -38,6 +37,7 @@ type run struct {
 	floods            []*floodPart
 	joint             bool // flood.log is of several floods, and written by the timeline
 	memlog, generator *fleet.Process
+	clocks            []agent.Clock // of the agents' hosts, when the run began
 	// settled is since when nothing went on that the next measurement is not to
 	// see.
 	settled time.Time
@@ -61,18 +61,11 @@ type begun struct {
 	at    time.Time
 }
 
-// floodPart is a flood process.
-type floodPart struct {
-	*fleet.Process
-	live             atomic.Pointer[flood.Sample] // the newest
-	connected, ended atomic.Pointer[flood.Result]
-}
-
 func newRun(cfg *Config, p *plan, s site, folder string) *run {
 	r := &run{
 		cfg: cfg, plan: p, site: s, folder: folder,
 		progress: &progress{w: cfg.Progress, terminal: cfg.Terminal},
-		joint:    p.several(),
+		joint:    p.several() || p.away,
 		rec:      record{started: time.Now()},
 	}
 	r.fleet = &fleet.Fleet{
@@ -187,7 +180,7 @@ func (r *run) start(ctx context.Context, spec fleet.Spec) (*fleet.Process, error
 // processors each has work for one at most.
 func (r *run) spec(i int, name string, args []string) fleet.Spec {
 	spec := fleet.Spec{Name: name, Args: args}
-	if !r.plan.several() {
+	if !r.plan.several() || r.plan.away {
 		return spec
 	}
 	spec.Env = []string{fmt.Sprintf("GOMAXPROCS=%d", max(runtime.NumCPU()/len(r.plan.pairs), 1))}
@@ -206,46 +199,11 @@ func (r *run) logMemory(ctx context.Context, what []string) (err error) {
 	return err
 }
 
-// startFlood starts a flood of some connections of pair i, which then waits to be let
-// go.
-func (r *run) startFlood(ctx context.Context, i int, what pair) (*floodPart, error) {
-	log := ""
-	if !r.joint {
-		log = filepath.Join(r.folder, floodLog)
-	}
-	to, err := r.site.streams(i)
-	if err != nil {
-		return nil, err
-	}
-	f := new(floodPart)
-	spec := r.spec(i, "flood", floodArgs(r.cfg, r.plan, what, to, log))
-	spec.OnSample = func(line []byte) { r.sample(f, line) }
-	if f.Process, err = r.start(ctx, spec); err != nil {
-		return nil, err
-	}
-	return f, f.Await(ctx, "ready", patience, nil)
-}
-
-// sample takes a line from a flood as it comes.
-func (r *run) sample(f *floodPart, line []byte) {
-	var s flood.Sample
-	if json.Unmarshal(line, &s) != nil {
-		return // a line that was cut off with its process
-	}
-	f.live.Store(&s)
-	r.timeline.Load().sample(f, &s)
-	if s.Busy != nil && r.sending.Load() {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.busy.add(*s.Busy)
-	}
-}
-
 // members returns all parts that are measured.
 func (r *run) members() []member {
 	list := r.site.members(r.settled)
 	for i, f := range r.floods {
-		list = append(list, ours("flood", i+1, f.Process))
+		list = append(list, f.member(i+1))
 	}
 	return list
 }
@@ -430,13 +388,21 @@ func (r *run) seal() {
 	r.rec.losses, r.rec.paused, r.rec.busy = r.lost, r.paused, r.busy.figure()
 	r.rec.floods = r.accounts()
 	established := make(map[int]result.Figure)
+	all := result.Of(0)
 	for i, f := range r.rec.floods {
 		established[i+1] = result.Of(f.live.Established())
+		all = all.Plus(established[i+1])
 	}
 	for _, m := range r.members() {
 		p := part{Part: m.Part, pid: m.pid, lost: m.process != nil && r.fleet.Lost(m.process)}
-		if m.Role == "flood" || m.Role == "server" && m.process != nil {
+		switch {
+		case m.Role == "flood", m.Role == "server" && m.process != nil && !r.plan.away:
 			p.connections = established[m.Number]
+		case m.Role == "server" && m.process != nil:
+			p.connections = all
+		}
+		if m.process != nil {
+			p.agent = m.process.Host
 		}
 		r.rec.parts = append(r.rec.parts, p)
 	}

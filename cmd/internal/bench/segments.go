@@ -14,6 +14,7 @@ import (
 type segment struct {
 	*floodPart
 	from, to int
+	host     int // of the agent, where the floods are on several hosts
 }
 
 // bring opens and closes connections.
@@ -68,10 +69,15 @@ const partingTime = 300 * time.Millisecond
 func (s *Session) set(floods []*segment) {
 	slices.SortFunc(floods, func(a, b *segment) int { return a.from - b.from })
 	s.floods = floods
-	s.run.floods = nil
-	for _, one := range floods {
-		s.run.floods = append(s.run.floods, one.floodPart)
+	s.run.floods = parts(floods)
+}
+
+// parts returns the floods of segments.
+func parts(segments []*segment) (list []*floodPart) {
+	for _, one := range segments {
+		list = append(list, one.floodPart)
 	}
+	return list
 }
 
 // missing returns segments, without floods, for the connections that none has.
@@ -142,11 +148,19 @@ func (p *plan) part(one pair, from, to int) pair {
 // fill starts floods for segments, and lets them open their connections.
 func (s *Session) fill(ctx context.Context, missing []*segment) error {
 	r := s.run
+	if missing = s.plan.spreadAway(missing); s.plan.away {
+		r.plan.opening = 0
+		for _, one := range missing {
+			r.plan.opening += one.to - one.from
+		}
+	}
 	err := fleet.Each(len(missing), atOnce, func(k int) (err error) {
 		one := missing[k]
 		i, start := s.plan.pairOf(one.from)
 		what := s.plan.part(s.plan.pairs[i], one.from-start, one.to-start)
-		what.sources = s.sources(i, what)
+		if what.sources = s.sources(i, what); s.plan.away {
+			what.host, what.sources = one.host, s.plan.sourcesAt(one.host)
+		}
 		one.floodPart, err = r.startFlood(ctx, i, what)
 		return err
 	})
@@ -163,7 +177,7 @@ func (s *Session) fill(ctx context.Context, missing []*segment) error {
 		if !r.cfg.Streams.Pace.Unpaced() {
 			width = 1 // each keeps to the rate
 		}
-		return fleet.Each(len(started), width, func(i int) error { return r.fill(ctx, started[i].floodPart) })
+		return r.fillAll(parts(started), width, func(f *floodPart) error { return r.fill(ctx, f) })
 	}, r.untilFull)
 	r.rec.connectSeconds = result.Seconds(time.Since(begun))
 	r.settled = time.Now()

@@ -75,6 +75,10 @@ func Explore(ctx context.Context, cfg Config, explore func(context.Context, *Ses
 		return "", err
 	}
 	defer site.leave()
+	if err := cfg.muster(ctx); err != nil {
+		return "", err
+	}
+	defer cfg.crew.Close()
 	b := &bench{site: site}
 	defer b.endsAtOnce(&cfg)()
 	if most == 0 {
@@ -124,7 +128,8 @@ func (b *bench) holds(cfg Config) int {
 		cfg.Connections = n
 		return b.arrange(&cfg) == nil
 	}
-	low, high := 1, 2
+	low := max(1, len(cfg.crew.Hosts())) // each has one at least
+	high := 2 * low
 	for fits(high) && high < math.MaxInt32/2 {
 		low, high = high, 2*high
 	}
@@ -327,6 +332,7 @@ func (s *Session) drain(ctx context.Context) error {
 		if err := s.laps(ctx); err != nil {
 			return err
 		}
+		r.measureClocks(ctx)
 		r.rec.ended = r.take(false)
 		if !r.rec.measured() {
 			return nil

@@ -21,8 +21,8 @@ type site interface {
 	resize(p *plan, cfg *Config)
 	// open starts or finds the servers, warms them up, and starts their memory log.
 	open(ctx context.Context, r *run) error
-	// streams returns the arguments by which flood i finds its streams.
-	streams(i int) ([]string, error)
+	// streams returns the URL of the streams of flood i, or else their URLs.
+	streams(i int) (url string, urls []string)
 	// publisher returns the arguments by which a generator finds where messages go.
 	publisher() []string
 	// members returns the servers and what they need, those that may be measured.

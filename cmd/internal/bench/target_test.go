@@ -134,7 +134,7 @@ func TestTargetURLs(t *testing.T) {
 	p := &plan{pairs: divide(7, 1, 4)} // 3 and 4 connections
 	var got []string
 	for i := range p.pairs {
-		path, err := target.writeURLs(t.TempDir(), p, i)
+		path, err := writeURLs(t.TempDir(), i, target.urlsOf(p, i))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -146,7 +146,7 @@ func TestTargetURLs(t *testing.T) {
 	}
 	// Of rooms it has those that its connections are in.
 	p = &plan{subscribers: 4, pairs: spread(12, 4, 2)}
-	path, err := target.writeURLs(t.TempDir(), p, 1)
+	path, err := writeURLs(t.TempDir(), 1, target.urlsOf(p, 1))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -57,7 +57,11 @@ func (o *benchOptions) bindExperiment(f *pflag.FlagSet, rate string) {
 		f.IntVar(&cfg.Nodes, "nodes", 0, "servers that share the connections, with a router between them and the messages; 0: as few as hold them")
 		flags.Enum(f, &cfg.Interest, "interest", natsrouter.Block, "with several nodes: what they ask of the router: exact, block or all (see comet serve)", natsrouter.Exact, natsrouter.Block, natsrouter.All)
 	})
-	cfg.Router.Bind(f, "`URLs` of a router that is there already, instead of one of our own")
+	cfg.Agents.Bind(f)
+	flags.Group(f, flags.SeveralHosts, func() {
+		flags.String(f, &cfg.Listen, "listen", "", "", "with --agents: the `address` of our own server that they reach, such as 10.0.0.5:8000")
+	})
+	cfg.Router.Bind(f, "`URLs` of a router that is there already, instead of one of our own; with --agents: where they wait")
 	flags.Group(f, flags.Output, func() {
 		flags.Duration(f, &cfg.Interval, "interval", "", 0, "time between memory samples; 0: 1s, with connections counted less often from 17,000 on")
 		flags.String(f, &cfg.Out, "out", "o", "", "`folder` for the results (default comet-report/<time>-<engine or host>-<N>)")
@@ -111,10 +115,8 @@ func (o *benchOptions) complete(env *Env, f *pflag.FlagSet) (err error) {
 	if err := o.Target.complete(env, f, o); err != nil {
 		return err
 	}
-	if err := o.validate(); err != nil {
-		return err
-	}
-	if _, err := cfg.Router.Servers(f, env.Getenv); err != nil {
+	servers, err := cfg.Agents.Rendezvous(f, &cfg.Router, env.Getenv)
+	if err != nil {
 		return err
 	}
 	if err := o.Metrics.Complete(env.Getenv); err != nil {
@@ -124,8 +126,14 @@ func (o *benchOptions) complete(env *Env, f *pflag.FlagSet) (err error) {
 		return errors.New("--own-network has no way to it from outside, so that nobody could watch it by --metrics: leave one of them out")
 	}
 	cfg.Settings, cfg.Command, cfg.Targets = o.settings(f), o.command(f), o.Targets.all()
-	if o.Network.Own && (cfg.Router.Given() || cfg.Target != nil) {
-		return errors.New("--own-network has no way to a router or server that is there already: leave it out, or --router and --url")
+	if cfg.Agents.Given() {
+		cfg.Rendezvous, cfg.Router = servers, flags.Router{}
+	}
+	if err := o.validate(); err != nil {
+		return err
+	}
+	if o.Network.Own && (cfg.Router.Given() || cfg.Agents.Given() || cfg.Target != nil) {
+		return errors.New("--own-network has no way to a router, agents or a server that are there already: leave it out, or --router, --agents and --url")
 	}
 	if cfg.Executable, err = os.Executable(); err != nil {
 		return fmt.Errorf("bench starts copies of this program, whose file cannot be found: %w", err)

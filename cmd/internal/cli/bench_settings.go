@@ -21,7 +21,7 @@ func (o *benchOptions) settings(f *pflag.FlagSet) map[string]any {
 		m["own-network"] = "true"
 	}
 	drop(m, notOfTheRun...)
-	optional := slices.Concat([]string{"config", "url", "urls", "source-ip", "connect-timeout", "users", "tls", "tls-resume", "resolve", "ramp", "reconnect", "churn", "storm", "slow-readers", "half-open", "subscribers", "subscriptions", sloFlag, failIfFlag}, flags.ClientTLSFlags(), talkFlags, targetFlags, publishOnly)
+	optional := slices.Concat([]string{"config", "url", "urls", "source-ip", "connect-timeout", "users", "tls", "tls-resume", "resolve", "ramp", "reconnect", "churn", "storm", "slow-readers", "half-open", "subscribers", "subscriptions", "agents", "listen", sloFlag, failIfFlag}, flags.ClientTLSFlags(), talkFlags, targetFlags, publishOnly)
 	for _, name := range optional {
 		if !f.Changed(name) {
 			drop(m, name)
@@ -39,6 +39,9 @@ func (o *benchOptions) settings(f *pflag.FlagSet) map[string]any {
 		return m
 	}
 	drop(m, ownServerFlags...)
+	if !o.Config.Agents.Given() {
+		drop(m, routerFlags...)
+	}
 	if target.Publish == nil {
 		drop(m, messageFlags...)
 	} else {

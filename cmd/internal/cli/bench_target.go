@@ -41,7 +41,9 @@ var (
 	// publishOnly mean nothing without --publish.
 	publishOnly = append(flags.PublishOnly(), "publish-header", "first-id", "max-id")
 	// ownServerFlags say how our server is run, which another is not.
-	ownServerFlags = []string{"engine", "loops", "tls", "nodes", "interest", "router", "router-credentials", "router-ca", "router-cert", "router-key", "subject-prefix", "subscriptions"}
+	ownServerFlags = []string{"engine", "loops", "tls", "nodes", "interest", "listen", "subscriptions"}
+	// routerFlags lead our server to its router, or this bench to its agents.
+	routerFlags = []string{"router", "router-credentials", "router-ca", "router-cert", "router-key", "subject-prefix"}
 	// messageFlags say how messages are sent.
 	messageFlags = []string{"duration", "senders", "distribution", "arrivals", "size", "seed", "window"}
 )
@@ -61,7 +63,11 @@ func (b *benchTarget) complete(env *Env, f *pflag.FlagSet, o *benchOptions) (err
 	if !foreign {
 		return nil
 	}
-	if name := flags.FirstGiven(f, ownServerFlags...); name != "" {
+	refused := ownServerFlags
+	if !o.Config.Agents.Given() {
+		refused = slices.Concat(refused, routerFlags)
+	}
+	if name := flags.FirstGiven(f, refused...); name != "" {
 		return fmt.Errorf("--%s is a setting of comet's own server, and --url names another: leave one of them out", name)
 	}
 	if err = b.readStreams(env, f, o); err != nil {

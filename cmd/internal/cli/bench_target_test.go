@@ -44,6 +44,15 @@ func TestBenchTarget(t *testing.T) {
 		t.Errorf("%+v %+v", cfg, target)
 	}
 
+	// With agents the router is where they wait.
+	away := benchOf(t, "--url", "http://h/{id}", "--agents", "web2,web3", "--router", "nats://a:4222", "--subject-prefix", "other").Config
+	if away.Router.Given() || !away.Agents.Given() || away.Rendezvous.URLs[0] != "nats://a:4222" || away.Rendezvous.SubjectPrefix != "other" {
+		t.Errorf("%+v waits at %+v", away.Agents, away.Rendezvous)
+	}
+	if s := away.Settings; s["agents"] != "web2,web3" || s["router"] != "[nats://a:4222]" || s["listen"] != nil {
+		t.Errorf("settings %v", s)
+	}
+
 	// Without --publish there are no messages.
 	if cfg := benchOf(t, "--url", "http://h/{id}").Config; cfg.Rate != 0 || cfg.Connections != 10_000 {
 		t.Errorf("rate %v of %d connections; want none of 10,000", cfg.Rate, cfg.Connections)
@@ -151,6 +160,13 @@ func TestBenchRefuses(t *testing.T) {
 		{"--preset nchan", "--preset is about a server that is there already"},
 		{"--own-network --router nats://h", "--own-network has no way to a router"},
 		{"--subject-prefix x", "--subject-prefix is for --router"},
+		{"--agents 2 --listen 10.0.0.5:8000", "--agents: say where they wait: with --router"},
+		{"--agents 2 --router nats://h", "give --listen ADDRESS:PORT"},
+		{"--listen 10.0.0.5:8000", "is for the hosts of agents"},
+		{"--url http://h/{id} --listen 10.0.0.5:8000", "--listen is a setting of comet's own server"},
+		{"--url http://h/{id} --router nats://h", "--router is a setting of comet's own server"},
+		{"--agents a,b,a --router nats://h", "names a twice"},
+		{"--agents 2 --router nats://h --own-network --listen 10.0.0.5:8000", "--own-network has no way to a router, agents"},
 		{"--rate max --arrivals poisson", "arrivals need a rate"},
 		{"10k", `takes no argument, got "10k"`},
 	} {

@@ -18,6 +18,7 @@ func commands(env *Env) []*cobra.Command {
 		newSend(env, runSend),
 		layered(env, newMsggen(env, runMsggen), false),
 		layered(env, newFlood(env, runFlood), true),
+		layered(env, newAgent(env, runAgent), false),
 		layered(env, newMemlog(env, runMemlog), false),
 		newPlot(env, runPlot),
 		newSubscriptions(env),

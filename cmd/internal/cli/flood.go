@@ -43,6 +43,9 @@ func newFlood(env *Env, run func(context.Context, *Env, *floodOptions) error) *c
 			if err := errors.Join(o.Complete(cmd.Flags(), args), o.Metrics.Complete(env.Getenv)); err != nil {
 				return usageError{err}
 			}
+			if err := findAgents(env, cmd.Flags(), o); err != nil {
+				return usageError{err}
+			}
 			return run(cmd.Context(), env, o)
 		},
 	}, "flood")
@@ -78,6 +81,9 @@ func runFlood(ctx context.Context, env *Env, o *floodOptions) (err error) {
 	defer closePage()
 	out.page = newFloodPage(page)
 	cfg.Logger, cfg.OnSample, cfg.StormAfterMark = env.Logger(), out.sample, o.Attended
+	if o.Agents.Given() {
+		return runFloodAway(ctx, env, o, cfg, out)
+	}
 	fl, err := await(ctx, func() (*flood.Flood, error) { return flood.New(cfg) })
 	if err != nil {
 		return usage(err)
@@ -142,6 +148,7 @@ func (o *floodOutput) end(ctx context.Context, hasEnd bool, r flood.Result, err 
 		o.page.end(r, err)
 		return err
 	}
+	o.judgeClocks(&r)
 	outcome := func(err error) error { return err }
 	if hasEnd {
 		outcome = func(err error) error { return planned(ctx, err) }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"example.org/comet/cmd/internal/agent"
 	"example.org/comet/cmd/internal/result"
 	"example.org/comet/flood"
 	"example.org/comet/memlog/series"
@@ -20,6 +21,9 @@ type floodOutput struct {
 	log     *series.Writer // nil without --log
 	last    time.Time
 	page    *floodPage // nil without --metrics
+	// away is what came of it on the hosts of agents; nil for a flood of this host.
+	away   *agent.Outcome
+	clocks *result.Figure // how far those of the agents may be off, in milliseconds
 	// close closes the log.
 	close func()
 }
@@ -66,7 +70,8 @@ func (o *floodOutput) result(r flood.Result, targets result.Outcomes, interrupte
 			flood.Result
 			Interrupted bool            `json:"interrupted"`
 			Targets     result.Outcomes `json:"targets"`
-		}{r, interrupted, targets})
+			ClockError  *result.Figure  `json:"clock_error_ms,omitempty"`
+		}{r, interrupted, targets, o.clocks})
 	}
 	w := o.env.Stdout
 	if r.Established() == 0 {
@@ -82,6 +87,9 @@ func (o *floodOutput) result(r flood.Result, targets result.Outcomes, interrupte
 	}
 	_, err := fmt.Fprintln(w)
 	printQuantiles(w, "due to received", r.Latency)
+	if o.clocks != nil && r.Latency != nil {
+		fmt.Fprintf(w, "clocks of the agents: known to %s\n", o.clocks.Text(result.UnitMillis))
+	}
 	printFanOut(w, r.FanOut)
 	if r.Completed > 0 {
 		fmt.Fprintf(w, "completed %d streams with %d messages\n", r.Completed, r.CompletedMessages)
@@ -103,6 +111,26 @@ func (o *floodOutput) result(r flood.Result, targets result.Outcomes, interrupte
 		fmt.Fprintln(w, targets)
 	}
 	return err
+}
+
+// judgeClocks takes out of r what the clocks of agents make unknown, and says so.
+func (o *floodOutput) judgeClocks(r *flood.Result) {
+	if o.away == nil {
+		return
+	}
+	off := new(result.Seconds(o.away.ClockError).Times(1000))
+	why := ""
+	switch ms, _ := off.Value(); {
+	case o.away.ClockTrouble != nil:
+		*off, why = result.Figure{}, o.away.ClockTrouble.Error()
+	case r.Latency != nil && r.Latency.P50 < ms:
+		why = fmt.Sprintf("the clocks of the agents are known to %s, which is more than half of the messages took", off.Text(result.UnitMillis))
+	}
+	if why != "" && r.Stamped > 0 {
+		fmt.Fprintf(o.env.Stderr, "comet: the latency is not known: %s\n", why)
+		r.Latency, r.FanOut = nil, nil
+	}
+	o.clocks = off
 }
 
 func perSecond(n int, seconds float64) float64 {

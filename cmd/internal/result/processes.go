@@ -2,6 +2,7 @@ package result
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -9,15 +10,19 @@ import (
 // processHead is above the columns of processRows.
 var processHead = []string{"process", "pid", "connections", "RSS idle", "PSS idle", "RSS end", "CPU connecting", "CPU messages"}
 
-// processRows returns the parts one by one, if there are several servers.
+// processRows returns the parts one by one, if there are several servers, or agents.
 func (r *Result) processRows() [][]string {
 	servers, _ := r.Processes.Servers.Value()
-	if servers < 2 {
+	onAgents := slices.ContainsFunc(r.Processes.List, func(p Process) bool { return p.Agent != "" })
+	if servers < 2 && !onAgents {
 		return nil
 	}
 	var rows [][]string
 	for _, p := range r.Processes.List {
 		name := fmt.Sprintf("%s %d", p.Role, p.Number)
+		if p.Agent != "" {
+			name += " on " + p.Agent
+		}
 		if p.Lost {
 			name += " (lost)"
 		}

@@ -1,6 +1,7 @@
 package result_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -31,5 +32,17 @@ func TestProcessesStandInARowEach(t *testing.T) {
 	table.Reset()
 	if err := r.Table(&table); err != nil || strings.Contains(table.String(), "server 2") {
 		t.Errorf("%v; one server needs no table of its own:\n%s", err, table.String())
+	}
+	// With agents each is shown.
+	r.Processes.List = append(r.Processes.List, result.Process{Role: "flood", Number: 3, Agent: "web2"}, result.Process{Role: "flood", Number: 4, Agent: "web3", Lost: true})
+	table.Reset()
+	page.Reset()
+	if err := errors.Join(r.Table(&table), r.WriteHTML(&page, result.Extras{})); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"flood 3 on web2", "flood 4 on web3 (lost)"} {
+		if !strings.Contains(table.String(), want) || !strings.Contains(page.String(), want) {
+			t.Errorf("%q is missing in\n%s\nor in the page", want, table.String())
+		}
 	}
 }

@@ -272,8 +272,10 @@ type Processes struct {
 // Process is one part. CPU is in seconds, of the phases in which connections
 // were opened and messages sent.
 type Process struct {
-	Role        string `json:"role"`
-	Number      int    `json:"number"`
+	Role   string `json:"role"`
+	Number int    `json:"number"`
+	// Agent is the name of the load host that it ran on, "" for the host of the bench.
+	Agent       string `json:"agent,omitempty"`
 	PID         Figure `json:"pid"`
 	Connections Figure `json:"connections"`
 	RSSStart    Figure `json:"rss_start_bytes"`
