@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -28,6 +29,7 @@ import (
 type truthServer struct {
 	faults faults
 	addr   string
+	open   atomic.Int64 // streams
 
 	mu      sync.Mutex
 	streams map[string][]*truthStream
@@ -81,14 +83,19 @@ var truthStamp = regexp.MustCompile(` s=([0-9a-f]{8})\.([0-9]+)(?: f=([0-9]+))? 
 
 func startTruth(t *testing.T, addr string, f faults) *truthServer {
 	t.Helper()
-	s := &truthServer{faults: f, addr: addr, streams: make(map[string][]*truthStream), seen: make(map[string]int)}
-	mux := http.NewServeMux()
-	mux.HandleFunc("POST /pub/{id}", s.publish)
-	mux.HandleFunc("GET /sub/{id}", s.stream)
 	listener, err := net.Listen("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return startTruthOn(t, listener, f)
+}
+
+func startTruthOn(t *testing.T, listener net.Listener, f faults) *truthServer {
+	t.Helper()
+	s := &truthServer{faults: f, addr: listener.Addr().String(), streams: make(map[string][]*truthStream), seen: make(map[string]int)}
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /pub/{id}", s.publish)
+	mux.HandleFunc("GET /sub/{id}", s.stream)
 	server := &http.Server{Handler: mux}
 	go server.Serve(listener)
 	t.Cleanup(func() { server.Close() })
@@ -177,6 +184,8 @@ func (s *truthServer) stream(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer conn.Close()
+	s.open.Add(1)
+	defer s.open.Add(-1)
 	stream := &truthStream{id: r.PathValue("id"), queue: make(chan truthMessage, 1<<16)}
 	s.mu.Lock()
 	s.streams[stream.id] = append(s.streams[stream.id], stream)
