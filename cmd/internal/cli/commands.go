@@ -22,6 +22,7 @@ func commands(env *Env) []*cobra.Command {
 		newPlot(env, runPlot),
 		newSubscriptions(env),
 		newSysctl(env, sysctl.Machine{}, runSysctl),
+		newConfig(env),
 		newVersion(env),
 		newCompletion(),
 		newTargets(),

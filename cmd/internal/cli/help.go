@@ -65,6 +65,11 @@ func help(cmd *cobra.Command) error {
 	return err
 }
 
+// isDescribed reports whether cmd has a help for people.
+func isDescribed(cmd *cobra.Command) bool {
+	return cmd.IsAvailableCommand() || cmd.IsAdditionalHelpTopicCommand()
+}
+
 // commandList lists what cmd has below it.
 func commandList(cmd *cobra.Command) string {
 	var b strings.Builder
@@ -84,11 +89,16 @@ func flagList(set *pflag.FlagSet, group string) string {
 		if flags.GroupOf(f) != group {
 			return
 		}
-		one := *f
-		if one.DefValue == "[]" || one.DefValue == "0s" {
-			one.DefValue = ""
-		}
-		shown.AddFlag(&one)
+		shown.AddFlag(shownFlag(f))
 	})
 	return shown.FlagUsagesWrapped(helpWidth)
+}
+
+// shownFlag returns f without a default of nothing.
+func shownFlag(f *pflag.Flag) *pflag.Flag {
+	one := *f
+	if one.DefValue == "[]" || one.DefValue == "0s" {
+		one.DefValue = ""
+	}
+	return &one
 }
