@@ -25,6 +25,7 @@ func commands(env *Env) []*cobra.Command {
 		newConfig(env),
 		newVersion(env),
 		newCompletion(),
+		newMan(env),
 		newTargets(),
 	}
 }

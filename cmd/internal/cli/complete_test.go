@@ -56,6 +56,7 @@ func TestCompletion(t *testing.T) {
 		{"subscriptions -", "import", none},
 		{"subscriptions stats -", "", files},
 		{"completion -", "fish", none},
+		{"man -", "", folders},
 		{"help -", "targets", none},
 		{"config -", "router", none},
 		{"config flood --proto", "--protocol", none},
