@@ -23,6 +23,7 @@ func commands(env *Env) []*cobra.Command {
 		newSubscriptions(env),
 		newSysctl(env, sysctl.Machine{}, runSysctl),
 		newConfig(env),
+		newHealth(env, runHealth),
 		newVersion(env),
 		newCompletion(),
 		newMan(env),
