@@ -23,6 +23,7 @@ licenses: ## writes .dist/licenses.txt anew: read the licenses first
 
 supply: ## modules are what go.sum says, under licenses that are allowed, without known holes
 	$(GO) mod verify
+	$(GO) test -C .dist/release .
 	$(GO) run -C .dist/release . -check-licenses
 	.ci/vulnerabilities
 

@@ -138,7 +138,17 @@ func (o options) checkLicenses(write bool) error {
 	if err != nil {
 		return err
 	}
-	before, now := strings.Split(string(listed), "\n"), strings.Split(list, "\n")
+	if err := compareLicenses(string(listed), list); err != nil {
+		return err
+	}
+	fmt.Printf("%d modules, each with an allowed license\n", len(all))
+	return nil
+}
+
+// compareLicenses returns in what the licensesFile, listed, differs from what is in
+// the binaries.
+func compareLicenses(listed, list string) error {
+	before, now := strings.Split(listed, "\n"), strings.Split(list, "\n")
 	var problems []error
 	for _, line := range now {
 		if !slices.Contains(before, line) {
@@ -153,7 +163,6 @@ func (o options) checkLicenses(write bool) error {
 	if len(problems) > 0 {
 		return fmt.Errorf("%w\nread the licenses, and then: make licenses", errors.Join(problems...))
 	}
-	fmt.Printf("%d modules, each with an allowed license\n", len(all))
 	return nil
 }
 
