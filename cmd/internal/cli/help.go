@@ -19,11 +19,7 @@ var texts embed.FS
 
 // describe gives cmd the text of that name.
 func describe(cmd *cobra.Command, name string) *cobra.Command {
-	text, err := texts.ReadFile("help/" + name + ".txt")
-	if err != nil {
-		panic(err) // a file that is not in the binary: every test fails
-	}
-	short, rest, _ := strings.Cut(string(text), "\n")
+	short, rest, _ := strings.Cut(textOf(name), "\n")
 	cmd.Short = short
 	rest = strings.TrimSpace(rest)
 	if examples, long, found := strings.Cut(strings.TrimPrefix(rest, "Examples:\n"), "\n\n\n"); found {
@@ -31,6 +27,15 @@ func describe(cmd *cobra.Command, name string) *cobra.Command {
 	}
 	cmd.Long = rest
 	return cmd
+}
+
+// textOf returns the text of that name.
+func textOf(name string) string {
+	text, err := texts.ReadFile("help/" + name + ".txt")
+	if err != nil {
+		panic(err) // a file that is not in the binary: every test fails
+	}
+	return string(text)
 }
 
 const helpWidth = 100
