@@ -2,7 +2,7 @@
 GO   ?= go
 TOOL := $(GO) tool -modfile=.ci/tools/go.mod
 
-.PHONY: all build man dist fmt lint test race cross nonats fuzz bench seeds licenses supply reproducible system endings floor wide ci
+.PHONY: all build man dist fmt lint test race cross nonats fuzz bench seeds licenses supply reproducible installs system endings floor wide ci
 
 all: lint test build
 
@@ -17,6 +17,9 @@ dist: ## what people take home, in dist: see .dist/release
 
 reproducible: ## two builds have the same bytes
 	.ci/reproducible
+
+installs: ## the Debian package is installed and removed (root)
+	.ci/installs
 
 licenses: ## writes .dist/licenses.txt anew: read the licenses first
 	$(GO) run -C .dist/release . -write-licenses

@@ -3,13 +3,23 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
+
+// places returns where f belongs: by packager, where they differ, else for all.
+func (f file) places() map[string]string {
+	if f.name == "completions/_comet" { // Debian's zsh looks elsewhere
+		return map[string]string{"deb": "/usr/share/zsh/vendor-completions/_comet", "rpm": f.installed, "apk": f.installed}
+	}
+	return map[string]string{"": f.installed}
+}
 
 // makePackages has nfpm make a deb, an rpm and an apk of files. Its configuration is
 // YAML, of which JSON is a part.
@@ -26,10 +36,13 @@ func (o options) makePackages(src source, p platform, tree string, files []file)
 		if err := os.WriteFile(path, f.content, f.mode); err != nil {
 			return err
 		}
-		contents = append(contents, map[string]any{
-			"src": path, "dst": f.installed,
-			"file_info": map[string]any{"mode": f.mode, "owner": "root", "group": "root", "mtime": src.date.Format(time.RFC3339)},
-		})
+		places := f.places()
+		for _, packager := range slices.Sorted(maps.Keys(places)) {
+			contents = append(contents, map[string]any{
+				"src": path, "dst": places[packager], "packager": packager,
+				"file_info": map[string]any{"mode": f.mode, "owner": "root", "group": "root", "mtime": src.date.Format(time.RFC3339)},
+			})
+		}
 	}
 	config, err := json.Marshal(map[string]any{
 		"name": "comet", "arch": p.arch, "platform": "linux", "version": src.version, "version_schema": "semver",
