@@ -15,25 +15,20 @@ import (
 	"github.com/spf13/pflag"
 
 	"example.org/comet/cmd/internal/flags"
+	"example.org/comet/cmd/internal/result"
 )
 
-// completeAll makes a shell offer, for each command below cmd, what its flags and
-// arguments take. What a command has registered itself stays.
+// completeAll makes a shell offer the values of the flags of cmd and of all commands
+// below it, and no files as arguments of one that takes none.
 func completeAll(cmd *cobra.Command) {
-	completeValues(cmd)
-	for _, sub := range cmd.Commands() {
-		completeAll(sub)
-	}
-}
-
-// completeValues makes a shell offer the values of the flags of cmd, and no files
-// as arguments where it takes none.
-func completeValues(cmd *cobra.Command) {
 	cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
-		_ = cmd.RegisterFlagCompletionFunc(f.Name, valuesFor(f)) // fails only for what is registered
+		_ = cmd.RegisterFlagCompletionFunc(f.Name, valuesFor(f)) // fails only twice
 	})
 	if cmd.ValidArgsFunction == nil && cmd.ValidArgs == nil && !takesArguments(cmd) {
 		cmd.ValidArgsFunction = cobra.NoFileCompletions
+	}
+	for _, sub := range cmd.Commands() {
+		completeAll(sub)
 	}
 }
 
@@ -43,8 +38,13 @@ func valuesFor(f *pflag.Flag) cobra.CompletionFunc {
 	if values := flags.ValuesOf(f); values != nil {
 		return cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)
 	}
-	if f.Name == "match" {
+	switch f.Name {
+	case "match":
 		return completeProcesses
+	case sloFlag, failIfFlag: // an operator follows
+		return cobra.FixedCompletions(result.TargetNames(), cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveNoSpace)
+	case "metric":
+		return cobra.FixedCompletions(result.TargetNames(), cobra.ShellCompDirectiveNoFileComp)
 	}
 	value, _ := pflag.UnquoteUsage(f)
 	switch value = strings.ToLower(value); {

@@ -49,7 +49,6 @@ func newFlood(env *Env, run func(context.Context, *Env, *floodOptions) error) *c
 	}, "flood")
 	o.Bind(cmd.Flags())
 	o.Targets.bind(cmd.Flags())
-	completeTargets(cmd)
 	return cmd
 }
 
