@@ -2,12 +2,33 @@
 GO   ?= go
 TOOL := $(GO) tool -modfile=.ci/tools/go.mod
 
-.PHONY: all build fmt lint test race cross fuzz bench seeds system endings floor wide ci
+.PHONY: all build man dist fmt lint test race cross nonats fuzz bench seeds licenses supply reproducible installs system endings floor wide ci
 
 all: lint test build
 
 build: ## one binary
 	$(GO) build -trimpath -o comet ./cmd/comet
+
+man: ## manual pages, in dist/man
+	$(GO) run ./cmd/comet man dist/man
+
+dist: ## what people take home, in dist: see .dist/release
+	$(GO) run -C .dist/release . $(DIST)
+
+reproducible: ## two builds have the same bytes
+	.ci/reproducible
+
+installs: ## the Debian package is installed and removed (root)
+	.ci/installs
+
+licenses: ## writes .dist/licenses.txt anew: read the licenses first
+	$(GO) run -C .dist/release . -write-licenses
+
+supply: ## modules are what go.sum says, under licenses that are allowed, without known holes
+	$(GO) mod verify
+	$(GO) test -C .dist/release .
+	$(GO) run -C .dist/release . -check-licenses
+	.ci/vulnerabilities
 
 fmt:
 	$(TOOL) golangci-lint fmt ./...
@@ -29,6 +50,10 @@ cross: ## the engine is Linux only, the rest works everywhere
 	GOOS=windows GOARCH=amd64 $(GO) vet ./...
 	GOOS=darwin GOARCH=arm64 $(GO) build -o /dev/null ./cmd/comet
 	GOOS=windows GOARCH=amd64 $(GO) build -o /dev/null ./cmd/comet
+
+nonats: ## without the router, a third smaller
+	$(GO) vet -tags nonats ./server/natsrouter/...
+	$(GO) test -count 1 -tags nonats -run NoNATS ./cmd/internal/cli
 
 FUZZTIME ?= 10s
 fuzz: ## each target for $(FUZZTIME)

@@ -12,6 +12,7 @@ import (
 	"example.org/comet/cmd/internal/probe"
 	"example.org/comet/flood"
 	"example.org/comet/flood/pace"
+	"example.org/comet/server/natsrouter/broker"
 	"example.org/comet/server/wire"
 	"example.org/comet/sysctl"
 )
@@ -108,6 +109,11 @@ func makePlan(cfg *Config, s site) (*plan, error) {
 	}
 	if cfg.Graph != nil && p.several() {
 		return nil, fmt.Errorf("%d connections take %d servers, and events to followers are measured with one: allow a process more open files (ulimit -n), or open fewer", cfg.Connections, len(p.pairs))
+	}
+	if p.routed && !cfg.Router.Given() {
+		if err := (broker.Config{}).Validate(); err != nil { // a comet that was built without it
+			return nil, fmt.Errorf("a router must stand between the messages and the servers of this run: %w", err)
+		}
 	}
 	return p, cfg.refusal(p.need, sysctl.Check(p.need, system))
 }

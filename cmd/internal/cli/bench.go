@@ -48,8 +48,6 @@ func newBench(env *Env, run func(context.Context, *Env, *benchOptions) error) *c
 		},
 	}, "bench")
 	o.bind(cmd.Flags())
-	completeValues(cmd)
-	completeTargets(cmd)
 	return cmd
 }
 

@@ -51,7 +51,7 @@ func (o *benchOptions) settings(f *pflag.FlagSet) map[string]any {
 	}
 	for _, name := range []string{"url", "publish"} {
 		if text, ok := m[name].(string); ok {
-			m[name] = parameter.ReplaceAllString(password.ReplaceAllString(text, "//...@"), "$1...")
+			m[name] = withoutPassword(text)
 		}
 	}
 	return m
@@ -74,18 +74,8 @@ func (o *benchOptions) command(f *pflag.FlagSet) []string {
 // withoutSecret writes a flag and its value without what lets somebody in.
 func withoutSecret(argument string) string {
 	name, value, _ := strings.Cut(strings.TrimPrefix(argument, "--"), "=")
-	key, _, header := strings.Cut(value, ":")
-	switch {
-	case strings.HasSuffix(name, "header"):
-		if header && secret.MatchString(key) {
-			value = key + ": ..."
-		}
-	case slices.Contains(talkFlags, name) && secret.MatchString(value):
-		value = "..."
-	default:
-		value = parameter.ReplaceAllString(password.ReplaceAllString(value, "//...@"), "$1...")
-	}
-	return "--" + name + "=" + value
+	shown, _ := hideSecret(name, value)
+	return "--" + name + "=" + shown
 }
 
 // talkFlags say how streams are spoken, which may hold a token.
@@ -111,10 +101,34 @@ func hideHeaders(settings map[string]any, name string, lines []string) {
 	}
 	shown := make([]string, len(lines))
 	for i, line := range lines {
-		shown[i] = line
-		if key, _, _ := strings.Cut(line, ":"); secret.MatchString(key) {
-			shown[i] = key + ": ..."
-		}
+		shown[i] = withoutValue(line)
 	}
 	settings[name] = strings.Join(shown, "\n")
+}
+
+// withoutValue returns a header line without the value of one that lets somebody in.
+func withoutValue(line string) string {
+	if key, _, field := strings.Cut(line, ":"); field && secret.MatchString(key) {
+		return key + ": ..."
+	}
+	return line
+}
+
+// withoutPassword returns a URL without what lets somebody in.
+func withoutPassword(url string) string {
+	return parameter.ReplaceAllString(password.ReplaceAllString(url, "//...@"), "$1...")
+}
+
+// hideSecret returns a value of a flag without what may be a secret, and reports
+// whether there was any.
+func hideSecret(flag, value string) (shown string, hidden bool) {
+	switch text := append(flags.PublishOnly(), talkFlags...); {
+	case strings.HasSuffix(flag, "header"):
+		shown = withoutValue(value)
+	case slices.Contains(text, flag) && secret.MatchString(value):
+		shown = "..."
+	default:
+		shown = withoutPassword(value)
+	}
+	return shown, shown != value
 }

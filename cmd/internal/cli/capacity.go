@@ -38,8 +38,6 @@ func newCapacity(env *Env, run func(context.Context, *Env, *capacityOptions) err
 		},
 	}, "capacity")
 	o.bind(cmd.Flags())
-	completeValues(cmd)
-	completeTargets(cmd)
 	return cmd
 }
 

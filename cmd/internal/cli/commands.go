@@ -23,8 +23,11 @@ func commands(env *Env) []*cobra.Command {
 		newPlot(env, runPlot),
 		newSubscriptions(env),
 		newSysctl(env, sysctl.Machine{}, runSysctl),
+		newConfig(env),
+		newHealth(env, runHealth),
 		newVersion(env),
 		newCompletion(),
+		newMan(env),
 		newTargets(),
 	}
 }

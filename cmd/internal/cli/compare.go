@@ -47,8 +47,6 @@ func newCompare(env *Env, run func(context.Context, *Env, *compareOptions) error
 		},
 	}, "compare")
 	o.bind(cmd.Flags())
-	completeValues(cmd)
-	_ = cmd.RegisterFlagCompletionFunc("metric", cobra.FixedCompletions(result.TargetNames(), cobra.ShellCompDirectiveNoFileComp)) // fails only twice
 	return cmd
 }
 

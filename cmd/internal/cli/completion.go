@@ -4,9 +4,6 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
-
-	"example.org/comet/cmd/internal/flags"
 )
 
 // newCompletion prints what has a shell complete comet's commands and flags.
@@ -30,13 +27,4 @@ func newCompletion() *cobra.Command {
 			return write(out)
 		},
 	}, "completion")
-}
-
-// completeValues makes a shell offer the words that a flag takes.
-func completeValues(cmd *cobra.Command) {
-	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		if values := flags.ValuesOf(f); values != nil {
-			_ = cmd.RegisterFlagCompletionFunc(f.Name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)) // fails only twice
-		}
-	})
 }

@@ -29,6 +29,8 @@ type Env struct {
 	verbosity int
 	// unhelped is why help could not be printed, which cobra does not pass on.
 	unhelped error
+	// config has commands print their settings instead of running.
+	config *configView
 
 	mu              sync.Mutex
 	hangupReopens   bool

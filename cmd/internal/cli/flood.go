@@ -25,8 +25,9 @@ type floodOptions struct {
 func newFlood(env *Env, run func(context.Context, *Env, *floodOptions) error) *cobra.Command {
 	o := new(floodOptions)
 	cmd := describe(&cobra.Command{
-		Use:         "flood [URL]",
-		Annotations: map[string]string{takesValues: "yes"},
+		Use:               "flood [URL]",
+		Annotations:       map[string]string{takesValues: "yes"},
+		ValidArgsFunction: cobra.NoFileCompletions,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return usagef("flood takes one URL, got %q as well; --urls FILE takes many", args[1])
@@ -51,8 +52,6 @@ func newFlood(env *Env, run func(context.Context, *Env, *floodOptions) error) *c
 	}, "flood")
 	o.Bind(cmd.Flags())
 	o.Targets.bind(cmd.Flags())
-	completeValues(cmd)
-	completeTargets(cmd)
 	return cmd
 }
 

@@ -19,11 +19,7 @@ var texts embed.FS
 
 // describe gives cmd the text of that name.
 func describe(cmd *cobra.Command, name string) *cobra.Command {
-	text, err := texts.ReadFile("help/" + name + ".txt")
-	if err != nil {
-		panic(err) // a file that is not in the binary: every test fails
-	}
-	short, rest, _ := strings.Cut(string(text), "\n")
+	short, rest, _ := strings.Cut(textOf(name), "\n")
 	cmd.Short = short
 	rest = strings.TrimSpace(rest)
 	if examples, long, found := strings.Cut(strings.TrimPrefix(rest, "Examples:\n"), "\n\n\n"); found {
@@ -31,6 +27,15 @@ func describe(cmd *cobra.Command, name string) *cobra.Command {
 	}
 	cmd.Long = rest
 	return cmd
+}
+
+// textOf returns the text of that name.
+func textOf(name string) string {
+	text, err := texts.ReadFile("help/" + name + ".txt")
+	if err != nil {
+		panic(err) // a file that is not in the binary: every test fails
+	}
+	return string(text)
 }
 
 const helpWidth = 100
@@ -65,6 +70,11 @@ func help(cmd *cobra.Command) error {
 	return err
 }
 
+// isDescribed reports whether cmd has a help for people.
+func isDescribed(cmd *cobra.Command) bool {
+	return cmd.IsAvailableCommand() || cmd.IsAdditionalHelpTopicCommand()
+}
+
 // commandList lists what cmd has below it.
 func commandList(cmd *cobra.Command) string {
 	var b strings.Builder
@@ -84,11 +94,16 @@ func flagList(set *pflag.FlagSet, group string) string {
 		if flags.GroupOf(f) != group {
 			return
 		}
-		one := *f
-		if one.DefValue == "[]" || one.DefValue == "0s" {
-			one.DefValue = ""
-		}
-		shown.AddFlag(&one)
+		shown.AddFlag(shownFlag(f))
 	})
 	return shown.FlagUsagesWrapped(helpWidth)
+}
+
+// shownFlag returns f without a default of nothing.
+func shownFlag(f *pflag.Flag) *pflag.Flag {
+	one := *f
+	if one.DefValue == "[]" || one.DefValue == "0s" {
+		one.DefValue = ""
+	}
+	return &one
 }

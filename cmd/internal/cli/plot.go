@@ -44,7 +44,6 @@ func newPlot(env *Env, run func(context.Context, *Env, *plotOptions) error) *cob
 		},
 	}, "plot")
 	o.bind(cmd.Flags())
-	completeValues(cmd)
 	return cmd
 }
 

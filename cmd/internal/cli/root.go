@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -21,28 +22,36 @@ func newRoot(env *Env) *cobra.Command {
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE: func(*cobra.Command, []string) error {
+			_, err := io.WriteString(env.Stdout, textOf("start"))
+			return err
+		},
 	}, "comet")
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { env.unhelped = help(cmd) })
 	root.SetFlagErrorFunc(flagError)
-	var quiet, verbose bool
-	root.PersistentFlags().BoolVarP(&quiet, "quiet", "q", false, "print warnings and errors only")
-	root.PersistentFlags().BoolVarP(&verbose, "verbose", "v", false, "print debug detail")
-	root.PersistentPreRunE = func(*cobra.Command, []string) error {
-		switch {
-		case quiet && verbose:
-			return usageError{errors.New("-q and -v exclude each other")}
-		case quiet:
-			env.verbosity = -1
-		case verbose:
-			env.verbosity = 1
-		}
-		return nil
-	}
+	root.PersistentFlags().BoolP("quiet", "q", false, "print warnings and errors only")
+	root.PersistentFlags().BoolP("verbose", "v", false, "print debug detail")
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return env.speak(cmd) }
 	root.AddCommand(commands(env)...)
 	root.SetHelpCommand(newHelp())
+	completeAll(root)
 	return root
+}
+
+// speak sets how much is said, as -q and -v of cmd ask for.
+func (e *Env) speak(cmd *cobra.Command) error {
+	quiet, _ := cmd.Flags().GetBool("quiet") // both are flags of every command
+	verbose, _ := cmd.Flags().GetBool("verbose")
+	switch {
+	case quiet && verbose:
+		return usageError{errors.New("-q and -v exclude each other")}
+	case quiet:
+		e.verbosity = -1
+	case verbose:
+		e.verbosity = 1
+	}
+	return nil
 }
 
 // unknownCommand returns an error that names the command that was probably meant.
@@ -65,6 +74,9 @@ func newHelp() *cobra.Command {
 		Use:   "help [COMMAND]",
 		Short: "Print the help of a command",
 		Args:  exactly(0, 1, "one command"),
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			return commandNames(cmd.Root(), args, isDescribed), cobra.ShellCompDirectiveNoFileComp
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			about, rest, err := cmd.Root().Find(args)
 			if err != nil || len(rest) > 0 {

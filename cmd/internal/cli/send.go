@@ -17,9 +17,10 @@ import (
 func newSend(env *Env, run func(context.Context, *Env, *flags.SendCommand) error) *cobra.Command {
 	o := new(flags.SendCommand)
 	cmd := describe(&cobra.Command{
-		Use:         "send ID MESSAGE",
-		Annotations: map[string]string{takesValues: "yes"},
-		Args:        exactly(2, 2, `an id and a message: comet send 123 "Hello World"`),
+		Use:               "send ID MESSAGE",
+		Annotations:       map[string]string{takesValues: "yes"},
+		ValidArgsFunction: cobra.NoFileCompletions,
+		Args:              exactly(2, 2, `an id and a message: comet send 123 "Hello World"`),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := o.Complete(cmd.Flags(), args, env.Getenv); err != nil {
 				return usageError{err}

@@ -28,7 +28,6 @@ func newServe(env *Env, run func(context.Context, *Env, *flags.ServeCommand) err
 		},
 	}, "serve")
 	o.Bind(cmd.Flags())
-	completeValues(cmd)
 	return cmd
 }
 

@@ -42,7 +42,6 @@ func newSysctl(env *Env, machine sysctl.Machine, run func(context.Context, *Env,
 		},
 	}, "sysctl")
 	o.bind(cmd.Flags())
-	completeValues(cmd)
 	return cmd
 }
 

@@ -65,14 +65,6 @@ func meant(err *result.UnknownKeyError) error {
 	return fmt.Errorf("%w: use one that comet help targets lists", err)
 }
 
-// completeTargets makes a shell offer the figures that a target may be about.
-func completeTargets(cmd *cobra.Command) {
-	names := cobra.FixedCompletions(result.TargetNames(), cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveNoSpace)
-	for _, name := range []string{sloFlag, failIfFlag} {
-		_ = cmd.RegisterFlagCompletionFunc(name, names) // fails only twice
-	}
-}
-
 // newTargets makes the help topic that lists the figures.
 func newTargets() *cobra.Command {
 	cmd := describe(&cobra.Command{Use: "targets", DisableFlagsInUseLine: true}, "targets")

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"regexp"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -16,6 +15,9 @@ import (
 
 // takesValues marks a command whose arguments may begin with a dash.
 const takesValues = "takes_values"
+
+// takesCommand marks a command whose arguments are another command's line.
+const takesCommand = "takes_command"
 
 // checkArgs finds the mistakes that pflag would read as something else: a flag
 // with one dash too few, a value taken for a flag. A flag given twice is none,
@@ -34,6 +36,9 @@ func checkArgs(w io.Writer, root *cobra.Command, args []string) error {
 	cmd.LocalFlags() // merges those of the root
 	c := argChecker{cmd: cmd, set: cmd.Flags(), given: make(map[string]string)}
 	for i := 0; i < len(rest) && rest[i] != "--"; {
+		if cmd.Annotations[takesCommand] != "" && !strings.HasPrefix(rest[i], "-") {
+			return checkArgs(w, root, rest[i:])
+		}
 		used, err := c.check(rest, i)
 		if err != nil {
 			return usageError{fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath())}
@@ -178,33 +183,17 @@ func (c *argChecker) names() (names []string) {
 
 // flagError rewrites an error of pflag: which flag, what is wrong, what to do.
 func flagError(cmd *cobra.Command, err error) error {
-	var invalid *pflag.InvalidValueError
 	var missing *pflag.ValueRequiredError
+	invalid, isInvalid := errors.AsType[*pflag.InvalidValueError](err)
 	switch {
-	case errors.As(err, &invalid):
-		f := invalid.GetFlag()
-		err = fmt.Errorf("--%s: %w", f.Name, valueError(f, invalid))
+	case isInvalid:
+		err = fmt.Errorf("--%s: %w", invalid.GetFlag().Name, flags.Explain(err))
 	case errors.As(err, &missing):
 		f := missing.GetFlag()
 		name, _ := pflag.UnquoteUsage(f)
 		err = fmt.Errorf("--%s needs a value: --%s %s", f.Name, f.Name, strings.ToUpper(name))
 	}
 	return usageError{fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath())}
-}
-
-// valueError returns why a flag refused a value; pflag's own types say it in
-// words of package strconv.
-func valueError(f *pflag.Flag, err *pflag.InvalidValueError) error {
-	if !errors.As(err, new(*strconv.NumError)) {
-		return err.Unwrap()
-	}
-	switch f.Value.Type() {
-	case "bool":
-		return fmt.Errorf("%q is neither true nor false: write --%s or --%s=false", err.GetValue(), f.Name, f.Name)
-	case "uint64":
-		return fmt.Errorf("%q is not a whole number from 0", err.GetValue())
-	}
-	return fmt.Errorf("%q is not a whole number", err.GetValue())
 }
 
 // oneDash returns err, a usage error, with the question whether -conections was

@@ -42,11 +42,16 @@ func Given(fs *pflag.FlagSet, but ...string) []string {
 	return args
 }
 
-func render(f *pflag.Flag) []string {
-	values := []string{f.Value.String()}
+// valuesIn returns the values of a flag, each as it would be given.
+func valuesIn(f *pflag.Flag) []string {
 	if l, ok := f.Value.(pflag.SliceValue); ok {
-		values = l.GetSlice()
+		return l.GetSlice()
 	}
+	return []string{f.Value.String()}
+}
+
+func render(f *pflag.Flag) []string {
+	values := valuesIn(f)
 	args := make([]string, len(values))
 	for i, v := range values {
 		args[i] = "--" + f.Name + "=" + v

@@ -26,6 +26,9 @@ type Layers struct {
 	// Known reports whether a name is a flag of some command: keys of other
 	// commands are skipped, unknown ones are errors.
 	Known func(name string) bool
+
+	// from has for each flag that is set where each of its values comes from.
+	from map[string][]string
 }
 
 //go:embed presets/*.yaml
@@ -85,7 +88,8 @@ func (l *Layers) Fill(fs *pflag.FlagSet, getenv func(string) string, stdin io.Re
 	if l.Show {
 		return errors.New("--show prints a preset: name one with --preset")
 	}
-	if err := fillFromEnvironment(fs, getenv, taken); err != nil {
+	fs.Visit(func(f *pflag.Flag) { l.came(f, FromFlag) })
+	if err := l.fillFromEnvironment(fs, getenv, taken); err != nil {
 		return err
 	}
 	if l.Config != "" {
@@ -96,7 +100,7 @@ func (l *Layers) Fill(fs *pflag.FlagSet, getenv func(string) string, stdin io.Re
 		defer in.Close()
 		text, err := io.ReadAll(in)
 		if err == nil {
-			err = l.fill(fs, text, taken)
+			err = l.fill(fs, text, "--config "+l.Config, taken)
 		}
 		if err != nil {
 			return fmt.Errorf("--config %s: %w", l.Config, err)
@@ -111,7 +115,7 @@ func (l *Layers) Fill(fs *pflag.FlagSet, getenv func(string) string, stdin io.Re
 	}
 	text, err := l.Text()
 	if err == nil {
-		err = l.fill(fs, []byte(text), taken)
+		err = l.fill(fs, []byte(text), "--preset "+l.Preset, taken)
 	}
 	if err != nil {
 		return fmt.Errorf("--preset %s: %w", l.Preset, err)
@@ -121,19 +125,26 @@ func (l *Layers) Fill(fs *pflag.FlagSet, getenv func(string) string, stdin io.Re
 
 // fillFromEnvironment sets --some-flag from COMET_SOME_FLAG. Variables that are
 // no flag here are left alone.
-func fillFromEnvironment(fs *pflag.FlagSet, getenv func(string) string, taken []string) (err error) {
+func (l *Layers) fillFromEnvironment(fs *pflag.FlagSet, getenv func(string) string, taken []string) (err error) {
+	taken = append(givenInstead(fs), taken...)
 	fs.VisitAll(func(f *pflag.Flag) {
-		name := "COMET_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		name := variable(f.Name)
 		if f.Changed || f.Hidden || slices.Contains(own, f.Name) || slices.Contains(taken, f.Name) || slices.Contains(secretVariables, name) {
 			return
 		}
 		if text := getenv(name); text != "" && err == nil {
 			if setErr := fs.Set(f.Name, text); setErr != nil {
-				err = fmt.Errorf("%s: %w", name, setErr)
+				err = fmt.Errorf("%s: %w", name, Explain(setErr))
 			}
+			l.came(f, name)
 		}
 	})
 	return err
+}
+
+// variable returns the name of the environment's variable for a flag.
+func variable(flag string) string {
+	return "COMET_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
 // alternatives are flags of which one is given instead of the others: what a
@@ -146,6 +157,7 @@ var alternatives = [][]string{
 	{"pid", "match", "server-log"},
 	{"connections", "steps"},
 	{"ids", "users"},
+	{"quiet", "verbose"},
 }
 
 // givenInstead returns the flags that have an alternative in fs.
@@ -160,8 +172,8 @@ func givenInstead(fs *pflag.FlagSet) (names []string) {
 	return names
 }
 
-// fill sets flags from YAML.
-func (l *Layers) fill(fs *pflag.FlagSet, text []byte, taken []string) error {
+// fill sets flags from YAML that comes from there.
+func (l *Layers) fill(fs *pflag.FlagSet, text []byte, from string, taken []string) error {
 	taken = append(givenInstead(fs), taken...)
 	var document yaml.Node
 	if err := yaml.Unmarshal(text, &document); err != nil {
@@ -183,6 +195,9 @@ func (l *Layers) fill(fs *pflag.FlagSet, text []byte, taken []string) error {
 		given[key.Value] = key.Line
 		if err := l.fillOne(fs, key, value, taken); err != nil {
 			return fmt.Errorf("line %d: %w", key.Line, err)
+		}
+		if f := fs.Lookup(strings.TrimPrefix(key.Value, "--")); f != nil && f.Changed {
+			l.came(f, from)
 		}
 	}
 	return nil
@@ -217,7 +232,7 @@ func (l *Layers) fillOne(fs *pflag.FlagSet, key, value *yaml.Node, taken []strin
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return fmt.Errorf("%s: %w", name, Explain(err))
 	}
 	return nil
 }

@@ -105,6 +105,6 @@ func FuzzConfig(f *testing.F) {
 		fs := pflag.NewFlagSet("", pflag.ContinueOnError)
 		c.Bind(fs)
 		l := Layers{Known: func(string) bool { return false }}
-		_ = l.fill(fs, []byte(text), nil)
+		_ = l.fill(fs, []byte(text), "", nil)
 	})
 }

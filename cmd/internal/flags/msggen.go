@@ -75,8 +75,8 @@ func (c *MsggenCommand) Bind(fs *pflag.FlagSet) {
 func Msggen(fs *pflag.FlagSet, cfg *msggen.Config, senders int) {
 	Group(fs, Messages, func() {
 		Count(fs, &cfg.Senders, "senders", "", senders, "how many senders the messages come from", Least(1))
-		bind(fs, &cfg.Distribution, "distribution", "", msggen.Distribution{Shape: msggen.Uniform}, "who gets a message: uniform, zipf:S, hot:X/Y or sequential (see comet msggen)", grammar[msggen.Distribution]("shape"))
-		bind(fs, &cfg.Arrivals, "arrivals", "", msggen.Arrivals{Shape: msggen.Constant}, "when messages are due: constant, poisson, bursts:N or ramp:T,FROM (see comet msggen)", grammar[msggen.Arrivals]("shape"))
+		offer(bind(fs, &cfg.Distribution, "distribution", "", msggen.Distribution{Shape: msggen.Uniform}, "who gets a message: uniform, zipf:S, hot:X/Y or sequential (see comet msggen)", grammar[msggen.Distribution]("shape")), "uniform", "zipf", "hot", "sequential")
+		offer(bind(fs, &cfg.Arrivals, "arrivals", "", msggen.Arrivals{Shape: msggen.Constant}, "when messages are due: constant, poisson, bursts:N or ramp:T,FROM (see comet msggen)", grammar[msggen.Arrivals]("shape")), "constant", "poisson", "bursts", "ramp:30s")
 		bind(fs, &cfg.Size, "size", "", msggen.Size{Shape: msggen.Fixed}, "least length of a message in bytes: N, uniform:A-B or exp:M", grammar[msggen.Size]("shape"))
 		fs.Uint64Var(&cfg.Seed, "seed", 0, "`number` that all random numbers come from; 0: pick one")
 		Count(fs, &cfg.Window, "window", "", msggen.DefaultWindow, "with --rate max: how many messages may be in flight", Least(1))

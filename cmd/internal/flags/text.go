@@ -63,12 +63,17 @@ func Enum[T ~string](fs *pflag.FlagSet, field *T, name string, def T, usage stri
 		},
 		format: func(v T) string { return string(v) },
 	})
-	f.Annotations = map[string][]string{valuesAnnotation: texts(values)}
+	offer(f, texts(values)...)
 }
 
 const valuesAnnotation = "comet_values"
 
-// ValuesOf returns what a flag of a few words takes, nil for any other.
+// offer has shells complete the value of a flag with these.
+func offer(f *pflag.Flag, values ...string) {
+	f.Annotations = map[string][]string{valuesAnnotation: values}
+}
+
+// ValuesOf returns the values that a shell offers for a flag, nil if there are none.
 func ValuesOf(f *pflag.Flag) []string { return f.Annotations[valuesAnnotation] }
 
 func texts[T ~string](values []T) []string {

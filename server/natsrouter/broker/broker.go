@@ -1,10 +1,5 @@
-// Package broker is the process of `comet router`: a NATS server in this process,
-// set up for comet's messages, with an admin listener that reports what goes
-// through it and which nodes there are. Package natsrouter is the other side.
-//
-//	b, err := broker.New(broker.Config{})
-//	if err != nil { … }
-//	err = b.Run(ctx) // until ctx ends
+//go:build !nonats
+
 package broker
 
 import (

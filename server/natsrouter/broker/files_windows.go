@@ -1,3 +1,5 @@
+//go:build !nonats
+
 package broker
 
 // openFileLimit returns 0: Windows does not limit sockets by number.

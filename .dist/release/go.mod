@@ -1,0 +1,3 @@
+module example.org/comet/dist/release
+
+go 1.26.0
