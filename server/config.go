@@ -118,6 +118,12 @@ type Config struct {
 	// and DrainDelay have ended. 0 means 10 s. With a negative value every
 	// stream is ended at once: it gets what its socket takes without waiting.
 	DrainTimeout time.Duration
+	// DrainSpread is how long the return of the clients is spread over that lose their
+	// stream by the drain: each is asked to wait for a random part of it, by Retry-After
+	// or the retry field of server-sent events. WebSockets are closed with 1012, upon
+	// which clients wait as they see fit. 0 means 5 s, a negative value asks nobody to
+	// wait.
+	DrainSpread time.Duration
 	// Logger takes diagnostics; nil discards them.
 	Logger *slog.Logger
 }
@@ -189,6 +195,7 @@ func (c Config) withDefaults() Config {
 	set(&c.PollTimeout, 30*time.Second)
 	set(&c.KeepAlive, 5*time.Minute)
 	set(&c.DrainTimeout, 10*time.Second)
+	set(&c.DrainSpread, 5*time.Second)
 	set(&c.AccessLogSample, 100)
 	set(&c.WithoutRouter, AcceptAway)
 	c.MaxConnections = max(c.MaxConnections, 0)

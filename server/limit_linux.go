@@ -9,6 +9,11 @@ import (
 // closed it, instead. The address is asked first: a refusal by it must not hold,
 // even for a moment, a place that another client could have had.
 func (l *loop) admit(slot uint32, c *conn, req wire.Request, head []byte) bool {
+	if l.core.leaves() {
+		l.counters.refusedLeaving.Add(1)
+		l.turnAway(slot, c, req, head, l.core.leaving())
+		return false
+	}
 	var p place
 	if l.core.addresses != nil {
 		peer, err := epoll.Peer(l.conns.FD(slot))
