@@ -49,6 +49,13 @@ type Config struct {
 	// ConnectionLimit limits the open streams of one client address; one more
 	// is answered 503. 0 or less means no such limit.
 	ConnectionLimit int
+	// MemoryLimit limits the resident memory of the process, in bytes: while it has more,
+	// new streams are answered 503. 0 or less means no such limit, which systems that do
+	// not say how much it is have too.
+	MemoryLimit int64
+	// MaxIDs limits the ids of one stream; a request with more is answered 400. 0 or less
+	// means as many as a request head holds.
+	MaxIDs int
 	// MaxHeadBytes limits a request head; a longer one is answered 431. 0 means
 	// 32 KiB.
 	MaxHeadBytes int
@@ -200,6 +207,8 @@ func (c Config) withDefaults() Config {
 	set(&c.WithoutRouter, AcceptAway)
 	c.MaxConnections = max(c.MaxConnections, 0)
 	c.ConnectionLimit = max(c.ConnectionLimit, 0)
+	c.MemoryLimit = max(c.MemoryLimit, 0)
+	c.MaxIDs = max(c.MaxIDs, 0)
 	c.Heartbeat = max(c.Heartbeat, 0)
 	c.DrainDelay = max(c.DrainDelay, 0)
 	if c.Engine == Auto {

@@ -9,9 +9,8 @@ import (
 // closed it, instead. The address is asked first: a refusal by it must not hold,
 // even for a moment, a place that another client could have had.
 func (l *loop) admit(slot uint32, c *conn, req wire.Request, head []byte) bool {
-	if l.core.leaves() {
-		l.counters.refusedLeaving.Add(1)
-		l.turnAway(slot, c, req, head, l.core.leaving())
+	if refusal := l.core.refuseAll(&l.counters); refusal != nil {
+		l.turnAway(slot, c, req, head, refusal)
 		return false
 	}
 	var p place

@@ -46,6 +46,7 @@ var (
 	NotImplemented = newAnswer(http.StatusNotImplemented, "Only GET and HEAD are understood here.")
 	Full           = newAnswer(http.StatusServiceUnavailable, "The server holds as many connections as it may. Try again shortly.", "Retry-After: 1")
 	AddressFull    = newAnswer(http.StatusServiceUnavailable, "Your address has as many connections as one address may have. Try again when one of them has ended.", "Retry-After: 1")
+	MemoryFull     = newAnswer(http.StatusServiceUnavailable, "The server has as much memory as it may have. Try again shortly, or another server.", "Retry-After: 1")
 	RouterAway     = newAnswer(http.StatusServiceUnavailable, "The router that messages come through is away. Try again shortly, or another server.", "Retry-After: 1")
 	NoMessage      = noMessage("")
 )
@@ -65,6 +66,11 @@ func noMessage(fields string) *Answer {
 // (RFC 9110, section 10.2.3).
 func retryAfter(wait time.Duration) string {
 	return fmt.Sprintf("Retry-After: %d\r\n", max((wait+time.Second-1)/time.Second, 1))
+}
+
+// tooManyIDs answers a request with more than most ids.
+func tooManyIDs(most int) *Answer {
+	return newAnswer(http.StatusBadRequest, fmt.Sprintf("One connection may have up to %d ids: spread them over several.", most))
 }
 
 // headTooLong answers a head of more than most bytes.

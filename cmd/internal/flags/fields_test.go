@@ -95,6 +95,8 @@ func TestFields(t *testing.T) {
 		{"--subscriptions-read-only", func(c *ServeCommand) any { return c.Config.SubscriptionsReadOnly }, "true"},
 		{"--drain-delay 3s", func(c *ServeCommand) any { return c.Config.DrainDelay }, "3s"},
 		{"--drain-timeout 3s", func(c *ServeCommand) any { return c.Config.DrainTimeout }, "3s"},
+		{"--max-ids-per-connection 3", func(c *ServeCommand) any { return c.Config.MaxIDs }, "3"},
+		{"--memory-limit 2G", func(c *ServeCommand) any { return c.Config.MemoryLimit }, "2000000000"},
 		{"--drain-spread 3s", func(c *ServeCommand) any { return c.Config.DrainSpread }, "3s"},
 		{"--drain-spread 0", func(c *ServeCommand) any { return c.Config.DrainSpread }, "-1ns"},
 		{"--interest all", func(c *ServeCommand) any { return c.Node.Interest }, "all"},
