@@ -66,7 +66,7 @@ func Serve(fs *pflag.FlagSet, cfg *server.Config) {
 		String(fs, &cfg.Subscriptions, "subscriptions", "", "", "`file` of who follows whom, for events; it is made if there is none (see comet subscriptions)")
 		fs.BoolVar(&cfg.SubscriptionsReadOnly, "subscriptions-read-only", false, "do not change that file, so that several servers can share it")
 		Duration(fs, &cfg.DrainDelay, "drain-delay", "", 0, "how long to go on after SIGTERM with /readyz at 503, so that load balancers notice")
-		Duration(fs, &cfg.DrainSpread, "drain-spread", "", 5*time.Second, "clients that SIGTERM cuts off are asked to return at random times within this (Retry-After, retry); 0: they are not asked to wait", None)
+		Duration(fs, &cfg.DrainSpread, "drain-spread", "", 5*time.Second, "clients that SIGTERM cuts off are asked to return at random times within this (Retry-After, retry); 0: no wait is asked for", None)
 		Duration(fs, &cfg.DrainTimeout, "drain-timeout", "", 10*time.Second, "how long delivering may go on after SIGTERM", Least(time.Millisecond))
 	})
 	Group(fs, Admin, func() {
