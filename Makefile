@@ -2,7 +2,8 @@
 GO   ?= go
 TOOL := $(GO) tool -modfile=.ci/tools/go.mod
 
-.PHONY: all build man dist fmt lint test race cross nonats fuzz bench seeds licenses supply reproducible installs system endings floor wide ci
+.PHONY: all build man dist fmt lint test race cross nonats fuzz bench seeds licenses supply reproducible installs system endings floor wide chaos soak ci
+
 
 all: lint test build
 
@@ -81,6 +82,16 @@ floor: build
 
 wide: build ## an event to 10,000 followers, and what others notice of it: see .ci/wide
 	.ci/wide $(CURDIR)/comet
+
+# Three front ends and three brokers under 1000 messages per second, to which random
+# faults happen: CHAOS_SECONDS (300), CHAOS_SEED (printed). Cables and a full disk take
+# root.
+chaos:
+	$(GO) test -tags system -count 1 -timeout 2h -v -run '^TestChaos$$' ./cmd/comet
+
+# 10,000 connections for SOAK_MINUTES (60); the log and its picture stay in SOAK_OUT.
+soak:
+	SOAK_OUT=$${SOAK_OUT:-$(CURDIR)/comet-soak} $(GO) test -tags system -count 1 -timeout 12h -v -run '^TestSoak$$' ./cmd/comet
 
 ci:
 	bash .ci/run

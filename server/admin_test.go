@@ -119,7 +119,7 @@ func TestSendLines(t *testing.T) {
 						fmt.Fprintf(&wantFrames, "\x81\x7f\x00\x00\x00\x00%s%s", []byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)}, m)
 					}
 				}
-				if frames != wantFrames.String()+"\x88\x02\x03\xe9" {
+				if frames != wantFrames.String()+restart {
 					t.Errorf("delivered %.200q, want %.200q", frames, wantFrames.String())
 				}
 				stream.Close()

@@ -32,7 +32,7 @@ func TestClients(t *testing.T) {
 	html := chunk(1, "m") + chunk(2, "m") + lastOne
 	events := "f\r\nid: 1\ndata: m\n\n\r\n" + "f\r\nid: 2\ndata: m\n\n\r\n" + lastOne
 	polled := "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nCache-Control: no-store, no-transform\r\nX-Accel-Buffering: no\r\nContent-Length: 1\r\nServer: comet\r\nConnection: close\r\n\r\nm"
-	frames := "\r\n\x81\x01m\x88\x02\x03\xe9"
+	frames := "\r\n\x81\x01m" + restart
 	badHost := text("400 Bad Request", "", "A request in HTTP/1.1 carries one valid Host field (RFC 9112, section 3.2).")
 	refused := text("403 Forbidden", toNone, "Pages of this origin may not open streams here: the server's --allow-origin does not name it.")
 	named := Config{AllowOrigins: []string{"https://other.example", app}}

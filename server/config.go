@@ -49,6 +49,13 @@ type Config struct {
 	// ConnectionLimit limits the open streams of one client address; one more
 	// is answered 503. 0 or less means no such limit.
 	ConnectionLimit int
+	// MemoryLimit limits the resident memory of the process, in bytes: while it has more,
+	// new streams are answered 503. 0 or less means no such limit, which systems that do
+	// not say how much it is have too.
+	MemoryLimit int64
+	// MaxIDs limits the ids of one stream; a request with more is answered 400. 0 or less
+	// means as many as a request head holds.
+	MaxIDs int
 	// MaxHeadBytes limits a request head; a longer one is answered 431. 0 means
 	// 32 KiB.
 	MaxHeadBytes int
@@ -118,6 +125,12 @@ type Config struct {
 	// and DrainDelay have ended. 0 means 10 s. With a negative value every
 	// stream is ended at once: it gets what its socket takes without waiting.
 	DrainTimeout time.Duration
+	// DrainSpread is how long the return of the clients is spread over that lose their
+	// stream by the drain: each is asked to wait for a random part of it, by Retry-After
+	// or the retry field of server-sent events. WebSockets are closed with 1012, upon
+	// which clients wait as they see fit. 0 means 5 s, a negative value asks nobody to
+	// wait.
+	DrainSpread time.Duration
 	// Logger takes diagnostics; nil discards them.
 	Logger *slog.Logger
 }
@@ -189,10 +202,13 @@ func (c Config) withDefaults() Config {
 	set(&c.PollTimeout, 30*time.Second)
 	set(&c.KeepAlive, 5*time.Minute)
 	set(&c.DrainTimeout, 10*time.Second)
+	set(&c.DrainSpread, 5*time.Second)
 	set(&c.AccessLogSample, 100)
 	set(&c.WithoutRouter, AcceptAway)
 	c.MaxConnections = max(c.MaxConnections, 0)
 	c.ConnectionLimit = max(c.ConnectionLimit, 0)
+	c.MemoryLimit = max(c.MemoryLimit, 0)
+	c.MaxIDs = max(c.MaxIDs, 0)
 	c.Heartbeat = max(c.Heartbeat, 0)
 	c.DrainDelay = max(c.DrainDelay, 0)
 	if c.Engine == Auto {

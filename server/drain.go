@@ -2,7 +2,10 @@ package server
 
 import (
 	"context"
+	"math/rand/v2"
 	"time"
+
+	"example.org/comet/server/wire"
 )
 
 // beginDrain sets the end of the drain and returns how long it may take.
@@ -22,6 +25,26 @@ func (c *core) drainEnd() time.Time {
 	}
 	return c.started.Add(time.Duration(giveUp))
 }
+
+// leaves reports whether the server takes no more streams, since it drains.
+func (c *core) leaves() bool { return c.giveUp.Load() != 0 }
+
+// returnAfter returns how long one client is asked to stay away: a random part of
+// DrainSpread, so that they do not all return at once. 0 asks for nothing.
+func (c *core) returnAfter() time.Duration {
+	if c.DrainSpread <= 0 {
+		return 0
+	}
+	return rand.N(c.DrainSpread) + 1 //nolint:gosec // nobody gains by guessing it
+}
+
+// appendRestart appends what ends a stream that the drain ends.
+func (c *core) appendRestart(kind wire.Kind, dst []byte) []byte {
+	return kind.AppendRestart(dst, c.returnAfter())
+}
+
+// leaving answers a request that comes during the drain.
+func (c *core) leaving() *wire.Answer { return wire.Leaving(c.returnAfter()) }
 
 // orGiveUp returns a context that ends with ctx, which ends some time after
 // serving, or else with the time for the drain.

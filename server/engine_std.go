@@ -88,7 +88,7 @@ func (e *stdEngine) serve(ctx context.Context) error {
 	e.ended = true
 	e.loginMu.Unlock()
 	for _, c := range e.all() {
-		c.end()
+		c.endAs(e.core.appendRestart)
 	}
 	// However little time there is, the writers have their turn.
 	const leastTime = 100 * time.Millisecond

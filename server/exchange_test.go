@@ -341,10 +341,11 @@ func TestRetire(t *testing.T) {
 			t.Errorf("a message is answered %d %s", code, answer)
 		}
 		late := r.connect("GET /test/2 HTTP/1.1\r\nHost: h\r\n\r\n")
-		r.waitForWants(f, 1, 2)
+		r.waitFor("the refusal", func(s Stats) bool { return s.RefusedLeaving == 1 })
+		r.waitForWants(f, 1)
 		close(release)
 		waits.expect(html11 + lastOne)
-		late.expect(html11 + lastOne)
+		late.expect(leaving)
 		r.ended()
 		r.waitForWants(f)
 		if !f.closed {

@@ -91,6 +91,9 @@ func open(tb testing.TB, cfg Config) *running {
 	if cfg.Loops == 0 {
 		cfg.Loops = 2 // wherever the test runs
 	}
+	if cfg.DrainSpread == 0 {
+		cfg.DrainSpread = -1 // so that all streams of a kind end with the same bytes
+	}
 	cfg.Logger = slog.New(slog.NewTextHandler(&r.log, nil))
 	s, err := New(cfg)
 	if err != nil {
@@ -301,6 +304,8 @@ const (
 	html10  = "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nCache-Control: no-store, no-transform\r\nX-Accel-Buffering: no\r\nServer: comet\r\nConnection: close\r\n\r\n"
 	sse11   = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store, no-transform\r\nX-Accel-Buffering: no\r\nTransfer-Encoding: chunked\r\nServer: comet\r\n\r\n"
 	lastOne = "0\r\n\r\n"
+	// restart is a close frame with 1012.
+	restart = "\x88\x15\x03\xf4the server restarts"
 )
 
 // chunk is the n-th message as an HTTP/1.1 stream has it.
@@ -323,5 +328,6 @@ var (
 	answer431 = text("431 Request Header Fields Too Large", "", "The request head is longer than 32 KiB.")
 	answer501 = text("501 Not Implemented", "", "Only GET and HEAD are understood here.")
 	answer503 = text("503 Service Unavailable", "Retry-After: 1\r\n", "The server holds as many connections as it may. Try again shortly.")
+	leaving   = text("503 Service Unavailable", "Retry-After: 1\r\n", "This server is about to end. Try again shortly, or another server.")
 	answer204 = "HTTP/1.1 204 No Content\r\nCache-Control: no-store, no-transform\r\nX-Accel-Buffering: no\r\nServer: comet\r\nConnection: close\r\n\r\n"
 )

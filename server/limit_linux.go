@@ -9,6 +9,10 @@ import (
 // closed it, instead. The address is asked first: a refusal by it must not hold,
 // even for a moment, a place that another client could have had.
 func (l *loop) admit(slot uint32, c *conn, req wire.Request, head []byte) bool {
+	if refusal := l.core.refuseAll(&l.counters); refusal != nil {
+		l.turnAway(slot, c, req, head, refusal)
+		return false
+	}
 	var p place
 	if l.core.addresses != nil {
 		peer, err := epoll.Peer(l.conns.FD(slot))

@@ -11,6 +11,9 @@ import (
 // admit counts a stream in, or returns the answer that refuses it.
 func (c *stdConn) admit(req wire.Request, head []byte) (refusal *wire.Answer) {
 	core := c.engine.core
+	if refusal := core.refuseAll(&c.engine.counters); refusal != nil {
+		return refusal
+	}
 	p, ok := core.addresses.take(c.remote().Addr())
 	if !ok {
 		c.engine.counters.refusedAddress.Add(1)

@@ -224,7 +224,7 @@ func (l *loop) beginDrain(giveUp time.Time) {
 	for slot, c := range l.conns.All {
 		switch c.state {
 		case streaming:
-			l.end(slot, c)
+			l.endAs(slot, c, l.core.appendRestart)
 		case readingHead, loggingIn:
 			l.close(slot)
 		}

@@ -28,7 +28,7 @@ func TestDrainAnswersWhoWaits(t *testing.T) {
 	r.cancel = cancel
 	go func() { r.done <- r.Run(ctx) }()
 	for i, c := range clients {
-		if got := c.rest(); got != html11+lastOne {
+		if got := c.rest(); got != leaving {
 			t.Fatalf("client %d of %d got %q", i, len(clients), got)
 		}
 		c.Close()

@@ -19,6 +19,8 @@ func (s *Stats) metrics() []adminhttp.Metric {
 		adminhttp.Counter("comet_refused_total", "Connections answered without a stream.", `{reason="full"}`, float64(s.RefusedFull)),
 		adminhttp.Counter("comet_refused_total", "", `{reason="address"}`, float64(s.RefusedAddress)),
 		adminhttp.Counter("comet_refused_total", "", `{reason="away"}`, float64(s.RefusedAway)),
+		adminhttp.Counter("comet_refused_total", "", `{reason="memory"}`, float64(s.RefusedMemory)),
+		adminhttp.Counter("comet_refused_total", "", `{reason="leaving"}`, float64(s.RefusedLeaving)),
 		adminhttp.Counter("comet_refused_total", "", `{reason="unauthorized"}`, float64(s.RefusedUnauthorized)),
 		adminhttp.Counter("comet_refused_total", "", `{reason="forbidden"}`, float64(s.RefusedForbidden)),
 		adminhttp.Counter("comet_refused_total", "", `{reason="other"}`, float64(s.RefusedOther)),

@@ -94,6 +94,7 @@ type core struct {
 	replica  *sharing
 	tls      *tls.Config // of Listen; nil without TLS
 	draining atomic.Bool
+	memory   *memoryLimit
 	// lastBytesTime is how long the last bytes of a connection may wait for room
 	// in its socket: it does not count against the limit any more.
 	lastBytesTime time.Duration
@@ -150,7 +151,8 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("server: %w", err)
 	}
-	c.parser = wire.Parser{MaxHead: cfg.MaxHeadBytes, Origins: origins}
+	c.parser = wire.Parser{MaxHead: cfg.MaxHeadBytes, MaxIDs: cfg.MaxIDs, Origins: origins}
+	c.memory = newMemoryLimit(cfg.MemoryLimit)
 	if c.tls, err = cfg.tlsConfig(); err != nil {
 		return nil, err
 	}

@@ -25,6 +25,8 @@ type Stats struct {
 	RefusedFull    uint64 `json:"refused_full"`    // answered 503 over the limit
 	RefusedAddress uint64 `json:"refused_address"` // answered 503 over the limit of one address
 	RefusedAway    uint64 `json:"refused_away"`    // answered 503 while the router was unreachable
+	RefusedLeaving uint64 `json:"refused_leaving"` // answered 503 while the server drained
+	RefusedMemory  uint64 `json:"refused_memory"`  // answered 503 over the limit of memory
 	RefusedOther   uint64 `json:"refused_other"`   // answered without a stream for any other reason
 	// RefusedUnauthorized were answered 401, or 400 for two tokens, and
 	// RefusedForbidden 403: their token does not allow their ids.
@@ -82,7 +84,8 @@ func (q *AcceptQueue) add(waiting, most int64) {
 // keeps two loops' counters off one cache line.
 type counters struct {
 	accepted, streams, refusedFull, refusedAddress, refusedOther, acceptPauses atomic.Uint64
-	refusedAway, refusedUnauthorized, refusedForbidden, expired                atomic.Uint64
+	refusedAway, refusedLeaving, refusedUnauthorized, refusedForbidden         atomic.Uint64
+	refusedMemory, expired                                                     atomic.Uint64
 	tlsHandshakes, tlsFailed                                                   atomic.Uint64
 	written, bytesWritten                                                      atomic.Uint64
 	droppedClosed, droppedSlow, disconnected, heartbeats                       atomic.Uint64
@@ -96,6 +99,8 @@ func (c *counters) addTo(s *Stats) {
 	s.RefusedFull += c.refusedFull.Load()
 	s.RefusedAddress += c.refusedAddress.Load()
 	s.RefusedAway += c.refusedAway.Load()
+	s.RefusedLeaving += c.refusedLeaving.Load()
+	s.RefusedMemory += c.refusedMemory.Load()
 	s.RefusedOther += c.refusedOther.Load()
 	s.RefusedUnauthorized += c.refusedUnauthorized.Load()
 	s.RefusedForbidden += c.refusedForbidden.Load()

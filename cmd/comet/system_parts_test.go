@@ -120,13 +120,13 @@ func startFlood(t *testing.T, urls []string) *floodRun {
 }
 
 // startFloodBy has the command line begin with that, and does not wait.
-func startFloodBy(t *testing.T, begin, urls []string) *floodRun {
+func startFloodBy(t *testing.T, begin, urls []string, args ...string) *floodRun {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "urls")
 	if err := os.WriteFile(file, []byte(strings.Join(urls, "\n")), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	cmd, out := background(t, begin[0], append(begin[1:], "flood", "--json", "--sample-interval", "20ms", "--urls", file)...)
+	cmd, out := background(t, begin[0], append(append(begin[1:], "flood", "--json", "--sample-interval", "20ms", "--urls", file), args...)...)
 	return &floodRun{cmd, out}
 }
 

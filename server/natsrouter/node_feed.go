@@ -78,13 +78,15 @@ func (n *Node) takeIn(m *nats.Msg) {
 		if reached+overrun == 0 {
 			unaddressed++
 		}
-		if m.Reply != "" && (reached > 0 || overrun == 0) {
+		if mayAnswer(n.cfg.Servers.SubjectPrefix, m.Reply) && (reached > 0 || overrun == 0) {
 			n.said.answer(m.Reply, reached)
 		}
 	}
 	for {
 		if m.Subject == askSubject {
-			n.said.ask(m.Reply)
+			if mayAnswer(n.cfg.Servers.SubjectPrefix, m.Reply) {
+				n.said.ask(m.Reply)
+			}
 		} else if id, ok := subjectID(n.cfg.Servers.SubjectPrefix, m.Subject); ok {
 			count(local.Send(id, m.Data))
 		} else if publisher, ok := subjectPublisher(n.cfg.Servers.SubjectPrefix, m.Subject); ok && home.Event != nil {

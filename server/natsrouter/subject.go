@@ -108,6 +108,14 @@ func subjectID(prefix, subject string) (id int64, ok bool) {
 	return id, ours && dot && two && isID && isBlock && of == id/BlockSize
 }
 
+// mayAnswer reports whether an answer may go to a subject that somebody has asked for it
+// on: not where messages, events, changes and reports go. Else who may publish to one id
+// could have a node say something to another, or to nodes.
+func mayAnswer(prefix, reply string) bool {
+	rest, ours := strings.CutPrefix(reply, prefix)
+	return reply != "" && reply != askSubject && !strings.HasPrefix(reply, ReportSubject) && (!ours || !strings.HasPrefix(rest, "."))
+}
+
 // wholeNumber reads digits as strconv.AppendInt writes them: without a sign and
 // without zeros in front.
 func wholeNumber(digits string) (n int64, ok bool) {

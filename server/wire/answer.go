@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 )
 
 // Answer is a whole HTTP answer that ends its connection, with a sentence for
@@ -45,9 +46,32 @@ var (
 	NotImplemented = newAnswer(http.StatusNotImplemented, "Only GET and HEAD are understood here.")
 	Full           = newAnswer(http.StatusServiceUnavailable, "The server holds as many connections as it may. Try again shortly.", "Retry-After: 1")
 	AddressFull    = newAnswer(http.StatusServiceUnavailable, "Your address has as many connections as one address may have. Try again when one of them has ended.", "Retry-After: 1")
+	MemoryFull     = newAnswer(http.StatusServiceUnavailable, "The server has as much memory as it may have. Try again shortly, or another server.", "Retry-After: 1")
 	RouterAway     = newAnswer(http.StatusServiceUnavailable, "The router that messages come through is away. Try again shortly, or another server.", "Retry-After: 1")
-	NoMessage      = &Answer{Status: http.StatusNoContent, whole: []byte("HTTP/1.1 204 No Content\r\n" + toProxies + "Server: comet\r\nConnection: close\r\n\r\n")}
+	NoMessage      = noMessage("")
 )
+
+// Leaving answers a stream that comes while the server ends, and asks its client to
+// return after wait, or, where that is 0, soon.
+func Leaving(wait time.Duration) *Answer {
+	return newAnswer(http.StatusServiceUnavailable, "This server is about to end. Try again shortly, or another server.", strings.TrimSuffix(retryAfter(wait), "\r\n"))
+}
+
+// noMessage answers a poll that had no message, with more fields.
+func noMessage(fields string) *Answer {
+	return &Answer{Status: http.StatusNoContent, whole: []byte("HTTP/1.1 204 No Content\r\n" + toProxies + "Server: comet\r\nConnection: close\r\n" + fields + "\r\n")}
+}
+
+// retryAfter returns the field that asks to wait, in whole seconds and at least one
+// (RFC 9110, section 10.2.3).
+func retryAfter(wait time.Duration) string {
+	return fmt.Sprintf("Retry-After: %d\r\n", max((wait+time.Second-1)/time.Second, 1))
+}
+
+// tooManyIDs answers a request with more than most ids.
+func tooManyIDs(most int) *Answer {
+	return newAnswer(http.StatusBadRequest, fmt.Sprintf("One connection may have up to %d ids: spread them over several.", most))
+}
 
 // headTooLong answers a head of more than most bytes.
 func headTooLong(most int) *Answer {

@@ -33,6 +33,8 @@ func TestAnswers(t *testing.T) {
 		{NotImplemented, text("501 Not Implemented", "", "Only GET and HEAD are understood here.", "39")},
 		{Full, text("503 Service Unavailable", "Retry-After: 1\r\n", "The server holds as many connections as it may. Try again shortly.", "67")},
 		{AddressFull, text("503 Service Unavailable", "Retry-After: 1\r\n", "Your address has as many connections as one address may have. Try again when one of them has ended.", "100")},
+		{MemoryFull, text("503 Service Unavailable", "Retry-After: 1\r\n", "The server has as much memory as it may have. Try again shortly, or another server.", "84")},
+		{tooManyIDs(3), text("400 Bad Request", "", "One connection may have up to 3 ids: spread them over several.", "63")},
 		{RouterAway, text("503 Service Unavailable", "Retry-After: 1\r\n", "The router that messages come through is away. Try again shortly, or another server.", "85")},
 		{NoMessage, "HTTP/1.1 204 No Content\r\nCache-Control: no-store, no-transform\r\nX-Accel-Buffering: no\r\nServer: comet\r\nConnection: close\r\n\r\n"},
 	} {

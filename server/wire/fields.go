@@ -29,6 +29,7 @@ type fields struct {
 	length      []byte // Content-Length
 	badLength   bool
 	transferred bool // there is a Transfer-Encoding
+	badTransfer bool // another than chunked, or several
 }
 
 // readFields walks the header fields from b[at:], adds them to f unless that is
@@ -87,6 +88,7 @@ func (f *fields) add(name, value []byte) {
 	case len(name) == 14 && is("Content-Length"):
 		f.addLength(value)
 	case len(name) == 17 && is("Transfer-Encoding"):
+		f.badTransfer = f.badTransfer || f.transferred || !bytes.EqualFold(value, []byte("chunked"))
 		f.transferred = true
 	case len(name) == 17 && is("Sec-WebSocket-Key"):
 		f.key = value
@@ -109,13 +111,16 @@ func (f *fields) addLength(value []byte) {
 	for _, c := range value {
 		f.badLength = f.badLength || c < '0' || c > '9'
 	}
-	f.badLength = f.badLength || len(value) == 0 || f.length != nil && !bytes.Equal(f.length, value)
+	const most = 18 // digits that fit into an int64
+	f.badLength = f.badLength || len(value) == 0 || len(bytes.TrimLeft(value, "0")) > most || f.length != nil && !bytes.Equal(f.length, value)
 	f.length = value
 }
 
 // badFraming reports whether it is unclear where the request ends, which a
 // proxy in front may see otherwise (RFC 9112, section 6.3).
-func (f *fields) badFraming() bool { return f.badLength || f.transferred && f.length != nil }
+func (f *fields) badFraming() bool {
+	return f.badLength || f.badTransfer || f.transferred && f.length != nil
+}
 
 func (f *fields) hasBody() bool {
 	return f.transferred || len(bytes.TrimLeft(f.length, "0")) > 0

@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"strconv"
+	"time"
 
 	"github.com/gobwas/ws"
 )
@@ -130,6 +131,39 @@ func (k Kind) AppendExpired(dst []byte) []byte {
 		return appendFrame(dst, ws.OpClose, ws.NewCloseFrameBody(ws.StatusPolicyViolation, "the token has expired"))
 	}
 	return k.AppendEnd(dst)
+}
+
+// AppendRestart appends what ends a stream of a server that leaves. It asks the
+// client to return after wait, where the kind can say so: by the retry field of
+// server-sent events, and by Retry-After, in whole seconds, of the answer to a poll.
+// A WebSocket is closed with 1012 (service restart), upon which clients return after
+// a time of their own. Else, and where wait is 0, it appends what AppendEnd does.
+func (k Kind) AppendRestart(dst []byte, wait time.Duration) []byte {
+	switch {
+	case k == WebSocket:
+		return appendFrame(dst, ws.OpClose, ws.NewCloseFrameBody(statusRestart, "the server restarts"))
+	case wait <= 0:
+		return k.AppendEnd(dst)
+	case k.base() == Poll:
+		return append(dst, noMessage(retryAfter(wait)).whole...)
+	case k == Events:
+		dst = appendChunk(dst, func(b []byte) []byte { return appendRetry(b, wait) })
+	case k == Events|unchunked:
+		dst = appendRetry(dst, wait)
+	}
+	return k.AppendEnd(dst)
+}
+
+// statusRestart is the close code of a server that restarts (IANA registry of
+// WebSocket close codes).
+const statusRestart ws.StatusCode = 1012
+
+// appendRetry asks the client to wait before it returns (HTML standard, section
+// 9.2.6). The empty line ends the block, which has no data and so is no event.
+func appendRetry(dst []byte, wait time.Duration) []byte {
+	dst = append(dst, "retry: "...)
+	dst = strconv.AppendInt(dst, max(wait.Milliseconds(), 1), 10)
+	return append(dst, "\n\n"...)
 }
 
 // AppendHeartbeat appends what shows a silent client, and proxies, that the

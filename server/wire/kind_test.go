@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 	"testing/quick"
+	"time"
 
 	"github.com/gobwas/ws"
 )
@@ -57,6 +58,37 @@ func TestEndBytes(t *testing.T) {
 		if got := kind.AppendEnd([]byte("x")); string(got) != "x"+want {
 			t.Errorf("kind %d ends with %q, want %q", kind, got, "x"+want)
 		}
+	}
+}
+
+func TestRestartBytes(t *testing.T) {
+	const closed = "\x88\x15\x03\xf4the server restarts" // 1012, service restart
+	poll := func(field string) string {
+		return strings.TrimSuffix(string(NoMessage.Bytes()), "\r\n") + field + "\r\n"
+	}
+	for wait, want := range map[time.Duration]map[Kind]string{
+		0: {
+			HTML: "0\r\n\r\n", HTML | unchunked: "", Events: "0\r\n\r\n", Events | unchunked: "",
+			Poll: string(NoMessage.Bytes()), Poll | unchunked: string(NoMessage.Bytes()), WebSocket: closed,
+		},
+		1: {Events: "a\r\nretry: 1\n\n\r\n0\r\n\r\n", Poll: poll("Retry-After: 1\r\n"), WebSocket: closed},
+		2501 * time.Millisecond: {
+			HTML: "0\r\n\r\n", HTML | unchunked: "", Events: "d\r\nretry: 2501\n\n\r\n0\r\n\r\n", Events | unchunked: "retry: 2501\n\n",
+			Poll: poll("Retry-After: 3\r\n"), Poll | unchunked: poll("Retry-After: 3\r\n"), WebSocket: closed,
+		},
+		time.Hour: {Events | unchunked: "retry: 3600000\n\n", Poll: poll("Retry-After: 3600\r\n")},
+	} {
+		for kind, want := range want {
+			if got := kind.AppendRestart([]byte("x"), wait); string(got) != "x"+want {
+				t.Errorf("kind %d ends with %q, want %q", kind, got, "x"+want)
+			}
+		}
+	}
+	// Our own reader of events takes it for what it is.
+	var r EventReader
+	r.Feed((Events|unchunked).AppendRestart(nil, 1500*time.Millisecond), func(e Event) { t.Errorf("an event: %q", e.Data) })
+	if r.Retry != 1500*time.Millisecond || !r.Idle() {
+		t.Errorf("retry %v, idle %t", r.Retry, r.Idle())
 	}
 }
 

@@ -12,6 +12,9 @@ type Parser struct {
 	// MaxHead is the longest request head that is read, in bytes; a longer one
 	// is answered 431. 0 is DefaultMaxHead.
 	MaxHead int
+	// MaxIDs is how many ids a stream may have; one with more is answered 400. 0 is as
+	// many as the head holds.
+	MaxIDs int
 	// Origins are the origins of the pages that may read the answers.
 	Origins Origins
 	// Authorize, if set, decides whether a request whose head is in order may have
@@ -152,6 +155,9 @@ func (p *Parser) route(method, target []byte, minor byte, f *fields, into *Scrat
 		return answer(BadID)
 	}
 	into.ids = ids
+	if p.MaxIDs > 0 && len(ids) > p.MaxIDs {
+		return answer(tooManyIDs(p.MaxIDs))
+	}
 	req := Request{Kind: kind, IDs: ids}
 	switch {
 	case kind == WebSocket:

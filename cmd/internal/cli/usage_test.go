@@ -145,7 +145,7 @@ func TestZero(t *testing.T) {
 		"capacity --seed": "pick one", "capacity --size": "", "capacity --budget": "as long as it needs", "capacity --to": "as many connections as this machine can make",
 		"flood --duration": "when interrupted", "flood --interval": "",
 		"memlog --duration": "never", "msggen --count": "unlimited", "msggen --duration": "unlimited", "msggen --seed": "pick one", "msggen --size": "",
-		"serve --connection-limit": "no limit", "serve --drain-delay": "", "serve --heartbeat": "never", "serve --keepalive": "never",
+		"serve --connection-limit": "no limit", "serve --drain-delay": "", "serve --drain-spread": "no wait is asked for", "serve --max-ids-per-connection": "as many as", "serve --memory-limit": "no limit", "serve --heartbeat": "never", "serve --keepalive": "never",
 		"serve --loops": "one per core", "serve --max-connections": "what the open-file limit allows",
 	}
 	env, _, _ := testEnv(nil)

@@ -51,6 +51,8 @@ func Serve(fs *pflag.FlagSet, cfg *server.Config) {
 		Count(fs, &cfg.Loops, "loops", "", 0, "event loops of the epoll engine; 0: one per core")
 		Count(fs, &cfg.MaxConnections, "max-connections", "", 0, "answer streams beyond this many with 503; 0: what the open-file limit allows")
 		Count(fs, &cfg.ConnectionLimit, "connection-limit", "", 0, "answer streams of one client address beyond this many with 503; 0: no limit")
+		Count(fs, &cfg.MaxIDs, "max-ids-per-connection", "", 0, "answer streams of more ids than this with 400; 0: as many as a request head holds")
+		Count(fs, &cfg.MemoryLimit, "memory-limit", "", 0, "answer streams with 503 while the server has more than this many bytes of memory, such as 2G; 0: no limit")
 		String(fs, &cfg.AuthKeyFile, "auth-key-file", "", "", "`file` with the keys of tokens: each stream then takes a JSON Web Token that allows its ids (public keys in PEM, a JSON Web Key Set, or a secret)")
 		String(fs, &cfg.AuthAudience, "auth-audience", "", "", "`name` of this server that tokens must have as their audience (aud)")
 		Count(fs, &cfg.BacklogBytes, "backlog-bytes", "", 64<<10, "how much may wait for one connection whose socket is full", Least(1024))
@@ -64,6 +66,7 @@ func Serve(fs *pflag.FlagSet, cfg *server.Config) {
 		String(fs, &cfg.Subscriptions, "subscriptions", "", "", "`file` of who follows whom, for events; it is made if there is none (see comet subscriptions)")
 		fs.BoolVar(&cfg.SubscriptionsReadOnly, "subscriptions-read-only", false, "do not change that file, so that several servers can share it")
 		Duration(fs, &cfg.DrainDelay, "drain-delay", "", 0, "how long to go on after SIGTERM with /readyz at 503, so that load balancers notice")
+		Duration(fs, &cfg.DrainSpread, "drain-spread", "", 5*time.Second, "clients that SIGTERM cuts off are asked to return at random times within this (Retry-After, retry); 0: no wait is asked for", None)
 		Duration(fs, &cfg.DrainTimeout, "drain-timeout", "", 10*time.Second, "how long delivering may go on after SIGTERM", Least(time.Millisecond))
 	})
 	Group(fs, Admin, func() {
