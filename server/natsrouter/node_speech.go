@@ -18,9 +18,6 @@ import (
 	"example.org/comet/server/router"
 )
 
-// askSubject takes requests for a report of every node.
-const askSubject = "comet.node"
-
 // NodeReport is a node's report about itself, as JSON. The node publishes it on
 // comet.node.<name> every 2 s, and answers requests on comet.node with it.
 // Counters are since the node started.

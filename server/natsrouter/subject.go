@@ -108,6 +108,9 @@ func subjectID(prefix, subject string) (id int64, ok bool) {
 	return id, ours && dot && two && isID && isBlock && of == id/BlockSize
 }
 
+// askSubject takes requests for a report of every node.
+const askSubject = "comet.node"
+
 // mayAnswer reports whether an answer may go to a subject that somebody has asked for it
 // on: not where messages, events, changes and reports go. Else who may publish to one id
 // could have a node say something to another, or to nodes.
