@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -33,6 +34,7 @@ func TestMain(m *testing.M) {
 		serveForBenchmark()
 		return
 	}
+	_ = flag.Set("test.parallel", "8") // they wait for servers that wait; a command line overrides it
 	goleak.VerifyTestMain(m)
 }
 

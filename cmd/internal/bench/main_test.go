@@ -1,6 +1,7 @@
 package bench_test
 
 import (
+	"flag"
 	"os"
 	"slices"
 	"testing"
@@ -19,6 +20,7 @@ func TestMain(m *testing.M) {
 		if len(os.Args) > 1 && slices.Contains([]string{"serve", "router", "flood", "msggen", "memlog"}, os.Args[1]) {
 			os.Exit(cli.Main(os.Args[1:]))
 		}
+		_ = flag.Set("test.parallel", "6") // they wait for parts that wait; a command line overrides it
 		goleak.VerifyTestMain(m)
 	case "dies":
 		os.Stderr.WriteString("some words\nthe last words\n")

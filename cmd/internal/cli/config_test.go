@@ -157,7 +157,7 @@ func TestConfigHidesSecrets(t *testing.T) {
 func TestConfigRefuses(t *testing.T) {
 	for _, test := range []struct{ line, says string }{
 		{"", "comet config takes a command with its flags"},
-		{"plot mem.log", "comet plot takes its settings from its command line alone: comet config is for bench, capacity, flood, "},
+		{"plot mem.log", "comet plot takes its settings from its command line alone: comet config is for agent, bench, capacity, flood, "},
 		{"subscriptions stats x", "comet subscriptions stats takes its settings from its command line alone"},
 		{"nosuch", `there is no command "nosuch"`},
 		{"benhc", "did you mean bench?"},
