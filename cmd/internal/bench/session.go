@@ -50,6 +50,9 @@ type Tried struct {
 	Result *result.Result
 	// Timeline is of the trial, too.
 	Timeline *result.Timeline
+	// Failures counts the connections that failed or were cut off, by the name of a
+	// [flood.Failure].
+	Failures map[string]uint64
 }
 
 // mostTrials bounds a session: floods are told in the beginning of whose messages they
@@ -253,7 +256,7 @@ func (s *Session) Try(ctx context.Context, t Trial) (*Tried, error) {
 	describe(res, r.cfg, r.rec.started)
 	s.used(res)
 	res.Targets = result.Check(r.cfg.Targets, res)
-	return &Tried{res, r.rec.timeline}, err
+	return &Tried{res, r.rec.timeline, failures(r.rec.floods)}, err
 }
 
 // used takes back what the memory says of connections where there were more in an

@@ -137,7 +137,7 @@ func (s *searcher) try(ctx context.Context, m move) error {
 		step = s.judge(m, t.Took, tried.Result)
 		step.Extended = extended
 		t.Held, t.Carried = step.OK, 0
-		s.last = sides{search: s.cfg.Search, high: m.Load * s.unit, failed: tried.Result, seen: seen, step: step}
+		s.last = sides{search: s.cfg.Search, high: m.Load * s.unit, failed: tried.Result, failures: tried.Failures, seen: seen, step: step}
 		if !step.OK {
 			t.Carried = s.carried(tried.Result) / s.unit
 			s.failed[m.Load] = s.last

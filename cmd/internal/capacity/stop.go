@@ -7,6 +7,7 @@ import (
 
 	"example.org/comet/cmd/internal/bench"
 	"example.org/comet/cmd/internal/result"
+	"example.org/comet/flood"
 )
 
 // sides are the two sides of an answer, as they were seen last.
@@ -16,6 +17,8 @@ type sides struct {
 	low, high float64
 	// failed is the result at high; nil if nothing failed.
 	failed *result.Result
+	// failures counts the connections that failed there, by the name of a flood.Failure.
+	failures map[string]uint64
 	// seen is what was seen of the servers at high.
 	seen bench.Seen
 	// step is the one that failed, with what it missed.
@@ -123,7 +126,7 @@ func backlog(s sides) (by result.StoppedBy, ok bool) {
 	if !known {
 		n, known = s.failed.Connect.ListenOverflows.Value()
 	}
-	if !known || n == 0 || !connecting(s) {
+	if !known || n == 0 || !connecting(s) || s.answered() {
 		return by, false
 	}
 	by = result.StoppedBy{
@@ -135,6 +138,17 @@ func backlog(s sides) (by result.StoppedBy, ok bool) {
 		by.Evidence += fmt.Sprintf("; it holds %s", number(most))
 	}
 	return by, true
+}
+
+// answered reports whether the server took most of the connections that failed, and
+// answered them: those were not turned away before. The kernel counts overflows of all
+// servers here together.
+func (s sides) answered() bool {
+	var all uint64
+	for _, n := range s.failures {
+		all += n
+	}
+	return 2*s.failures[flood.Status.String()] > all
 }
 
 // connecting reports whether the step failed by connections: some did not come, or a

@@ -6,6 +6,7 @@ import (
 
 	"example.org/comet/cmd/internal/bench"
 	"example.org/comet/cmd/internal/result"
+	"example.org/comet/flood"
 )
 
 // idleServer is a server of which everything is known, with all to spare.
@@ -97,6 +98,18 @@ func TestStoppedBy(t *testing.T) {
 				s.seen.Overflows = of(3)
 				s.step.Missed = []string{"connect.latency_ms.p99 was 1,020 ms"}
 			}}, says: "overflowed 3 times",
+		},
+		{
+			name: "an overflow of another server, while this one answers", part: "the server itself", limit: "its own configuration",
+			change: []func(*sides){func(s *sides) {
+				s.seen.Overflows, s.failures = of(6), map[string]uint64{flood.Status.String(): 3, flood.Reset.String(): 1}
+			}}, says: "and each after it at once",
+		},
+		{
+			name: "an overflow, and some are answered", part: "the server's accept queue", limit: "accept backlog",
+			change: []func(*sides){func(s *sides) {
+				s.seen.Overflows, s.failures = of(6), map[string]uint64{flood.Status.String(): 3, flood.Timeout.String(): 3}
+			}}, says: "overflowed 6 times",
 		},
 		{
 			name: "an overflow that did no harm", part: "a cause that was not seen", limit: "a target that was missed",
