@@ -6,7 +6,7 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// Lap has the next sample carry the figures since the last lap, or since the run
+// Lap makes the next sample carry the figures since the last lap, or since the run
 // began, in its Lap, and begins another. Any goroutine may call it.
 func (f *Flood) Lap() { f.lap.Store(true) }
 

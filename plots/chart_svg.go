@@ -125,7 +125,7 @@ func (s *sheet) open() {
 	fmt.Fprintf(&s.b, "<title>%s</title><desc>%s</desc>", html.EscapeString(oneLine(s.Title)), html.EscapeString(s.describe()))
 }
 
-// describe says in words what the picture shows.
+// describe returns in words what the picture shows.
 func (s *sheet) describe() string {
 	var parts []string
 	for _, l := range s.Lines {

@@ -73,7 +73,7 @@ func (s *Server) ReloadKeys() error {
 	return s.core.authority.load()
 }
 
-// login is for [wire.Parser]: it decides whether a connection may log in as ids.
+// login, for [wire.Parser], decides whether a connection may log in as ids.
 func (a *authority) login(c wire.Credential, ids []int64) (until int64, refusal *wire.Answer) {
 	claims, until, refusal := a.verify(c)
 	if refusal != nil {

@@ -30,7 +30,7 @@ func flipLast(token string) string {
 	return token[:last] + string(letters[strings.IndexByte(letters, token[last])^1])
 }
 
-// BenchmarkTokens is what a login costs an event loop beside the rest of it.
+// BenchmarkTokens measures what a login costs an event loop beside the rest of it.
 func BenchmarkTokens(b *testing.B) {
 	for kind, by := range issuers() {
 		b.Run("key="+kind, func(b *testing.B) {

@@ -283,7 +283,7 @@ func (c *stdConn) endAs(appendEnd func(wire.Kind, []byte) []byte) bool {
 	return true
 }
 
-// endAt has the stream end with its token, at until in Unix seconds, unless that is 0.
+// endAt ends the stream with its token, at until in Unix seconds, unless that is 0.
 func (c *stdConn) endAt(until int64) (forget func()) {
 	if until == 0 {
 		return func() {}

@@ -21,7 +21,7 @@ type expiries struct {
 // mostExpired bounds how many streams end in one turn, while others wait.
 const mostExpired = 256
 
-// add has a slot's stream end at until, in Unix seconds, unless that is 0.
+// add ends a slot's stream at until, in Unix seconds, unless that is 0.
 func (e *expiries) add(slot uint32, until int64) {
 	if until <= 0 || until >= math.MaxUint32 {
 		return

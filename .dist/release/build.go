@@ -51,5 +51,5 @@ func (o options) build(src source, p platform, binary string) error {
 	return nil
 }
 
-// host is the platform of this machine.
+// host returns the platform of this machine.
 func host() platform { return platform{runtime.GOOS, runtime.GOARCH} }

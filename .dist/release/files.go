@@ -42,7 +42,7 @@ func (o options) commonFiles(src source, work string) (files []file, err error) 
 	return slices.Concat(files, pages, completions), err
 }
 
-// manPages has a comet write its manual pages.
+// manPages runs a comet that writes its manual pages.
 func manPages(comet, folder string) (files []file, err error) {
 	if out, err := exec.Command(comet, "man", folder).CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("comet man: %w: %s", err, out)
@@ -62,7 +62,7 @@ func manPages(comet, folder string) (files []file, err error) {
 	return files, nil
 }
 
-// completionsOf has a comet print its completions.
+// completionsOf returns the completions that a comet prints.
 func completionsOf(comet string) (files []file, err error) {
 	for _, shell := range []struct{ name, file, installed string }{
 		{"bash", "comet.bash", "/usr/share/bash-completion/completions/comet"},

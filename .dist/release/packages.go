@@ -21,7 +21,7 @@ func (f file) places() map[string]string {
 	return map[string]string{"": f.installed}
 }
 
-// makePackages has nfpm make a deb, an rpm and an apk of files. Its configuration is
+// makePackages makes a deb, an rpm and an apk of files, by nfpm. Its configuration is
 // YAML, of which JSON is a part.
 func (o options) makePackages(src source, p platform, tree string, files []file) error {
 	var contents []map[string]any

@@ -28,7 +28,7 @@ type chaosKind struct {
 	do    func(p *chaosPart)
 }
 
-// strike has a random fault happen, and waits until it is over.
+// strike injects a random fault, and waits until it is over.
 func (c *chaos) strike() {
 	kinds := c.kinds()
 	kind := kinds[c.rng.IntN(len(kinds))]
@@ -90,7 +90,7 @@ func (c *chaos) cutLink(p *chaosPart) {
 	p.host.cable(c.T, "up")
 }
 
-// slowReader is a client that does not read and has much to. It is cut off, and nobody
+// slowReader connects a client that does not read and has much to. It is cut off, and nobody
 // else notices.
 func (c *chaos) slowReader(p *chaosPart) {
 	before := p.stats(c.T)

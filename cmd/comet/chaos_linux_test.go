@@ -54,7 +54,7 @@ func chaosSetting(t *testing.T, name string, or int64) int64 {
 	return n
 }
 
-// TestChaos has random faults happen for CHAOS_SECONDS, and then accounts for every
+// TestChaos injects random faults for CHAOS_SECONDS, and then accounts for every
 // message: it was delivered, or a fault explains why not, among those that the generator
 // says were refused or are unknown, and those that a server says it dropped.
 func TestChaos(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// smallServer is a server with a limit that its flags set, for comet capacity to find:
+// smallServer starts a server with a limit that its flags set, for comet capacity to find:
 // one core that is slow, as one thread works for some time on each message, or an accept
 // queue that is emptied now and then only.
 func smallServer() {

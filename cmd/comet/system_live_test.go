@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// TestSystemLive has a browser watch a bench to its end: the page shows what goes on,
+// TestSystemLive watches a bench to its end in a browser: the page shows what goes on,
 // has all of it after a reload, is cut nowhere, and has no fault that axe-core finds.
 func TestSystemLive(t *testing.T) {
 	chromium := need(t, "chromium")

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// TestSystemPage has a browser follow a server through its page, and send a message
+// TestSystemPage follows a server through its page in a browser, and sends a message
 // by it.
 func TestSystemPage(t *testing.T) {
 	chromium, curl := need(t, "chromium"), need(t, "curl")
@@ -46,7 +46,7 @@ func TestSystemPage(t *testing.T) {
 	page.shows("state", `does not answer`)
 }
 
-// TestSystemPageNodes has the page of one of two servers show both.
+// TestSystemPageNodes looks for both of two servers on the page of one.
 func TestSystemPageNodes(t *testing.T) {
 	chromium := need(t, "chromium")
 	axe := axeCore(t)

@@ -72,7 +72,7 @@ func checkCompletions(t *testing.T, offer func(line string) *exec.Cmd) {
 // terminalControl is what a shell says to a terminal.
 var terminalControl = regexp.MustCompile(`\x1b\[[?0-9;]*[A-Za-z]`)
 
-// atTerminal has a shell on a terminal read setup, then line with Tab pressed twice.
+// atTerminal types setup into a shell on a terminal, then line with Tab pressed twice.
 // What is then on the line is printed, behind what the shell has listed.
 func atTerminal(t *testing.T, shell, setup, line string) *exec.Cmd {
 	t.Helper()

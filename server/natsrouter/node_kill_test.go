@@ -28,7 +28,7 @@ const (
 	childFile   = "NATSROUTER_TEST_FILE"
 )
 
-// serveUntilKilled is a server that prints where its admin listener is, and ends with
+// serveUntilKilled serves, prints where its admin listener is, and ends with
 // its parent at the latest.
 func serveUntilKilled(router, file string) {
 	fail := func(err error) {

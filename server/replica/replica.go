@@ -143,7 +143,7 @@ func (r *Replica) mustGreet() bool {
 	return true
 }
 
-// wake has Run look.
+// wake makes Run look.
 func (r *Replica) wake() {
 	select {
 	case r.look <- struct{}{}:

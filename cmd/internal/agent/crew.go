@@ -227,7 +227,7 @@ func list(names []string) string {
 	return " (" + strings.Join(names, ", ") + ")"
 }
 
-// take has an agent work for us.
+// take takes an agent into our service.
 func (c *Crew) take(ctx context.Context, me caller, one Announcement) error {
 	me.Session = rand.Text()
 	h := newHost(c, one, me.Session)

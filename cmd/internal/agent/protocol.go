@@ -83,7 +83,7 @@ func (a Announcement) String() string {
 	return fmt.Sprintf("agent %s (%s)", a.Name, a.Host)
 }
 
-// ours is this program's part of an announcement.
+// ours returns this program's part of an announcement.
 func ours() string { return version.Get().Version }
 
 // mismatch returns the error that the two sides do not understand each other.

@@ -46,7 +46,7 @@ func (c *Config) muster(ctx context.Context) (err error) {
 	return err
 }
 
-// divideLoad has the agents share the connections to a site.
+// divideLoad shares the connections to a site among the agents.
 func (c *Config) divideLoad(s site) (err error) {
 	if c.crew == nil {
 		return nil
@@ -91,7 +91,7 @@ func (r *run) startAway(ctx context.Context, f *floodPart, what pair, url string
 	return err
 }
 
-// announceAgents says who opens the connections.
+// announceAgents prints who opens the connections.
 func (r *run) announceAgents() {
 	per := make(map[int]int)
 	for _, one := range r.plan.pairs {

@@ -181,7 +181,7 @@ func (s *searcher) affords(took, hold time.Duration) bool {
 	return s.plan.Budget == 0 || spent(s.trials)+took+hold+overhead(s.trials) <= s.plan.Budget
 }
 
-// once has the lab try a load, and returns what was seen meanwhile.
+// once tries a load in the lab, and returns what was seen meanwhile.
 func (s *searcher) once(ctx context.Context, m move) (*bench.Tried, bench.Seen, error) {
 	end := func() bench.Seen { return bench.Seen{} }
 	if w, ok := s.lab.(watcher); ok {

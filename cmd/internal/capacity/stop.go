@@ -232,7 +232,7 @@ func why(step result.CapacityStep) string {
 	return " (" + step.Cause() + ")"
 }
 
-// spare says what was left to the server.
+// spare returns what was left to the server, as a part of a sentence.
 func spare(seen bench.Seen) string {
 	var left []string
 	for _, one := range []struct {
@@ -264,7 +264,7 @@ func intake(s sides) (result.StoppedBy, bool) {
 	return result.StoppedBy{}, false
 }
 
-// byTarget says which targets were missed, where no part was seen at its limit.
+// byTarget names the targets that were missed, where no part was seen at its limit.
 func byTarget(s sides) result.StoppedBy {
 	evidence := strings.Join(s.step.Missed, "; ") + why(s.step)
 	if evidence == "" {

@@ -9,7 +9,7 @@ import (
 	"example.org/comet/flood"
 )
 
-// idleServer is a server of which everything is known, with all to spare.
+// idleServer returns a server of which everything is known, with all to spare.
 func idleServer() bench.Seen {
 	of := result.Of[float64]
 	return bench.Seen{

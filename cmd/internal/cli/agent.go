@@ -71,7 +71,7 @@ func findAgents(env *Env, f *pflag.FlagSet, o *floodOptions) (err error) {
 	return err
 }
 
-// runFloodAway has agents flood as o says, and reports.
+// runFloodAway floods from agents as o says, and reports.
 func runFloodAway(ctx context.Context, env *Env, o *floodOptions, cfg flood.Config, out *floodOutput) error {
 	crew, err := agent.Muster(ctx, agent.Call{Servers: o.Rendezvous, Agents: o.Agents, Logger: env.Logger()})
 	if err != nil {

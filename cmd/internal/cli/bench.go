@@ -104,7 +104,7 @@ func runBench(ctx context.Context, env *Env, o *benchOptions) error {
 	return err
 }
 
-// listFiles says where the three files of a folder are that people look at, as far as
+// listFiles prints where the three files of a folder are that people look at, as far as
 // they were made.
 func listFiles(w io.Writer, folder, report, picture, figures string) {
 	for _, made := range []struct{ what, file string }{{"report", report}, {"picture", picture}, {"figures", figures}} {

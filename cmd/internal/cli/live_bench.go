@@ -7,7 +7,7 @@ import (
 	"example.org/comet/cmd/internal/result"
 )
 
-// title says what is measured.
+// title returns what is measured.
 func (o *benchOptions) title() string {
 	cfg := &o.Config
 	title := "comet bench: " + count(cfg.Connections) + " connections"

@@ -111,7 +111,7 @@ func quantilesOf(q *flood.Quantiles) result.Quantiles {
 	return result.Quantiles{P50: result.Of(q.P50), P90: result.Of(q.P90), P99: result.Of(q.P99), Max: result.Of(q.Max)}
 }
 
-// floodTitle says which server the streams are of.
+// floodTitle names the server of the streams.
 func floodTitle(cfg *flood.Config) string {
 	return "comet flood of " + serverOf(cmp.Or(cfg.URL, strings.Join(cfg.URLs[:min(len(cfg.URLs), 1)], "")))
 }

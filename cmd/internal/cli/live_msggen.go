@@ -64,7 +64,7 @@ func latenessOf(l *msggen.Lateness) result.Quantiles {
 	return result.Quantiles{P50: result.Of(l.P50), P99: result.Of(l.P99), Max: result.Of(l.Max)}
 }
 
-// msggenTitle says where messages go.
+// msggenTitle returns where messages go.
 func msggenTitle(o *flags.MsggenCommand) string {
 	switch {
 	case o.Router.Given():

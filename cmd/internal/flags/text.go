@@ -68,7 +68,7 @@ func Enum[T ~string](fs *pflag.FlagSet, field *T, name string, def T, usage stri
 
 const valuesAnnotation = "comet_values"
 
-// offer has shells complete the value of a flag with these.
+// offer makes shells complete the value of a flag with these.
 func offer(f *pflag.Flag, values ...string) {
 	f.Annotations = map[string][]string{valuesAnnotation: values}
 }

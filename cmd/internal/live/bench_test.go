@@ -7,7 +7,7 @@ import (
 	"example.org/comet/cmd/internal/result"
 )
 
-// BenchmarkAdd is what one moment costs the run, of which there is one each second,
+// BenchmarkAdd measures what one moment costs the run, of which there is one each second,
 // without the writing to sockets.
 func BenchmarkAdd(b *testing.B) {
 	for _, n := range []int{0, maxViewers} {

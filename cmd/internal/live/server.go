@@ -182,7 +182,7 @@ func (s *Server) Add(m result.Moment, soFar result.Quantiles) {
 
 func seconds(n float64) time.Duration { return time.Duration(n * float64(time.Second)) }
 
-// End says that the run has ended, and what came of it. Only the first call counts.
+// End ends the run on the page, with what came of it. Only the first call counts.
 func (s *Server) End(verdict string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -107,7 +107,7 @@ func (s *Server) leave(v *viewer) {
 	s.viewing.Done()
 }
 
-// events has a viewer follow the run.
+// events lets a viewer follow the run.
 func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength != 0 { // Hold would let it take as long as it likes
 		w.Header().Set("Connection", "close")

@@ -292,7 +292,7 @@ func (f *Change) judge(limit Figure, figures int) {
 	f.Fails = limited && f.Judged && f.Status == Worsened && beyond(most)
 }
 
-// direction says what a change by so much means.
+// direction returns what a change by so much means.
 func (f *Change) direction(by float64) Status {
 	switch {
 	case f.metric.Better == "":

@@ -47,7 +47,7 @@ func (c *Comparison) verdict() string {
 	return strings.Join(clauses, "; ") + "."
 }
 
-// within says what "no change" means.
+// within returns what "no change" means.
 func (c *Comparison) within() string {
 	if repeated := c.those(func(f Change) bool { _, ok := f.Spread.Value(); return ok }); len(repeated) > 0 {
 		return ": no figure differs by more than its spread"
@@ -81,7 +81,7 @@ func (c *Comparison) failing(status ...Status) []Change {
 	return c.those(func(f Change) bool { return f.Fails && slices.Contains(status, f.Status) })
 }
 
-// Failure says which figures are worse beyond limit and spread, and how they were, and
+// Failure names the figures that are worse beyond limit and spread, and how they were, and
 // which nobody knows; "" if there are none.
 func (c *Comparison) Failure() string {
 	if !c.Worse {

@@ -22,7 +22,7 @@ func ExampleCheck() {
 	// Output: 1 of 2 targets met: p99 was 81.0 ms, 31.0 ms (62 %) over the target p99<50ms
 }
 
-// measured is a run with figures to hold targets against.
+// measured returns a run with figures to hold targets against.
 func measured(texts ...string) *result.Result {
 	r := run()
 	r.Connections.Established, r.Connections.Failed = result.Of(9_000), result.Of(469)

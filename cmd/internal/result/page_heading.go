@@ -131,7 +131,7 @@ func (r *Result) cpuTile() tile {
 	return t
 }
 
-// returnTile says how fast connections came back that were dropped or left.
+// returnTile shows how fast connections came back that were dropped or left.
 func (r *Result) returnTile() tile {
 	if _, ok := r.Reconnect.SecondsToP50.Value(); !ok {
 		return tile{}

@@ -197,7 +197,7 @@ func (r *Result) memoryPicture(t *Timeline) picture {
 	}
 }
 
-// servedBy says of how many servers something is, if they are several.
+// servedBy returns of how many servers something is, if they are several.
 func (r *Result) servedBy(what string) string {
 	if n := r.servers(); n > 1 {
 		return what + ", of " + group(n) + " servers together"

@@ -38,7 +38,7 @@ func (r *Result) memoryNoise() Figure {
 	return Of(processNoise * r.servers()).Per(r.Connections.Established)
 }
 
-// unresolved says in sentences which figures of memory are too small to trust.
+// unresolved names in sentences the figures of memory that are too small to trust.
 func (r *Result) unresolved() (sentences []string) {
 	if r.resolvesMemory() {
 		return nil
@@ -48,7 +48,7 @@ func (r *Result) unresolved() (sentences []string) {
 		processNoise>>10, r.memoryNoise().Text(UnitBytes), connections(established))}
 }
 
-// unresolved says which steps have memory that is not drawn.
+// unresolved names the steps whose memory is not drawn.
 func (s *Scale) unresolved() []string {
 	var steps []string
 	for _, step := range s.Steps {
