@@ -280,7 +280,7 @@ func TestCompareDoubts(t *testing.T) {
 	}
 }
 
-// wild returns everything in it that may not reach a terminal or a page as it is.
+// wild returns a comparison with everything in it that may not reach a terminal or a page as it is.
 func wild(t *testing.T) *result.Comparison {
 	t.Helper()
 	r, s := full(), full()
