@@ -42,6 +42,7 @@ func (w warmUp) run(ctx context.Context) (failures string, err error) {
 			tried.Store(&s)
 		}
 	}
+	w.streams.Behavior = flood.Behavior{} // it comes and goes at once, whatever clients will do
 	fl, err := flood.New(w.streams)
 	if err != nil {
 		return "", err

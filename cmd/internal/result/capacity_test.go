@@ -113,3 +113,31 @@ func TestCapacityFile(t *testing.T) {
 		}
 	}
 }
+
+func TestCapacityText(t *testing.T) {
+	c := &Capacity{
+		Search: SearchRate, Server: "web1", Answer: Of(2000), Held: 3, Repeats: 3, Connections: Of(5000),
+		Spread:    Spread{Low: Of(2000), High: Of(2020)},
+		StoppedBy: StoppedBy{Part: "one thread of the server", Limit: "one processor", Evidence: "it was busy", Raise: "Divide its work."},
+	}
+	var text bytes.Buffer
+	if err := c.Text(&text); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"web1 holds 2,000 messages/s with 5,000 connections (3 of 3 repeats)", "Stopped by one thread of the server", "it was busy", "Divide its work."} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("%q lacks %q", text.String(), want)
+		}
+	}
+	if c.Failed() || c.Title() != "How many messages a second does web1 deliver?" {
+		t.Errorf("failed %v, title %q", c.Failed(), c.Title())
+	}
+	// Nothing held, and a search that ended before it tried anything has not failed.
+	none := &Capacity{Search: SearchConnections, Steps: []CapacityStep{{Load: 100}}}
+	if !none.Failed() {
+		t.Error("a search whose first step does not hold has not failed")
+	}
+	if begun := (&Capacity{Search: SearchConnections, Interrupted: true}); begun.Failed() {
+		t.Error("a search that tried nothing has failed")
+	}
+}
