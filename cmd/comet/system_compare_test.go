@@ -100,6 +100,7 @@ func benchstat(t *testing.T, before, after string) {
 
 // TestSystemCompareEngines compares the goroutine engine with epoll.
 func TestSystemCompareEngines(t *testing.T) {
+	t.Parallel() // it waits more than it works
 	folders := benches(t, []string{"-c", "1000", "--engine", "epoll"}, []string{"-c", "1000", "--engine", "goroutine"})
 	epoll, goroutine := folders[0], folders[1]
 	if out := compare(t, 2, epoll, goroutine); !strings.Contains(out, "engine epoll and goroutine") {

@@ -15,6 +15,7 @@ import (
 // TestSystemLive watches a bench to its end in a browser: the page shows what goes on,
 // has all of it after a reload, is cut nowhere, and has no fault that axe-core finds.
 func TestSystemLive(t *testing.T) {
+	t.Parallel() // it waits more than it works
 	chromium := need(t, "chromium")
 	axe := axeCore(t)
 	bench, out, _ := startBench(t, "-c", "300", "-r", "500", "-d", "12s", "--idle", "1s", "--metrics", "127.0.0.1:0")
@@ -42,6 +43,7 @@ func TestSystemLive(t *testing.T) {
 // TestSystemLiveLost kills a flood that a browser watches: the page says so, and
 // follows the next run at the address.
 func TestSystemLiveLost(t *testing.T) {
+	t.Parallel() // it waits more than it works
 	chromium := need(t, "chromium")
 	_, addr, admin := startServer(t)
 	flood, out := background(t, "comet", "flood", "http://"+addr+"/test/{id}", "-c", "20", "--metrics", "127.0.0.1:0")

@@ -12,6 +12,7 @@ import (
 // TestSystemPage follows a server through its page in a browser, and sends a message
 // by it.
 func TestSystemPage(t *testing.T) {
+	t.Parallel() // it waits more than it works
 	chromium, curl := need(t, "chromium"), need(t, "curl")
 	axe := axeCore(t)
 	server, addr, admin := startServer(t)
@@ -48,6 +49,7 @@ func TestSystemPage(t *testing.T) {
 
 // TestSystemPageNodes looks for both of two servers on the page of one.
 func TestSystemPageNodes(t *testing.T) {
+	t.Parallel() // it waits more than it works
 	chromium := need(t, "chromium")
 	axe := axeCore(t)
 	_, out := background(t, "comet", "router", "--json", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0")

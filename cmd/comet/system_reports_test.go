@@ -19,6 +19,7 @@ import (
 // written over something else, and axe-core may find no fault of any impact. With
 // COMET_SCREENSHOTS it leaves pictures there.
 func TestSystemReports(t *testing.T) {
+	t.Parallel() // it waits more than it works
 	chromium := need(t, "chromium")
 	axe := axeCore(t)
 	for _, kind := range []struct {

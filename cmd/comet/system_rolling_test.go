@@ -47,6 +47,7 @@ func (f *floodRun) returned(t *testing.T) (c returnedCounts) {
 // load. Each turns unready first, and its clients come back at times of their own. What
 // they missed while they were away is counted, and it is all that is missing.
 func TestSystemRollingRestart(t *testing.T) {
+	t.Parallel() // it waits more than it works
 	const each = 500
 	for _, engine := range []string{"epoll", "goroutine"} {
 		t.Run(engine, func(t *testing.T) {
