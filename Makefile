@@ -2,7 +2,7 @@
 GO   ?= go
 TOOL := $(GO) tool -modfile=.ci/tools/go.mod
 
-.PHONY: all build man dist fmt lint test race cross nonats fuzz bench seeds licenses supply reproducible installs system endings floor wide chaos soak ci
+.PHONY: all build man dist fmt lint test race cross nonats fuzz bench seeds licenses supply reproducible installs system endings capacity floor wide chaos soak ci
 
 
 all: lint test build
@@ -66,10 +66,13 @@ bench:
 # What needs root, a browser, namespaces or servers that are not ours. .ci/run
 # installs them; a test that misses one says so and is skipped.
 system:
-	$(GO) test -tags system -count 1 -timeout 30m -parallel 3 -run System -v ./...
+	$(GO) test -tags system -count 1 -timeout 30m -parallel 4 -run System -v ./...
 
 endings: ## all of the matrix of endings, of which system takes all pairs (root)
 	COMET_ENDINGS=all $(GO) test -tags system -count 1 -timeout 3h -parallel 4 -run 'TestSystemEndings' -v ./cmd/comet
+
+capacity: ## searches servers with each kind of limit, of which system takes one (root)
+	COMET_CAPACITY=all $(GO) test -tags system -count 1 -timeout 30m -run 'TestSystemCapacity' -v ./cmd/comet
 
 # Comet against the least that a push server costs, in turn on this machine. The
 # settings are variables of the environment: COMET_FLOOR_BINARIES=./a,./b

@@ -34,6 +34,7 @@ func cutConnections(t *testing.T, pid int) {
 // TestSystemAccount: the account adds up whatever part is stopped, killed or cut,
 // on one node and several, with each interest.
 func TestSystemAccount(t *testing.T) {
+	t.Parallel() // it waits more than it works
 	one := []string{"-c", "300"}
 	two := func(interest string) []string { return []string{"-c", "2100", "--nodes", "2", "--interest", interest} }
 	three := func(interest string) []string { return []string{"-c", "3100", "--nodes", "3", "--interest", interest} }

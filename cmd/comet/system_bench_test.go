@@ -69,6 +69,7 @@ func leftOver(r benchResult) (pids []int) {
 }
 
 func TestSystemBenchFullDisk(t *testing.T) {
+	t.Parallel() // it waits more than it works
 	disk := t.TempDir()
 	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=64k"); err != nil {
 		t.Skipf("a small file system of its own takes root: %v", err)
@@ -95,6 +96,7 @@ func TestSystemBenchFullDisk(t *testing.T) {
 
 // TestSystemBenchLostFlood kills one flood of two with messages under way.
 func TestSystemBenchLostFlood(t *testing.T) {
+	t.Parallel() // it waits more than it works
 	bench, out, folder := startBench(t, "-c", "4000", "--nodes", "2", "-d", "6s", "--idle", "1s")
 	out.await(t, `connect .*`)
 	eventually(t, "the generator is there", func() bool { return len(childrenOf(bench.Process.Pid)) == 7 })

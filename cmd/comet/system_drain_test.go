@@ -12,6 +12,7 @@ import (
 // that it is not ready, goes on for --drain-delay, takes in what was under way,
 // and ends its streams with their last chunk. The other loses nothing.
 func TestSystemDrainNode(t *testing.T) {
+	t.Parallel() // it waits more than it works
 	curl := need(t, "curl")
 	for _, engine := range []string{"epoll", "goroutine"} {
 		t.Run(engine, func(t *testing.T) {

@@ -162,6 +162,7 @@ func nchanStatus(t *testing.T, addr, what string) int {
 // TestSystemUnreadable floods streams that flood cannot read. Each must be named
 // for what it is.
 func TestSystemUnreadable(t *testing.T) {
+	t.Parallel() // it waits more than it works
 	const addr, nchan = "127.0.94.1:8094", "127.0.94.2:8094"
 	startNchan(t, nchan, "nchan_subscriber longpoll;")
 	mux := http.NewServeMux()

@@ -96,6 +96,7 @@ func (k *killing) everybody(t *testing.T, routers string) {
 // TestSystemKillRouter: the only router is killed, and started again where it
 // was. No connection is lost, and all ids are reached again.
 func TestSystemKillRouter(t *testing.T) {
+	t.Parallel() // it waits more than it works
 	listen := someAddress() + ":4222"
 	router, at := startRouter(t, "--listen", listen)
 	k := startKilling(t, at.URL, at.URL, at.URL, at.URL, 6)
@@ -136,6 +137,7 @@ func TestSystemKillRouter(t *testing.T) {
 // TestSystemKillNode: one of two nodes is killed. Its connections are lost with
 // it and nobody else's; the router takes what is sent to them, for nobody.
 func TestSystemKillNode(t *testing.T) {
+	t.Parallel() // it waits more than it works
 	_, at := startRouter(t, "--listen", someAddress()+":0")
 	k := startKilling(t, at.URL, at.URL, at.URL, at.URL, 5)
 	killed := time.Now()
@@ -166,6 +168,7 @@ func TestSystemKillNode(t *testing.T) {
 // TestSystemKillRouterOfThree: one of a cluster of three is killed, that one node
 // and one generator are at. Each was told of one router only.
 func TestSystemKillRouterOfThree(t *testing.T) {
+	t.Parallel() // it waits more than it works
 	host := someAddress()
 	cluster := []string{"--listen", host + ":0", "--cluster-listen", host + ":0"}
 	first, one := startRouter(t, cluster...)
