@@ -106,6 +106,7 @@ func TestSystemAccount(t *testing.T) {
 // TestSystemAccountSlowClient: clients that stop reading, with each
 // --slow-client. What the server drops and what arrives is what it routed.
 func TestSystemAccountSlowClient(t *testing.T) {
+	t.Parallel() // it waits more than it works
 	for _, policy := range []string{"disconnect", "drop"} {
 		for _, engine := range []string{"epoll", "goroutine"} {
 			t.Run(policy+" "+engine, func(t *testing.T) {

@@ -128,6 +128,7 @@ func TestSystemBenchLostFlood(t *testing.T) {
 
 // TestSystemBenchInterruptedRamp presses Ctrl-C while connections are opened.
 func TestSystemBenchInterruptedRamp(t *testing.T) {
+	t.Parallel() // it waits more than it works
 	bench, out, folder := startBench(t, "-c", "16000", "--nodes", "4", "--connect-rate", "1000", "-d", "60s")
 	out.await(t, `connect: [0-9]+ connected`)
 	pids := childrenOf(bench.Process.Pid)

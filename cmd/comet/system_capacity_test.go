@@ -78,8 +78,8 @@ func TestSystemCapacity(t *testing.T) {
 			if i > 0 && !all {
 				t.Skip("COMET_CAPACITY=all searches this one, too: make capacity")
 			}
-			tight := c.search(t, fmt.Sprintf("127.0.93.%d:8093", 2*i+1), c.tight)
-			wide := c.search(t, fmt.Sprintf("127.0.93.%d:8093", 2*i+2), c.wide)
+			tight := c.search(t, fmt.Sprintf("127.0.89.%d:8089", 2*i+1), c.tight)
+			wide := c.search(t, fmt.Sprintf("127.0.89.%d:8089", 2*i+2), c.wide)
 			if tight.StoppedBy.Limit != c.limit || !strings.Contains(tight.StoppedBy.Evidence+tight.StoppedBy.Raise, c.says) {
 				t.Errorf("stopped by %+v, want %s (%s)", tight.StoppedBy, c.limit, c.says)
 			}
@@ -113,7 +113,7 @@ server { listen %[4]s; location ~ /sub/(\d+)$ { nchan_subscriber http-chunked; n
 }
 
 func searchFewFiles(t *testing.T, addr string, limit int) capacityFound {
-	admin := strings.Replace(addr, ":8093", ":8094", 1)
+	admin := strings.Replace(addr, ":8089", ":8090", 1)
 	server, _ := background(t, "sh", "-c", fmt.Sprintf("ulimit -n %d; exec comet -q serve --listen %s --admin %s", limit, addr, admin))
 	return findCapacity(t, listening(t, addr, server), "--url", "http://"+addr+"/test/{id}")
 }

@@ -50,6 +50,7 @@ server { listen %[3]s;
 // TestSystemBenchNchan is the whole experiment with a server that is not ours,
 // and ps and nchan itself as second witnesses.
 func TestSystemBenchNchan(t *testing.T) {
+	t.Parallel() // it waits more than it works
 	ps := need(t, "ps")
 	const addr, n, rate, seconds = "127.0.92.1:8092", 1000, 500, 5
 	pid := startNchan(t, addr, "nchan_subscriber http-chunked; nchan_subscriber_first_message newest;")
@@ -142,6 +143,7 @@ func TestSystemBenchNchan(t *testing.T) {
 // TestSystemBenchNchanRooms: ten rooms of twenty on a server that is not ours, whose own
 // count of subscribers and messages is the second witness.
 func TestSystemBenchNchanRooms(t *testing.T) {
+	t.Parallel() // it waits more than it works
 	const addr, n, each, sent = "127.0.93.1:8093", 200, 20, 150
 	startNchan(t, addr, "nchan_subscriber http-chunked; nchan_subscriber_first_message newest;")
 	folder := filepath.Join(t.TempDir(), "report")

@@ -93,6 +93,7 @@ func TestSystemBenchStoppedPart(t *testing.T) {
 // TestSystemBenchInterruptedWithAStoppedPart presses Ctrl-C when one part is
 // stopped.
 func TestSystemBenchInterruptedWithAStoppedPart(t *testing.T) {
+	t.Parallel() // it waits more than it works
 	for _, part := range []string{"memlog", "msggen", "flood", "serve", "router"} {
 		t.Run(part, func(t *testing.T) {
 			bench, out, folder := startBench(t, "-c", "2500", "--nodes", "2", "-r", "300", "-d", "60s", "--idle", "1s")

@@ -42,6 +42,7 @@ type partEnding struct {
 // the exit code is the documented one, what was measured is printed, and the end
 // comes at once. COMET_ENDINGS=all takes all cases instead of all pairs.
 func TestSystemEndingsOfParts(t *testing.T) {
+	t.Parallel() // it waits more than it works
 	server, addr, admin := startServer(t)
 	states := partStates(t, "http://"+addr+"/test/{id}", "http://"+admin, silentPeer(t))
 	var names []string

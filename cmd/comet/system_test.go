@@ -319,6 +319,7 @@ func TestSystemKeepalive(t *testing.T) {
 // --keepalive, both of a silent client and of one that it has a message for,
 // which keepalive itself does not ask.
 func TestSystemHalfOpen(t *testing.T) {
+	t.Parallel() // it waits more than it works
 	ip, curl := need(t, "ip"), need(t, "curl")
 	for i, engine := range []string{"epoll", "goroutine"} {
 		t.Run(engine, func(t *testing.T) {
