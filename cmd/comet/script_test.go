@@ -25,7 +25,7 @@ var update = flag.Bool("update", false, "write what the commands print into the 
 func TestMain(m *testing.M) {
 	if filepath.Base(os.Args[0]) != "comet" {
 		// The tests hardly use the processor: they wait for commands that wait.
-		_ = flag.Set("test.parallel", "6") // the flag is there; a command line overrides it
+		_ = flag.Set("test.parallel", "4") // the flag is there; a command line overrides it
 	}
 	if filepath.Base(os.Args[0]) != "comet" && signal.Ignored(syscall.SIGHUP) {
 		// Under nohup the commands would inherit that, and ignore it as they are to.
