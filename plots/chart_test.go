@@ -44,7 +44,7 @@ func TestChartOfNothing(t *testing.T) {
 	}
 }
 
-// extremes are charts that are hard to draw.
+// extremes returns charts that are hard to draw.
 func extremes() map[string]Chart {
 	nan, inf := math.NaN(), math.Inf(1)
 	charts := map[string]Chart{

@@ -45,7 +45,8 @@ func whole(t *testing.T, r *result.Result, connections, messages float64) {
 	}
 }
 
-// Connections are added, closed and added again; each trial has its own figures.
+// TestSession adds connections, closes some and adds again; each trial has its own
+// figures.
 func TestSession(t *testing.T) {
 	cfg := small(t, new(watched))
 	err := explored(t, cfg, func(ctx context.Context, s *bench.Session) error {
@@ -83,7 +84,8 @@ func TestSession(t *testing.T) {
 	}
 }
 
-// A flood that dies is missing in its trial, and its connections are there in the next.
+// TestSessionLosesAFlood kills one: it is missing in its trial, and its connections
+// are there in the next.
 func TestSessionLosesAFlood(t *testing.T) {
 	cfg := small(t, new(watched))
 	cfg.Streams.Subscribers, cfg.Streams.InFlight = 5, 37
@@ -121,7 +123,7 @@ func TestSessionLosesAFlood(t *testing.T) {
 	}
 }
 
-// A session that is interrupted leaves what was tried until then, and no process.
+// TestSessionIsInterrupted leaves what was tried until then, and no process.
 func TestSessionIsInterrupted(t *testing.T) {
 	cfg := small(t, new(watched))
 	ctx, interrupt := context.WithCancelCause(t.Context())

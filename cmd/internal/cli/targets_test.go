@@ -56,7 +56,7 @@ func TestTargetFlags(t *testing.T) {
 	}
 }
 
-// TestUnknownTargets are refused before anything starts, with what was meant.
+// TestUnknownTargets refuses them before anything starts, and names what was meant.
 func TestUnknownTargets(t *testing.T) {
 	for _, command := range [][]string{{"bench", "--out", "none"}, {"flood", "http://127.0.0.1:1/{id}", "-c", "1"}} {
 		for text, says := range map[string]string{

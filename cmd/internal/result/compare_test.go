@@ -104,7 +104,8 @@ func TestCompareJudges(t *testing.T) {
 	}
 }
 
-// Less is worse of what had better be high, and what has no direction is neither.
+// TestCompareKnowsTheDirection judges less as worse of what had better be high, and what has no
+// direction as neither.
 func TestCompareKnowsTheDirection(t *testing.T) {
 	set := func(runs result.Runs, rate, floods float64) result.Runs {
 		return change(runs, func(_ int, r *result.Result) {

@@ -120,7 +120,7 @@ func TestOutcomesJSON(t *testing.T) {
 	}
 }
 
-// TestTargetsInTheFile are written as people write them.
+// TestTargetsInTheFile reads them as people write them.
 func TestTargetsInTheFile(t *testing.T) {
 	folder := t.TempDir()
 	if err := measured("p99<50ms").Write(folder); err != nil {

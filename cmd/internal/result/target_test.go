@@ -210,7 +210,7 @@ func TestTargetOperators(t *testing.T) {
 	}
 }
 
-// TestBadTargets are refused with what to write instead.
+// TestBadTargets refuses them with what to write instead.
 func TestBadTargets(t *testing.T) {
 	for text, says := range map[string]string{
 		"":                                   "write a figure, an operator and a value in quotes",
