@@ -144,7 +144,9 @@ func (b *Broker) addresses() map[string]string {
 }
 
 // peers returns the names of the other routers to which there is a route; with
-// asked, only of those among Routes.
+// asked, only of those among Routes. NATS lists a route before the other router
+// has looked at its credentials. One that let this router in has sent its
+// subscriptions, or has answered a ping if it has none.
 func (b *Broker) peers(asked bool) []string {
 	names := []string{}
 	routes, err := b.nats.Routez(nil)
@@ -152,7 +154,8 @@ func (b *Broker) peers(asked bool) []string {
 		return names // it never fails without options
 	}
 	for _, route := range routes.Routes {
-		if !asked || route.IsConfigured {
+		letIn := route.NumSubs > 0 || route.RTT != time.Duration(0).String()
+		if letIn && (!asked || route.IsConfigured) {
 			names = append(names, route.RemoteName)
 		}
 	}
