@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"example.org/comet/server/router"
 )
@@ -74,6 +75,34 @@ func TestWideBounds(t *testing.T) {
 	if !w.mayTake() {
 		t.Error("there is room")
 	}
+}
+
+// TestWideSlice: a message to many gives way sooner while there are messages to
+// others. All connections have gone, so that what is written is counted as dropped.
+func TestWideSlice(t *testing.T) {
+	l := loop{now: time.Now()}
+	deliver := func(want int) {
+		t.Helper()
+		before := l.counters.droppedClosed.Load()
+		l.deliver()
+		if got := int(l.counters.droppedClosed.Load() - before); got != want {
+			t.Errorf("%d of one turn, want %d", got, want)
+		}
+	}
+	toMany := func() {
+		for slot := range wideFrom {
+			l.inbox.Deliver(router.Conn{Slot: uint32(slot)}, []byte("to all"))
+		}
+	}
+	toMany()
+	deliver(wideSlice)
+	deliver(wideFrom - wideSlice)
+	toMany()
+	l.inbox.Deliver(router.Conn{Slot: 9000}, []byte("to another"))
+	deliver(1 + wideSliceBeside)
+	deliver(wideSliceBeside)
+	l.now = l.now.Add(wideBeside)
+	deliver(wideSlice)
 }
 
 // TestWideText: long messages to one who waits are not kept without bound.

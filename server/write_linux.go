@@ -14,7 +14,11 @@ func (l *loop) deliver() (all bool) {
 	all = l.wide.mayTake()
 	if all {
 		b := l.inbox.take()
-		l.deliverItems(l.wide.setAside(b), b.bytes)
+		rest := l.wide.setAside(b)
+		if len(rest) > 0 {
+			l.wide.others = l.now
+		}
+		l.deliverItems(rest, b.bytes)
 	}
 	l.deliverWide()
 	return all
