@@ -300,6 +300,7 @@ func TestPresetPings(t *testing.T) {
 // TestPresetMercure replays a hub, whose documents have updates come as forms and
 // go out as server-sent events, to a whole experiment.
 func TestPresetMercure(t *testing.T) {
+	t.Parallel()
 	type topic = chan string
 	var mu sync.Mutex
 	hub := map[string][]topic{}

@@ -41,6 +41,7 @@ func TestMain(m *testing.M) {
 // exit codes. $ADDR, $ADMIN, $ROUTER and the same with a 2 are addresses on which
 // nobody listens.
 func TestScripts(t *testing.T) {
+	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		UpdateScripts:       *update,

@@ -204,6 +204,7 @@ func TestUsersExitCode(t *testing.T) {
 // TestUsersBench: the account holds with ids that are text, with several connections
 // of each user, and over several floods.
 func TestUsersBench(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("runs bench")
 	}
@@ -219,6 +220,7 @@ func TestUsersBench(t *testing.T) {
 		"three each over several": {20, 60, "ulimit -n 106; ", 3},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			if c.limit != "" && runtime.GOOS != "linux" {
 				t.Skip("needs ulimit")
 			}
