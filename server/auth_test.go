@@ -176,6 +176,8 @@ func attacks(by issuer, good string) map[string]string {
 		"ids a text":               with(jwt.MapClaims{"ids": "1"}),
 		"ids null":                 by.raw(`{"ids":null,"sub":"1","exp":9999999999}`),
 		"ids with a fraction":      with(jwt.MapClaims{"ids": []any{1, 1.5}}),
+		"more behind its claims":   by.raw(`{"ids":[1],"exp":9999999999}x`),
+		"claims twice":             by.raw(`{"ids":[1],"exp":9999999999}{}`),
 		"ids turned round":         with(jwt.MapClaims{"ids": []any{1, "9-2"}}),
 		"ids below 0":              with(jwt.MapClaims{"ids": []any{1, -1}}),
 		"ids with a hole":          with(jwt.MapClaims{"ids": []any{1, nil}}),
