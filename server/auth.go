@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -127,6 +128,8 @@ func (a *authority) verify(c wire.Credential) (claims jwt.MapClaims, until int64
 		return nil, 0, wire.TokenNeeded
 	case len(c.Token) > mostToken:
 		return nil, 0, a.invalid(errTooLongToken)
+	case bytes.ContainsAny(c.Token, "\r\n"): // which package base64 skips, and RFC 7515, section 2, forbids
+		return nil, 0, a.invalid(jwt.ErrTokenMalformed)
 	}
 	claims = jwt.MapClaims{}
 	token, err := a.parser.ParseWithClaims(string(c.Token), claims, a.keysOf)

@@ -232,6 +232,8 @@ func attacks(by issuer, good string) map[string]string {
 		"no token where it stands":  getWith("/test/1", "X-Authorization: Bearer "+good, "Proxy-Authorization: Bearer "+good),
 		"an empty parameter":        getWith("/test/1?access_token="),
 		"a parameter encoded twice": getWith("/test/1?access_token=" + strings.ReplaceAll(good, ".", "%252E")),
+		"token with a line break":   getWith("/test/1?access_token=" + good[:len(good)-9] + "%0A" + good[len(good)-9:]),
+		"token and a line break":    getWith("/test/1?access_token=" + good + "%0D%0A"),
 		"a parameter badly encoded": getWith("/test/1?access_token=" + good + "%zz"),
 		"a bearer of nothing":       getWith("/test/1", "Authorization: Bearer"),
 		"two fields":                getWith("/test/1", bearer(good), bearer(good)),
