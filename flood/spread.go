@@ -124,22 +124,31 @@ func (s *Spread) MarshalJSON() ([]byte, error) {
 
 var errSpread = errors.New("flood: it is no distribution of times")
 
-// UnmarshalJSON reads the list.
+// mostTimes bounds how many times a Spread from outside may have, so that thousands of
+// them can be added.
+const mostTimes = 1 << 48
+
+// UnmarshalJSON reads the list as MarshalJSON writes it: what no times can have left is
+// none.
 func (s *Spread) UnmarshalJSON(text []byte) error {
 	var list []uint64
 	if err := json.Unmarshal(text, &list); err != nil || len(list)%2 == 0 || list[0] > uint64(mostMicros) {
 		return errSpread
 	}
 	*s = Spread{}
-	bucket := uint64(0)
+	most := uint32(list[0])
+	bucket, highest := uint64(0), uint64(bucketOf(most, spreadFine))
 	for i := 1; i < len(list); i += 2 {
-		bucket += min(list[i], math.MaxInt32)
-		n := list[i+1]
-		if bucket >= spreadBuckets || n > math.MaxInt64 || s.count > math.MaxInt64 {
+		step, n := list[i], list[i+1]
+		if step > highest-bucket || step == 0 && i > 1 || n == 0 || n > mostTimes-s.count {
 			return errSpread
 		}
+		bucket += step
 		s.put(int(bucket), n)
 	}
-	s.most = uint32(list[0])
+	if s.count > 0 && bucket != highest || s.count == 0 && most > 0 {
+		return errSpread // the longest time is one of them
+	}
+	s.most = most
 	return nil
 }

@@ -103,13 +103,30 @@ func Merge(parts ...*Quantiles) (*Quantiles, error) {
 		if q == nil || q.Histogram == "" {
 			continue
 		}
-		h, err := hdrhistogram.Decode([]byte(q.Histogram))
+		h, err := readHistogram(q.Histogram)
 		if err != nil {
 			return nil, fmt.Errorf("flood: a histogram cannot be read: %w", err)
 		}
 		sum.Merge(h)
 	}
 	return whole(sum), nil
+}
+
+// readHistogram reads what whole has written. In one of another shape some times could
+// get lost, and one of too many would let the sum overflow.
+func readHistogram(text string) (*hdrhistogram.Histogram, error) {
+	h, err := hdrhistogram.Decode([]byte(text))
+	if err != nil {
+		return nil, err
+	}
+	own := newHistogram()
+	switch {
+	case h.LowestTrackableValue() != own.LowestTrackableValue(), h.HighestTrackableValue() != own.HighestTrackableValue(), h.SignificantFigures() != own.SignificantFigures():
+		return nil, fmt.Errorf("it has times from %d to %d µs and %d digits, which no flood writes", h.LowestTrackableValue(), h.HighestTrackableValue(), h.SignificantFigures())
+	case h.TotalCount() > mostTimes:
+		return nil, fmt.Errorf("it has %d times, which nobody has seen", h.TotalCount())
+	}
+	return h, nil
 }
 
 // Sample holds a flood's figures at one moment.

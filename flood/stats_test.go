@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/HdrHistogram/hdrhistogram-go"
+
 	"example.org/comet/server/wire"
 )
 
@@ -154,5 +156,17 @@ func TestMergeIsTheDistributionOfAll(t *testing.T) {
 	}
 	if _, err := Merge(&Quantiles{Histogram: "torn"}); err == nil {
 		t.Error("a torn histogram is taken")
+	}
+	many := newHistogram()
+	_ = many.RecordValues(1, math.MaxInt64) // in range
+	for says, h := range map[string]*hdrhistogram.Histogram{
+		"digits, which no flood writes": hdrhistogram.New(1, time.Hour.Microseconds(), 3),
+		"and 5 digits":                  hdrhistogram.New(1, (10 * time.Minute).Microseconds(), 5),
+		"which nobody has seen":         many,
+	} {
+		_ = h.RecordValue(7)
+		if got, err := Merge(whole(all), whole(h)); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%+v, %v, want that it says %q", got, err, says)
+		}
 	}
 }

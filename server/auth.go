@@ -1,8 +1,11 @@
 package server
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -112,6 +115,7 @@ var (
 	errCritical     = errors.New("its header demands what is not known here (crit)")
 	errForOthers    = errors.New("it is for an audience, and this server has no name: give --auth-audience")
 	errNoKey        = errors.New("no key fits its algorithm and kid")
+	errMoreClaims   = errors.New("there is more in it behind its claims")
 )
 
 // verify returns the claims of a token and when it expires, in Unix seconds, or the
@@ -124,13 +128,20 @@ func (a *authority) verify(c wire.Credential) (claims jwt.MapClaims, until int64
 		return nil, 0, wire.TokenNeeded
 	case len(c.Token) > mostToken:
 		return nil, 0, a.invalid(errTooLongToken)
+	case bytes.ContainsAny(c.Token, "\r\n"): // which package base64 skips, and RFC 7515, section 2, forbids
+		return nil, 0, a.invalid(jwt.ErrTokenMalformed)
 	}
 	claims = jwt.MapClaims{}
-	if _, err := a.parser.ParseWithClaims(string(c.Token), claims, a.keysOf); err != nil {
+	token, err := a.parser.ParseWithClaims(string(c.Token), claims, a.keysOf)
+	if err != nil {
 		return nil, 0, a.invalid(err)
 	}
-	// Package jwt takes any number for a time.
-	until, err := timeOf(claims, "exp")
+	// Package jwt reads no further than the end of the claims, and takes any number for a
+	// time.
+	if !a.isOneObject(token) {
+		return nil, 0, a.invalid(errMoreClaims)
+	}
+	until, err = timeOf(claims, "exp")
 	if err == nil {
 		_, err = timeOf(claims, "nbf")
 	}
@@ -142,6 +153,15 @@ func (a *authority) verify(c wire.Credential) (claims jwt.MapClaims, until int64
 		return nil, 0, a.invalid(err)
 	}
 	return claims, until + int64(authLeeway/time.Second), nil
+}
+
+// isOneObject reports whether the claims are JSON to their end (RFC 7519, section 7.2,
+// step 10).
+func (a *authority) isOneObject(token *jwt.Token) bool {
+	_, rest, _ := strings.Cut(token.Raw, ".")
+	claims, _, _ := strings.Cut(rest, ".")
+	text, err := a.parser.DecodeSegment(claims)
+	return err == nil && json.Valid(text)
 }
 
 // keysOf returns the keys that may have signed a token: those of its algorithm, of
@@ -176,7 +196,7 @@ func (a *authority) invalid(err error) *wire.Answer {
 
 // whyInvalid returns why a token is refused, without a word of it.
 func whyInvalid(err error) string {
-	for _, why := range [...]error{errTooLongToken, errCritical, errForOthers, errNoKey, errClaim} {
+	for _, why := range [...]error{errTooLongToken, errCritical, errForOthers, errNoKey, errMoreClaims, errClaim} {
 		if errors.Is(err, why) {
 			return why.Error()
 		}

@@ -112,9 +112,26 @@ func newPublicKey(public any) (authKey, error) {
 		}
 		return authKey{algorithm: "ES256", key: key}, nil
 	case ed25519.PublicKey:
+		if isForgeable(key) {
+			return authKey{}, errors.New("an Ed25519 key in it is of those with which anybody can sign: have a new one made")
+		}
 		return authKey{algorithm: "EdDSA", key: key}, nil
 	}
 	return authKey{}, fmt.Errorf("a key of the kind %T is not known here: use RSA (RS256), EC P-256 (ES256) or Ed25519 (EdDSA)", public)
+}
+
+// isForgeable reports whether a key is a point of small order, such as one of zeros: who
+// knows no private key can sign with it (RFC 8032, section 5.1.7, lets a verifier take
+// it). Its order is at most 8, so a signature of nothing fits one in eight texts.
+func isForgeable(key ed25519.PublicKey) bool {
+	nothing := make([]byte, ed25519.SignatureSize)
+	nothing[0] = 1 // R is the neutral point, and S is 0
+	for text := range byte(64) {
+		if ed25519.Verify(key, []byte{text}, nothing) {
+			return true
+		}
+	}
+	return false
 }
 
 // parseSecret reads the secret of HS256: the bytes of the file, but for the line end

@@ -9,6 +9,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
 	"os"
@@ -155,6 +156,36 @@ func TestBadKeyFiles(t *testing.T) {
 	}
 	if err := (Config{AuthAudience: "me"}).Validate(); err == nil || !strings.Contains(err.Error(), "give --auth-key-file") {
 		t.Errorf("an audience without keys: %v", err)
+	}
+}
+
+// TestWeakEd25519 refuses the points of small order, in each way to write them.
+func TestWeakEd25519(t *testing.T) {
+	for _, point := range []string{
+		"0000000000000000000000000000000000000000000000000000000000000000", // of order 4
+		"0100000000000000000000000000000000000000000000000000000000000000", // 1
+		"26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05", // 8
+		"c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a", // 8
+		"ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", // 2: p-1
+		"edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", // 4: p, which is 0
+		"eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", // 1: p+1
+	} {
+		for _, sign := range []byte{0, 0x80} {
+			x, err := hex.DecodeString(point)
+			if err != nil {
+				t.Fatal(err)
+			}
+			x[31] |= sign
+			const want = "with which anybody can sign"
+			for name, file := range map[string]string{"set": jwkOf(t, ed25519.PrivateKey(append(make([]byte, 32), x...)), ""), "PEM": pemOf(ed25519.PublicKey(x))} {
+				if _, err := parseAuthKeys([]byte(file)); err == nil || !strings.Contains(err.Error(), want) {
+					t.Errorf("%x in a %s: %v, want %q", x, name, err, want)
+				}
+			}
+		}
+	}
+	if isForgeable(issuers()["EdDSA"].key.(ed25519.PrivateKey).Public().(ed25519.PublicKey)) {
+		t.Error("a key that was just made is refused")
 	}
 }
 

@@ -1,6 +1,7 @@
 package users
 
 import (
+	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"net/url"
@@ -178,6 +179,80 @@ func TestIDs(t *testing.T) {
 		}
 		if _, err := table.Numbers(); (err == nil) != fine {
 			t.Errorf("%q: %v", ids, err)
+		}
+	}
+}
+
+// FuzzRead: a file is read as package csv reads it, or refused by its name and, where a
+// line is wrong, the number of that; what was read can be written and read again.
+func FuzzRead(f *testing.F) {
+	for _, text := range []string{
+		"id,token\n1,a\n2,b\n", "\ufeffid\r\n\"a\"\"b\"\r\n", "a, id ,b\n#x\n1,2,3\n1,2,3\n", "id\n\n7\n", "x\n\"two\nlines\"\n\"\"\n",
+		"id,id\n1,2\n", "id\n \n", "id,t\n,x\n", "a\n\"", "a,b\n1\n", "a{b\n1\n", "", "#\n", "\"\xff\"\nx\n", "a\r\nb\rc\r\n",
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		table, err := Read(strings.NewReader(text), "u.csv")
+		in := csv.NewReader(strings.NewReader(strings.TrimPrefix(text, "\ufeff")))
+		in.Comment = '#'
+		rows, csvErr := in.ReadAll()
+		if err != nil {
+			if table != nil || !strings.HasPrefix(err.Error(), "users: u.csv") || strings.ContainsAny(err.Error(), "\x00\n\r\x1b") {
+				t.Errorf("%q: %+v, %q", text, table, err)
+			}
+			// A row that is wrong is named by its line, a column by its number or name.
+			if len(rows) > 1 && csvErr == nil && !strings.Contains(err.Error(), ", line ") && !strings.Contains(err.Error(), "column") {
+				t.Errorf("%q: %q names no line", text, err)
+			}
+			return
+		}
+		if csvErr != nil || len(rows) != table.Len()+1 {
+			t.Fatalf("%q has %d users, package csv reads %q, %v", text, table.Len(), rows, csvErr)
+		}
+		for i, row := range rows[1:] {
+			for j, cell := range row {
+				if table.Cell(i, j) != cell {
+					t.Errorf("%q: user %d has %q, want %q", text, i, table.Cell(i, j), cell)
+				}
+			}
+		}
+		checkTable(t, table)
+		var b strings.Builder
+		out := csv.NewWriter(&b)
+		if table.Len() > 1000 || len(table.Columns()) < 2 || out.WriteAll(append([][]string{table.Columns()}, table.rows...)) != nil {
+			return // of one column, an empty cell is no line
+		}
+		again, err := Read(strings.NewReader(b.String()), "again.csv")
+		if strings.Contains(b.String(), "\r") || strings.HasPrefix(b.String(), "#") || strings.Contains(b.String(), "\n#") {
+			return // a line break is read as \n, and # begins a comment
+		}
+		if err != nil || !slices.Equal(again.Columns(), table.Columns()) || !slices.EqualFunc(again.rows, table.rows, slices.Equal[[]string]) {
+			t.Errorf("%q is written as %q, and read as %+v, %v", text, b.String(), again, err)
+		}
+	})
+}
+
+// checkTable checks what must hold of each table.
+func checkTable(t *testing.T, table *Table) {
+	t.Helper()
+	names, columns := table.Holes()
+	for i, name := range names {
+		if columns[i] >= 0 && (table.Columns()[columns[i]] != name || table.Column(name) != columns[i]) || columns[i] < 0 && name != "id" {
+			t.Errorf("%q: the hole %q is of column %d", table.Columns(), name, columns[i])
+		}
+	}
+	id := table.Column("id")
+	if table.HasID() != (id >= 0) {
+		t.Errorf("%q: %t", table.Columns(), table.HasID())
+	}
+	for row := range min(table.Len(), 100) {
+		first := table.First(row)
+		if first > row || id >= 0 && (table.Cell(first, id) != table.Cell(row, id) || table.Cell(row, id) == "") || table.First(first) != first {
+			t.Errorf("the first row of user %d is %d", row, first)
+		}
+		if n := int64(row) + 1; table.Row(n) != row || table.Row(n+int64(table.Len())) != row || table.Row(n-int64(table.Len())) != row {
+			t.Errorf("number %d is in row %d", n, table.Row(n))
 		}
 	}
 }
