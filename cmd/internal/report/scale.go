@@ -1,4 +1,4 @@
-package result
+package report
 
 import (
 	_ "embed"
@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"example.org/comet/cmd/internal/result"
 	"example.org/comet/plots"
 )
 
@@ -18,45 +19,45 @@ var scaleText string
 // scaleTemplate looks like the report of one experiment.
 var scaleTemplate = template.Must(template.Must(reportTemplate.Clone()).New("scale").Parse(scaleText))
 
-// WriteHTML writes s as one page that needs nothing else: pictures, and the table,
+// WriteScale writes s as one page that needs nothing else: pictures, and the table,
 // whose lines link to the reports of the steps. Of with it takes the command and
 // the files.
-func (s *Scale) WriteHTML(w io.Writer, with Extras) error {
+func WriteScale(w io.Writer, s *result.Scale, with Extras) error {
 	type line struct {
 		Report string
 		Cells  []string
 	}
-	text, err := marshal(s, "  ")
+	text, err := result.Marshal(s, "  ")
 	if err != nil {
-		return fmt.Errorf("result: cannot write the series as JSON: %w", err)
+		return fmt.Errorf("report: cannot write the series as JSON: %w", err)
 	}
 	page := struct {
 		Title       string
 		Where       []string
 		Caveats     []string
 		Figures     []figure
-		Columns     []scaleColumn
+		Columns     []result.Column
 		Lines       []line
 		Command     string
-		Settings    []named
-		Environment []named
+		Settings    []result.Fact
+		Environment []result.Fact
 		Downloads   []link
 	}{
 		Title:       s.Title(),
-		Where:       s.Environment.where("comet bench, a series"),
-		Caveats:     append(s.caveats(), s.unresolved()...),
-		Figures:     figuresOf(picturesOf(s.Drawing())),
-		Columns:     s.columns(),
+		Where:       s.Environment.Where("comet bench, a series"),
+		Caveats:     s.Doubts(),
+		Figures:     figuresOf(picturesOf(DrawScale(s))),
+		Columns:     s.Columns(),
 		Command:     commandLine(with.Command),
-		Settings:    slices.DeleteFunc(settingsOf(s.Settings), func(n named) bool { return n.Name == "connections" }),
-		Environment: s.Environment.facts(),
-		Downloads:   links(append([]File{{ScaleFileName, text}}, with.Files...)),
+		Settings:    slices.DeleteFunc(result.SettingsOf(s.Settings), func(n result.Fact) bool { return n.Name == "connections" }),
+		Environment: s.Environment.Facts(),
+		Downloads:   links(append([]File{{result.ScaleFileName, text}}, with.Files...)),
 	}
-	for i, cells := range s.cells() {
+	for i, cells := range s.Cells() {
 		page.Lines = append(page.Lines, line{path.Join(s.Steps[i].Folder, "report.html"), cells})
 	}
 	if err := scaleTemplate.Execute(w, page); err != nil {
-		return fmt.Errorf("result: cannot write the report of the series: %w", err)
+		return fmt.Errorf("report: cannot write the report of the series: %w", err)
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package result
+package report
 
 import (
 	_ "embed"
@@ -8,6 +8,8 @@ import (
 	"io"
 	"net/url"
 	"path"
+
+	"example.org/comet/cmd/internal/result"
 )
 
 //go:embed report.html.tmpl
@@ -17,7 +19,7 @@ var reportTemplate = template.Must(template.New("report").Parse(reportText))
 
 // Extras are what a report shows besides figures. Each may be missing.
 type Extras struct {
-	Timeline *Timeline
+	Timeline *result.Timeline
 	// Command is what repeats the experiment: a program and its arguments.
 	Command []string
 	// Files can be saved from the page, besides those that it makes itself.
@@ -37,51 +39,50 @@ type File struct {
 // has longer ones.
 const mostSaved = 4 << 20
 
-// WriteHTML writes r as one page that needs no script and no network: what was
+// Write writes r as one page that needs no script and no network: what was
 // measured, the verdict, pictures, tables, how to repeat it, and the numbers to save.
-func (r *Result) WriteHTML(w io.Writer, with Extras) error {
+func Write(w io.Writer, r *result.Result, with Extras) error {
 	page := struct {
 		Title       string
 		Where       []string
 		Verdict     string
-		Targets     Outcomes
+		Targets     result.Outcomes
 		Tiles       []tile
 		Figures     []figure
 		Caveats     []string
 		Measured    bool
-		Sections    []section
+		Sections    []result.Section
 		Command     string
 		Runs        []link
-		Settings    []named
-		Environment []named
+		Settings    []result.Fact
+		Environment []result.Fact
 		ProcessHead []string
 		Processes   [][]string
 		Downloads   []link
 	}{
-		Title:       r.title(),
-		Where:       r.Environment.where("comet bench"),
-		Verdict:     r.course(), // what became of targets stands below it
+		Title:       r.Title(),
+		Where:       r.Environment.Where("comet bench"),
+		Verdict:     r.Course(), // what became of targets stands below it
 		Targets:     r.Targets,
-		Tiles:       r.tiles(),
-		Figures:     figuresOf(r.pictures(with.Timeline)),
-		Caveats:     append(r.caveats(), r.unresolved()...),
+		Tiles:       tiles(r),
+		Figures:     figuresOf(pictures(r, with.Timeline)),
+		Caveats:     r.Doubts(),
 		Measured:    !r.Nothing(),
-		Sections:    r.sections(),
+		Sections:    r.Sections(),
 		Command:     commandLine(with.Command),
-		Settings:    settingsOf(r.Settings),
-		Environment: r.Environment.facts(),
-		ProcessHead: processHead,
-		Processes:   r.processRows(),
+		Settings:    result.SettingsOf(r.Settings),
+		Environment: r.Environment.Facts(),
 	}
+	page.ProcessHead, page.Processes = r.ProcessRows()
 	for _, folder := range with.Runs {
 		page.Runs = append(page.Runs, link{folder, template.URL((&url.URL{Path: path.Join(folder, "report.html")}).String()), ""}) //nolint:gosec // a path, escaped
 	}
 	var err error
-	if page.Downloads, err = r.downloads(with); err != nil {
+	if page.Downloads, err = downloads(r, with); err != nil {
 		return err
 	}
 	if err := reportTemplate.Execute(w, page); err != nil {
-		return fmt.Errorf("result: cannot write the report: %w", err)
+		return fmt.Errorf("report: cannot write the report: %w", err)
 	}
 	return nil
 }
@@ -95,15 +96,15 @@ type link struct {
 
 // downloads returns the files that the page carries: the result, the timeline, and
 // what it was given.
-func (r *Result) downloads(with Extras) ([]link, error) {
-	text, err := marshal(r, "  ")
-	files := []File{{FileName, text}}
+func downloads(r *result.Result, with Extras) ([]link, error) {
+	text, err := result.Marshal(r, "  ")
+	files := []File{{result.FileName, text}}
 	if with.Timeline != nil && err == nil {
-		text, err = marshal(with.Timeline, "")
-		files = append(files, File{TimelineFileName, text})
+		text, err = result.Marshal(with.Timeline, "")
+		files = append(files, File{result.TimelineFileName, text})
 	}
 	if err != nil {
-		return nil, fmt.Errorf("result: cannot write what the report carries as JSON: %w", err)
+		return nil, fmt.Errorf("report: cannot write what the report carries as JSON: %w", err)
 	}
 	return links(append(files, with.Files...)), nil
 }
