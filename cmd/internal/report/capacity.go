@@ -1,20 +1,14 @@
 package report
 
 import (
-	_ "embed"
 	"fmt"
-	"html/template"
 	"io"
 	"slices"
 
 	"example.org/comet/cmd/internal/result"
 )
 
-//go:embed capacity.html.tmpl
-var capacityText string
-
-// capacityTemplate looks like the report of one experiment.
-var capacityTemplate = template.Must(template.Must(reportTemplate.Clone()).New("capacity").Parse(capacityText))
+var capacityTemplate = parsed("capacity.html.tmpl", pageFile)
 
 // WriteCapacity writes c as one page that needs nothing else: the answer, the curve, and
 // the steps in their order. Of with it takes the command and the files.
@@ -23,28 +17,30 @@ func WriteCapacity(w io.Writer, c *result.Capacity, with Extras) error {
 	if err != nil {
 		return fmt.Errorf("report: cannot write the search as JSON: %w", err)
 	}
-	page := struct {
-		Title       string
-		Where       []string
-		Sentences   []string
-		Targets     []string
-		Figures     []figure
-		Columns     []result.Column
-		Lines       [][]string
-		Command     string
-		Settings    []result.Fact
-		Environment []result.Fact
-		Downloads   []link
+	content := struct {
+		page
+		Sentences []string
+		Targets   []string
+		Columns   []result.Column
+		Lines     [][]string
 	}{
-		Title: c.Title(), Where: c.Environment.Where("comet capacity"), Sentences: c.Sentences(), Targets: c.Targets,
-		Figures: figuresOf(capacityPictures(c)), Columns: capacityColumns(c),
-		Command: commandLine(with.Command), Settings: result.SettingsOf(c.Settings), Environment: c.Environment.Facts(),
-		Downloads: links(append([]File{{result.CapacityFileName, text}}, with.Files...)),
+		page: page{
+			Title:       c.Title(),
+			Where:       c.Environment.Where("comet capacity"),
+			Figures:     figuresOf(capacityPictures(c)),
+			Command:     commandLine(with.Command),
+			Settings:    result.SettingsOf(c.Settings),
+			Environment: c.Environment.Facts(),
+			Downloads:   links(append([]File{{result.CapacityFileName, text}}, with.Files...)),
+		},
+		Sentences: c.Sentences(),
+		Targets:   c.Targets,
+		Columns:   capacityColumns(c),
 	}
 	for _, s := range c.Steps {
-		page.Lines = append(page.Lines, capacityCells(s))
+		content.Lines = append(content.Lines, capacityCells(s))
 	}
-	if err := capacityTemplate.Execute(w, page); err != nil {
+	if err := capacityTemplate.Execute(w, content); err != nil {
 		return fmt.Errorf("report: cannot write the report of the search: %w", err)
 	}
 	return nil

@@ -1,19 +1,14 @@
 package report
 
 import (
-	_ "embed"
 	"fmt"
-	"html/template"
 	"io"
 	"slices"
 
 	"example.org/comet/cmd/internal/result"
 )
 
-//go:embed compare.html.tmpl
-var compareTemplateText string
-
-var compareTemplate = template.Must(template.New("compare").Funcs(template.FuncMap{"given": result.Setting, "bars": barsOf}).Parse(compareTemplateText))
+var compareTemplate = parsed("compare.html.tmpl")
 
 // WriteComparison writes c as one page that needs no script and no network.
 func WriteComparison(w io.Writer, c *result.Comparison) error {

@@ -1,9 +1,7 @@
 package report
 
 import (
-	_ "embed"
 	"fmt"
-	"html/template"
 	"io"
 	"path"
 	"slices"
@@ -13,11 +11,7 @@ import (
 	"example.org/comet/plots"
 )
 
-//go:embed scale.html.tmpl
-var scaleText string
-
-// scaleTemplate looks like the report of one experiment.
-var scaleTemplate = template.Must(template.Must(reportTemplate.Clone()).New("scale").Parse(scaleText))
+var scaleTemplate = parsed("scale.html.tmpl", pageFile)
 
 // WriteScale writes s as one page that needs nothing else: pictures, and the table,
 // whose lines link to the reports of the steps. Of with it takes the command and
@@ -31,32 +25,28 @@ func WriteScale(w io.Writer, s *result.Scale, with Extras) error {
 	if err != nil {
 		return fmt.Errorf("report: cannot write the series as JSON: %w", err)
 	}
-	page := struct {
-		Title       string
-		Where       []string
-		Caveats     []string
-		Figures     []figure
-		Columns     []result.Column
-		Lines       []line
-		Command     string
-		Settings    []result.Fact
-		Environment []result.Fact
-		Downloads   []link
+	content := struct {
+		page
+		Caveats []string
+		Columns []result.Column
+		Lines   []line
 	}{
-		Title:       s.Title(),
-		Where:       s.Environment.Where("comet bench, a series"),
-		Caveats:     s.Doubts(),
-		Figures:     figuresOf(picturesOf(DrawScale(s))),
-		Columns:     s.Columns(),
-		Command:     commandLine(with.Command),
-		Settings:    slices.DeleteFunc(result.SettingsOf(s.Settings), func(n result.Fact) bool { return n.Name == "connections" }),
-		Environment: s.Environment.Facts(),
-		Downloads:   links(append([]File{{result.ScaleFileName, text}}, with.Files...)),
+		page: page{
+			Title:       s.Title(),
+			Where:       s.Environment.Where("comet bench, a series"),
+			Figures:     figuresOf(picturesOf(DrawScale(s))),
+			Command:     commandLine(with.Command),
+			Settings:    slices.DeleteFunc(result.SettingsOf(s.Settings), func(n result.Fact) bool { return n.Name == "connections" }),
+			Environment: s.Environment.Facts(),
+			Downloads:   links(append([]File{{result.ScaleFileName, text}}, with.Files...)),
+		},
+		Caveats: s.Doubts(),
+		Columns: s.Columns(),
 	}
 	for i, cells := range s.Cells() {
-		page.Lines = append(page.Lines, line{path.Join(s.Steps[i].Folder, "report.html"), cells})
+		content.Lines = append(content.Lines, line{path.Join(s.Steps[i].Folder, "report.html"), cells})
 	}
-	if err := scaleTemplate.Execute(w, page); err != nil {
+	if err := scaleTemplate.Execute(w, content); err != nil {
 		return fmt.Errorf("report: cannot write the report of the series: %w", err)
 	}
 	return nil
