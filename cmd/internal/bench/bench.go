@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"example.org/comet/cmd/internal/fleet"
+	"example.org/comet/cmd/internal/report"
 	"example.org/comet/cmd/internal/result"
 )
 
@@ -133,7 +134,7 @@ func (b *bench) endsAtOnce(cfg *Config) (ended func()) {
 // leaves the median of each figure above them.
 func (b *bench) repeat(ctx context.Context, cfg *Config, folder string) (*result.Result, error) {
 	var runs []*result.Result
-	with := result.Extras{Command: cfg.Command}
+	with := report.Extras{Command: cfg.Command}
 	var lost error
 	failed := removeFiles(folder)
 	for i := range cfg.Repeat {
@@ -168,7 +169,7 @@ func (b *bench) once(ctx context.Context, cfg *Config, folder string) (*result.R
 		r := figures(&record{failure: err}, &plan{connections: cfg.Connections})
 		describe(r, cfg, time.Now())
 		r.Targets = result.Check(cfg.Targets, r)
-		return r, errors.Join(err, writeFolder(folder, r, result.Extras{Command: cfg.Command}, r))
+		return r, errors.Join(err, writeFolder(folder, r, report.Extras{Command: cfg.Command}, r))
 	}
 	b.plan.address()
 	run := newRun(cfg, b.plan, b.site, folder)
@@ -187,7 +188,7 @@ func (b *bench) once(ctx context.Context, cfg *Config, folder string) (*result.R
 	if err == nil && len(r.Processes.Lost) > 0 {
 		err = &lostError{r.Processes.Lost}
 	}
-	with := result.Extras{Timeline: run.rec.timeline, Command: repeats(cfg.Command, r)}
+	with := report.Extras{Timeline: run.rec.timeline, Command: repeats(cfg.Command, r)}
 	failed := errors.Join(drawMemory(folder, title(b.plan), run.rec.samples, run.rec.timeline), run.rec.timeline.Write(folder), writeFolder(folder, r, with, r))
 	if failed != nil {
 		err = errors.Join(err, failed)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"example.org/comet/cmd/internal/fleet"
+	"example.org/comet/cmd/internal/report"
 	"example.org/comet/cmd/internal/result"
 	"example.org/comet/plots"
 	"example.org/comet/sysctl"
@@ -103,14 +104,14 @@ func (s *stepSeries) step(ctx context.Context, cfg *Config, connections int, run
 
 // write writes everything that is made of the series so far.
 func (s *stepSeries) write() error {
-	err := plots.WriteScale(filepath.Join(s.folder, scalePicture), s.scale.Drawing())
+	err := plots.WriteScale(filepath.Join(s.folder, scalePicture), report.DrawScale(s.scale))
 	if errors.Is(err, plots.ErrNoData) {
 		err = nil // no step came that far
 	}
-	with := result.Extras{Command: s.command, Files: filesOf(s.folder, scalePicture)}
+	with := report.Extras{Command: s.command, Files: filesOf(s.folder, scalePicture)}
 	var table, page, bench bytes.Buffer
-	err = errors.Join(err, s.scale.Write(s.folder), s.scale.Table(&table), s.scale.WriteHTML(&page, with), result.WriteBench(&bench, s.results...))
-	for name, content := range map[string][]byte{scaleText: table.Bytes(), report: page.Bytes(), benchFile: bench.Bytes()} {
+	err = errors.Join(err, s.scale.Write(s.folder), s.scale.Table(&table), report.WriteScale(&page, s.scale, with), result.WriteBench(&bench, s.results...))
+	for name, content := range map[string][]byte{scaleText: table.Bytes(), pageFile: page.Bytes(), benchFile: bench.Bytes()} {
 		err = errors.Join(err, result.WriteFile(filepath.Join(s.folder, name), content))
 	}
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"example.org/comet/cmd/internal/report"
 	"example.org/comet/cmd/internal/result"
 	"example.org/comet/memlog/series"
 	"example.org/comet/plots"
@@ -18,16 +19,16 @@ const (
 	floodLog  = "flood.log"
 	picture   = "mem.png"
 	benchFile = "bench.txt"
-	report    = "report.html"
+	pageFile  = "report.html"
 )
 
 // writeFolder writes everything that is made of the result. bench.txt has a line for
 // each of the runs.
-func writeFolder(folder string, r *result.Result, with result.Extras, runs ...*result.Result) error {
+func writeFolder(folder string, r *result.Result, with report.Extras, runs ...*result.Result) error {
 	var bench, page bytes.Buffer
 	with.Files = filesOf(folder, memLog, floodLog, picture)
-	err := errors.Join(r.Write(folder), result.WriteBench(&bench, runs...), r.WriteHTML(&page, with))
-	for name, content := range map[string][]byte{benchFile: bench.Bytes(), report: page.Bytes()} {
+	err := errors.Join(r.Write(folder), result.WriteBench(&bench, runs...), report.Write(&page, r, with))
+	for name, content := range map[string][]byte{benchFile: bench.Bytes(), pageFile: page.Bytes()} {
 		err = errors.Join(err, result.WriteFile(filepath.Join(folder, name), content))
 	}
 	if err != nil {
@@ -37,10 +38,10 @@ func writeFolder(folder string, r *result.Result, with result.Extras, runs ...*r
 }
 
 // filesOf reads those of the files that are there.
-func filesOf(folder string, names ...string) (files []result.File) {
+func filesOf(folder string, names ...string) (files []report.File) {
 	for _, name := range names {
 		if content, err := os.ReadFile(filepath.Join(folder, name)); err == nil {
-			files = append(files, result.File{Name: name, Content: content})
+			files = append(files, report.File{Name: name, Content: content})
 		}
 	}
 	return files

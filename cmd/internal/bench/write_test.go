@@ -13,6 +13,7 @@ import (
 
 	"example.org/comet/flood/pace"
 
+	"example.org/comet/cmd/internal/report"
 	"example.org/comet/cmd/internal/result"
 )
 
@@ -55,7 +56,7 @@ func TestTitle(t *testing.T) {
 
 func TestWriteFolderSaysWhatIsMissing(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "none")
-	if err := writeFolder(folder, new(result.Result), result.Extras{}); err == nil || !strings.Contains(err.Error(), "the results are not complete") {
+	if err := writeFolder(folder, new(result.Result), report.Extras{}); err == nil || !strings.Contains(err.Error(), "the results are not complete") {
 		t.Errorf("%v", err)
 	}
 }

@@ -338,7 +338,7 @@ func TestWrite(t *testing.T) {
 	if got.Schema != 1 || got.Search != "connections" || got.Answer != 1531 || got.Spread.Low != 1531 || got.Spread.High != 1532 || got.StoppedBy.Part == "" || len(got.Steps) != len(lab.trials) {
 		t.Errorf("%+v", got)
 	}
-	page, err := os.ReadFile(filepath.Join(folder, report))
+	page, err := os.ReadFile(filepath.Join(folder, pageFile))
 	if err != nil || !bytes.Contains(page, []byte("web1 holds 1,531 connections")) || !bytes.Contains(page, []byte("<svg")) {
 		t.Errorf("the page lacks the answer or its curve (%v)", err)
 	}

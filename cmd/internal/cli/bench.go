@@ -84,7 +84,7 @@ func runBench(ctx context.Context, env *Env, o *benchOptions) error {
 	}
 	told := err != nil && !o.JSON
 	if told { // the reason first, and then what there is of figures
-		report(env.Stderr, err)
+		printError(env.Stderr, err)
 	}
 	if showErr := showBench(env, outcome, o.JSON, err); err == nil {
 		err = showErr
@@ -97,7 +97,7 @@ func runBench(ctx context.Context, env *Env, o *benchOptions) error {
 	if err == nil {
 		return unmet
 	}
-	report(env.Stderr, unmet)
+	printError(env.Stderr, unmet)
 	if told {
 		return reported(exitCode(err))
 	}

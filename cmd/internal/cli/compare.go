@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"example.org/comet/cmd/internal/flags"
+	"example.org/comet/cmd/internal/report"
 	"example.org/comet/cmd/internal/result"
 )
 
@@ -152,7 +153,7 @@ func readRuns(ctx context.Context, env *Env, arg string) (result.Runs, error) {
 func (o *compareOptions) show(w io.Writer, c *result.Comparison) error {
 	if o.Out != "" {
 		var page bytes.Buffer
-		if err := c.WriteHTML(&page); err != nil {
+		if err := report.WriteComparison(&page, c); err != nil {
 			return err
 		}
 		if o.Out == "-" {

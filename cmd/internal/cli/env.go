@@ -189,6 +189,6 @@ func Run(ctx context.Context, env *Env, args []string) int {
 		err = oneDash(root, args, err)
 	}
 	err = planned(ctx, err, notAsked...)
-	report(env.Stderr, err)
+	printError(env.Stderr, err)
 	return exitCode(err)
 }

@@ -126,10 +126,10 @@ func exitCode(err error) int {
 	return exitFailed
 }
 
-// report prints err without what a terminal would obey in it: the names of files
+// printError prints err without what a terminal would obey in it: the names of files
 // and what peers say come from outside. It prints nothing if everything was said or
 // nobody is there to read it.
-func report(w io.Writer, err error) {
+func printError(w io.Writer, err error) {
 	var sig interrupted
 	if err == nil || errors.As(err, new(reported)) || errors.As(err, &sig) && sig.sig == brokenPipe {
 		return

@@ -159,7 +159,7 @@ func (o *floodOutput) end(ctx context.Context, hasEnd bool, r flood.Result, err 
 	unmet := missedByFlood(targets, whole.Notes)
 	o.page.end(r, errors.Join(end, unmet))
 	if said { // the reason first, and then what there is of figures
-		report(o.env.Stderr, end)
+		printError(o.env.Stderr, end)
 	}
 	if err := o.result(r, targets, outcome(nil) != nil); err != nil {
 		return outcome(err)
@@ -168,7 +168,7 @@ func (o *floodOutput) end(ctx context.Context, hasEnd bool, r flood.Result, err 
 		return unmet
 	}
 	if r.Established() > 0 {
-		report(o.env.Stderr, unmet)
+		printError(o.env.Stderr, unmet)
 	}
 	if said {
 		return reported(exitCode(end))

@@ -102,7 +102,7 @@ func (o *floodOutput) result(r flood.Result, targets result.Outcomes, interrupte
 		printQuantiles(w, "offline", r.Offline)
 	}
 	if r.Explanation != "" && !o.failed(r) { // else it is the error
-		report(o.env.Stderr, errors.New(r.Explanation))
+		printError(o.env.Stderr, errors.New(r.Explanation))
 	}
 	if r.Bottleneck != "" {
 		fmt.Fprintf(o.env.Stderr, "comet: limited by %s\n", r.Bottleneck)

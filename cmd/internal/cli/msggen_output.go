@@ -89,7 +89,7 @@ func (o *msggenOutput) end(ctx context.Context, end outcome) error {
 	o.page.end(end.result, err)
 	said := err != nil && !o.json && ctx.Err() == nil
 	if said { // the reason first, and then the figures
-		report(o.env.Stderr, err)
+		printError(o.env.Stderr, err)
 	}
 	if err := o.report(end.result, true, o.planned && ctx.Err() != nil); err != nil {
 		return err

@@ -183,7 +183,7 @@ func TestFloodTargets(t *testing.T) {
 			env, out, errs := testEnv(nil)
 			o := &floodOutput{env: env, json: asJSON, config: new(flood.Config), targets: about(t, tt.targets...)}
 			err := o.end(tt.ctx, !tt.endless, tt.r, nil)
-			report(errs, err)
+			printError(errs, err)
 			if code := exitCode(err); code != tt.code {
 				t.Errorf("%s: exit code %d, want %d", tt.name, code, tt.code)
 			}

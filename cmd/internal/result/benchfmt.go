@@ -18,7 +18,7 @@ func WriteBench(w io.Writer, results ...*Result) error {
 	var b strings.Builder
 	if len(results) > 0 && results[0].Environment != nil {
 		e := results[0].Environment
-		for _, line := range []named{{"goos", e.OS}, {"goarch", e.Arch}, {"cpu", e.CPU}} {
+		for _, line := range []Fact{{"goos", e.OS}, {"goarch", e.Arch}, {"cpu", e.CPU}} {
 			if line.Value != "" {
 				fmt.Fprintf(&b, "%s: %s\n", line.Name, oneLine(line.Value))
 			}

@@ -102,7 +102,7 @@ func NewCapacityStep(load float64, hold, took time.Duration, r *Result) Capacity
 		p50, p99 = r.Service.P50, r.Service.P99
 	}
 	each := r.Memory.BytesPerConnection
-	if !r.resolvesMemory() { // noise
+	if !r.ResolvesMemory() { // noise
 		each = Figure{}
 	}
 	return CapacityStep{
@@ -169,6 +169,14 @@ func (s CapacityStep) reasons() []string {
 func (s CapacityStep) Cause() string {
 	clauses := strings.SplitN(s.Why, ": ", 3)
 	return oneLine(clauses[min(len(clauses)-1, 1)])
+}
+
+// Title returns a line about what was searched for.
+func (c *Capacity) Title() string {
+	if c.Search == SearchRate {
+		return "How many messages a second does " + c.Server + " deliver?"
+	}
+	return "How many connections does " + c.Server + " hold?"
 }
 
 // Sentences say what the search came to, as a person would.

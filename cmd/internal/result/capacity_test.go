@@ -77,26 +77,6 @@ func TestCapacityStepMemory(t *testing.T) {
 	}
 }
 
-func TestCapacityPage(t *testing.T) {
-	c := &Capacity{
-		Search: SearchConnections, Server: "web1 <b>", Answer: Of(200), Held: 3, Repeats: 3, Targets: []string{"p99<50ms"},
-		Steps: []CapacityStep{{Load: 100, OK: true, P99: Of(1.5), HoldSeconds: 5}, {Load: 400, HoldSeconds: 5}, {Load: 100, OK: true, P99: Of(2.5), HoldSeconds: 30}},
-	}
-	var page bytes.Buffer
-	if err := c.WriteHTML(&page, Extras{}); err != nil {
-		t.Fatal(err)
-	}
-	for _, want := range []string{"web1 &lt;b&gt; holds 200 connections (3 of 3 repeats).", "p99&lt;50ms", ">fails<", ">1.50<", ">2.50<"} {
-		if !strings.Contains(page.String(), want) {
-			t.Errorf("the page lacks %q", want)
-		}
-	}
-	d := c.Drawing()
-	if err := d.Validate(); err != nil || len(d.At) != 2 || d.At[0] != 100 || d.Panels[0].Lines[1].Values[0] != 2.5 {
-		t.Errorf("%+v, %v: want a point for each load, by its last trial", d, err)
-	}
-}
-
 // TestCapacityFile: what was not found is null, and every list is one.
 func TestCapacityFile(t *testing.T) {
 	folder := t.TempDir()

@@ -145,7 +145,7 @@ func sideOf(runs Runs) Side {
 	side := Side{Name: runs.Name, Runs: len(runs.Results)}
 	if side.Runs > 0 {
 		first := runs.Results[0]
-		side.Title = first.title()
+		side.Title = first.Title()
 		if first.Environment != nil {
 			side.Time = first.Environment.Time
 		}

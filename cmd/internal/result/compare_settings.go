@@ -1,7 +1,6 @@
 package result
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -21,7 +20,7 @@ type Difference struct {
 
 // String returns engine epoll and goroutine.
 func (d Difference) String() string {
-	return oneLine(d.Name) + " " + cmp.Or(oneLine(d.A), "not given") + " and " + cmp.Or(oneLine(d.B), "not given")
+	return oneLine(d.Name) + " " + Setting(d.A) + " and " + Setting(d.B)
 }
 
 func listed(all []Difference) string {
@@ -91,7 +90,7 @@ func settingsOfRuns(side Runs, defaults map[string]any) map[string]string {
 			given["engine"] = r.Processes.Engine
 		}
 		maps.Copy(given, r.Settings)
-		for _, s := range settingsOf(given) {
+		for _, s := range SettingsOf(given) {
 			values[s.Name] = append(values[s.Name], s.Value)
 		}
 	}
@@ -108,7 +107,7 @@ func settingsOfRuns(side Runs, defaults map[string]any) map[string]string {
 // environments returns how the machines and the programs differ.
 func environments(a, b Runs) (list []Difference) {
 	inA, inB := factsOf(a), factsOf(b)
-	value := func(facts []named, name string) string {
+	value := func(facts []Fact, name string) string {
 		for _, fact := range facts {
 			if fact.Name == name {
 				return fact.Value
@@ -130,9 +129,9 @@ func environments(a, b Runs) (list []Difference) {
 }
 
 // factsOf returns what is known of where a side was measured.
-func factsOf(side Runs) []named {
+func factsOf(side Runs) []Fact {
 	if len(side.Results) == 0 {
 		return nil
 	}
-	return side.Results[0].Environment.facts()
+	return side.Results[0].Environment.Facts()
 }

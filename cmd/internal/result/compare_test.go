@@ -330,27 +330,6 @@ func TestCompareMarkdown(t *testing.T) {
 	}
 }
 
-func TestCompareHTML(t *testing.T) {
-	var b bytes.Buffer
-	if err := wild(t).WriteHTML(&b); err != nil {
-		t.Fatal(err)
-	}
-	page := b.String()
-	for _, want := range []string{
-		"<h1 class=\"worse\">B is worse by more than 10 %", "&lt;b&gt;a|*", "&lt;script&gt;alert(1)&lt;/script&gt;", "worse: too much", "<details>",
-		"prefers-color-scheme: dark", "@media print", `<rect class="a" y="2" width="`,
-	} {
-		if !strings.Contains(page, want) {
-			t.Errorf("the page lacks %s", want)
-		}
-	}
-	for _, unwanted := range []string{"<script", "<b>a|", "ZgotmplZ", "src=", "href="} {
-		if strings.Contains(page, unwanted) {
-			t.Errorf("the page has %s", unwanted)
-		}
-	}
-}
-
 func TestCompareJSON(t *testing.T) {
 	c, _ := compared(t, p50s("a", 0, 0), p50s("b", -1, 3), limit(10), "")
 	text, err := json.Marshal(c)

@@ -8,23 +8,29 @@ import (
 	"unicode/utf8"
 )
 
-// compareRow is a figure, ready to be read.
-type compareRow struct {
+// ChangeRow is a change, ready to be read.
+type ChangeRow struct {
 	Section, Label             string
 	A, B, Change, Spread, Mark string
 	// SpanA and SpanB are from the least to the most of several repeats.
 	SpanA, SpanB string
 	Fails        bool
-	Bars         []compareBar
+	// Of is what was written.
+	Of *Change
 }
 
-// shown returns the figures that are judged, and those that changed.
-func (c *Comparison) shown() []compareRow {
+// Shown returns the figures that are judged, and those that changed.
+func (c *Comparison) Shown() []ChangeRow {
 	return rowsOf(c.those(func(f Change) bool { return f.Judged || f.Status != Same }))
 }
 
-func rowsOf(figures []Change) []compareRow {
-	rows := make([]compareRow, 0, len(figures))
+// Quiet returns the figures that are not judged, and did not change.
+func (c *Comparison) Quiet() []ChangeRow {
+	return rowsOf(c.those(func(f Change) bool { return !f.Judged && f.Status == Same }))
+}
+
+func rowsOf(figures []Change) []ChangeRow {
+	rows := make([]ChangeRow, 0, len(figures))
 	for _, title := range sectionTitles {
 		for _, f := range figures {
 			if f.metric.Section == title {
@@ -36,10 +42,10 @@ func rowsOf(figures []Change) []compareRow {
 }
 
 // row writes a figure.
-func (f *Change) row() compareRow {
+func (f *Change) row() ChangeRow {
 	unit := f.metric.Unit
-	r := compareRow{
-		Section: f.metric.Section, Label: f.metric.Label, Fails: f.Fails, Change: f.by(), Bars: barsOf(f),
+	r := ChangeRow{
+		Section: f.metric.Section, Label: f.metric.Label, Fails: f.Fails, Change: f.by(), Of: f,
 		A: f.A.Median.Text(unit), B: f.B.Median.Text(unit), SpanA: f.A.span(unit), SpanB: f.B.span(unit),
 	}
 	switch f.Status {
@@ -94,12 +100,12 @@ func (c *Comparison) Table(w io.Writer) error {
 	var b strings.Builder
 	b.WriteString(filled(c.Verdict, "", "") + "\n")
 	b.WriteString(filled(c.A.String(), "A  ", "   ") + filled(c.B.String(), "B  ", "   "))
-	writeRows(&b, c.shown())
+	writeRows(&b, c.Shown())
 	if len(c.Differences) > 0 {
 		b.WriteString("\nWhat else differs\n")
 	}
 	for _, d := range c.Differences {
-		fmt.Fprintf(&b, "  %s\n    A  %s\n    B  %s\n", oneLine(d.Name), given(d.A), given(d.B))
+		fmt.Fprintf(&b, "  %s\n    A  %s\n    B  %s\n", oneLine(d.Name), Setting(d.A), Setting(d.B))
 	}
 	if len(c.Notes) > 0 {
 		b.WriteString("\n")
@@ -111,17 +117,17 @@ func (c *Comparison) Table(w io.Writer) error {
 	return err
 }
 
-// given writes a setting, or that there is none.
-func given(text string) string { return cmp.Or(oneLine(text), "not given") }
+// Setting writes a setting, or that there is none.
+func Setting(text string) string { return cmp.Or(oneLine(text), "not given") }
 
 // writeRows writes the figures in columns, under the titles of their sections. A label
 // that is too long has a line of its own.
-func writeRows(b *strings.Builder, rows []compareRow) {
+func writeRows(b *strings.Builder, rows []ChangeRow) {
 	if len(rows) == 0 {
 		return
 	}
-	cells := func(r compareRow) []string { return []string{r.A, r.B, r.Change, r.Spread} }
-	head := compareRow{A: "A", B: "B", Change: "change", Spread: "spread"}
+	cells := func(r ChangeRow) []string { return []string{r.A, r.B, r.Change, r.Spread} }
+	head := ChangeRow{A: "A", B: "B", Change: "change", Spread: "spread"}
 	widths, labels := make([]int, len(cells(head))), 0
 	for _, r := range append(rows, head) {
 		labels = max(labels, min(utf8.RuneCountInString(r.Label), longestLabel))
@@ -129,7 +135,7 @@ func writeRows(b *strings.Builder, rows []compareRow) {
 			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
 		}
 	}
-	line := func(r compareRow) {
+	line := func(r ChangeRow) {
 		if utf8.RuneCountInString(r.Label) > labels {
 			b.WriteString("  " + r.Label + "\n")
 			r.Label = ""
@@ -182,7 +188,7 @@ func filled(text, first, rest string) string {
 func (c *Comparison) Markdown(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "**%s**\n\n- A: %s\n- B: %s\n", inMarkdown(c.Verdict), inMarkdown(c.A.String()), inMarkdown(c.B.String()))
-	if rows := c.shown(); len(rows) > 0 {
+	if rows := c.Shown(); len(rows) > 0 {
 		b.WriteString("\n| | A | B | change | spread | |\n|---|--:|--:|--:|--:|---|\n")
 		for _, r := range rows {
 			fmt.Fprintf(&b, "| %s: %s | %s | %s | %s | %s | %s |\n", r.Section, r.Label, r.A, r.B, r.Change, r.Spread, r.Mark)
@@ -191,7 +197,7 @@ func (c *Comparison) Markdown(w io.Writer) error {
 	if len(c.Differences) > 0 {
 		b.WriteString("\n| what else differs | A | B |\n|---|---|---|\n")
 		for _, d := range c.Differences {
-			fmt.Fprintf(&b, "| %s | %s | %s |\n", inMarkdown(d.Name), inMarkdown(given(d.A)), inMarkdown(given(d.B)))
+			fmt.Fprintf(&b, "| %s | %s | %s |\n", inMarkdown(d.Name), inMarkdown(Setting(d.A)), inMarkdown(Setting(d.B)))
 		}
 	}
 	if len(c.Notes) > 0 {

@@ -1,6 +1,7 @@
-// Package result is what an experiment found out: the file result.json, and
-// what is made of it for people (a table, report.html) and for benchstat
-// (bench.txt). [Compare] finds what changed between two.
+// Package result is what an experiment found out: the file result.json, what each
+// figure is called, and the judgement of it. [Check] holds it against targets, and
+// [Compare] finds what changed between two. It also writes a table for people and
+// bench.txt for benchstat; pages are made by package report.
 //
 // A figure that was not measured is null in the file, a dash for people, and
 // left out for benchstat; it is never 0:

@@ -35,16 +35,16 @@ func (r *Result) Write(folder string) error {
 }
 
 func writeJSON(path string, v any) error {
-	text, err := marshal(v, "  ")
+	text, err := Marshal(v, "  ")
 	if err != nil {
 		return fmt.Errorf("result: cannot write %s as JSON: %w", path, err)
 	}
 	return WriteFile(path, text)
 }
 
-// marshal writes v and the end of a line. A target reads p99<50ms there, not
+// Marshal writes v and the end of a line. A target reads p99<50ms there, not
 // p99\u003c50ms.
-func marshal(v any, indent string) ([]byte, error) {
+func Marshal(v any, indent string) ([]byte, error) {
 	var b bytes.Buffer
 	out := json.NewEncoder(&b)
 	out.SetEscapeHTML(false)

@@ -11,22 +11,18 @@ import (
 	"example.org/comet/cmd/internal/result"
 )
 
-// TestCaveats: what limits the trust in a result stands in the table, in the page
-// and in result.json.
+// TestCaveats: what limits the trust in a result stands in the table and in
+// result.json.
 func TestCaveats(t *testing.T) {
 	r := run()
 	r.Processes.Lost = []string{"comet memlog (pid 9) ended"}
 	r.Messages.Faults = []string{"5 more were delivered than sent"}
 	r.Notes = []string{"Memory per connection is not known: it was warm.\x1b[31m"}
 	r.LimitedBy = result.Limits{{Part: "the flood", Evidence: "busy 99 % of the time"}}
-	var page strings.Builder
-	if err := r.WriteHTML(&page, result.Extras{}); err != nil {
-		t.Fatal(err)
-	}
 	table := text(t, r)
 	for _, want := range []string{"comet memlog (pid 9) ended", "does not add up: 5 more were delivered than sent", "it was warm.", "busy 99 %"} {
-		if !strings.Contains(table, want) || !strings.Contains(page.String(), want) {
-			t.Errorf("%q is missing in the page, or in\n%s", want, table)
+		if !strings.Contains(table, want) {
+			t.Errorf("%q is missing in\n%s", want, table)
 		}
 	}
 	if strings.Contains(table, "\x1b") {
@@ -128,7 +124,7 @@ func (broken) Write([]byte) (int, error) { return 0, errBroken }
 func TestWritersFail(t *testing.T) {
 	r := run()
 	for name, err := range map[string]error{
-		"table": r.Table(broken{}), "page": r.WriteHTML(broken{}, result.Extras{}), "bench.txt": result.WriteBench(broken{}, r),
+		"table": r.Table(broken{}), "bench.txt": result.WriteBench(broken{}, r),
 	} {
 		if !errors.Is(err, errBroken) {
 			t.Errorf("%s: %v", name, err)

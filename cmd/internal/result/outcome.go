@@ -29,7 +29,7 @@ func (o Outcomes) MarshalJSON() ([]byte, error) {
 	if o == nil {
 		return []byte("[]"), nil
 	}
-	return marshal([]Outcome(o), "")
+	return Marshal([]Outcome(o), "")
 }
 
 // Check holds r against targets. A figure that was not measured meets none.
@@ -138,16 +138,16 @@ func (t Target) format(f Figure) (number, in string) {
 }
 
 // targetRows returns a row for each target: its figure, and how far off it is.
-func (r *Result) targetRows() []row {
-	var rows []row
+func (r *Result) targetRows() []Row {
+	var rows []Row
 	for _, o := range r.Targets {
 		t, err := o.target()
 		if err != nil { // of a newer version
-			rows = append(rows, row{Label: o.String()})
+			rows = append(rows, Row{Label: o.String()})
 			continue
 		}
 		number, in := t.format(o.Figure)
-		rows = append(rows, row{o.Expr + ": " + o.state(t), number, in})
+		rows = append(rows, Row{o.Expr + ": " + o.state(t), number, in})
 	}
 	return rows
 }

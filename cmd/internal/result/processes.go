@@ -7,17 +7,15 @@ import (
 	"unicode/utf8"
 )
 
-// processHead is above the columns of processRows.
-var processHead = []string{"process", "pid", "connections", "RSS idle", "PSS idle", "RSS end", "CPU connecting", "CPU messages"}
-
-// processRows returns the parts one by one, if there are several servers, or agents.
-func (r *Result) processRows() [][]string {
+// ProcessRows returns the parts one by one, below what heads the columns, if there are
+// several servers, or agents.
+func (r *Result) ProcessRows() (head []string, rows [][]string) {
 	servers, _ := r.Processes.Servers.Value()
 	onAgents := slices.ContainsFunc(r.Processes.List, func(p Process) bool { return p.Agent != "" })
 	if servers < 2 && !onAgents {
-		return nil
+		return nil, nil
 	}
-	var rows [][]string
+	head = []string{"process", "pid", "connections", "RSS idle", "PSS idle", "RSS end", "CPU connecting", "CPU messages"}
 	for _, p := range r.Processes.List {
 		name := fmt.Sprintf("%s %d", p.Role, p.Number)
 		if p.Agent != "" {
@@ -46,23 +44,23 @@ func (r *Result) processRows() [][]string {
 		}
 		rows = append(rows, row)
 	}
-	return rows
+	return head, rows
 }
 
 // mostProcesses is the longest list that a terminal gets; the report has all.
 const mostProcesses = 12
 
-// processTable writes processRows for a terminal.
+// processTable writes ProcessRows for a terminal.
 func (r *Result) processTable() string {
-	rows := r.processRows()
+	head, rows := r.ProcessRows()
 	if len(rows) == 0 {
 		return ""
 	}
 	if len(rows) > mostProcesses {
 		return fmt.Sprintf("\n%d processes one by one: see the report.\n", len(rows))
 	}
-	widths := make([]int, len(processHead))
-	rows = append([][]string{processHead}, rows...)
+	widths := make([]int, len(head))
+	rows = append([][]string{head}, rows...)
 	for _, row := range rows {
 		for i, cell := range row {
 			widths[i] = max(widths[i], utf8.RuneCountInString(cell))

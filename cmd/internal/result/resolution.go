@@ -13,15 +13,15 @@ const (
 	kernelNoise  = 4 << 20   // bytes
 )
 
-// resolvesMemory reports whether the servers grew by so much that their memory per
+// ResolvesMemory reports whether the servers grew by so much that their memory per
 // connection is more than noise.
-func (r *Result) resolvesMemory() bool {
+func (r *Result) ResolvesMemory() bool {
 	grown, ok := r.Memory.BytesPerConnection.with(r.Connections.Established, func(a, b float64) float64 { return a * b }).Value()
 	return !ok || grown >= 2*processNoise*r.servers()
 }
 
-// resolvesKernel does the same for the kernel's memory.
-func (r *Result) resolvesKernel() bool {
+// ResolvesKernel does the same for the kernel's memory.
+func (r *Result) ResolvesKernel() bool {
 	const ends = 2
 	grown, ok := r.Memory.KernelBytesPerConnection.with(r.Connections.Established, func(a, b float64) float64 { return ends * a * b }).Value()
 	return !ok || grown >= 2*kernelNoise
@@ -33,26 +33,33 @@ func (r *Result) servers() float64 {
 	return max(n, 1)
 }
 
-// memoryNoise returns what the noise of the servers' memory is per connection.
-func (r *Result) memoryNoise() Figure {
+// MemoryNoise returns what the noise of the servers' memory is per connection.
+func (r *Result) MemoryNoise() Figure {
 	return Of(processNoise * r.servers()).Per(r.Connections.Established)
 }
 
+// Doubts say in sentences how far the figures can be trusted, and which of them are
+// too small to trust.
+func (r *Result) Doubts() []string { return append(r.caveats(), r.unresolved()...) }
+
 // unresolved names in sentences the figures of memory that are too small to trust.
 func (r *Result) unresolved() (sentences []string) {
-	if r.resolvesMemory() {
+	if r.ResolvesMemory() {
 		return nil
 	}
 	established, _ := r.Connections.Established.Value()
 	return []string{fmt.Sprintf("Memory per connection is little more than noise: a process takes and gives back about %d KiB by itself, which is %s for each of %s. Measure with more connections",
-		processNoise>>10, r.memoryNoise().Text(UnitBytes), connections(established))}
+		processNoise>>10, r.MemoryNoise().Text(UnitBytes), connections(established))}
 }
+
+// Doubts say in sentences how far the figures can be trusted, and which are not drawn.
+func (s *Scale) Doubts() []string { return append(s.caveats(), s.unresolved()...) }
 
 // unresolved names the steps whose memory is not drawn.
 func (s *Scale) unresolved() []string {
 	var steps []string
 	for _, step := range s.Steps {
-		if r := step.result(); !r.resolvesMemory() || !r.resolvesKernel() {
+		if r := step.Result(); !r.ResolvesMemory() || !r.ResolvesKernel() {
 			established, _ := r.Connections.Established.Value()
 			steps = append(steps, group(established))
 		}

@@ -10,20 +10,20 @@ import (
 	"example.org/comet/sysctl"
 )
 
-// section is a part of the table.
-type section struct {
+// Section is a part of the table.
+type Section struct {
 	Title string
-	Rows  []row
+	Rows  []Row
 }
 
-// row is one figure, ready to be read.
-type row struct {
+// Row is one figure, ready to be read.
+type Row struct {
 	Label, Number, Unit string
 }
 
-func rowOf(label string, f Figure, unit Unit) row {
+func rowOf(label string, f Figure, unit Unit) Row {
 	number, in := f.Format(unit)
-	return row{label, number, in}
+	return Row{label, number, in}
 }
 
 // sectionTitles are the sections in the order of the table.
@@ -31,16 +31,16 @@ var sectionTitles = []string{
 	sectionConnections, sectionReconnect, sectionStreams, sectionMemory, sectionMessages, sectionLatency, sectionFanOut, sectionService, sectionCPU, sectionProcesses,
 }
 
-// sections returns the table that people get, as text and as HTML alike. A
+// Sections returns the table that people get, as text and as HTML alike. A
 // section in which nothing was measured is left out, and in a run that was
 // interrupted every figure that was not.
-func (r *Result) sections() []section {
-	var list []section
+func (r *Result) Sections() []Section {
+	var list []Section
 	if rows := r.targetRows(); len(rows) > 0 && r.held() != "" {
-		list = append(list, section{sectionTargets, rows})
+		list = append(list, Section{sectionTargets, rows})
 	}
 	for _, title := range sectionTitles {
-		s, measured := section{Title: title}, title == sectionProcesses && r.held() != ""
+		s, measured := Section{Title: title}, title == sectionProcesses && r.held() != ""
 		for _, m := range catalogue {
 			if m.Section != title || m.Presence == Hidden || m.Presence == Ended && !r.completed() {
 				continue
@@ -68,8 +68,8 @@ func (r *Result) completed() bool {
 
 // parts returns the rows of what a figure is made of, where that is known by
 // name.
-func (r *Result) parts(key string) []row {
-	var rows []row
+func (r *Result) parts(key string) []Row {
+	var rows []Row
 	switch key {
 	case "memory.machine_bytes": // at the end of the section
 		for _, name := range slices.Sorted(maps.Keys(r.Memory.Slabs)) {
@@ -85,31 +85,31 @@ func (r *Result) parts(key string) []row {
 	return rows
 }
 
-// named is a setting or a fact of the environment.
-type named struct{ Name, Value string }
+// Fact is a setting or a fact of the environment.
+type Fact struct{ Name, Value string }
 
-// settingsOf lists the settings, but for those that are empty.
-func settingsOf(settings map[string]any) []named {
-	var list []named
+// SettingsOf lists the settings, but for those that are empty.
+func SettingsOf(settings map[string]any) []Fact {
+	var list []Fact
 	for name, value := range settings {
 		text := fmt.Sprint(value)
 		if n, ok := value.(float64); ok { // a number out of a file
 			text = plain(n)
 		}
 		if text != "" && text != "[]" {
-			list = append(list, named{name, text})
+			list = append(list, Fact{name, text})
 		}
 	}
-	slices.SortFunc(list, func(a, b named) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(list, func(a, b Fact) int { return cmp.Compare(a.Name, b.Name) })
 	return list
 }
 
-// facts returns what is known of the environment.
-func (e *Environment) facts() []named {
+// Facts returns what is known of the environment.
+func (e *Environment) Facts() []Fact {
 	if e == nil {
 		return nil
 	}
-	list := []named{
+	list := []Fact{
 		{"time", e.Time},
 		{"comet", e.Comet},
 		{"go", e.Go},
@@ -121,7 +121,7 @@ func (e *Environment) facts() []named {
 		{"open files per process", known(e.OpenFiles, UnitCount)},
 		{"huge pages", e.HugePages},
 	}
-	return slices.DeleteFunc(list, func(n named) bool { return n.Value == "" })
+	return slices.DeleteFunc(list, func(n Fact) bool { return n.Value == "" })
 }
 
 // machine returns the environment in a line.
@@ -130,7 +130,7 @@ func (e *Environment) machine() string {
 		return ""
 	}
 	parts := []string{e.Go, e.OS + "/" + e.Arch}
-	for _, fact := range []named{
+	for _, fact := range []Fact{
 		{"kernel %s", e.Kernel},
 		{"%s", e.CPU},
 		{"%s cores", fmt.Sprint(e.Cores)},

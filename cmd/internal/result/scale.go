@@ -79,8 +79,8 @@ func (s *Scale) Write(folder string) error {
 	return writeJSON(filepath.Join(folder, ScaleFileName), s)
 }
 
-// result returns the step as the catalogue reads it.
-func (s *Step) result() *Result {
+// Result returns the step as the catalogue reads it.
+func (s *Step) Result() *Result {
 	return &Result{
 		Connections: s.Connections, Connect: s.Connect, Memory: s.Memory, Messages: s.Messages,
 		Latency: s.Latency, Service: s.Service, CPU: s.CPU, Processes: s.Processes,
@@ -105,31 +105,32 @@ func (s *Scale) Title() string {
 	return title
 }
 
-// byService reports whether messages had no due time (--rate max), so that there
+// ByService reports whether messages had no due time (--rate max), so that there
 // is service time instead of latency.
-func (s *Scale) byService() bool {
+func (s *Scale) ByService() bool {
 	return len(s.Steps) > 0 && !slices.ContainsFunc(s.Steps, func(step Step) bool { return step.Service == nil })
 }
 
 // latency returns the key of a percentile: of the service time where there is no
 // latency.
 func (s *Scale) latency(percentile string) string {
-	if s.byService() {
+	if s.ByService() {
 		return "service_ms." + percentile
 	}
 	return "latency_ms." + percentile
 }
 
-// scaleColumn is a column of the table: two lines of heading, which say the
+// Column is a column of the table: two lines of heading, which say the
 // unit, and a metric.
-type scaleColumn struct{ Name, In, key string }
+type Column struct{ Name, In, key string }
 
-func (s *Scale) columns() []scaleColumn {
+// Columns returns the columns of the table.
+func (s *Scale) Columns() []Column {
 	service := ""
-	if s.byService() {
+	if s.ByService() {
 		service = "service "
 	}
-	return []scaleColumn{
+	return []Column{
 		{"connections", "asked", "connections.asked"},
 		{"connections", "made", "connections.established"},
 		{"process", "B/conn", "memory.bytes_per_connection"},
@@ -147,7 +148,7 @@ func (s *Scale) columns() []scaleColumn {
 }
 
 // cell writes the figure of a step without its unit, which the heading says.
-func (c scaleColumn) cell(r *Result) string {
+func (c Column) cell(r *Result) string {
 	m, _ := Lookup(c.key)
 	unit := m.Unit
 	if unit == UnitBytes {
@@ -157,14 +158,14 @@ func (c scaleColumn) cell(r *Result) string {
 	return text
 }
 
-// cells returns the figures of the table, a row for each step.
-func (s *Scale) cells() [][]string {
-	columns := s.columns()
+// Cells returns the figures of the table, a row for each step.
+func (s *Scale) Cells() [][]string {
+	columns := s.Columns()
 	rows := make([][]string, 0, len(s.Steps))
 	for _, step := range s.Steps {
 		row := make([]string, len(columns))
 		for i, column := range columns {
-			row[i] = column.cell(step.result())
+			row[i] = column.cell(step.Result())
 		}
 		rows = append(rows, row)
 	}
@@ -174,12 +175,12 @@ func (s *Scale) cells() [][]string {
 // Table writes s for people: what ended it early or limits its figures, a line
 // for each experiment, and the machine that it ran on.
 func (s *Scale) Table(w io.Writer) error {
-	columns := s.columns()
+	columns := s.Columns()
 	rows := [][]string{make([]string, len(columns)), make([]string, len(columns))}
 	for i, column := range columns {
 		rows[0][i], rows[1][i] = column.Name, column.In
 	}
-	rows = append(rows, s.cells()...)
+	rows = append(rows, s.Cells()...)
 	var b strings.Builder
 	b.WriteString(s.Title() + "\n\n")
 	if sentences := s.caveats(); len(sentences) > 0 {

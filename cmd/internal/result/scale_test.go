@@ -3,10 +3,8 @@ package result
 import (
 	"bytes"
 	"encoding/json"
-	"math"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -74,7 +72,7 @@ func TestScaleShowsServiceTimeWhereThereIsNoLatency(t *testing.T) {
 	if err := s.Table(&out); err != nil || !strings.Contains(out.String(), "service p99") || !strings.Contains(out.String(), "7.00") {
 		t.Errorf("%v\n%s", err, out.String())
 	}
-	if s.Title() != "5 connections" || !s.byService() {
+	if s.Title() != "5 connections" || !s.ByService() {
 		t.Errorf("%q", s.Title())
 	}
 	s.Steps = append(s.Steps, Step{})
@@ -120,58 +118,5 @@ func TestScaleFile(t *testing.T) {
 	}
 	if text, err := os.ReadFile(filepath.Join(folder, ScaleFileName)); err != nil || !bytes.Contains(text, []byte(`"steps": []`)) {
 		t.Errorf("an empty series: %v\n%s", err, text)
-	}
-}
-
-func TestScaleHTML(t *testing.T) {
-	var out strings.Builder
-	s := twoSteps()
-	s.InterruptedBy = "<script>"
-	if err := s.WriteHTML(&out, Extras{}); err != nil {
-		t.Fatal(err)
-	}
-	page := out.String()
-	for _, part := range []string{
-		"<title>From 10,000 to 2,000,000 connections", `<a href="1000000/report.html">1,000,000</a>`,
-		"<th scope=\"col\">server <span>µs/msg</span></th>", ">61.2</td>", "&lt;script&gt;", "its event loop was busy", "A CPU", "--paper:",
-	} {
-		if !strings.Contains(page, part) {
-			t.Errorf("%q is not in\n%s", part, page)
-		}
-	}
-	if strings.Contains(page, ">connections</td><td class=\"text\">3<") {
-		t.Error("the flag's own number of connections is shown")
-	}
-}
-
-// The picture shows the metrics of the table, and a gap where nothing was
-// measured.
-func TestScaleDrawing(t *testing.T) {
-	picture := twoSteps().Drawing()
-	if picture.Title != "From 10,000 to 2,000,000 connections, 1,000 messages/s" || !slices.Equal(picture.At, []float64{10_000, 1_000_000}) {
-		t.Errorf("%q at %v", picture.Title, picture.At)
-	}
-	got := map[string][]float64{}
-	for _, panel := range picture.Panels {
-		for _, line := range panel.Lines {
-			got[line.Name] = line.Values
-		}
-	}
-	nan := math.NaN()
-	for name, want := range map[string][]float64{
-		"process": {131.4, 24_965}, "kernel": {nan, 4_820}, "server": {nan, 25}, "router": {nan, 10}, "flood": {nan, 50}, "p99": {nan, 38},
-	} {
-		same := func(a, b float64) bool { return a == b || math.IsNaN(a) && math.IsNaN(b) }
-		if !slices.EqualFunc(got[name], want, same) {
-			t.Errorf("%s is %v, want %v", name, got[name], want)
-		}
-	}
-	if err := picture.Validate(); err != nil {
-		t.Error(err)
-	}
-	paced := &Scale{Steps: []Step{{Service: &Quantiles{P99: Of(7)}}}}
-	last := paced.Drawing().Panels[3]
-	if last.Lines[0].Values[0] != 7 || !strings.HasPrefix(last.Label, "Service time") {
-		t.Errorf("without a pace it shows %+v", last)
 	}
 }

@@ -13,11 +13,11 @@ import (
 // writes the reason alone.
 func (r *Result) Table(w io.Writer) error {
 	var b strings.Builder
-	b.WriteString(r.title() + "\n\n" + r.verdict() + "\n")
+	b.WriteString(r.Title() + "\n\n" + r.verdict() + "\n")
 	for _, sentence := range r.caveats() {
 		b.WriteString(sentence + "\n")
 	}
-	sections := r.sections()
+	sections := r.Sections()
 	labels, numbers := 0, 0
 	for _, section := range sections {
 		for _, row := range section.Rows {

@@ -8,8 +8,8 @@ import (
 	"unicode"
 )
 
-// title returns a line about what was measured.
-func (r *Result) title() string {
+// Title returns a line about what was measured.
+func (r *Result) Title() string {
 	title := "Connections"
 	if n, ok := r.Connections.Asked.Value(); ok {
 		title = connections(n)
@@ -32,13 +32,13 @@ func (r *Result) title() string {
 // targets.
 func (r *Result) verdict() string {
 	if targets := r.Targets.String(); targets != "" {
-		return strings.TrimSuffix(r.course(), ".") + "; " + targets + "."
+		return strings.TrimSuffix(r.Course(), ".") + "; " + targets + "."
 	}
-	return r.course()
+	return r.Course()
 }
 
-// course returns what came of the run in a sentence.
-func (r *Result) course() string {
+// Course returns what came of the run in a sentence.
+func (r *Result) Course() string {
 	clauses := []string{r.held()}
 	if clauses[0] == "" {
 		if r.Interrupted {
@@ -108,7 +108,7 @@ func (r *Result) held() string {
 	if ok && asked > established {
 		clause = "Held " + group(established) + " of " + connections(asked)
 	}
-	if each, ok := r.Memory.BytesPerConnection.Value(); ok && r.resolvesMemory() {
+	if each, ok := r.Memory.BytesPerConnection.Value(); ok && r.ResolvesMemory() {
 		clause += " at " + size(each)
 		if established != 1 {
 			clause += " each"

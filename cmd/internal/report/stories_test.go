@@ -1,4 +1,4 @@
-package result
+package report
 
 import (
 	"math"
@@ -7,6 +7,7 @@ import (
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
+	"example.org/comet/cmd/internal/result"
 	"example.org/comet/sysctl"
 )
 
@@ -36,53 +37,53 @@ var stories = map[string]story{
 }
 
 // tell returns the result and the timeline of a story.
-func (s story) tell() (*Result, *Timeline) {
+func (s story) tell() (*result.Result, *result.Timeline) {
 	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // made up, and the same each time
-	r := &Result{Verdict: "made up"}
+	r := &result.Result{Verdict: "made up"}
 	n := float64(s.connections)
-	r.Connections = Connections{Asked: Of(n), Established: Of(n), Failed: Of(0), Closed: Of(0)}
-	r.Connect = Connect{Seconds: Of(s.phases[1]), PerSecond: Of(n / max(s.phases[1], 0.01)), Latency: Quantiles{Of(1.2), Of(3.0), Of(9.5), Of(41.0)}}
+	r.Connections = result.Connections{Asked: result.Of(n), Established: result.Of(n), Failed: result.Of(0), Closed: result.Of(0)}
+	r.Connect = result.Connect{Seconds: result.Of(s.phases[1]), PerSecond: result.Of(n / max(s.phases[1], 0.01)), Latency: result.Quantiles{P50: result.Of(1.2), P90: result.Of(3.0), P99: result.Of(9.5), Max: result.Of(41.0)}}
 	r.Histograms.FirstByte, r.Histograms.Connect = made(random, 1.2, 2), made(random, 0.8, 2)
-	r.Processes = Processes{Engine: "epoll", Servers: Of(s.servers), Floods: Of(max(s.servers, 1))}
+	r.Processes = result.Processes{Engine: "epoll", Servers: result.Of(s.servers), Floods: result.Of(max(s.servers, 1))}
 	if s.foreign {
-		r.Processes = Processes{Target: "web1.example:8080", Floods: Of(1)}
+		r.Processes = result.Processes{Target: "web1.example:8080", Floods: result.Of(1)}
 	} else {
-		r.Memory = Memory{RSSStart: Of(20 << 20), RSSIdle: Of(20<<20 + 72*n), RSSPeak: Of(21<<20 + 72*n), BytesPerConnection: Of(72), KernelBytesPerConnection: Of(4210)}
-		r.CPU = CPU{Server: Of(4.39), Flood: Of(1.10), Msggen: Of(3.71)}
+		r.Memory = result.Memory{RSSStart: result.Of(20 << 20), RSSIdle: result.Of(20<<20 + 72*n), RSSPeak: result.Of(21<<20 + 72*n), BytesPerConnection: result.Of(72), KernelBytesPerConnection: result.Of(4210)}
+		r.CPU = result.CPU{Server: result.Of(4.39), Flood: result.Of(1.10), Msggen: result.Of(3.71)}
 	}
 	for i := range s.servers {
 		for _, role := range []string{"server", "flood"} {
-			r.Processes.List = append(r.Processes.List, Process{Role: role, Number: i + 1, PID: Of(1000 + i), Connections: Of(n / float64(s.servers)), RSSIdle: Of(22 << 20), MessagesCPU: Of(1.25)})
+			r.Processes.List = append(r.Processes.List, result.Process{Role: role, Number: i + 1, PID: result.Of(1000 + i), Connections: result.Of(n / float64(s.servers)), RSSIdle: result.Of(22 << 20), MessagesCPU: result.Of(1.25)})
 		}
 	}
 	switch {
 	case s.unpaced:
-		r.Service = &Quantiles{Of(31.0), Of(44.0), Of(61.0), Of(93.0)}
+		r.Service = &result.Quantiles{P50: result.Of(31.0), P90: result.Of(44.0), P99: result.Of(61.0), Max: result.Of(93.0)}
 		r.Histograms.Service = made(random, 31, 0.3)
-		r.Messages = Messages{Sent: Of(1_800_000), Expected: Of(1_800_000), Delivered: Of(1_800_000), DeliveredPerSecond: Of(90_112), Missing: Of(0)}
-		r.LimitedBy = Limits{{"the server", "its <loop> was busy 99 % of the time"}}
+		r.Messages = result.Messages{Sent: result.Of(1_800_000), Expected: result.Of(1_800_000), Delivered: result.Of(1_800_000), DeliveredPerSecond: result.Of(90_112), Missing: result.Of(0)}
+		r.LimitedBy = result.Limits{{Part: "the server", Evidence: "its <loop> was busy 99 % of the time"}}
 	case s.rate > 0 && s.phases[3] > 0:
 		sent := s.rate * s.phases[3]
-		r.Latency = Latency{P50: Of(0.23), P90: Of(1.4), P99: Of(18.9), P999: Of(84.0), Max: Of(143.0)}
+		r.Latency = result.Latency{P50: result.Of(0.23), P90: result.Of(1.4), P99: result.Of(18.9), P999: result.Of(84.0), Max: result.Of(143.0)}
 		r.Histograms.Latency = made(random, 0.23, 3)
-		r.Messages = Messages{AskedPerSecond: Of(s.rate), Sent: Of(sent), Expected: Of(sent), Delivered: Of(sent), DeliveredPerSecond: Of(s.rate), Missing: Of(0)}
+		r.Messages = result.Messages{AskedPerSecond: result.Of(s.rate), Sent: result.Of(sent), Expected: result.Of(sent), Delivered: result.Of(sent), DeliveredPerSecond: result.Of(s.rate), Missing: result.Of(0)}
 	}
 	if s.storm {
-		r.Reconnect = Reconnect{Dropped: Of(n), Left: Of(n), Attempts: Of(n * 1.3), Returned: Of(n), SecondsToP50: Of(1.4), SecondsToP99: Of(4.8), PeakPerSecond: Of(3300)}
+		r.Reconnect = result.Reconnect{Dropped: result.Of(n), Left: result.Of(n), Attempts: result.Of(n * 1.3), Returned: result.Of(n), SecondsToP50: result.Of(1.4), SecondsToP99: result.Of(4.8), PeakPerSecond: result.Of(3300)}
 	}
 	if s.phases[2] == 0 {
 		r.Interrupted, r.InterruptedBy = true, "interrupted by a signal"
 	}
-	r.Environment = &Environment{Time: "2026-11-26T15:28:00Z", Comet: "1.0", Go: "go1.26", Environment: sysctl.Environment{
+	r.Environment = &result.Environment{Time: "2026-11-26T15:28:00Z", Comet: "1.0", Go: "go1.26", Environment: sysctl.Environment{
 		OS: "linux", Arch: "amd64", Kernel: "6.18.44", CPU: "AMD EPYC", Cores: 2, MemoryBytes: 24 << 30, OpenFiles: 20_000, HugePages: "madvise",
 	}}
 	if s.rate > 0 {
 		for _, expr := range []string{"loss=0", "p99<10ms"} {
-			var target Target
+			var target result.Target
 			if err := target.UnmarshalText([]byte(expr)); err != nil {
 				panic(err)
 			}
-			r.Targets = append(r.Targets, Check(Targets{target}, r)...)
+			r.Targets = append(r.Targets, result.Check(result.Targets{target}, r)...)
 		}
 	}
 	r.Settings = map[string]any{"connections": s.connections, "rate": "1000", "duration": "1m0s", "seed": uint64(4780009734470424), "header": "TE: chunked\nX-Long: " + long}
@@ -94,14 +95,14 @@ const long = "a-token-that-has-no-place-to-break-and-goes-on-and-on-and-on-and-o
 var phaseNames = [5]string{"start", "connect", "idle", "messages", "drain"}
 
 // timeline returns what would have been seen.
-func (s story) timeline(random *rand.Rand) *Timeline {
-	t := &Timeline{Started: 1_795_716_000}
+func (s story) timeline(random *rand.Rand) *result.Timeline {
+	t := &result.Timeline{Started: 1_795_716_000}
 	n, open, delivered, ends := float64(s.connections), 0.0, 0.0, 0.0
 	for i, length := range s.phases {
 		begun := ends
 		ends += length
 		for at := math.Floor(begun/s.step)*s.step + s.step; at <= ends; at += s.step {
-			m := Moment{Seconds: at, Phase: phaseNames[i], Closed: Of(0), Failed: Of(0), Machine: Of(3<<30 + 9000*open)}
+			m := result.Moment{Seconds: at, Phase: phaseNames[i], Closed: result.Of(0), Failed: result.Of(0), Machine: result.Of(3<<30 + 9000*open)}
 			before := open
 			if i > 1 && before == 0 && !s.storm {
 				open = n // the phase in which they came had no moment
@@ -113,25 +114,25 @@ func (s story) timeline(random *rand.Rand) *Timeline {
 				if s.storm && at == begun+20 {
 					open = 0
 				} else if s.storm && at > begun+20 {
-					m.AttemptsPerSecond, m.Attempts = Of((n-open)*0.5), Of(1)
+					m.AttemptsPerSecond, m.Attempts = result.Of((n-open)*0.5), result.Of(1)
 					open += (n - open) * 0.4
 				}
 				if s.rate > 0 {
 					p50 := 0.2 * math.Exp(random.NormFloat64()*0.2)
-					m.Latency = Quantiles{P50: Of(p50), P99: Of(p50 * 10 * math.Exp(random.NormFloat64()))}
+					m.Latency = result.Quantiles{P50: result.Of(p50), P99: result.Of(p50 * 10 * math.Exp(random.NormFloat64()))}
 				}
-				m.DeliveredPerSecond = Of(max(s.rate, 90_000*b(s.unpaced)) * (1 + 0.01*random.NormFloat64()))
+				m.DeliveredPerSecond = result.Of(max(s.rate, 90_000*b(s.unpaced)) * (1 + 0.01*random.NormFloat64()))
 			case "drain":
 				open = 0
 			}
-			m.Connected, m.ConnectedPerSecond = Of(open), Of(max(open-before, 0)/s.step)
+			m.Connected, m.ConnectedPerSecond = result.Of(open), result.Of(max(open-before, 0)/s.step)
 			perSecond, _ := m.DeliveredPerSecond.Value()
 			delivered += perSecond * s.step
-			m.Delivered = Of(delivered)
-			m.CPU = map[string]Figure{"flood": Of(0.04 + 0.01*random.Float64()), "msggen": Of(perSecond / 11_000)}
+			m.Delivered = result.Of(delivered)
+			m.CPU = map[string]result.Figure{"flood": result.Of(0.04 + 0.01*random.Float64()), "msggen": result.Of(perSecond / 11_000)}
 			if !s.foreign {
-				m.Memory = Of(20<<20 + 72*open + 1e6*at/(ends+1))
-				m.CPU["server"] = Of(perSecond / 9000 * (1 + 0.1*random.NormFloat64()))
+				m.Memory = result.Of(20<<20 + 72*open + 1e6*at/(ends+1))
+				m.CPU["server"] = result.Of(perSecond / 9000 * (1 + 0.1*random.NormFloat64()))
 			}
 			t.Moments = append(t.Moments, m)
 		}
@@ -147,7 +148,7 @@ func b(yes bool) float64 {
 }
 
 // made returns a distribution around a median of milliseconds.
-func made(random *rand.Rand, median, spread float64) Histogram {
+func made(random *rand.Rand, median, spread float64) result.Histogram {
 	h := hdrhistogram.New(1, 600_000_000, 3)
 	for range 40_000 {
 		_ = h.RecordValue(int64(1000 * median * math.Exp(math.Abs(random.NormFloat64())*spread*random.Float64()))) // within its range
@@ -156,25 +157,25 @@ func made(random *rand.Rand, median, spread float64) Histogram {
 	if err != nil {
 		panic(err)
 	}
-	return Histogram(text)
+	return result.Histogram(text)
 }
 
 // series returns a series of steps, the first two of which are too small for
 // memory to show.
-func series() *Scale {
-	s := &Scale{Settings: map[string]any{"rate": "1000"}}
+func series() *result.Scale {
+	s := &result.Scale{Settings: map[string]any{"rate": "1000"}}
 	for i, n := range []int{100, 1000, 10_000, 100_000, 1_000_000} {
 		r, _ := story{connections: n, servers: 1 + n/20_000, rate: 1000, phases: [5]float64{1, 1, 1, 10, 1}, step: 1}.tell()
-		r.Memory.BytesPerConnection = Of(72 + 200_000/float64(n))
-		r.Latency.P99 = Of(0.8 * float64(i+1))
+		r.Memory.BytesPerConnection = result.Of(72 + 200_000/float64(n))
+		r.Latency.P99 = result.Of(0.8 * float64(i+1))
 		s.Asked, s.Environment = append(s.Asked, n), r.Environment
-		s.Add("steps/"+group(float64(n)), r)
+		s.Add("steps/"+result.Of(n).Text(result.UnitCount), r)
 	}
 	return s
 }
 
 // tellAll calls do for each story.
-func tellAll(t *testing.T, do func(t *testing.T, r *Result, with Extras)) {
+func tellAll(t *testing.T, do func(t *testing.T, r *result.Result, with Extras)) {
 	t.Helper()
 	for name, s := range stories {
 		t.Run(name, func(t *testing.T) {

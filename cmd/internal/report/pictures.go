@@ -1,4 +1,4 @@
-package result
+package report
 
 import (
 	"fmt"
@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"example.org/comet/cmd/internal/result"
 	"example.org/comet/plots"
 )
 
@@ -41,18 +42,22 @@ func figuresOf(pictures []picture) (list []figure) {
 }
 
 // pictures returns what can be drawn of r and its timeline, if it has one.
-func (r *Result) pictures(t *Timeline) []picture {
-	list := []picture{r.latencyCurve()}
-	if t != nil && len(t.Moments) > 0 {
+func pictures(r *result.Result, of *result.Timeline) []picture {
+	list := []picture{latencyCurve(r)}
+	if of != nil && len(of.Moments) > 0 {
+		t := timeline{of}
 		list = append(list,
-			r.latencyPicture(t), r.deliveredPicture(t), t.connectionsPicture(), t.stormPicture(), r.memoryPicture(t), r.machinePicture(t), r.cpuPicture(t))
+			latencyPicture(r, t), deliveredPicture(r, t), t.connectionsPicture(), t.stormPicture(), memoryPicture(r, t), machinePicture(r, t), cpuPicture(r, t))
 	}
-	return append(list, r.connectCurve())
+	return append(list, connectCurve(r))
 }
+
+// timeline draws what was seen of an experiment as it went.
+type timeline struct{ *result.Timeline }
 
 // over returns a chart of the timeline, with its phases. Lines in which nothing was
 // measured are left out.
-func (t *Timeline) over(y plots.Axis, lines ...plots.Line) plots.Chart {
+func (t timeline) over(y plots.Axis, lines ...plots.Line) plots.Chart {
 	c := plots.Chart{X: plots.Axis{Name: "seconds", Unit: plots.Elapsed}, Y: y}
 	for _, s := range t.Phases() {
 		c.Bands = append(c.Bands, plots.Band{Name: s.Phase, From: s.From, To: s.To})
@@ -67,7 +72,7 @@ func (t *Timeline) over(y plots.Axis, lines ...plots.Line) plots.Chart {
 
 // line returns a figure of all moments that have it. Of one moment without it, such
 // as the short one at the end of a phase, the picture makes no gap.
-func (t *Timeline) line(name string, of func(Moment) Figure) plots.Line {
+func (t timeline) line(name string, of func(result.Moment) result.Figure) plots.Line {
 	l := plots.Line{Name: name}
 	for _, m := range t.Moments {
 		if y, ok := of(m).Value(); ok {
@@ -78,7 +83,7 @@ func (t *Timeline) line(name string, of func(Moment) Figure) plots.Line {
 }
 
 // lineIf does the same for what is worth a line only if it ever happened.
-func (t *Timeline) lineIf(name string, of func(Moment) Figure) plots.Line {
+func (t timeline) lineIf(name string, of func(result.Moment) result.Figure) plots.Line {
 	if t.most(of) > 0 {
 		return t.line(name, of)
 	}
@@ -86,7 +91,7 @@ func (t *Timeline) lineIf(name string, of func(Moment) Figure) plots.Line {
 }
 
 // most returns the highest of a figure, 0 if none is above.
-func (t *Timeline) most(of func(Moment) Figure) (most float64) {
+func (t timeline) most(of func(result.Moment) result.Figure) (most float64) {
 	for _, m := range t.Moments {
 		v, _ := of(m).Value()
 		most = max(most, v)
@@ -96,7 +101,7 @@ func (t *Timeline) most(of func(Moment) Figure) (most float64) {
 
 // each returns what a moment stands for: "each second", or of a long run "every 1 to
 // 4 seconds".
-func (t *Timeline) each() string {
+func (t timeline) each() string {
 	var steps []float64
 	for i := 1; i < len(t.Moments); i++ {
 		steps = append(steps, t.Moments[i].Seconds-t.Moments[i-1].Seconds)
@@ -115,7 +120,7 @@ func (t *Timeline) each() string {
 	return fmt.Sprintf("every %.0f to %.0f seconds", max(low, 1), high)
 }
 
-func (r *Result) latencyPicture(t *Timeline) picture {
+func latencyPicture(r *result.Result, t timeline) picture {
 	name, from := "Latency over time", "from due to received, "
 	if r.Service != nil {
 		name, from = "Service time over time", "from sent to received, "
@@ -123,24 +128,24 @@ func (r *Result) latencyPicture(t *Timeline) picture {
 	return picture{
 		name, from + t.each(),
 		t.over(plots.Axis{Name: "milliseconds", Unit: plots.Millis, Log: true},
-			t.line("p50", func(m Moment) Figure { return m.Latency.P50 }),
-			t.line("p99", func(m Moment) Figure { return m.Latency.P99 })),
+			t.line("p50", func(m result.Moment) result.Figure { return m.Latency.P50 }),
+			t.line("p99", func(m result.Moment) result.Figure { return m.Latency.P99 })),
 	}
 }
 
-func (r *Result) deliveredPicture(t *Timeline) picture {
+func deliveredPicture(r *result.Result, t timeline) picture {
 	p := picture{Name: "Messages delivered per second"}
-	if _, ok := r.Messages.Sent.Value(); !ok && t.most(func(m Moment) Figure { return m.Delivered }) == 0 {
+	if _, ok := r.Messages.Sent.Value(); !ok && t.most(func(m result.Moment) result.Figure { return m.Delivered }) == 0 {
 		return p // none were to be
 	}
-	delivered := t.line("delivered", func(m Moment) Figure { return m.DeliveredPerSecond })
-	p.chart = t.over(plots.Axis{Name: "messages per second"}, delivered, r.askedLine(t))
+	delivered := t.line("delivered", func(m result.Moment) result.Figure { return m.DeliveredPerSecond })
+	p.chart = t.over(plots.Axis{Name: "messages per second"}, delivered, askedLine(r, t))
 	var notes []string
-	if n, ok := r.Messages.Delivered.Value(); ok {
-		notes = append(notes, group(n)+" in all")
+	if _, ok := r.Messages.Delivered.Value(); ok {
+		notes = append(notes, r.Messages.Delivered.Text(result.UnitCount)+" in all")
 	}
-	if n, ok := r.Messages.Missing.Value(); ok {
-		notes = append(notes, group(n)+" missing")
+	if _, ok := r.Messages.Missing.Value(); ok {
+		notes = append(notes, r.Messages.Missing.Text(result.UnitCount)+" missing")
 	}
 	p.Note = strings.Join(notes, ", ")
 	return p
@@ -148,7 +153,7 @@ func (r *Result) deliveredPicture(t *Timeline) picture {
 
 // askedLine returns the rate that was asked for, over the phase of the messages:
 // for several connections on an id, that of the deliveries.
-func (r *Result) askedLine(t *Timeline) plots.Line {
+func askedLine(r *result.Result, t timeline) plots.Line {
 	l := plots.Line{Name: "asked", Aside: true}
 	asked := r.Messages.AskedPerSecond
 	if each, ok := r.Messages.Expected.Per(r.Messages.Sent).Value(); ok && each > 1 {
@@ -163,58 +168,58 @@ func (r *Result) askedLine(t *Timeline) plots.Line {
 	return l
 }
 
-func (t *Timeline) connectionsPicture() picture {
+func (t timeline) connectionsPicture() picture {
 	return picture{
 		"Connections", "open, as the clients count them",
 		t.over(plots.Axis{Name: "connections"},
-			t.line("open", func(m Moment) Figure { return m.Connected }),
-			t.lineIf("closed", func(m Moment) Figure { return m.Closed }),
-			t.lineIf("failed", func(m Moment) Figure { return m.Failed })),
+			t.line("open", func(m result.Moment) result.Figure { return m.Connected }),
+			t.lineIf("closed", func(m result.Moment) result.Figure { return m.Closed }),
+			t.lineIf("failed", func(m result.Moment) result.Figure { return m.Failed })),
 	}
 }
 
 // stormPicture shows how connections came back, if any tried to. What was opened
 // before the first attempt is left out: it came for the first time.
-func (t *Timeline) stormPicture() picture {
+func (t timeline) stormPicture() picture {
 	p := picture{Name: "Connections that come back", Note: "per second, from the first attempt on"}
-	if t.most(func(m Moment) Figure { return m.AttemptsPerSecond }) > 0 {
+	if t.most(func(m result.Moment) result.Figure { return m.AttemptsPerSecond }) > 0 {
 		p.chart = t.over(plots.Axis{Name: "per second"},
-			t.line("opened", func(m Moment) Figure {
+			t.line("opened", func(m result.Moment) result.Figure {
 				if n, _ := m.Attempts.Value(); n == 0 {
-					return Figure{}
+					return result.Figure{}
 				}
 				return m.ConnectedPerSecond
 			}),
-			t.line("attempts to return", func(m Moment) Figure { return m.AttemptsPerSecond }))
+			t.line("attempts to return", func(m result.Moment) result.Figure { return m.AttemptsPerSecond }))
 	}
 	return p
 }
 
-func (r *Result) memoryPicture(t *Timeline) picture {
+func memoryPicture(r *result.Result, t timeline) picture {
 	return picture{
-		"Memory of the server", r.servedBy("resident"),
-		t.over(plots.Axis{Name: "bytes", Unit: plots.Bytes}, t.line("", func(m Moment) Figure { return m.Memory })),
+		"Memory of the server", servedBy(r, "resident"),
+		t.over(plots.Axis{Name: "bytes", Unit: plots.Bytes}, t.line("", func(m result.Moment) result.Figure { return m.Memory })),
 	}
 }
 
 // servedBy returns of how many servers something is, if they are several.
-func (r *Result) servedBy(what string) string {
-	if n := r.servers(); n > 1 {
-		return what + ", of " + group(n) + " servers together"
+func servedBy(r *result.Result, what string) string {
+	if n, _ := r.Processes.Servers.Value(); n > 1 {
+		return what + ", of " + r.Processes.Servers.Text(result.UnitCount) + " servers together"
 	}
 	return what
 }
 
 // machinePicture shows the memory of the whole machine, where connections and the
 // server explain that it grew, and it grew by so much that it shows something.
-func (r *Result) machinePicture(t *Timeline) picture {
+func machinePicture(r *result.Result, t timeline) picture {
 	const (
 		least = 0.1     // of all that was in use
 		share = 0.5     // of the growth that must be explained
 		ends  = 8 << 10 // bytes, of what the kernel takes for both ends of a connection
 	)
 	p := picture{Name: "Memory of the machine", Note: "in use by all that runs on it, kernel and clients included"}
-	line := t.line("", func(m Moment) Figure { return m.Machine })
+	line := t.line("", func(m result.Moment) result.Figure { return m.Machine })
 	low, high := math.Inf(1), 0.0
 	for _, q := range line.Points {
 		low, high = min(low, q.Y), max(high, q.Y)
@@ -229,12 +234,12 @@ func (r *Result) machinePicture(t *Timeline) picture {
 
 // partNames are the parts whose processor time a timeline may know, in the order of
 // the legend.
-var partNames = []named{{"server", "server"}, {"router", "router"}, {"flood", "clients"}, {"msggen", "generator"}}
+var partNames = []struct{ role, name string }{{"server", "server"}, {"router", "router"}, {"flood", "clients"}, {"msggen", "generator"}}
 
-func (r *Result) cpuPicture(t *Timeline) picture {
+func cpuPicture(r *result.Result, t timeline) picture {
 	var lines []plots.Line
 	for _, part := range partNames {
-		lines = append(lines, t.line(part.Value, func(m Moment) Figure { return m.CPU[part.Name] }))
+		lines = append(lines, t.line(part.name, func(m result.Moment) result.Figure { return m.CPU[part.role] }))
 	}
 	p := picture{"CPU by part", "processors in use", t.over(plots.Axis{Name: "processors", Least: 0.1}, lines...)}
 	if r.Environment != nil && r.Environment.Cores > 0 {

@@ -1,4 +1,4 @@
-package result
+package report
 
 import (
 	"bytes"
@@ -18,16 +18,16 @@ import (
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
-	"example.org/comet/sysctl"
+	"example.org/comet/cmd/internal/result"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
 // pageOf returns the page of a result.
-func pageOf(t *testing.T, r *Result, with Extras) string {
+func pageOf(t *testing.T, r *result.Result, with Extras) string {
 	t.Helper()
 	var page bytes.Buffer
-	if err := r.WriteHTML(&page, with); err != nil {
+	if err := Write(&page, r, with); err != nil {
 		t.Fatal(err)
 	}
 	return page.String()
@@ -45,17 +45,17 @@ func figureNames(page string) (names []string) {
 var carried = regexp.MustCompile(`href="data:([a-z/]+);base64,([A-Za-z0-9+/=]*)" download="([^"]*)"`)
 
 func TestPageIsGolden(t *testing.T) {
-	r := &Result{Connections: Connections{Asked: Of(300_000), Established: Of(300_000), Failed: Of(0), Closed: Of(0)}}
-	r.Memory.BytesPerConnection, r.Memory.KernelBytesPerConnection = Of(72), Of(4210)
-	r.Messages = Messages{AskedPerSecond: Of(50), Sent: Of(100), Delivered: Of(100), DeliveredPerSecond: Of(50), Missing: Of(0)}
-	r.Latency = Latency{P50: Of(0.25), P99: Of(3.5), Max: Of(8.0)}
+	r := &result.Result{Connections: result.Connections{Asked: result.Of(300_000), Established: result.Of(300_000), Failed: result.Of(0), Closed: result.Of(0)}}
+	r.Memory.BytesPerConnection, r.Memory.KernelBytesPerConnection = result.Of(72), result.Of(4210)
+	r.Messages = result.Messages{AskedPerSecond: result.Of(50), Sent: result.Of(100), Delivered: result.Of(100), DeliveredPerSecond: result.Of(50), Missing: result.Of(0)}
+	r.Latency = result.Latency{P50: result.Of(0.25), P99: result.Of(3.5), Max: result.Of(8.0)}
 	r.Processes.Engine = "epoll"
-	r.Environment = &Environment{Time: "2026-11-26T15:28:00+02:00"}
+	r.Environment = &result.Environment{Time: "2026-11-26T15:28:00+02:00"}
 	r.Settings = map[string]any{"rate": "50", "url": ""}
-	timeline := &Timeline{Moments: []Moment{
-		{Seconds: 1, Phase: "connect", Connected: Of(150_000)},
-		{Seconds: 2, Phase: "messages", Connected: Of(300_000), DeliveredPerSecond: Of(50), Delivered: Of(50)},
-		{Seconds: 3, Phase: "messages", Connected: Of(300_000), DeliveredPerSecond: Of(50), Delivered: Of(100)},
+	timeline := &result.Timeline{Moments: []result.Moment{
+		{Seconds: 1, Phase: "connect", Connected: result.Of(150_000)},
+		{Seconds: 2, Phase: "messages", Connected: result.Of(300_000), DeliveredPerSecond: result.Of(50), Delivered: result.Of(50)},
+		{Seconds: 3, Phase: "messages", Connected: result.Of(300_000), DeliveredPerSecond: result.Of(50), Delivered: result.Of(100)},
 	}}
 	page := pageOf(t, r, Extras{Timeline: timeline, Command: []string{"comet", "bench", "-c", "300k"}})
 	_, page, _ = strings.Cut(page, "<body>")
@@ -90,7 +90,7 @@ func TestPagesHaveWhatWasMeasured(t *testing.T) {
 		"foreign":   {latency, overTime, delivered, open, cpu, connect},
 		"unpaced":   {"Service time by percentile", delivered, open, memory, cpu, connect},
 	}
-	tellAll(t, func(t *testing.T, r *Result, with Extras) {
+	tellAll(t, func(t *testing.T, r *result.Result, with Extras) {
 		t.Helper()
 		page := pageOf(t, r, with)
 		name := t.Name()[strings.LastIndex(t.Name(), "/")+1:]
@@ -126,9 +126,9 @@ func checkNested(t *testing.T, page string) {
 
 func TestPageOfNothing(t *testing.T) {
 	for name, with := range map[string]Extras{
-		"no timeline": {}, "an empty one": {Timeline: &Timeline{}}, "one that knows nothing": {Timeline: &Timeline{Moments: []Moment{{Seconds: 1, Phase: "start"}, {Seconds: 2, Phase: "start"}}}},
+		"no timeline": {}, "an empty one": {Timeline: &result.Timeline{}}, "one that knows nothing": {Timeline: &result.Timeline{Moments: []result.Moment{{Seconds: 1, Phase: "start"}, {Seconds: 2, Phase: "start"}}}},
 	} {
-		page := pageOf(t, new(Result), with)
+		page := pageOf(t, new(result.Result), with)
 		if strings.Contains(page, "<figure") || strings.Contains(page, "What held it back") || strings.Contains(page, "Run it again") || !strings.Contains(page, "Nothing was measured.") {
 			t.Errorf("%s:\n%s", name, page)
 		}
@@ -139,7 +139,7 @@ func TestPageOfNothing(t *testing.T) {
 // the runs have pages of their own.
 func TestPageOfRepeats(t *testing.T) {
 	r, _ := stories["usual"].tell()
-	r.Histograms = Histograms{}
+	r.Histograms = result.Histograms{}
 	page := pageOf(t, r, Extras{Runs: []string{"run-1", "run-2"}})
 	if got := figureNames(page); !slices.Equal(got, []string{"Latency by percentile", "Time to connect by percentile"}) {
 		t.Errorf("figures %q", got)
@@ -177,11 +177,10 @@ func TestPageCarriesItsNumbers(t *testing.T) {
 
 // TestPageIsHarmless: nothing that comes from elsewhere becomes part of the page.
 func TestPageIsHarmless(t *testing.T) {
-	const evil = `</title></svg></style><script>alert(1)</script>" onload="x`
 	r, timeline := stories["usual"].tell()
 	r.Processes.Engine, r.Processes.Target = "", evil
 	r.Notes, r.InterruptedBy, r.Interrupted = []string{evil}, evil, true
-	r.LimitedBy, r.Settings = Limits{{evil, evil}}, map[string]any{evil: evil}
+	r.LimitedBy, r.Settings = result.Limits{{Part: evil, Evidence: evil}}, map[string]any{evil: evil}
 	r.Environment.CPU, r.Environment.Time, r.Environment.Kernel, r.Environment.OS = evil, evil, evil, evil
 	for i := range timeline.Moments {
 		timeline.Moments[i].Phase = evil
@@ -217,7 +216,7 @@ func TestPercentiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	points := percentiles(r.Histograms.Latency, Figure{})
+	points := percentiles(r.Histograms.Latency, result.Figure{})
 	for i, p := range points {
 		if i > 0 && (p.X < points[i-1].X || p.Y < points[i-1].Y) {
 			t.Errorf("%v comes after %v", p, points[i-1])
@@ -234,63 +233,40 @@ func TestPercentiles(t *testing.T) {
 	if len(points) < 50 || len(points) > 800 {
 		t.Errorf("%d points", len(points))
 	}
-	for _, p := range percentiles(r.Histograms.Latency, Of(1)) {
+	for _, p := range percentiles(r.Histograms.Latency, result.Of(1)) {
 		if p.Y < 1 {
 			t.Errorf("%v is below what the clocks can tell", p)
 		}
 	}
-	for _, broken := range []Histogram{"", "nonsense", "HISTFAAA", r.Histograms.Latency[:40]} {
-		if points := percentiles(broken, Figure{}); points != nil {
+	for _, broken := range []result.Histogram{"", "nonsense", "HISTFAAA", r.Histograms.Latency[:40]} {
+		if points := percentiles(broken, result.Figure{}); points != nil {
 			t.Errorf("%q: %v", broken, points)
 		}
 	}
 	one := hdrhistogram.New(1, 1000, 3)
 	_ = one.RecordValue(500) // within its range
 	text, _ := one.Encode(hdrhistogram.V2CompressedEncodingCookieBase)
-	if points := percentiles(Histogram(text), Figure{}); len(points) != 2 || points[1].X != 1 || points[1].Y != 0.5 {
+	if points := percentiles(result.Histogram(text), result.Figure{}); len(points) != 2 || points[1].X != 1 || points[1].Y != 0.5 {
 		t.Errorf("of one message: %v", points)
 	}
 }
 
-func TestMemoryThatIsNoise(t *testing.T) {
-	r := &Result{Connections: Connections{Established: Of(1000)}, Memory: Memory{BytesPerConnection: Of(72), KernelBytesPerConnection: Of(300)}}
-	if r.resolvesMemory() || r.resolvesKernel() || len(r.unresolved()) != 1 || !strings.Contains(r.memoryTile().Below, "± 131 B") {
-		t.Errorf("72 kB are told from noise: %q, %q", r.unresolved(), r.memoryTile())
+// TestTileOfMemory: it says so where the memory is little more than noise.
+func TestTileOfMemory(t *testing.T) {
+	r := &result.Result{Connections: result.Connections{Established: result.Of(1000)}, Memory: result.Memory{BytesPerConnection: result.Of(72), KernelBytesPerConnection: result.Of(300)}}
+	if got := memoryTile(r).Below; !strings.Contains(got, "± 131 B") {
+		t.Errorf("72 kB are told from noise: %q", got)
 	}
-	r.Connections.Established = Of(100_000)
-	if !r.resolvesMemory() || !r.resolvesKernel() || r.unresolved() != nil || !strings.Contains(r.memoryTile().Below, "kernel") {
-		t.Errorf("7 MB are not told from noise: %q, %q", r.unresolved(), r.memoryTile())
+	r.Connections.Established = result.Of(100_000)
+	if got := memoryTile(r).Below; !strings.Contains(got, "kernel") {
+		t.Errorf("7 MB are not told from noise: %q", got)
 	}
-	r.Processes.Servers = Of(100) // each of which makes noise
-	if r.resolvesMemory() {
-		t.Error("72 kB of each of 100 servers are told from noise")
+	r.Memory = result.Memory{}
+	if got := memoryTile(r); got != (tile{}) {
+		t.Errorf("%+v of what was not measured", got)
 	}
-	r.Memory = Memory{}
-	if !r.resolvesMemory() || r.unresolved() != nil || r.memoryTile() != (tile{}) {
-		t.Error("what was not measured is called noise")
-	}
-	s := series()
-	values := s.Drawing().Panels[0].Lines[0].Values
-	if !math.IsNaN(values[0]) || math.IsNaN(values[1]) || math.IsNaN(values[2]) || len(s.unresolved()) != 1 {
-		t.Errorf("drawn are %v, and told %q", values, s.unresolved())
-	}
-}
-
-func TestWhere(t *testing.T) {
-	for _, test := range []struct {
-		e    Environment
-		want string
-	}{
-		{Environment{Time: "2026-11-26T15:28:00Z"}, "bench · 2026-11-26 15:28 UTC"},
-		{Environment{Time: "2026-11-26T15:28:00-05:30"}, "bench · 2026-11-26 15:28 -05:30"},
-		{Environment{Time: "yesterday"}, "bench · yesterday"},
-	} {
-		test.e.MemoryBytes = sysctl.Unknown
-		if got := strings.Join(test.e.where("bench"), " · "); got != test.want {
-			t.Errorf("%q, want %q", got, test.want)
-		}
-	}
-	if got := (*Environment)(nil).where("bench"); !slices.Equal(got, []string{"bench"}) {
-		t.Errorf("%q of no environment", got)
+	values := DrawScale(series()).Panels[0].Lines[0].Values
+	if !math.IsNaN(values[0]) || math.IsNaN(values[1]) || math.IsNaN(values[2]) {
+		t.Errorf("drawn are %v", values)
 	}
 }

@@ -1,21 +1,22 @@
-package result
+package report
 
 import (
 	"math"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
+	"example.org/comet/cmd/internal/result"
 	"example.org/comet/plots"
 )
 
 // latencyCurve shows how late messages were, by percentile; of their service time
 // where they were never due.
-func (r *Result) latencyCurve() picture {
+func latencyCurve(r *result.Result) picture {
 	if r.Service != nil {
 		return picture{
 			"Service time by percentile", "share of messages that came within, from sent",
-			curves(plots.Line{Points: percentiles(r.Histograms.Service, Figure{})},
-				r.Service.P50, r.Service.P90, r.Service.P99, Figure{}, r.Service.Max),
+			curves(plots.Line{Points: percentiles(r.Histograms.Service, result.Figure{})},
+				r.Service.P50, r.Service.P90, r.Service.P99, result.Figure{}, r.Service.Max),
 		}
 	}
 	return picture{
@@ -26,13 +27,13 @@ func (r *Result) latencyCurve() picture {
 }
 
 // connectCurve shows how long connecting took.
-func (r *Result) connectCurve() picture {
+func connectCurve(r *result.Result) picture {
 	c := r.Connect.Latency
 	p := picture{
 		"Time to connect by percentile", "share of connections, from the first packet",
-		curves(plots.Line{Name: "first byte of the answer", Points: percentiles(r.Histograms.FirstByte, Figure{})}, c.P50, c.P90, c.P99, Figure{}, c.Max),
+		curves(plots.Line{Name: "first byte of the answer", Points: percentiles(r.Histograms.FirstByte, result.Figure{})}, c.P50, c.P90, c.P99, result.Figure{}, c.Max),
 	}
-	if points := percentiles(r.Histograms.Connect, Figure{}); len(points) > 0 {
+	if points := percentiles(r.Histograms.Connect, result.Figure{}); len(points) > 0 {
 		p.chart.Lines = append(p.chart.Lines, plots.Line{Name: "connected", Points: points})
 	}
 	return p
@@ -40,7 +41,7 @@ func (r *Result) connectCurve() picture {
 
 // curves returns a chart of percentiles. Where there is no distribution, as of the
 // medians of several runs, it has the percentiles that are known.
-func curves(whole plots.Line, p50, p90, p99, p999, most Figure) plots.Chart {
+func curves(whole plots.Line, p50, p90, p99, p999, most result.Figure) plots.Chart {
 	c := plots.Chart{
 		X:     plots.Axis{Name: "share", Unit: plots.Percentile},
 		Y:     plots.Axis{Name: "milliseconds", Unit: plots.Millis, Log: true},
@@ -52,7 +53,7 @@ func curves(whole plots.Line, p50, p90, p99, p999, most Figure) plots.Chart {
 	known := plots.Line{Name: whole.Name, Marked: true}
 	for _, p := range []struct {
 		share float64
-		Figure
+		result.Figure
 	}{{0.5, p50}, {0.9, p90}, {0.99, p99}, {0.999, p999}, {1, most}} {
 		if ms, ok := p.Value(); ok {
 			known.Points = append(known.Points, plots.Point{X: p.share, Y: ms})
@@ -65,7 +66,7 @@ func curves(whole plots.Line, p50, p90, p99, p999, most Figure) plots.Chart {
 // percentiles returns the points of a distribution, as densely as a picture can
 // show: none if it was not measured. What is below least, the error of the clocks,
 // is left out.
-func percentiles(h Histogram, least Figure) (points []plots.Point) {
+func percentiles(h result.Histogram, least result.Figure) (points []plots.Point) {
 	if h == "" {
 		return nil
 	}
