@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -25,7 +26,7 @@ func messages(ctx context.Context, r *run) (err error) {
 	r.rec.sending = r.take(false)
 	begun := time.Now()
 	args := msggenArgs(r.cfg, r.plan, r.site.publisher())
-	if r.generator, err = r.start(ctx, fleet.Spec{Name: "msggen", Args: args, Finite: true}); err != nil {
+	if r.generator, err = r.start(ctx, fleet.Spec{Name: "msggen", Args: args, Finite: true, OnSample: r.sampleGenerator}); err != nil {
 		return err
 	}
 	r.timeline.Load().follow(ours("msggen", 1, r.generator))
@@ -57,6 +58,18 @@ func messages(ctx context.Context, r *run) (err error) {
 		return err
 	}
 	return errors.Join(r.hung(ctx), err) // a generator gives up on a server that hangs
+}
+
+// sampleGenerator takes a line from the generator as it comes.
+func (r *run) sampleGenerator(line []byte) {
+	var s struct {
+		msggen.Stats
+		Recent *msggen.Lateness `json:"recent_late_ms"`
+	}
+	if json.Unmarshal(line, &s) != nil {
+		return // a line that was cut off with its process
+	}
+	r.timeline.Load().sent(time.Now(), s.Stats, s.Recent)
 }
 
 // p99 returns the highest of the floods' in their newest samples.
@@ -105,6 +118,7 @@ func (r *run) endGenerator(ctx context.Context, grace time.Duration) error {
 	if err := r.generator.Await(ctx, "result", grace, &account); err != nil {
 		return errors.Join(stopErr, err)
 	}
+	r.timeline.Load().sendingEnded(account.Stats)
 	r.rec.generated, r.rec.generatorCPU = &account, result.Seconds(r.generator.CPU())
 	return stopErr
 }

@@ -10,6 +10,7 @@ import (
 	"example.org/comet/cmd/internal/result"
 	"example.org/comet/flood"
 	"example.org/comet/memlog/series"
+	"example.org/comet/msggen"
 )
 
 // mostMoments bounds a timeline. Beyond it every two moments of a phase become one.
@@ -36,6 +37,7 @@ type timeline struct {
 	phase   string
 	parts   []member
 	floods  map[*floodPart]*pulse
+	sending *sending     // nil before there are messages
 	came    flood.Spread // since the last moment
 	soFar   flood.Spread
 	usage   map[probe.Part]probe.Usage // at the last moment that had rates
@@ -48,6 +50,17 @@ type pulse struct {
 	counts                      flood.Counts
 	delivered, attempts, opened float64 // per second
 }
+
+// sending is what the generator last reported, and at which rate it got there.
+type sending struct {
+	at        time.Time
+	stats     msggen.Stats
+	late      *msggen.Lateness // since the report before
+	perSecond result.Figure
+}
+
+// written returns how many messages are on the wire.
+func written(s *msggen.Stats) uint64 { return s.Sent + s.Unanswered }
 
 // beginTimeline begins the timeline in the phase that begins, of the parts that there
 // are. It takes moments until end is called.
@@ -116,6 +129,45 @@ func (t *timeline) sample(f *floodPart, s *flood.Sample) {
 	p.at, p.counts = s.Time, s.Counts
 }
 
+// sent takes what the generator has reported.
+func (t *timeline) sent(now time.Time, s msggen.Stats, late *msggen.Lateness) {
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	next := &sending{at: now, stats: s, late: late}
+	if last := t.sending; last != nil {
+		next.perSecond = result.Of(float64(written(&s)-written(&last.stats)) / max(now.Sub(last.at), time.Millisecond).Seconds())
+	}
+	t.sending = next
+}
+
+// sendingEnded takes the generator's account. Nothing is sent after it.
+func (t *timeline) sendingEnded(s msggen.Stats) {
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.sending = &sending{stats: s}
+}
+
+// addSending puts into m what the generator has done by now.
+func (t *timeline) addSending(m *result.Moment, now time.Time) {
+	s := t.sending
+	if s == nil {
+		return
+	}
+	m.Sent, m.Refused = result.Of(written(&s.stats)), result.Of(s.stats.Refused)
+	if !s.at.IsZero() && now.Sub(s.at) <= staleAfter {
+		m.SentPerSecond = s.perSecond
+		if l := s.late; l != nil {
+			m.Late = result.Quantiles{P50: result.Of(l.P50), P99: result.Of(l.P99), Max: result.Of(l.Max)}
+		}
+	}
+}
+
 // tried reports whether every connection has been tried.
 func tried(c flood.Counts) bool {
 	return c.Asked > 0 && uint64(c.Established())+c.Failed >= uint64(c.Asked)
@@ -162,6 +214,7 @@ func (t *timeline) moment() {
 		}
 		t.usage, t.rated = usage, now
 	}
+	t.addSending(&m, now)
 	t.keep(m)
 	if t.log != nil {
 		line := flood.Sample{Time: now, Counts: c.Counts, Latency: t.came.Quantiles(), Returns: t.run.plan.returns}
@@ -239,8 +292,9 @@ func twoMoments(a, b result.Moment, first, second []byte) (result.Moment, []byte
 		return y
 	}
 	m := b
-	m.DeliveredPerSecond = mean(a.DeliveredPerSecond, b.DeliveredPerSecond)
+	m.DeliveredPerSecond, m.SentPerSecond = mean(a.DeliveredPerSecond, b.DeliveredPerSecond), mean(a.SentPerSecond, b.SentPerSecond)
 	m.AttemptsPerSecond, m.ConnectedPerSecond = mean(a.AttemptsPerSecond, b.AttemptsPerSecond), mean(a.ConnectedPerSecond, b.ConnectedPerSecond)
+	m.Late = result.Quantiles{P50: most(a.Late.P50, b.Late.P50), P99: most(a.Late.P99, b.Late.P99), Max: most(a.Late.Max, b.Late.Max)}
 	m.Memory, m.Machine = most(a.Memory, b.Memory), most(a.Machine, b.Machine)
 	m.CPU = make(map[string]result.Figure)
 	for role, used := range b.CPU {

@@ -12,6 +12,7 @@ import (
 	"example.org/comet/cmd/internal/probe"
 	"example.org/comet/cmd/internal/result"
 	"example.org/comet/flood"
+	"example.org/comet/msggen"
 )
 
 // spreadOf returns the distribution of times in microseconds, as a flood tells of it.
@@ -82,6 +83,44 @@ func TestTimeline(t *testing.T) {
 	log, err := os.ReadFile(filepath.Join(r.folder, floodLog))
 	if err != nil || !strings.Contains(string(log), "connected=10\tclosed=0\tchunks=0\tp50_ms=0.020\t") {
 		t.Errorf("flood.log has %q, %v", log, err)
+	}
+}
+
+// TestTimelineSending: what the generator reports stands in the moments after it, its
+// rate as long as it is new, and its account to the end.
+func TestTimelineSending(t *testing.T) {
+	r, _ := onStage(t, new(stage))
+	line := &timeline{run: r, floods: make(map[*floodPart]*pulse)}
+	begun := time.Now()
+	moment := func(after time.Duration) (m result.Moment) {
+		line.addSending(&m, begun.Add(after))
+		return m
+	}
+	if m := moment(0); show(m.Sent) != "null" || show(m.Refused) != "null" {
+		t.Errorf("before there are messages: %+v", m)
+	}
+	stats := func(sent, unanswered, refused uint64) (s msggen.Stats) {
+		s.Sent, s.Unanswered, s.Refused = sent, unanswered, refused
+		return s
+	}
+	line.sent(begun, stats(100, 0, 0), nil)
+	if m := moment(0); show(m.Sent) != "100" || show(m.SentPerSecond) != "null" {
+		t.Errorf("after one report: %+v", m)
+	}
+	line.sent(begun.Add(2*time.Second), stats(250, 50, 7), &msggen.Lateness{P50: 1, P99: 2, Max: 3})
+	if m := moment(3 * time.Second); show(m.Sent) != "300" || show(m.Refused) != "7" || show(m.SentPerSecond) != "100" || show(m.Late.P99) != "2" {
+		t.Errorf("after two: %+v", m)
+	}
+	if m := moment(time.Minute); show(m.Sent) != "300" || show(m.SentPerSecond) != "null" || show(m.Late.P99) != "null" {
+		t.Errorf("of a generator that is silent: %+v", m)
+	}
+	line.sendingEnded(stats(400, 0, 8))
+	if m := moment(3 * time.Second); show(m.Sent) != "400" || show(m.Refused) != "8" || show(m.Late.P50) != "null" {
+		t.Errorf("at the end: %+v", m)
+	}
+	both, _ := twoMoments(result.Moment{SentPerSecond: result.Of(1), Late: result.Quantiles{P99: result.Of(5)}}, result.Moment{SentPerSecond: result.Of(3)}, nil, nil)
+	if show(both.SentPerSecond) != "2" || show(both.Late.P99) != "5" {
+		t.Errorf("two moments as one: %+v", both)
 	}
 }
 

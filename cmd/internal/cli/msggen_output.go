@@ -56,10 +56,10 @@ func (o *msggenOutput) generate(outer context.Context) error {
 	for {
 		select {
 		case now := <-second.C:
-			stats := o.generator.Stats()
-			o.note(now, stats)
+			stats, recent := o.generator.Stats(), o.generator.Recent()
+			o.note(now, stats, recent)
 			if unwritable == nil && (o.json || o.env.verbosity >= 0) {
-				if unwritable = o.report(msggen.Result{Stats: stats}, false, false); unwritable != nil {
+				if unwritable = o.sample(stats, recent); unwritable != nil {
 					cancel() // nobody reads on: end, and take the last answer
 				}
 			}
@@ -76,7 +76,7 @@ func (o *msggenOutput) generate(outer context.Context) error {
 func (o *msggenOutput) end(ctx context.Context, end outcome) error {
 	// The end need not fall on a second, and what was left then counts.
 	if now := time.Now(); now.Sub(o.noted) >= time.Second/2 {
-		o.note(now, end.result.Stats)
+		o.note(now, end.result.Stats, o.generator.Recent())
 	}
 	if end.err != nil && end.result.Asked == 0 {
 		o.page.end(end.result, end.err)
@@ -91,7 +91,7 @@ func (o *msggenOutput) end(ctx context.Context, end outcome) error {
 	if said { // the reason first, and then the figures
 		printError(o.env.Stderr, err)
 	}
-	if err := o.report(end.result, true, o.planned && ctx.Err() != nil); err != nil {
+	if err := o.report(end.result, o.planned && ctx.Err() != nil); err != nil {
 		return err
 	}
 	if said {
@@ -100,14 +100,10 @@ func (o *msggenOutput) end(ctx context.Context, end outcome) error {
 	return err
 }
 
-// note appends to the log, and shows the same on the live page. A line that is
-// lost, for a full disk, ends nothing.
-func (o *msggenOutput) note(now time.Time, s msggen.Stats) {
-	if o.log == nil && o.page == nil {
-		return
-	}
+// note appends to the log, and shows the same on the live page; recent is the lateness
+// since the last call. A line that is lost, for a full disk, ends nothing.
+func (o *msggenOutput) note(now time.Time, s msggen.Stats, recent *msggen.Lateness) {
 	o.noted = now
-	recent := o.generator.Recent()
 	o.page.add(now, s, recent)
 	if o.log == nil {
 		return
@@ -117,38 +113,44 @@ func (o *msggenOutput) note(now time.Time, s msggen.Stats) {
 	}
 }
 
-func (o *msggenOutput) report(r msggen.Result, last, interrupted bool) error {
-	if o.json {
-		return jsonReport(o.env.Stdout, r, last, interrupted)
+// sample reports what has become of the messages so far.
+func (o *msggenOutput) sample(s msggen.Stats, recent *msggen.Lateness) error {
+	if !o.json {
+		return textReport(o.env.Stdout, msggen.Result{Stats: s}, false)
 	}
-	return textReport(o.env.Stdout, r, last)
+	return json.NewEncoder(o.env.Stdout).Encode(struct {
+		Type string `json:"type"`
+		msggen.Stats
+		reach
+		Recent *msggen.Lateness `json:"recent_late_ms"` // since the line before
+	}{"sample", s, reachOf(&s), recent})
 }
 
-// jsonReport writes a line of JSON.
-func jsonReport(w io.Writer, r msggen.Result, last, interrupted bool) error {
-	// Whom it reached is null where the server does not say: these fields hide
-	// those of the same name, which lie deeper.
-	type reach struct {
-		Reached     *uint64 `json:"reached"`
-		Unaddressed *uint64 `json:"unaddressed"`
+// report reports what became of them.
+func (o *msggenOutput) report(r msggen.Result, interrupted bool) error {
+	if !o.json {
+		return textReport(o.env.Stdout, r, true)
 	}
-	var known reach
-	if !r.ReachUnknown {
-		known = reach{&r.Reached, &r.Unaddressed}
-	}
-	if !last {
-		return json.NewEncoder(w).Encode(struct {
-			Type string `json:"type"`
-			msggen.Stats
-			reach
-		}{"sample", r.Stats, known})
-	}
-	return json.NewEncoder(w).Encode(struct {
+	return json.NewEncoder(o.env.Stdout).Encode(struct {
 		Type string `json:"type"`
 		msggen.Result
 		reach
 		Interrupted bool `json:"interrupted"`
-	}{"result", r, known, interrupted})
+	}{"result", r, reachOf(&r.Stats), interrupted})
+}
+
+// reach is whom messages reached, null where the server does not say. In a line of JSON
+// it hides the fields of the same name, which lie deeper.
+type reach struct {
+	Reached     *uint64 `json:"reached"`
+	Unaddressed *uint64 `json:"unaddressed"`
+}
+
+func reachOf(s *msggen.Stats) reach {
+	if s.ReachUnknown {
+		return reach{}
+	}
+	return reach{&s.Reached, &s.Unaddressed}
 }
 
 // textReport writes a line for a person, and the summary at the end.

@@ -129,7 +129,8 @@ func latencyPicture(r *result.Result, t timeline) picture {
 		name, from + t.each(),
 		t.over(plots.Axis{Name: "milliseconds", Unit: plots.Millis, Log: true},
 			t.line("p50", func(m result.Moment) result.Figure { return m.Latency.P50 }),
-			t.line("p99", func(m result.Moment) result.Figure { return m.Latency.P99 })),
+			t.line("p99", func(m result.Moment) result.Figure { return m.Latency.P99 }),
+			t.line("of it the generator's lateness, p99", func(m result.Moment) result.Figure { return m.Late.P99 })),
 	}
 }
 
