@@ -1,4 +1,4 @@
-package result
+package report
 
 import (
 	"bytes"
@@ -10,6 +10,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"example.org/comet/cmd/internal/result"
 )
 
 // ofAnother are results that no comet of this version has written.
@@ -25,8 +27,8 @@ var ofAnother = []string{
 func FuzzResult(f *testing.F) {
 	for _, name := range []string{"short", "quiet", "storm"} {
 		r, _ := stories[name].tell()
-		r.Schema = Schema
-		text, err := marshal(r, "")
+		r.Schema = result.Schema
+		text, err := json.Marshal(r)
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -37,9 +39,13 @@ func FuzzResult(f *testing.F) {
 	}
 	folder := f.TempDir()
 	f.Fuzz(func(t *testing.T, text []byte) {
-		r, err := decode(text, "a/result.json")
+		file := filepath.Join(folder, result.FileName)
+		if err := os.WriteFile(file, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r, err := result.Read(folder)
 		if err != nil {
-			if !strings.Contains(err.Error(), "a/result.json") || !reflect.DeepEqual(r, Result{}) {
+			if !strings.Contains(err.Error(), file) || !reflect.DeepEqual(r, result.Result{}) {
 				t.Errorf("%q: %+v, %v", text, r, err)
 			}
 			return
@@ -47,19 +53,19 @@ func FuzzResult(f *testing.F) {
 		if err := r.Write(folder); err != nil {
 			t.Fatalf("%q cannot be written: %v", text, err)
 		}
-		again, err := Read(folder)
+		again, err := result.Read(folder)
 		if err != nil {
 			t.Fatalf("%q is written and cannot be read: %v", text, err)
 		}
-		first, err := marshal(&r, "")
+		first, err := json.Marshal(&r)
 		if err != nil {
 			t.Fatal(err)
 		}
-		second, err := marshal(&again, "")
+		second, err := json.Marshal(&again)
 		if err != nil || !bytes.Equal(first, second) {
 			t.Fatalf("it is\n%s and then\n%s, %v", first, second, err)
 		}
-		c, err := Compare(Runs{"a", []*Result{&r}}, Runs{"b", []*Result{&again}}, CompareConfig{Limit: Of(0.1)})
+		c, err := result.Compare(result.Runs{Name: "a", Results: []*result.Result{&r}}, result.Runs{Name: "b", Results: []*result.Result{&again}}, result.CompareConfig{Limit: result.Of(0.1)})
 		if err != nil {
 			t.Fatalf("it does not compare with itself: %v", err)
 		}
@@ -67,11 +73,11 @@ func FuzzResult(f *testing.F) {
 			t.Errorf("it has other settings than itself: %v", c.Differences)
 		}
 		for _, change := range c.Figures {
-			if change.Status != Same && change.Status != Unknown || change.Fails {
+			if change.Status != result.Same && change.Status != result.Unknown || change.Fails {
 				t.Errorf("%s is %s against itself: %+v", change.Key, change.Status, change)
 			}
 		}
-		for _, write := range []func(io.Writer) error{c.Table, c.Markdown, c.WriteHTML, r.Table, func(w io.Writer) error { return WriteBench(w, &r) }} {
+		for _, write := range []func(io.Writer) error{c.Table, c.Markdown, func(w io.Writer) error { return WriteComparison(w, c) }, r.Table, func(w io.Writer) error { return result.WriteBench(w, &r) }} {
 			if err := write(io.Discard); err != nil {
 				t.Error(err)
 			}
@@ -107,12 +113,12 @@ func FuzzTimeline(f *testing.F) {
 	}
 	folder := f.TempDir()
 	f.Fuzz(func(t *testing.T, text []byte) {
-		if err := os.WriteFile(filepath.Join(folder, TimelineFileName), text, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(folder, result.TimelineFileName), text, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		timeline, err := ReadTimeline(folder)
+		timeline, err := result.ReadTimeline(folder)
 		if err != nil {
-			if timeline != nil || !strings.Contains(err.Error(), TimelineFileName) || !strings.Contains(err.Error(), folder) {
+			if timeline != nil || !strings.Contains(err.Error(), result.TimelineFileName) || !strings.Contains(err.Error(), folder) {
 				t.Errorf("%q: %+v, %v", text, timeline, err)
 			}
 			return
@@ -129,12 +135,12 @@ func FuzzTimeline(f *testing.F) {
 		if err := timeline.Write(folder); err != nil {
 			t.Fatal(err)
 		}
-		again, err := ReadTimeline(folder)
+		again, err := result.ReadTimeline(folder)
 		if err != nil || !reflect.DeepEqual(again, timeline) {
 			t.Errorf("%q is %+v, and then %+v, %v", text, timeline, again, err)
 		}
-		r := new(Result)
-		r.Messages.DeliveredPerSecond, r.Latency.ClockError = Of(1), Of(math.Pi)
+		r := new(result.Result)
+		r.Messages.DeliveredPerSecond, r.Latency.ClockError = result.Of(1), result.Of(math.Pi)
 		checkPage(t, pageOf(t, r, Extras{Timeline: timeline}))
 	})
 }
