@@ -47,7 +47,7 @@ func TestTimeline(t *testing.T) {
 	for _, f := range r.floods {
 		for _, s := range []flood.Sample{
 			{Time: now, Elapsed: 200 * time.Millisecond, Counts: flood.Counts{Asked: 5, Connected: 5}},
-			{Time: now.Add(time.Second), Elapsed: 1200 * time.Millisecond, Counts: flood.Counts{Asked: 5, Connected: 5, Delivered: 100}, Spread: spreadOf(t, "1000", "20", "99", "50", "1")},
+			{Time: now.Add(time.Second), Elapsed: 1200 * time.Millisecond, Counts: flood.Counts{Asked: 5, Connected: 5, Delivered: 100}, Spread: spreadOf(t, "1000", "20", "99", "486", "1")},
 		} {
 			line, err := json.Marshal(s)
 			if err != nil {
@@ -132,7 +132,7 @@ func TestTimelineOfHours(t *testing.T) {
 		if i == 5 {
 			line.phase = "messages"
 		}
-		line.came.Add(spreadOf(t, "1000", "64", "1"))
+		line.came.Add(spreadOf(t, "1000", "506", "1"))
 		line.keep(result.Moment{Seconds: float64(i), Phase: line.phase, DeliveredPerSecond: result.Of(1000), Delivered: result.Of(i), CPU: map[string]result.Figure{"server": result.Of(0.5)}})
 		line.came.Reset()
 	}
