@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"example.org/comet/memlog/internal/machine"
 	"example.org/comet/memlog/series"
 	"example.org/comet/memlog/sockdiag"
 )
@@ -23,7 +24,7 @@ import (
 // for the sockets, and every process 15,100 files.
 func BenchmarkManyProcesses(b *testing.B) {
 	const servers, each = 8, 15000
-	raiseFiles(b, each+100)
+	machine.RaiseFiles(b, each+100)
 	var info unix.Sysinfo_t
 	if err := unix.Sysinfo(&info); err != nil {
 		b.Fatal(err)
@@ -42,7 +43,7 @@ func BenchmarkManyProcesses(b *testing.B) {
 		pids = append(pids, h.pid())
 	}
 	s := newSampler(b, Config{PIDs: pids, Listen: []sockdiag.Filter{{Prefix: netip.MustParsePrefix("127.0.1.0/24"), Port: port}}})
-	before := ownCPU(b)
+	before := machine.OwnCPU(b)
 	b.ReportAllocs()
 	for b.Loop() {
 		u, err := s.Take()
@@ -50,7 +51,7 @@ func BenchmarkManyProcesses(b *testing.B) {
 			b.Fatal(u, err)
 		}
 	}
-	b.ReportMetric((ownCPU(b)-before)*1e3/float64(b.N), "cpu-ms/sample")
+	b.ReportMetric((machine.OwnCPU(b)-before)*1e3/float64(b.N), "cpu-ms/sample")
 }
 
 // BenchmarkRun is a whole log, with everything that can be asked for, of a
@@ -100,7 +101,7 @@ func benchmarkRun(b *testing.B, interval time.Duration) {
 	var first time.Time
 	var late, latest time.Duration
 	var n, left, early, unanswered int64
-	before := ownCPU(b)
+	before := machine.OwnCPU(b)
 	for b.Loop() {
 		s := <-samples
 		if first.IsZero() {
@@ -124,7 +125,7 @@ func benchmarkRun(b *testing.B, interval time.Duration) {
 		}
 		next <- struct{}{}
 	}
-	b.ReportMetric((ownCPU(b)-before)*1e3/float64(b.N), "cpu-ms/sample")
+	b.ReportMetric((machine.OwnCPU(b)-before)*1e3/float64(b.N), "cpu-ms/sample")
 	b.ReportMetric(late.Seconds()*1e3, "ms-late-last")
 	b.ReportMetric(latest.Seconds()*1e3, "ms-late-most")
 	b.ReportMetric(float64(left), "left-out")

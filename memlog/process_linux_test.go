@@ -12,8 +12,7 @@ import (
 	"syscall"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
+	"example.org/comet/memlog/internal/machine"
 	"example.org/comet/memlog/series"
 	"example.org/comet/memlog/sockdiag"
 )
@@ -109,7 +108,7 @@ func playNamespace(arg string) error {
 	if err != nil {
 		return err
 	}
-	if err := loopbackUp(); err != nil {
+	if err := machine.LoopbackUp(); err != nil {
 		return err
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -129,20 +128,6 @@ func playNamespace(arg string) error {
 	}
 	fmt.Println(listener.Addr())
 	return nil
-}
-
-func loopbackUp() error {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	lo, err := unix.NewIfreq("lo")
-	if err != nil {
-		return err
-	}
-	lo.SetUint16(unix.IFF_UP)
-	return unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, lo)
 }
 
 func TestConnectionsInAnotherNamespace(t *testing.T) {
@@ -182,7 +167,7 @@ func TestConnectionsInAnotherNamespace(t *testing.T) {
 func BenchmarkSample(b *testing.B) {
 	for _, n := range []int{0, 1000, 15000} {
 		b.Run(fmt.Sprintf("conns=%d", n), func(b *testing.B) {
-			raiseFiles(b, n+100)
+			machine.RaiseFiles(b, n+100)
 			h := start(b, "serve")
 			for range n {
 				conn, err := net.Dial("tcp", h.first)
@@ -196,7 +181,7 @@ func BenchmarkSample(b *testing.B) {
 				PIDs:   []int32{h.pid()},
 				Listen: []sockdiag.Filter{{Prefix: netip.PrefixFrom(local.Addr(), 32), Port: local.Port()}},
 			})
-			before := ownCPU(b)
+			before := machine.OwnCPU(b)
 			b.ReportAllocs()
 			for b.Loop() {
 				u, err := s.Take()
@@ -204,31 +189,7 @@ func BenchmarkSample(b *testing.B) {
 					b.Fatal(u, err)
 				}
 			}
-			b.ReportMetric((ownCPU(b)-before)*1e3/float64(b.N), "cpu-ms/sample")
+			b.ReportMetric((machine.OwnCPU(b)-before)*1e3/float64(b.N), "cpu-ms/sample")
 		})
-	}
-}
-
-func ownCPU(tb testing.TB) (seconds float64) {
-	tb.Helper()
-	var ru unix.Rusage
-	if err := unix.Getrusage(unix.RUSAGE_SELF, &ru); err != nil {
-		tb.Fatal(err)
-	}
-	return float64(ru.Utime.Nano()+ru.Stime.Nano()) / 1e9
-}
-
-func raiseFiles(tb testing.TB, n int) {
-	tb.Helper()
-	var limit unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
-		tb.Fatal(err)
-	}
-	if limit.Max < uint64(n) {
-		tb.Skipf("%d files are needed, this shell allows %d", n, limit.Max)
-	}
-	limit.Cur = limit.Max
-	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil && !errors.Is(err, unix.EPERM) {
-		tb.Fatal(err)
 	}
 }

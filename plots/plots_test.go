@@ -348,6 +348,22 @@ func TestEachPictureIsWellFormed(t *testing.T) {
 	}
 }
 
+// spied returns a picture, and a canvas to draw it on whose texts are noted.
+func spied(t *testing.T, cfg Config) (*picture, *canvas, *spy) {
+	t.Helper()
+	p, err := newPicture(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := newCanvas(SVG, int(p.width), int(p.height), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &spy{CanvasWriterTo: c.vg, height: p.height}
+	c.vg = s
+	return p, c, s
+}
+
 // spy notes where text is written, as boxes in pixels.
 type spy struct {
 	vg.CanvasWriterTo
@@ -389,16 +405,7 @@ func TestTextHasItsPlace(t *testing.T) {
 	}
 	for name, cfg := range pictures {
 		t.Run(name, func(t *testing.T) {
-			p, err := newPicture(cfg)
-			if err != nil {
-				t.Fatal(err)
-			}
-			c, err := newCanvas(SVG, int(p.width), int(p.height), 1)
-			if err != nil {
-				t.Fatal(err)
-			}
-			s := &spy{CanvasWriterTo: c.vg, height: p.height}
-			c.vg = s
+			p, c, s := spied(t, cfg)
 			if err := p.paint(c); err != nil {
 				t.Fatal(err)
 			}
@@ -419,16 +426,7 @@ func TestTextHasItsPlace(t *testing.T) {
 // The legend and the words over restarts stay out of the plot areas.
 func TestNothingIsWrittenOnTheData(t *testing.T) {
 	for name, cfg := range gallery(t) {
-		p, err := newPicture(cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		c, err := newCanvas(SVG, int(p.width), int(p.height), 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s := &spy{CanvasWriterTo: c.vg, height: p.height}
-		c.vg = s
+		p, c, s := spied(t, cfg)
 		areas, x, ys, err := p.layout(c)
 		if err != nil {
 			t.Fatal(err)

@@ -161,6 +161,7 @@ func mustFreeAddr(t *testing.T) string {
 	return addr
 }
 
+// awaitAddr waits until somebody listens at addr.
 func awaitAddr(t *testing.T, addr string) {
 	t.Helper()
 	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
@@ -170,7 +171,7 @@ func awaitAddr(t *testing.T, addr string) {
 			return
 		}
 		if time.Now().After(end) {
-			t.Fatal(err)
+			t.Fatalf("nobody listens at %s: %v", addr, err)
 		}
 	}
 }

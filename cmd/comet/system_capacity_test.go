@@ -5,7 +5,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -43,13 +42,7 @@ func findCapacity(t *testing.T, pid string, args ...string) (c capacityFound) {
 // listening waits until somebody listens at addr, and returns the pid as text.
 func listening(t *testing.T, addr string, server *exec.Cmd) string {
 	t.Helper()
-	eventually(t, addr+" listens", func() bool {
-		conn, err := net.Dial("tcp", addr)
-		if err == nil {
-			conn.Close()
-		}
-		return err == nil
-	})
+	awaitAddr(t, addr)
 	return strconv.Itoa(server.Process.Pid)
 }
 
@@ -94,22 +87,8 @@ func TestSystemCapacity(t *testing.T) {
 }
 
 func searchNginx(t *testing.T, addr string, limit int) capacityFound {
-	nginx := need(t, "nginx")
-	const module = "/usr/lib/nginx/modules/ngx_nchan_module.so"
-	if _, err := os.Stat(module); err != nil {
-		t.Skip("libnginx-mod-nchan is not installed")
-	}
-	folder := t.TempDir()
-	config := filepath.Join(folder, "nginx.conf")
-	text := fmt.Sprintf(`load_module %s; daemon off; pid %s/pid; error_log %[2]s/error.log; worker_processes 1; user root;
-events { worker_connections %[3]d; }
-http { access_log off; client_body_temp_path %[2]s; proxy_temp_path %[2]s; fastcgi_temp_path %[2]s; uwsgi_temp_path %[2]s; scgi_temp_path %[2]s;
-server { listen %[4]s; location ~ /sub/(\d+)$ { nchan_subscriber http-chunked; nchan_channel_id $1; } } }`, module, folder, limit, addr)
-	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	server, _ := background(t, nginx, "-p", folder, "-c", config)
-	return findCapacity(t, listening(t, addr, server), "--url", "http://"+addr+"/sub/{id}", "-H", "TE: chunked")
+	pid := startNginx(t, addr, 1, limit, `location ~ /sub/(\d+)$ { nchan_subscriber http-chunked; nchan_channel_id $1; }`)
+	return findCapacity(t, pid, "--url", "http://"+addr+"/sub/{id}", "-H", "TE: chunked")
 }
 
 func searchFewFiles(t *testing.T, addr string, limit int) capacityFound {

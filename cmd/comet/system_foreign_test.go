@@ -5,7 +5,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -14,38 +13,6 @@ import (
 
 	"example.org/comet/memlog/series"
 )
-
-// startNchan starts nginx with nchan and two workers at an address, with the
-// given directives for subscribers, and returns its pid.
-func startNchan(t *testing.T, addr, subscriber string) (pid string) {
-	t.Helper()
-	nginx := need(t, "nginx")
-	const module = "/usr/lib/nginx/modules/ngx_nchan_module.so"
-	if _, err := os.Stat(module); err != nil {
-		t.Skip("libnginx-mod-nchan is not installed")
-	}
-	folder := t.TempDir()
-	config := filepath.Join(folder, "nginx.conf")
-	text := fmt.Sprintf(`load_module %s; daemon off; pid %s/pid; error_log %[2]s/error.log; worker_processes 2; user root;
-events { worker_connections 4096; }
-http { access_log off; client_body_temp_path %[2]s; proxy_temp_path %[2]s; fastcgi_temp_path %[2]s; uwsgi_temp_path %[2]s; scgi_temp_path %[2]s;
-server { listen %[3]s;
- location ~ /sub/(\d+)$ { %[4]s nchan_channel_id $1; }
- location ~ /pub/(\d+)$ { nchan_publisher; nchan_channel_id $1; }
- location /status { nchan_stub_status; } } }`, module, folder, addr, subscriber)
-	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	server, _ := background(t, nginx, "-p", folder, "-c", config)
-	eventually(t, "nginx listens", func() bool {
-		conn, err := net.Dial("tcp", addr)
-		if err == nil {
-			conn.Close()
-		}
-		return err == nil
-	})
-	return strconv.Itoa(server.Process.Pid)
-}
 
 // TestSystemBenchNchan is the whole experiment with a server that is not ours,
 // and ps and nchan itself as second witnesses.

@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -85,13 +84,7 @@ func (p *proxySetup) start(t *testing.T, addr, server string) {
 		args[i] = fill(arg)
 	}
 	background(t, program, args...)
-	eventually(t, p.name+" listens", func() bool {
-		conn, err := net.Dial("tcp", addr)
-		if err == nil {
-			conn.Close()
-		}
-		return err == nil
-	})
+	awaitAddr(t, addr)
 }
 
 // proxied are messages as they go through a proxy: below and above what its

@@ -425,35 +425,10 @@ func childrenOf(pid int) (children []int) {
 // TestSystemNchan floods and watches a server that is not ours, and compares
 // with the figures of ss, ps and nchan itself.
 func TestSystemNchan(t *testing.T) {
-	nginx, ss, ps := need(t, "nginx"), need(t, "ss"), need(t, "ps")
-	const module = "/usr/lib/nginx/modules/ngx_nchan_module.so"
-	if _, err := os.Stat(module); err != nil {
-		t.Skip("libnginx-mod-nchan is not installed")
-	}
-	const addr = "127.0.90.1:8090"
-	folder := t.TempDir()
-	config := filepath.Join(folder, "nginx.conf")
-	text := fmt.Sprintf(`load_module %s; daemon off; pid %s/pid; error_log %s/error.log; worker_processes 2; user root;
-events { worker_connections 4096; }
-http { access_log off; client_body_temp_path %[2]s; proxy_temp_path %[2]s; fastcgi_temp_path %[2]s; uwsgi_temp_path %[2]s; scgi_temp_path %[2]s;
-server { listen %[4]s;
- location ~ /sub/(\d+)$ { nchan_subscriber http-chunked; nchan_channel_id $1; nchan_subscriber_first_message newest; }
- location ~ /pub/(\d+)$ { nchan_publisher; nchan_channel_id $1; }
- location /status { nchan_stub_status; } } }`, module, folder, folder, addr)
-	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	server, _ := background(t, nginx, "-p", folder, "-c", config)
-	eventually(t, "nginx listens", func() bool {
-		conn, err := net.Dial("tcp", addr)
-		if err == nil {
-			conn.Close()
-		}
-		return err == nil
-	})
-	const n = 1000
-	pid := strconv.Itoa(server.Process.Pid)
-	memLog := filepath.Join(folder, "mem.log")
+	ss, ps := need(t, "ss"), need(t, "ps")
+	const addr, n = "127.0.90.1:8090", 1000
+	pid := startNchan(t, addr, "nchan_subscriber http-chunked; nchan_subscriber_first_message newest;")
+	memLog := filepath.Join(t.TempDir(), "mem.log")
 	background(t, "comet", "memlog", "--pid", pid, "--listen", addr, "--interval", "1s", "--out", memLog)
 	_, flood := background(t, "comet", "flood", "http://"+addr+"/sub/{id}", "-H", "TE: chunked", "-c", strconv.Itoa(n), "--source-ip", "127.0.90.2")
 	flood.await(t, `Stats: \{1000,0,0\}`)

@@ -53,21 +53,7 @@ func TestSystemTLSClients(t *testing.T) {
 			"openssl, middlebox settings": {openssl(addr, "-tls1_3", "-no_middlebox"), "GET /test/1 HTTP/1.1\r\nHost: h\r\n\r\n", "Recvd msg #1: 'hello'"},
 		} {
 			t.Run(engine+", "+name, func(t *testing.T) {
-				cmd := exec.CommandContext(t.Context(), c.args[0], c.args[1:]...)
-				out := &output{}
-				cmd.Stdout, cmd.Stderr = out, out
-				input, err := cmd.StdinPipe()
-				if err != nil {
-					t.Fatal(err)
-				}
-				if err := cmd.Start(); err != nil {
-					t.Fatal(err)
-				}
-				defer func() {
-					input.Close()
-					cmd.Process.Kill()
-					cmd.Wait()
-				}()
+				input, out := talk(t, c.args...)
 				io.WriteString(input, c.input)
 				eventually(t, "reached 1", func() bool {
 					return strings.Contains(run(t, "comet", "send", "--to", "https://"+admin, "--ca", p.CertFile, "1", "hello"), "reached 1")
@@ -81,22 +67,35 @@ func TestSystemTLSClients(t *testing.T) {
 	}
 }
 
+// talk starts a client that sends what is written to its input, and ends it with the
+// test.
+func talk(t *testing.T, args ...string) (input io.Writer, out *output) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), args[0], args[1:]...)
+	out = new(output)
+	cmd.Stdout, cmd.Stderr = out, out
+	pipe, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		pipe.Close()
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	return pipe, out
+}
+
 // TestSystemTLSKeyUpdate has openssl ask for new keys in the middle of a stream.
 func TestSystemTLSKeyUpdate(t *testing.T) {
 	need(t, "openssl")
 	p := tlstest.New(t, nil)
 	for _, engine := range []string{"epoll", "goroutine"} {
 		addr, admin := startTLSServer(t, p, "--engine", engine)
-		cmd := exec.CommandContext(t.Context(), "openssl", "s_client", "-tls1_3", "-CAfile", p.CertFile, "-connect", addr)
-		out := &output{}
-		cmd.Stdout, cmd.Stderr = out, out
-		input, err := cmd.StdinPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
+		input, out := talk(t, "openssl", "s_client", "-tls1_3", "-CAfile", p.CertFile, "-connect", addr)
 		io.WriteString(input, "GET /test/1 HTTP/1.1\r\nHost: h\r\n\r\n")
 		out.await(t, "HTTP/1.1 200 OK")
 		for _, message := range []string{"one", "two", "three"} {
@@ -105,9 +104,6 @@ func TestSystemTLSKeyUpdate(t *testing.T) {
 			out.await(t, "'"+message+"'")
 		}
 		out.await(t, "KEYUPDATE")
-		input.Close()
-		cmd.Process.Kill()
-		cmd.Wait()
 	}
 }
 

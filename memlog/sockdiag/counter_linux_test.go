@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"example.org/comet/memlog/internal/machine"
 )
 
 func openCounter(tb testing.TB) *Counter {
@@ -245,7 +247,7 @@ func TestCounterRecovers(t *testing.T) {
 // included, both ways.
 func BenchmarkCount(b *testing.B) {
 	for _, n := range []int{0, 1000, 5000} {
-		raiseFiles(b, 2*n+100)
+		machine.RaiseFiles(b, 2*n+100)
 		c := openCounter(b)
 		filters := []Filter{{Port: connect(b, "127.0.0.1:0", "127.0.0.1", n)}}
 		ways := []struct {
@@ -257,40 +259,16 @@ func BenchmarkCount(b *testing.B) {
 		}
 		for _, way := range ways {
 			b.Run(fmt.Sprintf("via=%s/conns=%d", way.name, n), func(b *testing.B) {
-				before := ownCPU(b)
+				before := machine.OwnCPU(b)
 				b.ReportAllocs()
 				for b.Loop() {
 					if got, err := way.count(); err != nil || got[Established] != int64(n) {
 						b.Fatal(got, err)
 					}
 				}
-				b.ReportMetric((ownCPU(b)-before)*1e3/float64(b.N), "cpu-ms/count")
+				b.ReportMetric((machine.OwnCPU(b)-before)*1e3/float64(b.N), "cpu-ms/count")
 			})
 		}
-	}
-}
-
-func ownCPU(tb testing.TB) (seconds float64) {
-	tb.Helper()
-	var ru unix.Rusage
-	if err := unix.Getrusage(unix.RUSAGE_SELF, &ru); err != nil {
-		tb.Fatal(err)
-	}
-	return float64(ru.Utime.Nano()+ru.Stime.Nano()) / 1e9
-}
-
-func raiseFiles(tb testing.TB, n int) {
-	tb.Helper()
-	var limit unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
-		tb.Fatal(err)
-	}
-	if limit.Max < uint64(n) {
-		tb.Skipf("%d files are needed, this shell allows %d", n, limit.Max)
-	}
-	limit.Cur = limit.Max
-	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
-		tb.Fatal(err)
 	}
 }
 

@@ -9,7 +9,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
-	"golang.org/x/sys/unix"
+
+	"example.org/comet/memlog/internal/machine"
 )
 
 // noNetwork is how the tests exit that cannot use the network made for them.
@@ -21,7 +22,7 @@ const noNetwork = 77
 func TestMain(m *testing.M) {
 	const variable = "COMET_SOCKDIAG_TEST_NETWORK"
 	if os.Getenv(variable) != "" {
-		if err := loopbackUp(); err != nil {
+		if err := machine.LoopbackUp(); err != nil {
 			os.Exit(noNetwork)
 		}
 		goleak.VerifyTestMain(m)
@@ -49,18 +50,4 @@ func TestMain(m *testing.M) {
 		os.Exit(max(exit.ExitCode(), 1)) // -1 if a signal has ended it
 	}
 	goleak.VerifyTestMain(m)
-}
-
-func loopbackUp() error {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	lo, err := unix.NewIfreq("lo")
-	if err != nil {
-		return err
-	}
-	lo.SetUint16(unix.IFF_UP)
-	return unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, lo)
 }

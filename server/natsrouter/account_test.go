@@ -19,6 +19,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"example.org/comet/server"
+	"example.org/comet/server/natsrouter/natstest"
 	"example.org/comet/server/router"
 )
 
@@ -36,7 +37,7 @@ func (fullInbox) Wait(context.Context) error       { return nil }
 func TestFeedAccount(t *testing.T) {
 	for _, interest := range []Interest{Exact, Block, All} {
 		t.Run(string(interest), func(t *testing.T) {
-			s := startNATS(t, nil)
+			s := natstest.Start(t, nil)
 			n, err := NewNode(t.Context(), NodeConfig{Servers: at(s), Interest: interest})
 			if err != nil {
 				t.Fatal(err)
@@ -109,7 +110,7 @@ func TestFinal(t *testing.T) {
 func TestUntrustedAtStart(t *testing.T) {
 	web := httptest.NewTLSServer(nil) // for its certificate
 	web.Close()
-	s := startNATS(t, func(o *natsserver.Options) {
+	s := natstest.Start(t, func(o *natsserver.Options) {
 		o.TLSConfig = &tls.Config{Certificates: web.TLS.Certificates, MinVersion: tls.VersionTLS12}
 		o.TLSTimeout = 10
 	})
@@ -130,7 +131,7 @@ func TestUntrustedAtStart(t *testing.T) {
 // TestSendToRefused: nobody claims that no connection is there when the router
 // lets the node have no subscription for it.
 func TestSendToRefused(t *testing.T) {
-	s := startNATS(t, func(o *natsserver.Options) {
+	s := natstest.Start(t, func(o *natsserver.Options) {
 		o.Users = []*natsserver.User{
 			{Username: "node", Password: "p", Permissions: &natsserver.Permissions{Subscribe: &natsserver.SubjectPermission{Deny: []string{"comet.msg.0.7"}}}},
 			{Username: "sender", Password: "p"},
@@ -182,7 +183,7 @@ func TestInterestText(t *testing.T) {
 // TestLimitOfPublish: the limit of a message is that of the other intakes, and
 // said in the same words.
 func TestLimitOfPublish(t *testing.T) {
-	s := startNATS(t, func(o *natsserver.Options) { o.MaxPayload = 2 << 20 })
+	s := natstest.Start(t, func(o *natsserver.Options) { o.MaxPayload = 2 << 20 })
 	sender, err := NewSender(at(s))
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"example.org/comet/server"
+	"example.org/comet/server/natsrouter/natstest"
 )
 
 // change makes a change, and returns on how many servers it is, of how many.
@@ -44,7 +45,7 @@ func waitKnown(servers ...*web) {
 // TestChanges: a change on one node is on the other one when it is answered, and the
 // next event goes by it, before and after the router was away.
 func TestChanges(t *testing.T) {
-	s := startNATS(t, nil)
+	s := natstest.Start(t, nil)
 	config := NodeConfig{Servers: at(s), Name: "twin", Events: true} // names distinguish nothing
 	a := startWeb(t, config, server.Config{Subscriptions: friends(t, "1 7\n")})
 	b := startWeb(t, config, server.Config{Subscriptions: friends(t, "1 7\n"), Engine: server.Goroutine})
@@ -104,7 +105,7 @@ func TestChanges(t *testing.T) {
 // TestChangesAnew: a node that comes with an older file is ready once it has caught
 // up, and one that has gone in order is not waited for.
 func TestChangesAnew(t *testing.T) {
-	s := startNATS(t, nil)
+	s := natstest.Start(t, nil)
 	config := NodeConfig{Servers: at(s), Events: true}
 	old := friends(t, "1 7\n")
 	a := startWeb(t, config, server.Config{Subscriptions: friends(t, "1 7\n")})
@@ -133,7 +134,7 @@ func TestChangesAnew(t *testing.T) {
 // TestChangesRubbish: whatever comes on the subjects of changes, a node does nothing
 // of it, and answers nowhere but to nodes.
 func TestChangesRubbish(t *testing.T) {
-	s := startNATS(t, nil)
+	s := natstest.Start(t, nil)
 	a := startWeb(t, NodeConfig{Servers: at(s), Events: true}, server.Config{Subscriptions: friends(t, "1 7\n")})
 	waitKnown(a)
 	stream := a.stream("1")

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"example.org/comet/server"
+	"example.org/comet/server/natsrouter/natstest"
 )
 
 // childRouter and childFile have the test binary be a server on that router, with
@@ -128,7 +129,7 @@ func (c *child) changeUntilKilled(follower, first int, answered func()) map[int]
 // TestChangesKilled: two servers of which each is killed at some moment of a change
 // have every change that either has answered, once both are back.
 func TestChangesKilled(t *testing.T) {
-	s := startNATS(t, nil)
+	s := natstest.Start(t, nil)
 	paths := []string{filepath.Join(t.TempDir(), "a.db"), filepath.Join(t.TempDir(), "b.db")} // are made
 	want := []map[int]bool{{}, {}}                                                            // by follower
 	for round := range 2 {

@@ -9,12 +9,13 @@ import (
 	"testing"
 
 	"example.org/comet/server"
+	"example.org/comet/server/natsrouter/natstest"
 )
 
 // TestAllReports: any node has the reports of all, its own among them, and says so when
 // it cannot ask.
 func TestAllReports(t *testing.T) {
-	s := startNATS(t, nil)
+	s := natstest.Start(t, nil)
 	var webs []*web
 	for _, name := range []string{"a", "b", "c"} {
 		webs = append(webs, startWeb(t, NodeConfig{Servers: at(s), Name: name}, server.Config{}))

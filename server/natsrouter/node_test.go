@@ -24,6 +24,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"example.org/comet/server"
+	"example.org/comet/server/natsrouter/natstest"
 	"example.org/comet/server/router"
 )
 
@@ -54,7 +55,7 @@ func startNATSAt(t *testing.T, gone *natsserver.Server) *natsserver.Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return startNATS(t, func(o *natsserver.Options) { o.Port = port })
+	return natstest.Start(t, func(o *natsserver.Options) { o.Port = port })
 }
 
 func stopNATS(s *natsserver.Server) {
@@ -246,7 +247,7 @@ func at(s *natsserver.Server) Servers { return Servers{URLs: []string{s.ClientUR
 func TestNodes(t *testing.T) {
 	for _, interest := range []Interest{Exact, Block, All} {
 		t.Run("interest="+string(interest), func(t *testing.T) {
-			s := startNATS(t, nil)
+			s := natstest.Start(t, nil)
 			config := NodeConfig{Servers: at(s), Interest: interest}
 			a := startWeb(t, config, server.Config{})
 			b := startWeb(t, config, server.Config{Engine: server.Goroutine})
@@ -288,7 +289,7 @@ func TestNodes(t *testing.T) {
 // TestInterestFollows: a node is sent what its connections are logged in as, and
 // nothing any more when the last has gone.
 func TestInterestFollows(t *testing.T) {
-	s := startNATS(t, nil)
+	s := natstest.Start(t, nil)
 	w := startWeb(t, NodeConfig{Servers: at(s)}, server.Config{})
 	from := dialNATS(t, s)
 	reached := func(id int64) int {
@@ -336,7 +337,7 @@ func TestInterestFollows(t *testing.T) {
 func TestRestart(t *testing.T) {
 	for _, engine := range []server.Engine{server.DefaultEngine, server.Goroutine} {
 		t.Run("engine="+string(engine), func(t *testing.T) {
-			s := startNATS(t, nil)
+			s := natstest.Start(t, nil)
 			w := startWeb(t, NodeConfig{Servers: at(s)}, server.Config{Engine: engine})
 			const conns, each = 100, 15
 			var streams []*client
@@ -389,7 +390,7 @@ func TestRestart(t *testing.T) {
 // TestAwayAtStart: a server starts without its router, does as it is told to
 // meanwhile, and is as any other when the router comes.
 func TestAwayAtStart(t *testing.T) {
-	gone := startNATS(t, nil)
+	gone := natstest.Start(t, nil)
 	stopNATS(gone)
 	silent := startSilent(t)
 	for _, c := range []struct {
@@ -461,7 +462,7 @@ func startSilent(t *testing.T) string {
 
 // TestRefusedAtStart: what will not mend by itself is an error at once.
 func TestRefusedAtStart(t *testing.T) {
-	s := startNATS(t, func(o *natsserver.Options) { o.Username, o.Password = "comet", "secret" })
+	s := natstest.Start(t, func(o *natsserver.Options) { o.Username, o.Password = "comet", "secret" })
 	n, err := NewNode(t.Context(), NodeConfig{Servers: at(s)})
 	if err == nil {
 		n.Close()
@@ -540,7 +541,7 @@ func (r *relay) url() string { return "nats://" + r.Addr().String() }
 // TestHungRouter: a router that says nothing any more is away, and those that
 // wait for it do not wait for ever.
 func TestHungRouter(t *testing.T) {
-	s := startNATS(t, nil)
+	s := natstest.Start(t, nil)
 	r := startRelay(t, s)
 	w := startWeb(t, NodeConfig{Servers: Servers{URLs: []string{r.url()}}, options: []nats.Option{nats.Timeout(100 * time.Millisecond), nats.PingInterval(300 * time.Millisecond)}}, server.Config{})
 	w.waitReady(true)
@@ -557,7 +558,7 @@ func TestHungRouter(t *testing.T) {
 // TestUnknownError: nats.go gives a connection up for good when the server ends
 // it with an error that it does not know. A node does not.
 func TestUnknownError(t *testing.T) {
-	s := startNATS(t, nil)
+	s := natstest.Start(t, nil)
 	r := startRelay(t, s)
 	w := startWeb(t, NodeConfig{Servers: Servers{URLs: []string{r.url()}}}, server.Config{})
 	c := w.stream("1,2000")
@@ -586,7 +587,7 @@ func TestUnknownError(t *testing.T) {
 // TestRefusedSubscription: a node that may not ask for messages is not ready, and
 // says why.
 func TestRefusedSubscription(t *testing.T) {
-	s := startNATS(t, func(o *natsserver.Options) {
+	s := natstest.Start(t, func(o *natsserver.Options) {
 		o.Users = []*natsserver.User{{Username: "u", Password: "p", Permissions: &natsserver.Permissions{
 			Subscribe: &natsserver.SubjectPermission{Deny: []string{"comet.msg.>"}},
 			Publish:   &natsserver.SubjectPermission{Deny: []string{"comet.msg.>"}},
@@ -626,7 +627,7 @@ func (*recorder) Wait(context.Context) error { return nil }
 func TestLeave(t *testing.T) {
 	for _, interest := range []Interest{Exact, Block, All} {
 		t.Run("interest="+string(interest), func(t *testing.T) {
-			s := startNATS(t, nil)
+			s := natstest.Start(t, nil)
 			n, err := NewNode(t.Context(), NodeConfig{Servers: at(s), Interest: interest})
 			if err != nil {
 				t.Fatal(err)
@@ -669,7 +670,7 @@ func TestLeave(t *testing.T) {
 
 // TestSlowConsumer: what nats.go drops since nobody takes it in is counted.
 func TestSlowConsumer(t *testing.T) {
-	s := startNATS(t, nil)
+	s := natstest.Start(t, nil)
 	var l log
 	servers := at(s)
 	servers.Logger = slog.New(slog.NewTextHandler(&l, nil))
@@ -695,7 +696,7 @@ func TestSlowConsumer(t *testing.T) {
 
 // TestReports: a node says what it holds, when it is asked and before it goes.
 func TestReports(t *testing.T) {
-	s := startNATS(t, nil)
+	s := natstest.Start(t, nil)
 	from := dialNATS(t, s)
 	reports, err := from.SubscribeSync("comet.node.*")
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"example.org/comet/server"
+	"example.org/comet/server/natsrouter/natstest"
 )
 
 // TestRubbish: whatever the interest, only what is published on the one subject of an id
@@ -22,7 +23,7 @@ func TestRubbish(t *testing.T) {
 	const one, other = "comet.msg.0.1", "comet.msg.1.1024"
 	for _, interest := range []Interest{Exact, Block, All} {
 		t.Run("interest="+string(interest), func(t *testing.T) {
-			s := startNATS(t, nil)
+			s := natstest.Start(t, nil)
 			w := startWeb(t, NodeConfig{Servers: at(s), Interest: interest, Name: "n"}, server.Config{})
 			w.waitReady(true)
 			first, second := w.stream("1"), w.stream("1024")

@@ -5,18 +5,13 @@ package natsrouter
 import (
 	"testing"
 
-	"github.com/nats-io/nats-server/v2/server"
+	"example.org/comet/server/natsrouter/natstest"
 )
 
 // BenchmarkSender publishes as msggen --rate max does: in batches, settled every
 // 4096 messages, to a server in this process.
 func BenchmarkSender(b *testing.B) {
-	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoLog: true, NoSigs: true})
-	if err != nil {
-		b.Fatal(err)
-	}
-	s.Start()
-	defer s.Shutdown()
+	s := natstest.Start(b, nil)
 	sender, err := NewSender(Servers{URLs: []string{s.ClientURL()}})
 	if err != nil {
 		b.Fatal(err)

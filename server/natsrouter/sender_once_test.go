@@ -8,6 +8,8 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+
+	"example.org/comet/server/natsrouter/natstest"
 )
 
 // answerer stands for a node, or for a foreign subscriber. It answers with text,
@@ -53,7 +55,7 @@ func TestPublish(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			url := startNATS(t, nil).ClientURL()
+			url := natstest.Start(t, nil).ClientURL()
 			for subject, text := range c.answers {
 				answerer(t, url, subject, text)
 			}
@@ -67,8 +69,8 @@ func TestPublish(t *testing.T) {
 
 // TestPublishThroughCluster: the node is at another router.
 func TestPublishThroughCluster(t *testing.T) {
-	first := startNATS(t, clustered())
-	second := startNATS(t, clustered("nats://"+first.ClusterAddr().String()))
+	first := natstest.Start(t, clustered())
+	second := natstest.Start(t, clustered("nats://"+first.ClusterAddr().String()))
 	answerer(t, first.ClientURL(), "comet.msg.0.123", "1")
 	answerer(t, second.ClientURL(), "comet.msg.0.123", "1")
 	servers := Servers{URLs: []string{second.ClientURL()}}
@@ -89,7 +91,7 @@ func TestForbiddenToPublish(t *testing.T) {
 		{mayOnly("elsewhere", ">"), "does not let us publish on comet.msg.*.*"},
 		{mayOnly(">", "elsewhere"), "does not let us listen for answers on _INBOX.>"},
 	} {
-		url := startNATS(t, c.may).ClientURL()
+		url := natstest.Start(t, c.may).ClientURL()
 		_, err := Publish(t.Context(), Servers{URLs: []string{url}, Credentials: "comet:secret"}, 1, nil)
 		if err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("error %v, want one with %q", err, c.says)

@@ -19,6 +19,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
+	"example.org/comet/server/natsrouter/natstest"
 	"example.org/comet/server/router"
 )
 
@@ -152,7 +153,7 @@ func mustAway(t *testing.T, err error) {
 
 // TestReceipt follows messages from Send to Close.
 func TestReceipt(t *testing.T) {
-	url := startNATS(t, nil).ClientURL()
+	url := natstest.Start(t, nil).ClientURL()
 	w := newWitness(t, url)
 	s := newNumbered(t, Servers{URLs: []string{url}}, nil)
 	for _, step := range []struct {
@@ -179,7 +180,7 @@ func TestReceipt(t *testing.T) {
 // TestAsksByItself: what a router has taken is known soon, and that it hangs,
 // without a Settle.
 func TestAsksByItself(t *testing.T) {
-	url := startNATS(t, nil).ClientURL()
+	url := natstest.Start(t, nil).ClientURL()
 	w := newWitness(t, url)
 	p := newProxy(t, url)
 	s := newNumbered(t, Servers{URLs: []string{p.url()}}, func(s *Sender) {
@@ -302,7 +303,7 @@ func (p *proxy) cut() {
 // another, also if the client has found the other before anybody looked.
 func TestUnnoticedReconnect(t *testing.T) {
 	for _, seen := range []bool{true, false} {
-		url := startNATS(t, nil).ClientURL()
+		url := natstest.Start(t, nil).ClientURL()
 		w := newWitness(t, url)
 		p := newProxy(t, url)
 		s := newNumbered(t, Servers{URLs: []string{p.url()}}, nil)
@@ -333,7 +334,7 @@ func TestUnnoticedReconnect(t *testing.T) {
 
 // TestSendAfterTheBreak: messages are not kept for a router that may come back.
 func TestSendAfterTheBreak(t *testing.T) {
-	url := startNATS(t, nil).ClientURL()
+	url := natstest.Start(t, nil).ClientURL()
 	w := newWitness(t, url)
 	p := newProxy(t, url)
 	s := newNumbered(t, Servers{URLs: []string{p.url()}}, nil)
@@ -353,7 +354,7 @@ func TestSendAfterTheBreak(t *testing.T) {
 func TestHangingRouter(t *testing.T) {
 	for name, messages := range map[string]int{"does not answer": 10, "does not read": 100_000} {
 		t.Run(name, func(t *testing.T) {
-			url := startNATS(t, nil).ClientURL()
+			url := natstest.Start(t, nil).ClientURL()
 			w := newWitness(t, url)
 			p := newProxy(t, url)
 			s := newNumbered(t, Servers{URLs: []string{p.url()}}, func(s *Sender) { s.answerTimeout = 200 * time.Millisecond })
@@ -381,7 +382,7 @@ func TestHangingRouter(t *testing.T) {
 
 // TestCloseOfAHangingRouter gives up when its context ends.
 func TestCloseOfAHangingRouter(t *testing.T) {
-	url := startNATS(t, nil).ClientURL()
+	url := natstest.Start(t, nil).ClientURL()
 	p := newProxy(t, url)
 	s := newNumbered(t, Servers{URLs: []string{p.url()}}, nil)
 	p.hold()
@@ -401,7 +402,7 @@ func TestCloseOfAHangingRouter(t *testing.T) {
 
 // TestRestartedRouter: Open waits for a router that comes back.
 func TestRestartedRouter(t *testing.T) {
-	first := startNATS(t, nil)
+	first := natstest.Start(t, nil)
 	address := first.Addr().(*net.TCPAddr)
 	s := newNumbered(t, Servers{URLs: []string{first.ClientURL()}}, nil)
 	if err := errors.Join(s.batch(t, 10, 0), s.Settle(t.Context())); err != nil {
@@ -418,7 +419,7 @@ func TestRestartedRouter(t *testing.T) {
 
 	back := make(chan error, 1)
 	go func() { back <- s.Open(t.Context()) }()
-	w := newWitness(t, startNATS(t, func(o *server.Options) { o.Port = address.Port }).ClientURL())
+	w := newWitness(t, natstest.Start(t, func(o *server.Options) { o.Port = address.Port }).ClientURL())
 	if err := <-back; err != nil {
 		t.Fatal(err)
 	}
@@ -447,7 +448,7 @@ func TestRouterProcess(t *testing.T) {
 	if os.Getenv("NATSROUTER_TEST_PROCESS") == "" {
 		t.Skip("it is a part of TestKilledRouter")
 	}
-	s := startNATS(t, clustered())
+	s := natstest.Start(t, clustered())
 	fmt.Printf("router %s nats://%s\n", s.ClientURL(), s.ClusterAddr())
 	_, _ = os.Stdin.Read(make([]byte, 1)) // until the test that started it ends
 }
@@ -479,8 +480,8 @@ func startProcess(t *testing.T) (process *exec.Cmd, clients, routes string) {
 // told of.
 func TestKilledRouter(t *testing.T) {
 	process, clients, routes := startProcess(t)
-	second := startNATS(t, clustered(routes))
-	startNATS(t, clustered(routes))
+	second := natstest.Start(t, clustered(routes))
+	natstest.Start(t, clustered(routes))
 	w := newWitness(t, second.ClientURL())
 	s := newNumbered(t, Servers{URLs: []string{clients}}, nil)
 	awaitThat(t, "the sender was told of the others", func() bool { return len(s.conn.DiscoveredServers()) >= 2 })
@@ -526,10 +527,10 @@ func TestKilledRouter(t *testing.T) {
 }
 
 func TestNobodyToSendTo(t *testing.T) {
-	gone := startNATS(t, nil)
+	gone := natstest.Start(t, nil)
 	gone.Shutdown()
 	gone.WaitForShutdown()
-	closed := startNATS(t, func(o *server.Options) { o.Username, o.Password = "comet", "secret" })
+	closed := natstest.Start(t, func(o *server.Options) { o.Username, o.Password = "comet", "secret" })
 	mute, err := net.Listen("tcp", "127.0.0.1:0") // takes connections and says nothing
 	if err != nil {
 		t.Fatal(err)
@@ -578,7 +579,7 @@ func mayOnly(publish, listen string) func(*server.Options) {
 }
 
 func TestForbiddenToSend(t *testing.T) {
-	url := startNATS(t, mayOnly("elsewhere", ">")).ClientURL()
+	url := natstest.Start(t, mayOnly("elsewhere", ">")).ClientURL()
 	s := newNumbered(t, Servers{URLs: []string{url}, Credentials: "comet:secret"}, nil)
 	if err := s.batch(t, 10, 0); err != nil {
 		t.Fatal(err)
@@ -593,7 +594,7 @@ func TestForbiddenToSend(t *testing.T) {
 }
 
 func TestTooLongToSend(t *testing.T) {
-	url := startNATS(t, func(o *server.Options) { o.MaxPayload = 100 }).ClientURL()
+	url := natstest.Start(t, func(o *server.Options) { o.MaxPayload = 100 }).ClientURL()
 	s := newNumbered(t, Servers{URLs: []string{url}}, nil)
 	err := s.Send(1, make([]byte, 101))
 	if err == nil || errors.Is(err, router.ErrAway) || !strings.Contains(err.Error(), "101 bytes for id 1 is too long") {

@@ -5,35 +5,14 @@ package natsrouter
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+
+	"example.org/comet/server/natsrouter/natstest"
 )
 
-// startNATS starts a NATS server of the tests' own on a port that was free.
-func startNATS(t *testing.T, change func(*server.Options)) *server.Server {
-	t.Helper()
-	options := &server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoLog: true, NoSigs: true}
-	if change != nil {
-		change(options)
-	}
-	s, err := server.NewServer(options)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Start()
-	t.Cleanup(func() {
-		s.Shutdown()
-		s.WaitForShutdown()
-	})
-	if !s.ReadyForConnections(10 * time.Second) {
-		t.Fatal("the NATS server does not come up")
-	}
-	return s
-}
-
 func TestConnect(t *testing.T) {
-	closed := startNATS(t, func(o *server.Options) { o.Username, o.Password = "comet", "secret" })
+	closed := natstest.Start(t, func(o *server.Options) { o.Username, o.Password = "comet", "secret" })
 	for _, c := range []struct {
 		credentials string
 		wrong       string
@@ -54,7 +33,7 @@ func TestConnect(t *testing.T) {
 }
 
 func TestConnectToNobody(t *testing.T) {
-	gone := startNATS(t, nil)
+	gone := natstest.Start(t, nil)
 	url := gone.ClientURL()
 	gone.Shutdown()
 	gone.WaitForShutdown()

@@ -15,29 +15,17 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+
+	"example.org/comet/server/natsrouter/natstest"
 )
 
-// natsServer starts a NATS server with a witness who counts the messages, and
-// answers those that want an answer as a node with two connections does.
-func natsServer(t *testing.T, change func(*server.Options)) (url string, arrived *atomic.Uint64) {
+// natsServer starts a NATS server, for one user if there is a name, with a witness who
+// counts the messages, and answers those that want an answer as a node with two
+// connections does.
+func natsServer(t *testing.T, username, password string) (url string, arrived *atomic.Uint64) {
 	t.Helper()
-	options := &server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoLog: true, NoSigs: true}
-	if change != nil {
-		change(options)
-	}
-	s, err := server.NewServer(options)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Start()
-	t.Cleanup(func() {
-		s.Shutdown()
-		s.WaitForShutdown()
-	})
-	if !s.ReadyForConnections(10 * time.Second) {
-		t.Fatal("the NATS server does not come up")
-	}
-	conn, err := nats.Connect(s.ClientURL(), nats.UserInfo(options.Username, options.Password))
+	s := natstest.Start(t, func(o *server.Options) { o.Username, o.Password = username, password })
+	conn, err := nats.Connect(s.ClientURL(), nats.UserInfo(username, password))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +57,7 @@ func awaitCount(t *testing.T, arrived *atomic.Uint64, want uint64) {
 }
 
 func TestSendThroughRouter(t *testing.T) {
-	url, arrived := natsServer(t, nil)
+	url, arrived := natsServer(t, "", "")
 	for _, test := range []struct{ args, says string }{
 		{"123 hi", "reached 2 connections\n"},
 		{"5000 hi", "reached nobody: no connection is logged in as 5000\n"},
@@ -85,7 +73,7 @@ func TestSendThroughRouter(t *testing.T) {
 }
 
 func TestSendToForeignSubscriber(t *testing.T) {
-	url, _ := natsServer(t, nil)
+	url, _ := natsServer(t, "", "")
 	conn, err := nats.Connect(url)
 	if err != nil {
 		t.Fatal(err)
@@ -110,7 +98,7 @@ func TestSendToForeignSubscriber(t *testing.T) {
 
 // TestMsggenThroughRouter: what was sent is what arrived, paced and flat out.
 func TestMsggenThroughRouter(t *testing.T) {
-	url, arrived := natsServer(t, nil)
+	url, arrived := natsServer(t, "", "")
 	out, code, err := execute(t.Context(), nil, "msggen",
 		"--router", url, "--rate", "5k", "--count", "500", "--max-id", "1000", "--json")
 	if code != exitDone {
@@ -137,7 +125,7 @@ func TestMsggenThroughRouter(t *testing.T) {
 // TestMsggenWindowThroughRouter keeps to the window between what was sent and
 // what is said to have been delivered, as the router says nothing of that.
 func TestMsggenWindowThroughRouter(t *testing.T) {
-	url, arrived := natsServer(t, nil)
+	url, arrived := natsServer(t, "", "")
 	stdin, tell := io.Pipe()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
@@ -159,7 +147,7 @@ func TestMsggenWindowThroughRouter(t *testing.T) {
 }
 
 func TestSendingThroughRouterFails(t *testing.T) {
-	url, arrived := natsServer(t, func(o *server.Options) { o.Username, o.Password = "comet", "secret" })
+	url, arrived := natsServer(t, "comet", "secret")
 	wrong := filepath.Join(t.TempDir(), "credentials")
 	if err := os.WriteFile(wrong, []byte("comet:guess\n"), 0o600); err != nil {
 		t.Fatal(err)

@@ -67,6 +67,15 @@ func TestNewCapacityStep(t *testing.T) {
 	}
 }
 
+// TestCapacityStepWithoutDueTimes: where messages were never due, its percentiles are
+// those of the service time.
+func TestCapacityStepWithoutDueTimes(t *testing.T) {
+	r := &Result{Latency: Latency{P50: Of(1), P99: Of(2)}, Service: &Quantiles{P50: Of(30), P99: Of(40)}}
+	if s := NewCapacityStep(5, time.Second, time.Second, r); s.P50 != Of(30) || s.P99 != Of(40) {
+		t.Errorf("p50 %v, p99 %v", s.P50, s.P99)
+	}
+}
+
 func TestCapacityStepMemory(t *testing.T) {
 	for established, known := range map[int]bool{100: false, 10_000: true} {
 		r := new(Result)

@@ -330,6 +330,45 @@ func TestCompareMarkdown(t *testing.T) {
 	}
 }
 
+// TestCompareRows: what is judged or changed is shown, the rest is quiet, and each has
+// its median, its span where the repeats differ, and its spread.
+func TestCompareRows(t *testing.T) {
+	side := func(name string, p99 []float64, peak float64) result.Runs {
+		runs := p50s(name, p99...)
+		for i, r := range runs.Results {
+			r.Latency.P99, r.Memory.RSSPeak, r.Memory.RSSEnd = result.Of(p99[i]), result.Of(peak), result.Of(2048)
+		}
+		return runs
+	}
+	c, err := result.Compare(side("a", []float64{10, 10, 11}, 1000), side("b", []float64{20, 20, 20}, 5000), limit(10))
+	if err != nil {
+		t.Fatal(err)
+	}
+	find := func(rows []result.ChangeRow, section, label string) (row result.ChangeRow) {
+		for _, r := range rows {
+			if r.Section == section && r.Label == label {
+				return r
+			}
+		}
+		return row
+	}
+	p99 := find(c.Shown(), "Latency, from due to received", "p99")
+	if p99.A != "10.0 ms" || p99.B != "20.0 ms" || p99.SpanA != "10.0 ms to 11.0 ms" || p99.SpanB != "" || p99.Mark != "worse" || !p99.Fails || !strings.HasPrefix(p99.Spread, "±") || p99.Of == nil || p99.Of.Key != "latency_ms.p99" {
+		t.Errorf("p99 is %+v", p99)
+	}
+	if peak := find(c.Shown(), "Memory", "server at its peak"); peak.A != "1,000 B" || peak.B != "5,000 B" || peak.Fails {
+		t.Errorf("the peak, which changed and is not judged, is %+v", peak)
+	}
+	if end := find(c.Quiet(), "Memory", "server at the end"); end.A != "2,048 B" || end.Mark != "" {
+		t.Errorf("the end, which is the same, is %+v", end)
+	}
+	for _, r := range c.Quiet() {
+		if find(c.Shown(), r.Section, r.Label).Label != "" {
+			t.Errorf("%s is shown, and quiet", r.Label)
+		}
+	}
+}
+
 func TestCompareJSON(t *testing.T) {
 	c, _ := compared(t, p50s("a", 0, 0), p50s("b", -1, 3), limit(10), "")
 	text, err := json.Marshal(c)

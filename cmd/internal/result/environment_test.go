@@ -29,6 +29,8 @@ func TestWhere(t *testing.T) {
 		{result.Environment{Time: "2026-11-26T15:28:00Z"}, "bench · 2026-11-26 15:28 UTC"},
 		{result.Environment{Time: "2026-11-26T15:28:00-05:30"}, "bench · 2026-11-26 15:28 -05:30"},
 		{result.Environment{Time: "yesterday"}, "bench · yesterday"},
+		{result.Environment{Time: "2026-11-26T15:28:00Z", Environment: sysctl.Environment{OS: "linux", Kernel: "6.18", CPU: "A CPU", Cores: 2}}, "bench · 2026-11-26 15:28 UTC · A CPU · 2 processors · Linux 6.18"},
+		{result.Environment{Time: "2026-11-26T15:28:00Z", Environment: sysctl.Environment{OS: "darwin", Cores: 1}}, "bench · 2026-11-26 15:28 UTC · 1 processor · macOS"},
 	} {
 		test.e.MemoryBytes = sysctl.Unknown
 		if got := strings.Join(test.e.Where("bench"), " · "); got != test.want {

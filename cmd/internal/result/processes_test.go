@@ -41,3 +41,20 @@ func TestProcessesStandInARowEach(t *testing.T) {
 		}
 	}
 }
+
+// TestManyProcesses: a terminal is told where they stand, the page has them all.
+func TestManyProcesses(t *testing.T) {
+	r := &result.Result{}
+	r.Processes.Servers = result.Of(13)
+	for i := range 13 {
+		r.Processes.List = append(r.Processes.List, result.Process{Role: "server", Number: i + 1})
+	}
+	var table strings.Builder
+	if err := r.Table(&table); err != nil || !strings.Contains(table.String(), "\n13 processes one by one: see the report.\n") || strings.Contains(table.String(), "server 13") {
+		t.Errorf("%v\n%s", err, table.String())
+	}
+	head, rows := r.ProcessRows()
+	if len(rows) != 13 || rows[12][0] != "server 13" || rows[12][1] != result.NotMeasured || len(rows[12]) != len(head) {
+		t.Errorf("%q\n%q", head, rows)
+	}
+}

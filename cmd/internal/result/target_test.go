@@ -306,3 +306,14 @@ func FuzzTarget(f *testing.F) {
 		}
 	})
 }
+
+// TestTargetIsWrittenAsItWasRead: the parts of a bench on other hosts are told targets as
+// text, and read the same.
+func TestTargetIsWrittenAsItWasRead(t *testing.T) {
+	for _, text := range []string{"p99<50ms", "loss=0", "connections.failed<=10k", "rss<1.5GiB", "cpu!=2"} {
+		written, err := targetOf(t, text).MarshalText()
+		if err != nil || string(written) != text {
+			t.Errorf("%s is written as %q, %v", text, written, err)
+		}
+	}
+}

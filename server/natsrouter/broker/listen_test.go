@@ -9,15 +9,16 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 	"unicode"
 
 	"github.com/nats-io/nats-server/v2/server"
+
+	"example.org/comet/server/natsrouter/natstest"
 )
 
 func TestAddressInUse(t *testing.T) {
-	other := startNATS(t, func(o *server.Options) { o.ServerName = "theirs" })
-	locked := startNATS(t, func(o *server.Options) { o.ServerName, o.Authorization = "locked", "token" })
+	other := natstest.Start(t, func(o *server.Options) { o.ServerName = "theirs" })
+	locked := natstest.Start(t, func(o *server.Options) { o.ServerName, o.Authorization = "locked", "token" })
 	for _, c := range []struct {
 		name string
 		cfg  Config
@@ -53,26 +54,6 @@ func TestAddressInUse(t *testing.T) {
 			}
 		}
 	}
-}
-
-// startNATS starts a NATS server of the tests' own on a port that was free.
-func startNATS(t *testing.T, change func(*server.Options)) *server.Server {
-	t.Helper()
-	options := &server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoLog: true, NoSigs: true}
-	change(options)
-	s, err := server.NewServer(options)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Start()
-	t.Cleanup(func() {
-		s.Shutdown()
-		s.WaitForShutdown()
-	})
-	if !s.ReadyForConnections(10 * time.Second) {
-		t.Fatal("the NATS server does not come up")
-	}
-	return s
 }
 
 // listenAndSay listens and says something to whoever comes.
