@@ -49,16 +49,20 @@ type Share float64
 func (s *Share) UnmarshalText(text []byte) error {
 	number, found := strings.CutSuffix(string(text), "%")
 	v, err := strconv.ParseFloat(number, 64)
-	if !found || err != nil || !(v > 0 && v <= 100) {
+	if !found || err != nil || !(v/100 > 0 && v <= 100) {
 		return fmt.Errorf("%q is not a share: write one above 0%% and up to 100%%", text)
 	}
 	*s = Share(v / 100)
 	return nil
 }
 
-// MarshalText writes the share as it is read.
+// MarshalText writes the share as it is read: 7%, and not 7.000000000000001%.
 func (s Share) MarshalText() ([]byte, error) {
-	return append(strconv.AppendFloat(nil, math.Round(float64(s)*1e10)/1e8, 'g', -1, 64), '%'), nil
+	percent := float64(s) * 100
+	if plain := math.Round(percent*1e8) / 1e8; plain/100 == float64(s) {
+		percent = plain
+	}
+	return append(strconv.AppendFloat(nil, percent, 'g', -1, 64), '%'), nil
 }
 
 func (s Share) String() string { text, _ := s.MarshalText(); return string(text) }

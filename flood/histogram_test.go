@@ -83,7 +83,7 @@ func FuzzMerge(f *testing.F) {
 		if sum == nil || sum.Count != count || !slices.IsSorted([]float64{0, sum.P50, sum.P90, sum.P99, sum.P999, sum.Max}) {
 			t.Fatalf("%d times are %+v", count, sum)
 		}
-		if again, err := Merge(sum); err != nil || *again != *sum {
+		if again, err := Merge(sum); count <= mostTimes && (err != nil || *again != *sum) {
 			t.Errorf("%+v is read as %+v, %v", sum, again, err)
 		}
 	})

@@ -42,6 +42,51 @@ func TestTokenExpires(t *testing.T) {
 	})
 }
 
+// TestTokenExpiresOverTLS: a stream over TLS ends with its token as well, in order: behind
+// the last bytes of its protocol is the end of TLS.
+func TestTokenExpiresOverTLS(t *testing.T) {
+	by := issuers()["EdDSA"]
+	cert, key, client := testCert(t)
+	bothEngines(t, func(t engineT) {
+		r := open(t, Config{Engine: t.engine, AuthKeyFile: keyFile(t, by.file), TLSCertFile: cert, TLSKeyFile: key})
+		// As in TestTokenExpires.
+		r.core.authority.now = func() time.Time { return time.Now().Add(-time.Hour) }
+		r.run()
+		ask := func(request string) *tls.Conn {
+			c := tls.Client(r.dial(), client)
+			if _, err := io.WriteString(c, request); err != nil {
+				t.Fatal(err)
+			}
+			return c
+		}
+		expired := bearer(by.token(jwt.MapClaims{"sub": "1", "exp": time.Now().Add(-time.Minute).Unix()}))
+		stays := ask(getWith("/test/1", bearer(by.token(jwt.MapClaims{"sub": "1"}))))
+		if got := make([]byte, len(html11)); true {
+			if _, err := io.ReadFull(stays, got); err != nil || string(got) != html11 {
+				t.Fatalf("%q, error %v", got, err)
+			}
+		}
+		for request, want := range map[string]string{
+			getWith("/test/1", expired):                       html11 + lastOne,
+			"GET /test/1 HTTP/1.0\r\n" + expired + "\r\n\r\n": html10,
+			getWith("/events/1", expired):                     sse11 + lastOne,
+			getWith("/poll/1", expired):                       answer204,
+			wsStart + expired + "\r\n\r\n":                    wsHead + "\r\n\x88\x17\x03\xf0the token has expired",
+		} {
+			if got, err := io.ReadAll(ask(request)); err != nil || string(got) != want {
+				t.Errorf("%.40q ends as %q, error %v, want %q", request, got, err, want)
+			}
+		}
+		r.waitFor("the count", func(s Stats) bool { return s.Expired == 5 && s.Logins == 1 && s.Connections == 1 })
+		r.publish(1, "m")
+		if got := make([]byte, len(chunk(1, "m"))); true {
+			if _, err := io.ReadFull(stays, got); err != nil || string(got) != chunk(1, "m") {
+				t.Errorf("the stream that stays has %q, error %v", got, err)
+			}
+		}
+	})
+}
+
 // TestTokenAudience: with a name, a token must be for it.
 func TestTokenAudience(t *testing.T) {
 	by := issuers()["HS256"]

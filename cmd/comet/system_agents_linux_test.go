@@ -325,3 +325,57 @@ func TestSystemAgentsCoordinator(t *testing.T) {
 		})
 	}
 }
+
+// TestSystemAgentsCapacity searches a server that takes 30 connections, with two agents:
+// what is found lies below that by the precision at most, and both had their part.
+func TestSystemAgentsCapacity(t *testing.T) {
+	t.Parallel()
+	const most = 30
+	address := someAddress()
+	_, serving := background(t, "comet", "serve", "--listen", address+":0", "--admin", address+":0", "--max-connections", strconv.Itoa(most))
+	server := strings.TrimPrefix(serving.await(t, `http://[0-9.:]+/test/`), "http://")
+	_, out := background(t, "comet", "router", "--listen", address+":0", "--admin", address+":0")
+	url := strings.TrimPrefix(out.await(t, `router on nats://[0-9.:]+`), "router on ")
+	agents := make(map[string]*output)
+	for _, name := range []string{"a1", "a2"} {
+		_, agents[name] = background(t, "comet", "agent", "--name", name, "--router", url)
+		agents[name].await(t, `waiting for work`)
+	}
+	folder := filepath.Join(t.TempDir(), "found")
+	said := run(t, "comet", "capacity", "--url", "http://"+server+"{id}", "--agents", "a1,a2", "--router", url,
+		"--from", "10", "--to", "80", "--precision", "20%", "--hold", "1s", "--repeat", "1", "--budget", "2m", "--out", folder)
+	var found struct {
+		capacityFound
+		Steps []struct {
+			Load        float64
+			OK          bool
+			Established int
+		}
+	}
+	text, err := os.ReadFile(filepath.Join(folder, "capacity.json"))
+	if err == nil {
+		err = json.Unmarshal(text, &found)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found.Answer < 0.8*most || found.Answer > most || found.StoppedBy.Limit != "its own configuration" || !strings.Contains(found.StoppedBy.Evidence, "503 Service Unavailable") {
+		t.Errorf("it holds %v, stopped by %+v\n%s", found.Answer, found.StoppedBy, said)
+	}
+	for _, step := range found.Steps {
+		if step.OK != (step.Load <= most) || step.Established != min(int(step.Load), most) {
+			t.Errorf("a step: %+v", step)
+		}
+	}
+	for name, out := range agents {
+		// What a step adds is divided; 10, 10 and 20 connections at least.
+		if n := strings.Count(out.said(), "flood started"); n < 3 {
+			t.Errorf("%s had a part in %d of %d steps:\n%s", name, n, len(found.Steps), out.said())
+		}
+		out.await(t, `waiting for work again`)
+	}
+	page, err := os.ReadFile(filepath.Join(folder, "report.html"))
+	if err != nil || !strings.Contains(string(page), "a1,a2") {
+		t.Errorf("the report shows no agents (%v)", err)
+	}
+}
