@@ -167,6 +167,8 @@ func (f *foreign) open(ctx context.Context, r *run) (err error) {
 	return err
 }
 
+func (f *foreign) serve(context.Context, int) (int, error) { return 0, nil }
+
 // witness returns what measures the target's memory, "" if nothing does.
 func (f *foreign) witness() string {
 	switch {

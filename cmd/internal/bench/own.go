@@ -117,12 +117,18 @@ func (o *own) open(ctx context.Context, r *run) error {
 	if err := o.startRouter(ctx); err != nil {
 		return err
 	}
-	if err := o.certify(); err != nil {
-		return err
+	return o.certify()
+}
+
+func (o *own) serve(ctx context.Context, pairs int) (int, error) {
+	r, there := o.run, len(o.servers)
+	started := make([]*ownPart, max(min(pairs, len(r.plan.servers()))-there, 0))
+	if len(started) == 0 {
+		return 0, nil
 	}
-	started := make([]*ownPart, len(r.plan.servers()))
-	err := fleet.Each(len(started), atOnce, func(i int) (err error) {
-		started[i], err = o.startPart(ctx, r.spec(i, "serve", serveArgs(o.run.cfg, r.plan, i, o.url)))
+	err := fleet.Each(len(started), atOnce, func(k int) (err error) {
+		i := there + k
+		started[k], err = o.startPart(ctx, r.spec(i, "serve", serveArgs(r.cfg, r.plan, i, o.url)))
 		return err
 	})
 	for _, s := range started {
@@ -131,18 +137,23 @@ func (o *own) open(ctx context.Context, r *run) error {
 		}
 	}
 	if err != nil {
-		return err
+		return len(started), err
 	}
-	o.announce()
-	if err := o.warmUpAll(ctx); err != nil {
-		return err
+	o.announce(there)
+	if err := o.warmUpAll(ctx, there); err != nil {
+		return len(started), err
 	}
+	return len(started), o.logMemory(ctx)
+}
+
+// logMemory starts the memory log of all servers.
+func (o *own) logMemory(ctx context.Context) error {
 	var pids []int32
 	var addrs, admins []string
 	for _, s := range o.servers {
 		pids, addrs, admins = append(pids, s.PID), append(addrs, s.addr), append(admins, s.admin.url)
 	}
-	return r.logMemory(ctx, serverArgs(pids, addrs, admins))
+	return o.run.logMemory(ctx, serverArgs(pids, addrs, admins))
 }
 
 // certify makes the certificate of the run, if it is over TLS.
@@ -188,8 +199,13 @@ func (o *own) startPart(ctx context.Context, spec fleet.Spec) (*ownPart, error) 
 	return &ownPart{Process: p, addr: listening.Addr, admin: admin{"http://" + listening.Admin, o.client}}, err
 }
 
-func (o *own) announce() {
+// announce says which servers were started, beside those that were there.
+func (o *own) announce(there int) {
 	first, r := o.servers[0], o.run
+	if there > 0 {
+		r.progress.line("servers  %d now, %d of them new", len(o.servers), len(o.servers)-there)
+		return
+	}
 	if !r.plan.routed {
 		r.progress.line("server   pid %d on %s (%s), admin listener %s, for %d connections; results in %s",
 			first.PID, first.addr, o.run.cfg.Engine, first.admin.url, o.run.cfg.Connections, r.folder)
@@ -202,17 +218,18 @@ func (o *own) announce() {
 		len(o.servers), o.run.cfg.Engine, o.run.cfg.Interest, first.PID, first.addr, first.admin.url, o.run.cfg.Connections, r.folder)
 }
 
-// warmUpAll warms up each server through its neighbor, so that a router has been
-// in use too.
-func (o *own) warmUpAll(ctx context.Context) error {
+// warmUpAll warms up each server from a number on through its neighbor, so that a
+// router has been in use too.
+func (o *own) warmUpAll(ctx context.Context, from int) error {
 	ended := o.run.show("start", func() (float64, float64, string) { return 0, uncounted, "warming up" })
 	defer ended()
-	for _, s := range o.servers {
+	cold := o.servers[from:]
+	for _, s := range cold {
 		if err := s.admin.ready(ctx); err != nil {
 			return o.named(s, err)
 		}
 	}
-	return fleet.Each(len(o.servers), 2, func(i int) error { return o.named(o.servers[i], o.warmUp(ctx, i)) })
+	return fleet.Each(len(cold), 2, func(k int) error { return o.named(cold[k], o.warmUp(ctx, from+k)) })
 }
 
 func (o *own) warmUp(ctx context.Context, i int) error {

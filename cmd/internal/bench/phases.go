@@ -17,7 +17,7 @@ const rampWidth = 2
 
 // start brings up all parts but the generator, and warms the servers up.
 func start(ctx context.Context, r *run) error {
-	if err := open(ctx, r); err != nil {
+	if err := open(ctx, r, len(r.plan.pairs)); err != nil {
 		return err
 	}
 	floods := make([]*floodPart, len(r.plan.pairs))
@@ -43,10 +43,13 @@ func start(ctx context.Context, r *run) error {
 	return nil
 }
 
-// open starts or finds the servers, and warms them up.
-func open(ctx context.Context, r *run) error {
+// open finds the servers, or starts those of the first pairs, and warms them up.
+func open(ctx context.Context, r *run, pairs int) error {
 	r.rec.bare = probe.Take(false, nil)
 	err := r.site.open(ctx, r)
+	if err == nil {
+		_, err = r.site.serve(ctx, pairs)
+	}
 	if err == nil && r.cfg.crew != nil {
 		if r.clocks, err = r.cfg.crew.Measure(ctx); err == nil {
 			r.announceAgents()

@@ -191,8 +191,15 @@ func (r *run) spec(i int, name string, args []string) fleet.Spec {
 	return spec
 }
 
-// logMemory starts what writes the memory log, about what the arguments say.
+// logMemory starts what writes the memory log, about what the arguments say, in the
+// place of one that was about less.
 func (r *run) logMemory(ctx context.Context, what []string) (err error) {
+	if before := r.memlog; before != nil {
+		r.fleet.Retire(before)
+		if err := before.Stop(r.patience()); err != nil && !before.Ended() {
+			return err
+		}
+	}
 	r.memlog, err = r.start(ctx, fleet.Spec{
 		Name: "memlog", Args: memlogArgs(r.cfg, r.folder, what), Pin: fleet.Pin{Nice: true}, // what it watches comes first
 	})

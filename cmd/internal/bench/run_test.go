@@ -44,6 +44,7 @@ func (s *stage) open(ctx context.Context, r *run) error {
 	return nil
 }
 
+func (s *stage) serve(context.Context, int) (int, error) { return 0, nil }
 func (s *stage) streams(int) (string, []string)         { return "http://127.0.0.1:1/{id}", nil }
 func (s *stage) publisher() []string                    { return nil }
 func (s *stage) members(time.Time) []member             { return s.parts }

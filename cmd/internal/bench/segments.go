@@ -33,14 +33,15 @@ func (s *Session) bring(ctx context.Context) error {
 	return s.fill(ctx, missing)
 }
 
-// keep ends the floods with connections beyond a number, and those that have lost some.
+// keep ends the floods with connections beyond a number, and those that have lost some;
+// all of them, if the trial is to open its connections itself.
 func (s *Session) keep(ctx context.Context, connections int) error {
 	r := s.run
 	var kept []*segment
 	var ending []*fleet.Process
 	for _, one := range s.floods {
 		switch live := one.live.Load(); {
-		case one.to <= connections && live != nil && live.Counts.Connected == one.to-one.from && !one.Ended():
+		case !s.anew && one.to <= connections && live != nil && live.Counts.Connected == one.to-one.from && !one.Ended():
 			kept = append(kept, one)
 		default:
 			ending = append(ending, one.Process)

@@ -53,6 +53,8 @@ type Tried struct {
 	// Failures counts the connections that failed or were cut off, by the name of a
 	// [flood.Failure].
 	Failures map[string]uint64
+	// Seen is what the servers were seen to use.
+	Seen Seen
 }
 
 // mostTrials bounds a session: floods are told in the beginning of whose messages they
@@ -62,8 +64,8 @@ const mostTrials = 128
 // sessionSample is how often the floods of a session report.
 const sessionSample = 250 * time.Millisecond
 
-// Explore starts or finds the servers of cfg, has explore try loads on them, and ends
-// everything. Connections is the most that a trial will open; 0 is the most that the
+// Explore finds the servers of cfg, or starts those of our own that a trial needs, has
+// explore try loads on them, and ends everything. Connections is the most that a trial will open; 0 is the most that the
 // plan for this machine holds. Duration, Rate, Steps and Repeat have no meaning here. It
 // returns the folder for the results, which is "" if nothing was started.
 func Explore(ctx context.Context, cfg Config, explore func(context.Context, *Session) error) (folder string, err error) {
@@ -174,16 +176,13 @@ func (s *Session) do(ctx context.Context, explore func(context.Context, *Session
 	return errors.Join(err, stopErr)
 }
 
-// open starts or finds the servers, and takes the state in which the first trial finds
-// them.
+// open finds the servers, or starts the first one, and takes the state in which the
+// first trial finds them.
 func (s *Session) open(ctx context.Context) error {
 	r := s.run
-	err := open(ctx, r)
+	err := open(ctx, r, 1)
 	if err == nil {
-		err = fleet.Wait(ctx, time.Second) // for the memory to settle
-	}
-	if err == nil {
-		err = r.site.await(ctx, r.settled)
+		err = s.settle(ctx)
 	}
 	if err != nil {
 		r.blame(err)
@@ -194,14 +193,41 @@ func (s *Session) open(ctx context.Context) error {
 	return nil
 }
 
+// settle lets the memory of servers settle that were warmed up.
+func (s *Session) settle(ctx context.Context) error {
+	if err := fleet.Wait(ctx, time.Second); err != nil {
+		return err
+	}
+	return s.run.site.await(ctx, s.run.settled)
+}
+
+// serve starts the servers that the trial needs and that are not there. They count as
+// if they had been there when the session began: what they take is not charged to
+// connections.
+func (s *Session) serve(ctx context.Context) error {
+	r := s.run
+	last, _ := s.plan.pairOf(r.plan.connections - 1)
+	before := r.take(false)
+	started, err := r.site.serve(ctx, last+1)
+	if err != nil || started == 0 {
+		return err
+	}
+	if err := s.settle(ctx); err != nil {
+		return err
+	}
+	s.first.begun = s.first.begun.With(before, r.take(true))
+	r.rec.begun = s.first.begun
+	return nil
+}
+
 // Folder returns where the results go.
 func (s *Session) Folder() string { return s.run.folder }
 
 // Most returns how many connections a trial may have.
 func (s *Session) Most() int { return s.plan.connections }
 
-// Members returns the processes of the servers, of those that can be measured here.
-func (s *Session) Members() (pids []int32) {
+// pids returns the processes of the servers, of those that can be measured here.
+func (s *Session) pids() (pids []int32) {
 	for _, m := range s.run.site.members(s.run.settled) {
 		if pid, known := m.pid.Value(); known && m.Role == "server" {
 			pids = append(pids, int32(pid))
@@ -223,13 +249,14 @@ func (s *Session) Try(ctx context.Context, t Trial) (*Tried, error) {
 		name string
 		do   func(context.Context) error
 	}{
+		{"start", s.serve},
 		{"connect", s.bring},
 		{"idle", s.rest},
 		{"messages", func(ctx context.Context) error { return s.hold(ctx, t.Hold) }},
 		{"drain", s.drain},
 	}
 	var err error
-	endTimeline := func() {}
+	endTimeline, endWatch := func() {}, func() Seen { return Seen{} }
 	for _, phase := range phases {
 		r.enter(phase.name)
 		if err = phase.do(ctx); err != nil {
@@ -237,11 +264,15 @@ func (s *Session) Try(ctx context.Context, t Trial) (*Tried, error) {
 			err = fmt.Errorf("in phase %s: %w", phase.name, err)
 			break
 		}
-		if phase.name == "connect" {
+		switch phase.name {
+		case "start":
+			endWatch = s.watch()
+		case "connect":
 			endTimeline = r.beginTimeline()
 		}
 	}
 	endTimeline()
+	seen := endWatch()
 	r.rec.failure = err
 	if err != nil {
 		s.salvage(ctx)
@@ -256,7 +287,7 @@ func (s *Session) Try(ctx context.Context, t Trial) (*Tried, error) {
 	describe(res, r.cfg, r.rec.started)
 	s.used(res)
 	res.Targets = result.Check(r.cfg.Targets, res)
-	return &Tried{res, r.rec.timeline, failures(r.rec.floods)}, err
+	return &Tried{res, r.rec.timeline, failures(r.rec.floods), seen}, err
 }
 
 // used takes back what the memory says of connections where there were more in an

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -75,6 +76,70 @@ func TestSession(t *testing.T) {
 			}
 			if len(tried.Timeline.Moments) < 3 {
 				t.Errorf("%d moments", len(tried.Timeline.Moments))
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestSessionStartsServers starts each server once a trial needs it, and charges none to
+// connections; one that is there already stays.
+func TestSessionStartsServers(t *testing.T) {
+	said := new(watched)
+	cfg := small(t, said)
+	cfg.Connections, cfg.Nodes, cfg.Streams.Subscribers = 60, 3, 2
+	err := explored(t, cfg, func(ctx context.Context, s *bench.Session) error {
+		for i, c := range []struct {
+			connections int
+			servers     float64
+			memory      bool // is known
+		}{{20, 1, true}, {50, 3, true}, {20, 3, false}} {
+			tried, err := s.Try(ctx, bench.Trial{Connections: c.connections, Rate: 20, Hold: time.Second})
+			if err != nil {
+				return err
+			}
+			r := tried.Result
+			if number(r.Connections.Established) != float64(c.connections) || number(r.Messages.Delivered) != 40 || number(r.Messages.Missing) != 0 {
+				t.Errorf("trial %d: %+v, %+v, want 20 messages to two connections each", i+1, r.Connections, r.Messages)
+			}
+			if number(r.Processes.Servers) != c.servers {
+				t.Errorf("trial %d has %v servers, want %v", i+1, number(r.Processes.Servers), c.servers)
+			}
+			// A server takes 10 MB and more before its first connection.
+			if each := number(r.Memory.BytesPerConnection); c.memory == (each == -1) || each*float64(c.connections) > 8<<20 {
+				t.Errorf("trial %d: a connection takes %v bytes", i+1, each)
+			}
+			if start := number(r.Memory.RSSStart); start < 8<<20*c.servers {
+				t.Errorf("trial %d: %v servers took %v bytes at the start", i+1, c.servers, start)
+			}
+			if c.servers > 1 && runtime.GOOS == "linux" && number(tried.Seen.Workers) != c.servers-1 {
+				t.Errorf("trial %d looked at %v servers but one, want %v", i+1, number(tried.Seen.Workers), c.servers-1)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := said.String(); !strings.Contains(text, "servers  3 now, 2 of them new") {
+		t.Errorf("said %q", text)
+	}
+}
+
+// TestSessionAnew: a trial opens all its connections, of which each was there.
+func TestSessionAnew(t *testing.T) {
+	cfg := small(t, new(watched))
+	err := explored(t, cfg, func(ctx context.Context, s *bench.Session) error {
+		for i, c := range []struct{ anew, opens bool }{{false, true}, {false, false}, {true, true}} {
+			tried, err := s.Try(ctx, bench.Trial{Connections: 20, Anew: c.anew, Hold: time.Second})
+			if err != nil {
+				return err
+			}
+			if opened := number(tried.Result.Connect.Seconds) > 0; opened != c.opens || number(tried.Result.Connections.Established) != 20 {
+				t.Errorf("trial %d opened connections: %v, want %v; %+v", i+1, opened, c.opens, tried.Result.Connections)
 			}
 		}
 		return nil

@@ -19,8 +19,12 @@ type site interface {
 	arrange(cfg *Config, system sysctl.System) *plan
 	// resize adapts the plan, whose servers are there, to the connections of cfg.
 	resize(p *plan, cfg *Config)
-	// open starts or finds the servers, warms them up, and starts their memory log.
+	// open begins a run. It finds servers that are there already, and starts what our
+	// own need before they can be started.
 	open(ctx context.Context, r *run) error
+	// serve has the servers of the first pairs running, warmed up and in the memory log.
+	// It returns how many it has started for that.
+	serve(ctx context.Context, pairs int) (started int, err error)
 	// streams returns the URL of the streams of flood i, or else their URLs.
 	streams(i int) (url string, urls []string)
 	// publisher returns the arguments by which a generator finds where messages go.

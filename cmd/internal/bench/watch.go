@@ -36,13 +36,13 @@ type watched struct {
 	tcp      probe.TCP
 }
 
-// Watch looks at what the processes of the servers use until end is called, which
+// watch looks at what the processes of the servers use until end is called, which
 // returns what was seen.
-func (s *Session) Watch() (end func() Seen) {
+func (s *Session) watch() (end func() Seen) {
 	f, ok := s.run.site.(*foreign)
 	switch {
 	case !ok:
-		ended := watch(s.Members(), nil)
+		ended := watch(s.pids(), nil)
 		return func() Seen {
 			seen := ended()
 			seen.Program = "comet" // whatever the file is called

@@ -93,7 +93,7 @@ func TestWatchThis(t *testing.T) {
 func TestWatchOwn(t *testing.T) {
 	r, _ := onStage(t, new(stage))
 	s := &Session{run: r}
-	if seen := s.Watch()(); seen.Program != "comet" {
+	if seen := s.watch()(); seen.Program != "comet" {
 		t.Errorf("%+v", seen)
 	}
 }

@@ -24,15 +24,6 @@ type lab interface {
 	Try(context.Context, bench.Trial) (*bench.Tried, error)
 }
 
-// watcher is a lab that sees what its servers use while a load is tried: Watch returns
-// what ends the watching.
-type watcher interface {
-	Watch() (end func() bench.Seen)
-}
-
-// session is a lab that sees what its servers use.
-type session struct{ *bench.Session }
-
 // Run searches. If it fails or ctx ends once there is a folder, the outcome holds what
 // was found until then, marked as interrupted, beside the error.
 func Run(ctx context.Context, cfg Config) (*Outcome, error) {
@@ -41,7 +32,7 @@ func Run(ctx context.Context, cfg Config) (*Outcome, error) {
 	}
 	var s *searcher
 	folder, err := bench.Explore(ctx, cfg.bench(), func(ctx context.Context, with *bench.Session) error {
-		s = newSearcher(cfg, session{with})
+		s = newSearcher(cfg, with)
 		if err := s.bound(with.Most()); err != nil {
 			return err
 		}
@@ -129,7 +120,7 @@ func (s *searcher) try(ctx context.Context, m move) error {
 	var step result.CapacityStep
 	for extended := 0; ; extended++ {
 		s.holding = extended > 0
-		tried, seen, err := s.once(ctx, m)
+		tried, err := s.once(ctx, m)
 		if err != nil {
 			return err
 		}
@@ -137,7 +128,7 @@ func (s *searcher) try(ctx context.Context, m move) error {
 		step = s.judge(m, t.Took, tried.Result)
 		step.Extended = extended
 		t.Held, t.Carried = step.OK, 0
-		s.last = sides{search: s.cfg.Search, high: m.Load * s.unit, failed: tried.Result, failures: tried.Failures, seen: seen, step: step}
+		s.last = sides{search: s.cfg.Search, high: m.Load * s.unit, failed: tried.Result, failures: tried.Failures, seen: tried.Seen, step: step}
 		if !step.OK {
 			t.Carried = s.carried(tried.Result) / s.unit
 			s.failed[m.Load] = s.last
@@ -181,12 +172,8 @@ func (s *searcher) affords(took, hold time.Duration) bool {
 	return s.plan.Budget == 0 || spent(s.trials)+took+hold+overhead(s.trials) <= s.plan.Budget
 }
 
-// once tries a load in the lab, and returns what was seen meanwhile.
-func (s *searcher) once(ctx context.Context, m move) (*bench.Tried, bench.Seen, error) {
-	end := func() bench.Seen { return bench.Seen{} }
-	if w, ok := s.lab.(watcher); ok {
-		end = w.Watch()
-	}
+// once tries a load in the lab.
+func (s *searcher) once(ctx context.Context, m move) (*bench.Tried, error) {
 	t := bench.Trial{Connections: s.cfg.Bench.Connections, Rate: s.cfg.Bench.Rate, Hold: m.Hold, Anew: s.atOnce && !s.holding}
 	if s.cfg.Search == result.SearchConnections {
 		t.Connections = int(m.Load * s.unit)
@@ -194,11 +181,10 @@ func (s *searcher) once(ctx context.Context, m move) (*bench.Tried, bench.Seen, 
 		t.Rate = pace.Rate(m.Load)
 	}
 	tried, err := s.lab.Try(ctx, t)
-	seen := end()
 	if err == nil && (tried == nil || tried.Result == nil) {
 		err = errors.New("capacity: the trial has no result")
 	}
-	return tried, seen, err
+	return tried, err
 }
 
 // judge returns the step that a result is.

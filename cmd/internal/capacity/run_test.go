@@ -32,8 +32,6 @@ type fakeLab struct {
 	err     map[int]error
 }
 
-func (l *fakeLab) Watch() (end func() bench.Seen) { return func() bench.Seen { return l.seen } }
-
 func (l *fakeLab) Try(ctx context.Context, t bench.Trial) (*bench.Tried, error) {
 	l.trials = append(l.trials, t)
 	n := len(l.trials)
@@ -52,7 +50,7 @@ func (l *fakeLab) Try(ctx context.Context, t bench.Trial) (*bench.Tried, error) 
 	if l.change != nil {
 		l.change(n, t, r)
 	}
-	tried := &bench.Tried{Result: r}
+	tried := &bench.Tried{Result: r, Seen: l.seen}
 	if l.moments != nil {
 		tried.Timeline = &result.Timeline{Moments: l.moments(n)}
 	}
@@ -277,7 +275,7 @@ func TestRunAtOnce(t *testing.T) {
 		}
 		open = min(t.Connections, open+fit)
 	}
-	_, c, err := searched(t, testConfig(result.SearchConnections), overflowing{lab})
+	_, c, err := searched(t, testConfig(result.SearchConnections), lab)
 	if err != nil || c.Answer != result.Of(fit) || c.StoppedBy.Limit != acceptBacklog {
 		t.Errorf("%v, stopped by %+v, %v", c.Answer, c.StoppedBy, err)
 	}
@@ -285,11 +283,6 @@ func TestRunAtOnce(t *testing.T) {
 		t.Errorf("%+v", lab.trials)
 	}
 }
-
-// overflowing is a lab of which is seen what its last trial left.
-type overflowing struct{ *fakeLab }
-
-func (l overflowing) Watch() (end func() bench.Seen) { return func() bench.Seen { return l.seen } }
 
 // TestRunKeepsUp: messages that come more slowly than they are sent do not hold, though
 // none is lost.

@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"maps"
 	"time"
 
 	"example.org/comet/cmd/internal/result"
@@ -93,6 +94,28 @@ func (u Usage) sub(then Usage) Usage {
 		At: u.At, RSS: u.RSS.Minus(then.RSS), PSS: u.PSS.Minus(then.PSS), CPU: u.CPU.Minus(then.CPU),
 		Procs: u.Procs.Minus(then.Procs), Threads: u.Threads.Minus(then.Threads),
 	}
+}
+
+// With returns s as it would have been, had the parts been there that came between two
+// later snapshots: with their memory, and that of the machine that came with them.
+func (s Snapshot) With(before, after Snapshot) Snapshot {
+	came := after.Sub(before)
+	s.Machine.InUse, s.Slabs.Total = s.Machine.InUse.Plus(came.Machine), s.Slabs.Total.Plus(came.Slabs)
+	if s.Slabs.Caches = maps.Clone(s.Slabs.Caches); s.Slabs.Caches != nil {
+		for name, bytes := range came.Caches {
+			more, _ := bytes.Value()
+			s.Slabs.Caches[name] += int64(more)
+		}
+	}
+	if s.Usage = maps.Clone(s.Usage); s.Usage == nil {
+		s.Usage = make(map[Part]Usage)
+	}
+	for part, used := range after.Usage {
+		if _, there := before.Usage[part]; !there {
+			s.Usage[part] = used
+		}
+	}
+	return s
 }
 
 // Sum adds up a figure of the parts of a role, of those that have one.

@@ -68,6 +68,29 @@ func TestDelta(t *testing.T) {
 	}
 }
 
+// TestWith: parts that came later count as if they had been there, and nothing else does.
+func TestWith(t *testing.T) {
+	of := result.Of[int]
+	one, two := Part{"server", 1}, Part{"server", 2}
+	snapshot := func(inUse, slabs int, tcp int64, usage map[Part]Usage) Snapshot {
+		return Snapshot{At: time.Now(), Machine: Machine{InUse: of(inUse)}, Slabs: Slabs{Total: of(slabs), Caches: map[string]int64{"TCP": tcp}}, Usage: usage}
+	}
+	begun := snapshot(100, 50, 5, map[Part]Usage{one: {RSS: of(10)}})
+	before := snapshot(700, 350, 300, map[Part]Usage{one: {RSS: of(90)}})
+	after := snapshot(715, 352, 301, map[Part]Usage{one: {RSS: of(91)}, two: {RSS: of(12)}})
+	got := begun.With(before, after)
+	if show(got.Machine.InUse) != "115" || show(got.Slabs.Total) != "52" || got.Slabs.Caches["TCP"] != 6 || show(got.Sum("server", RSS)) != "22" {
+		t.Errorf("%+v", got)
+	}
+	if len(begun.Usage) != 1 || begun.Slabs.Caches["TCP"] != 5 {
+		t.Errorf("%+v has changed", begun)
+	}
+	// What was not known then is not known by this.
+	if got := (Snapshot{}).With(before, after); got.Machine.InUse != (result.Figure{}) || got.Slabs.Caches != nil || show(got.Sum("server", RSS)) != "12" {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestTake(t *testing.T) {
 	self := int32(os.Getpid())
 	child := exec.Command(os.Args[0], "-test.run=^$")
