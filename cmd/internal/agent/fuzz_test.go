@@ -39,8 +39,12 @@ const between = "\x00\x00"
 func FuzzFromAgent(f *testing.F) {
 	var all [][]byte
 	for i, one := range []frame{
-		{Kind: beatFrame, Usage: map[int32]probe.Usage{7: {}}, Deep: true}, {Kind: startedFrame, Process: 1, PID: 7}, {Kind: outputFrame, Process: 1, text: []byte("{\"type\":\"sample\"}\nx\n")},
-		{Kind: errorsFrame, Process: 1, text: []byte("oh")}, {Kind: outputFrame, Process: 2, text: []byte("of another")}, {Kind: endedFrame, Process: 1, CPU: time.Second, Error: "exit 1"},
+		{Kind: beatFrame, Usage: map[int32]probe.Usage{7: {}}, Deep: true},
+		{Kind: startedFrame, Process: 1, PID: 7},
+		{Kind: outputFrame, Process: 1, text: []byte("{\"type\":\"sample\"}\nx\n")},
+		{Kind: errorsFrame, Process: 1, text: []byte("oh")},
+		{Kind: outputFrame, Process: 2, text: []byte("of another")},
+		{Kind: endedFrame, Process: 1, CPU: time.Second, Error: "exit 1"},
 		{Kind: leaveFrame, Error: "was told to end"},
 	} {
 		one.N = uint64(i) + 1
