@@ -20,6 +20,17 @@ func (m mismatch) Error() string { return m.reason.Error() }
 // judge returns why the answer whose head has come to connection who is not the
 // one that was asked for: errStatus or a mismatch.
 func (o *observer) judge(r *reading, who int) error {
+	err := o.check(r, who)
+	kind := 0
+	if err != nil {
+		kind = 1
+	}
+	o.witnesses[kind].hear(o.head)
+	return err
+}
+
+// check returns it, and keeps what the next request carries on from the answer.
+func (o *observer) check(r *reading, who int) error {
 	status := r.parser.Status()
 	if o.asksAgain() {
 		o.keepCookies(r)

@@ -66,6 +66,7 @@ func Join(parts ...Result) (Result, error) {
 		for status, n := range p.Statuses {
 			r.Statuses[status] += n
 		}
+		r.Server = cmp.Or(r.Server, p.Server)
 		r.Explanation, r.Bottleneck = cmp.Or(r.Explanation, p.Explanation), cmp.Or(r.Bottleneck, p.Bottleneck)
 	}
 	var errs []error

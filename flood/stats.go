@@ -187,6 +187,10 @@ type Result struct {
 	// Explanation says what the commonest failure means and what to do, and why
 	// streams that were established cannot be read.
 	Explanation string `json:"explanation,omitempty"`
+	// Server is what answers say of the server's program, in their fields Server (RFC 9110,
+	// section 10.2.4) and X-Powered-By: those that are no stream, or else those that are. A
+	// proxy may have written it.
+	Server string `json:"server,omitempty"`
 	// Bottleneck says so when the client itself was the bottleneck.
 	Bottleneck string `json:"bottleneck,omitempty"`
 }
@@ -234,6 +238,8 @@ type observer struct {
 	counts  Counts
 	fail    Failures
 	odd     oddities
+	// witnesses are the first answer that was a stream and the first that was not.
+	witnesses [2]witness
 
 	spares spares
 	latest
@@ -470,7 +476,7 @@ func (o *observer) result() Result {
 		FirstMessage: quantiles(o.firstMessage), Gap: quantiles(o.gap), Stream: quantiles(o.stream), Offline: quantiles(o.offline),
 		Failures:    o.fail.ByName(),
 		Statuses:    maps.Clone(o.fail.Statuses),
-		Explanation: o.explain(),
+		Explanation: o.explain(), Server: o.server(),
 	}
 	if !o.lastFirstByte.IsZero() {
 		r.ConnectSeconds = o.lastFirstByte.Sub(o.firstConnect).Seconds()

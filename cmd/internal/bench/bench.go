@@ -156,6 +156,10 @@ func (b *bench) repeat(ctx context.Context, cfg *Config, folder string) (*result
 	}
 	median := result.Median(runs...)
 	median.Targets = result.Check(cfg.Targets, median)
+	if i := result.Nearest(runs...); i >= 0 && len(runs) > 1 {
+		with.Course = with.Runs[i]
+		with.Timeline, _ = result.ReadTimeline(filepath.Join(folder, with.Course)) // without it there are no pictures of it
+	}
 	return median, errors.Join(failed, lost, writeFolder(folder, median, with, runs...))
 }
 

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -138,6 +139,10 @@ func TestRepeatWithRealNodes(t *testing.T) {
 		if _, err := os.Stat(filepath.Join(cfg.Out, filepath.FromSlash(name))); err != nil {
 			t.Error(err)
 		}
+	}
+	page, err := os.ReadFile(filepath.Join(cfg.Out, "report.html"))
+	if err != nil || !regexp.MustCompile(`of run-[12], the run nearest to the medians`).Match(page) {
+		t.Errorf("the page of the medians shows no course (%v)", err)
 	}
 }
 

@@ -136,6 +136,25 @@ func failures(floods []floodAccount) map[string]uint64 {
 	return sum
 }
 
+// answersSay returns what answers say of the server's program: of floods of which some
+// were refused, if there are any.
+func answersSay(floods []floodAccount) (says string) {
+	for _, f := range floods {
+		r := f.ended
+		if r == nil {
+			r = f.connected
+		}
+		switch {
+		case r == nil || r.Server == "":
+		case len(r.Statuses) > 0:
+			return r.Server
+		case says == "":
+			says = r.Server
+		}
+	}
+	return says
+}
+
 // merged returns one distribution of those of several floods, nil if there is
 // none.
 func merged(floods []floodAccount, of func(*flood.Result) *flood.Quantiles) *flood.Quantiles {

@@ -45,14 +45,14 @@ func (s *stage) open(ctx context.Context, r *run) error {
 }
 
 func (s *stage) serve(context.Context, int) (int, error) { return 0, nil }
-func (s *stage) streams(int) (string, []string)         { return "http://127.0.0.1:1/{id}", nil }
-func (s *stage) publisher() []string                    { return nil }
-func (s *stage) members(time.Time) []member             { return s.parts }
-func (s *stage) await(context.Context, time.Time) error { return nil }
-func (s *stage) gone() error                            { return s.end }
-func (s *stage) hung(context.Context) error             { return s.hangs }
-func (s *stage) close() []string                        { return s.trouble }
-func (s *stage) leave()                                 {}
+func (s *stage) streams(int) (string, []string)          { return "http://127.0.0.1:1/{id}", nil }
+func (s *stage) publisher() []string                     { return nil }
+func (s *stage) members(time.Time) []member              { return s.parts }
+func (s *stage) await(context.Context, time.Time) error  { return nil }
+func (s *stage) gone() error                             { return s.end }
+func (s *stage) hung(context.Context) error              { return s.hangs }
+func (s *stage) close() []string                         { return s.trouble }
+func (s *stage) leave()                                  {}
 func (s *stage) traffic(context.Context) (*traffic, error) {
 	return nil, nil
 }

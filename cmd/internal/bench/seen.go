@@ -8,6 +8,9 @@ type Seen struct {
 	// Program is the name of the server's program, as the kernel has it; "" if no
 	// process of it is known.
 	Program string
+	// Answers is what answers say of the server's program: a weaker witness, since a proxy
+	// may have written it. "" if they say nothing.
+	Answers string
 	// Workers is how many processes there are, without one that only watches over the
 	// others.
 	Workers result.Figure

@@ -283,6 +283,7 @@ func (s *Session) Try(ctx context.Context, t Trial) (*Tried, error) {
 			r.rec.floods[i] = floodAccount{lost: true}
 		}
 	}
+	seen.Answers = answersSay(r.rec.floods)
 	res := figures(&r.rec, r.plan)
 	describe(res, r.cfg, r.rec.started)
 	s.used(res)

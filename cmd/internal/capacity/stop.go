@@ -220,7 +220,7 @@ func configuration(s sides) (by result.StoppedBy, ok bool) {
 	}
 	return result.StoppedBy{
 		Part: "the server itself", Limit: "its own configuration",
-		Evidence: evidence + ", " + spare(s.seen) + why(s.step), Raise: hint(s.seen.Program),
+		Evidence: evidence + ", " + spare(s.seen) + why(s.step), Raise: hint(s.seen.Program, s.seen.Answers),
 	}, true
 }
 

@@ -118,6 +118,9 @@ func (o *compareOptions) complete() error {
 
 // runCompare reads both sides, shows what changed, and fails if it hurt.
 func runCompare(ctx context.Context, env *Env, o *compareOptions) error {
+	if result.IsSeries(o.A) && result.IsSeries(o.B) {
+		return compareSeries(ctx, env, o)
+	}
 	var sides [2]result.Runs
 	for i, arg := range []string{o.A, o.B} {
 		runs, err := readRuns(ctx, env, arg)
@@ -130,11 +133,41 @@ func runCompare(ctx context.Context, env *Env, o *compareOptions) error {
 	if err != nil {
 		return usage(err)
 	}
-	if err := o.show(env.Stdout, c); err != nil {
+	return o.report(env.Stdout, c, func(w io.Writer) error { return report.WriteComparison(w, c) })
+}
+
+// compareSeries does the same with two series.
+func compareSeries(ctx context.Context, env *Env, o *compareOptions) error {
+	var sides [2]result.Series
+	for i, arg := range []string{o.A, o.B} {
+		series, err := await(ctx, func() (result.Series, error) { return result.ReadSeries(arg) })
+		if err != nil {
+			return planned(ctx, err)
+		}
+		sides[i] = series
+	}
+	c, err := result.CompareSeries(sides[0], sides[1], o.Config)
+	if err != nil {
+		return usage(err)
+	}
+	return o.report(env.Stdout, c, func(w io.Writer) error { return report.WriteSeriesComparison(w, c) })
+}
+
+// comparison is what came of comparing two experiments, or two series.
+type comparison interface {
+	Table(w io.Writer) error
+	Markdown(w io.Writer) error
+	// Failure says what is worse, "" if nothing is.
+	Failure() string
+}
+
+// report shows a comparison, and fails if it hurt.
+func (o *compareOptions) report(w io.Writer, c comparison, page func(io.Writer) error) error {
+	if err := o.show(w, c, page); err != nil {
 		return err
 	}
-	if c.Worse {
-		return targetError{errors.New(c.Failure())}
+	if why := c.Failure(); why != "" {
+		return targetError{errors.New(why)}
 	}
 	return nil
 }
@@ -150,10 +183,10 @@ func readRuns(ctx context.Context, env *Env, arg string) (result.Runs, error) {
 }
 
 // show prints a comparison, and writes its page.
-func (o *compareOptions) show(w io.Writer, c *result.Comparison) error {
+func (o *compareOptions) show(w io.Writer, c comparison, writePage func(io.Writer) error) error {
 	if o.Out != "" {
 		var page bytes.Buffer
-		if err := report.WriteComparison(&page, c); err != nil {
+		if err := writePage(&page); err != nil {
 			return err
 		}
 		if o.Out == "-" {

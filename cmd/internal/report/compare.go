@@ -8,11 +8,22 @@ import (
 	"example.org/comet/cmd/internal/result"
 )
 
-var compareTemplate = parsed("compare.html.tmpl")
+var (
+	compareTemplate       = parsed("compare.html.tmpl")
+	compareSeriesTemplate = parsed("compare_series.html.tmpl", "compare.html.tmpl")
+)
 
 // WriteComparison writes c as one page that needs no script and no network.
 func WriteComparison(w io.Writer, c *result.Comparison) error {
 	if err := compareTemplate.Execute(w, c); err != nil {
+		return fmt.Errorf("report: cannot write the comparison: %w", err)
+	}
+	return nil
+}
+
+// WriteSeriesComparison writes c as such a page.
+func WriteSeriesComparison(w io.Writer, c *result.SeriesComparison) error {
+	if err := compareSeriesTemplate.Execute(w, c); err != nil {
 		return fmt.Errorf("report: cannot write the comparison: %w", err)
 	}
 	return nil

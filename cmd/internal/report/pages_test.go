@@ -3,6 +3,7 @@ package report
 import (
 	"bytes"
 	"errors"
+	"html/template"
 	"io"
 	"math"
 	"slices"
@@ -204,6 +205,31 @@ func TestPageOfAComparison(t *testing.T) {
 	}
 }
 
+// TestPageOfTwoSeries: each step has what a comparison has.
+func TestPageOfTwoSeries(t *testing.T) {
+	page := written(t, func(w io.Writer) error { return WriteSeriesComparison(w, twoSeries(t)) })
+	checkHas(t, page, "<h1 class=\"worse\">B is worse by more than 10 % at 2,000 connections", "B: "+template.HTMLEscapeString(evil), "<h2>1,000 connections</h2>", "<h2>2,000 connections</h2>",
+		"worse: too much", "<summary>What did not change with 2,000 connections</summary>", "<li>Only A has 5,000 connections.</li>", "prefers-color-scheme: dark", "@media print")
+}
+
+// twoSeries returns what changed from one series to another: it is slower at the second
+// step, and has no third.
+func twoSeries(t *testing.T) *result.SeriesComparison {
+	t.Helper()
+	step := func(connections int, p99 float64) result.SeriesStep {
+		r, _ := stories["usual"].tell()
+		r.Latency.P99 = result.Of(p99)
+		return result.SeriesStep{Connections: connections, Runs: result.Runs{Results: []*result.Result{r, r, r}}}
+	}
+	a := result.Series{Name: "before", Steps: []result.SeriesStep{step(1000, 5), step(2000, 5), step(5000, 5)}}
+	b := result.Series{Name: evil, Steps: []result.SeriesStep{step(1000, 5), step(2000, 9)}}
+	c, err := result.CompareSeries(a, b, result.CompareConfig{Limit: result.Of(0.1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
 // TestBarsNeedAScale: there is nothing to draw below zero, of nothing, or of one side.
 func TestBarsNeedAScale(t *testing.T) {
 	sample := func(runs ...float64) result.Sample {
@@ -238,6 +264,7 @@ func TestWritersFail(t *testing.T) {
 		"series":     WriteScale(broken{}, series(), Extras{}),
 		"search":     WriteCapacity(broken{}, search(), Extras{}),
 		"comparison": WriteComparison(broken{}, differing(t)),
+		"two series": WriteSeriesComparison(broken{}, twoSeries(t)),
 	} {
 		if !errors.Is(err, errBroken) || !strings.HasPrefix(err.Error(), "report: cannot write the ") {
 			t.Errorf("%s: %v", name, err)

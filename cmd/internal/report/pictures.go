@@ -41,13 +41,19 @@ func figuresOf(pictures []picture) (list []figure) {
 	return list
 }
 
-// pictures returns what can be drawn of r and its timeline, if it has one.
-func pictures(r *result.Result, of *result.Timeline) []picture {
+// pictures returns what can be drawn of r and of a timeline, if there is one.
+func pictures(r *result.Result, with Extras) []picture {
 	list := []picture{latencyCurve(r)}
-	if of != nil && len(of.Moments) > 0 {
+	if of := with.Timeline; of != nil && len(of.Moments) > 0 {
 		t := timeline{of}
-		list = append(list,
-			latencyPicture(r, t), deliveredPicture(r, t), t.connectionsPicture(), t.stormPicture(), memoryPicture(r, t), machinePicture(r, t), cpuPicture(r, t))
+		for _, p := range []picture{
+			latencyPicture(r, t), deliveredPicture(r, t), t.connectionsPicture(), t.stormPicture(), memoryPicture(r, t), machinePicture(r, t), cpuPicture(r, t),
+		} {
+			if with.Course != "" {
+				p.Note = strings.TrimPrefix(p.Note+"; of "+with.Course+", the run nearest to the medians", "; ")
+			}
+			list = append(list, p)
+		}
 	}
 	return append(list, connectCurve(r))
 }

@@ -15,6 +15,9 @@ var reportTemplate = parsed("report.html.tmpl", pageFile)
 // Extras are what a report shows besides figures. Each may be missing.
 type Extras struct {
 	Timeline *result.Timeline
+	// Course is the run whose timeline that is, where the figures are the medians of
+	// several.
+	Course string
 	// Command is what repeats the experiment: a program and its arguments.
 	Command []string
 	// Files can be saved from the page, besides those that it makes itself.
@@ -46,7 +49,7 @@ func Write(w io.Writer, r *result.Result, with Extras) error {
 		page: page{
 			Title:       r.Title(),
 			Where:       r.Environment.Where("comet bench"),
-			Figures:     figuresOf(pictures(r, with.Timeline)),
+			Figures:     figuresOf(pictures(r, with)),
 			Command:     commandLine(with.Command),
 			Settings:    result.SettingsOf(r.Settings),
 			Environment: r.Environment.Facts(),

@@ -136,10 +136,14 @@ func TestPageOfNothing(t *testing.T) {
 }
 
 // TestPageOfRepeats: medians have no course and no distribution, but percentiles, and
-// the runs have pages of their own.
+// the runs have pages of their own. The course of one of them is shown as such.
 func TestPageOfRepeats(t *testing.T) {
-	r, _ := stories["usual"].tell()
+	r, timeline := stories["usual"].tell()
 	r.Histograms = result.Histograms{}
+	const said = "; of run-2, the run nearest to the medians</span>"
+	if page := pageOf(t, r, Extras{Runs: []string{"run-1", "run-2"}, Timeline: timeline, Course: "run-2"}); strings.Count(page, said) != len(figureNames(page))-2 || strings.Count(page, said) < 4 {
+		t.Errorf("%d pictures of %q say whose course it is", strings.Count(page, said), figureNames(page))
+	}
 	page := pageOf(t, r, Extras{Runs: []string{"run-1", "run-2"}})
 	if got := figureNames(page); !slices.Equal(got, []string{"Latency by percentile", "Time to connect by percentile"}) {
 		t.Errorf("figures %q", got)

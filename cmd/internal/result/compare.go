@@ -117,7 +117,10 @@ const (
 
 // Compare finds what changed from a to b. The error says why the two cannot be
 // compared.
-func Compare(a, b Runs, cfg CompareConfig) (*Comparison, error) {
+func Compare(a, b Runs, cfg CompareConfig) (*Comparison, error) { return compare(a, b, cfg, 1) }
+
+// compare finds it for one of so many comparisons that are made together.
+func compare(a, b Runs, cfg CompareConfig, comparisons int) (*Comparison, error) {
 	c := &Comparison{Schema: Schema, Limit: cfg.Limit, A: sideOf(a), B: sideOf(b), Notes: []string{}, Figures: []Change{}}
 	for _, m := range cfg.Metrics {
 		if m.Better == "" {
@@ -135,7 +138,7 @@ func Compare(a, b Runs, cfg CompareConfig) (*Comparison, error) {
 			c.Figures = append(c.Figures, change)
 		}
 	}
-	c.judge()
+	c.judge(comparisons)
 	c.Notes = append(c.Notes, c.blurred()...)
 	c.Verdict = c.verdict()
 	return c, nil
@@ -239,8 +242,8 @@ func sampleOf(m Metric, side Runs) Sample {
 }
 
 // judge sets what became of each figure. Those that are judged are one group, the
-// others another.
-func (c *Comparison) judge() {
+// others another, together with those of the other comparisons.
+func (c *Comparison) judge(comparisons int) {
 	group := map[bool]int{}
 	for _, f := range c.Figures {
 		if len(f.A.Runs) > 0 && len(f.B.Runs) > 0 {
@@ -248,7 +251,7 @@ func (c *Comparison) judge() {
 		}
 	}
 	for i := range c.Figures {
-		c.Figures[i].judge(c.Limit, group[c.Figures[i].Judged])
+		c.Figures[i].judge(c.Limit, comparisons*group[c.Figures[i].Judged])
 		c.Worse = c.Worse || c.Figures[i].Fails
 	}
 	if _, limited := c.Limit.Value(); limited && group[true] == 0 {

@@ -65,7 +65,7 @@ func refuseScale(folder string) error {
 	if steps, _ := below(folder, ""); len(steps) > 0 {
 		hint = ", such as " + steps[len(steps)-1]
 	}
-	return fmt.Errorf("result: %s is a series of experiments: compare those of a step in it%s", scale, hint)
+	return fmt.Errorf("result: %s is a series of experiments: compare it with another one, or one of its steps%s", scale, hint)
 }
 
 // readRepeats reads run-1, run-2 and so on, as far as they left a result.

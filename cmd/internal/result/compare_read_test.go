@@ -50,7 +50,7 @@ func TestReadRuns(t *testing.T) {
 		{"an older experiment had repeats", map[string]string{"a/result.json": late, "a/run-1/result.json": early, "a/run-2/result.json": early}, "a", "2"},
 		{"other folders", map[string]string{"a/result.json": early, "a/run-x/result.json": late, "a/run-0/result.json": late, "a/before/result.json": late}, "a", "1"},
 		{"odd names", map[string]string{"[a]*/run-1/result.json": early, "[a]*/run-2/result.json": late}, "[a]*", "1 2"},
-		{"a series", map[string]string{"a/scale.json": "{}", "a/500/result.json": early, "a/1000/result.json": early}, "a", "is a series of experiments: compare those of a step in it, such as "},
+		{"a series", map[string]string{"a/scale.json": "{}", "a/500/result.json": early, "a/1000/result.json": early}, "a", "is a series of experiments: compare it with another one, or one of its steps, such as "},
 		{"the file of a series", map[string]string{"a/scale.json": "{}"}, "a/scale.json", "is a series"},
 		{"nothing", map[string]string{"a/mem.log": ""}, "a", "there is no result in "},
 		{"no folder", nil, "a", "there is no result in "},

@@ -47,7 +47,7 @@ func (e *LoadError) Error() string {
 var apartFromLoad = []string{
 	"seed", "url", "urls", "publish", "pid", "match", "server-log", "listen", "resolve", "source-ip",
 	"out", "json", "metrics", "config", "preset", "slo", "fail-if",
-	"repeat", "interval", "apply-sysctl", "own-network", "subject-prefix",
+	"repeat", "steps", "interval", "apply-sysctl", "own-network", "subject-prefix",
 	"ca", "cert", "key", "insecure", "router-ca", "router-cert", "router-key", "router-credentials",
 }
 

@@ -87,12 +87,14 @@ func (s *Sample) span(unit Unit) string {
 
 // String returns what a side is, in a line.
 func (s Side) String() string {
-	text := oneLine(s.Name) + ": " + oneLine(s.Title) + "; " + count(float64(s.Runs), "run")
+	text := oneLine(s.Name) + ": " + oneLine(s.Title) + "; " + s.runs()
 	if s.Time != "" {
 		text += ", " + oneLine(s.Time)
 	}
 	return text
 }
+
+func (s Side) runs() string { return count(float64(s.Runs), "run") }
 
 // Table writes c for a terminal: the verdict, what was compared, the figures that are
 // judged and those that changed, what else differs, and the notes.
@@ -101,20 +103,28 @@ func (c *Comparison) Table(w io.Writer) error {
 	b.WriteString(filled(c.Verdict, "", "") + "\n")
 	b.WriteString(filled(c.A.String(), "A  ", "   ") + filled(c.B.String(), "B  ", "   "))
 	writeRows(&b, c.Shown())
-	if len(c.Differences) > 0 {
-		b.WriteString("\nWhat else differs\n")
-	}
-	for _, d := range c.Differences {
-		fmt.Fprintf(&b, "  %s\n    A  %s\n    B  %s\n", oneLine(d.Name), Setting(d.A), Setting(d.B))
-	}
-	if len(c.Notes) > 0 {
-		b.WriteString("\n")
-	}
-	for _, note := range c.Notes {
-		b.WriteString(filled(note, "", ""))
-	}
+	writeDifferences(&b, c.Differences)
+	writeNotes(&b, c.Notes)
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+func writeDifferences(b *strings.Builder, all []Difference) {
+	if len(all) > 0 {
+		b.WriteString("\nWhat else differs\n")
+	}
+	for _, d := range all {
+		fmt.Fprintf(b, "  %s\n    A  %s\n    B  %s\n", oneLine(d.Name), Setting(d.A), Setting(d.B))
+	}
+}
+
+func writeNotes(b *strings.Builder, all []string) {
+	if len(all) > 0 {
+		b.WriteString("\n")
+	}
+	for _, note := range all {
+		b.WriteString(filled(note, "", ""))
+	}
 }
 
 // Setting writes a setting, or that there is none.
@@ -188,26 +198,38 @@ func filled(text, first, rest string) string {
 func (c *Comparison) Markdown(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "**%s**\n\n- A: %s\n- B: %s\n", inMarkdown(c.Verdict), inMarkdown(c.A.String()), inMarkdown(c.B.String()))
-	if rows := c.Shown(); len(rows) > 0 {
-		b.WriteString("\n| | A | B | change | spread | |\n|---|--:|--:|--:|--:|---|\n")
-		for _, r := range rows {
-			fmt.Fprintf(&b, "| %s: %s | %s | %s | %s | %s | %s |\n", r.Section, r.Label, r.A, r.B, r.Change, r.Spread, r.Mark)
-		}
-	}
-	if len(c.Differences) > 0 {
-		b.WriteString("\n| what else differs | A | B |\n|---|---|---|\n")
-		for _, d := range c.Differences {
-			fmt.Fprintf(&b, "| %s | %s | %s |\n", inMarkdown(d.Name), inMarkdown(Setting(d.A)), inMarkdown(Setting(d.B)))
-		}
-	}
-	if len(c.Notes) > 0 {
-		b.WriteString("\n")
-	}
-	for _, note := range c.Notes {
-		b.WriteString("- " + inMarkdown(note) + "\n")
-	}
+	markdownRows(&b, c.Shown())
+	markdownDifferences(&b, c.Differences)
+	markdownNotes(&b, c.Notes)
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+func markdownRows(b *strings.Builder, rows []ChangeRow) {
+	if len(rows) > 0 {
+		b.WriteString("\n| | A | B | change | spread | |\n|---|--:|--:|--:|--:|---|\n")
+	}
+	for _, r := range rows {
+		fmt.Fprintf(b, "| %s: %s | %s | %s | %s | %s | %s |\n", r.Section, r.Label, r.A, r.B, r.Change, r.Spread, r.Mark)
+	}
+}
+
+func markdownDifferences(b *strings.Builder, all []Difference) {
+	if len(all) > 0 {
+		b.WriteString("\n| what else differs | A | B |\n|---|---|---|\n")
+	}
+	for _, d := range all {
+		fmt.Fprintf(b, "| %s | %s | %s |\n", inMarkdown(d.Name), inMarkdown(Setting(d.A)), inMarkdown(Setting(d.B)))
+	}
+}
+
+func markdownNotes(b *strings.Builder, all []string) {
+	if len(all) > 0 {
+		b.WriteString("\n")
+	}
+	for _, note := range all {
+		b.WriteString("- " + inMarkdown(note) + "\n")
+	}
 }
 
 // inMarkdown writes a text so that nothing in it is taken for markup or for the end of

@@ -105,11 +105,19 @@ func decode(text []byte, path string) (Result, error) {
 	if err := json.Unmarshal(text, &r); err != nil {
 		return Result{}, fmt.Errorf("result: %s is not a result: %w", path, err)
 	}
-	switch {
-	case r.Schema == 0:
-		return Result{}, fmt.Errorf("result: %s is not a result: it has no schema", path)
-	case r.Schema > Schema:
-		return Result{}, fmt.Errorf("result: %s has schema %d, this comet reads up to %d: read it with the comet that wrote it", path, r.Schema, Schema)
+	if err := readable(r.Schema, path); err != nil {
+		return Result{}, err
 	}
 	return r, nil
+}
+
+// readable returns an error for a schema that this comet cannot read.
+func readable(schema int, path string) error {
+	switch {
+	case schema == 0:
+		return fmt.Errorf("result: %s is not a result: it has no schema", path)
+	case schema > Schema:
+		return fmt.Errorf("result: %s has schema %d, this comet reads up to %d: read it with the comet that wrote it", path, schema, Schema)
+	}
+	return nil
 }

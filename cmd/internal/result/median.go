@@ -3,6 +3,7 @@ package result
 import (
 	"cmp"
 	"maps"
+	"math"
 	"reflect"
 	"slices"
 )
@@ -41,6 +42,44 @@ func Median(runs ...*Result) *Result {
 	}
 	setMedians(reflect.ValueOf(&m).Elem(), all)
 	return &m
+}
+
+// Nearest returns which of several runs comes nearest to their medians, -1 if there is
+// none: by the sum over the figures that a comparison judges of how far it is from the
+// median, as a share of how far the runs are apart. One that stopped early is taken only
+// if all did.
+func Nearest(runs ...*Result) (nearest int) {
+	median := Median(runs...)
+	whole := slices.ContainsFunc(runs, func(r *Result) bool { return !r.Interrupted })
+	nearest, least := -1, math.Inf(1)
+	for i, r := range runs {
+		if whole && r.Interrupted {
+			continue
+		}
+		if d := r.distance(median, runs); d < least {
+			nearest, least = i, d
+		}
+	}
+	return nearest
+}
+
+// distance returns how far r is from the median of all. A figure that r alone lacks is as
+// far away as can be.
+func (r *Result) distance(median *Result, all []*Result) (sum float64) {
+	for _, key := range alwaysJudged {
+		m, _ := Lookup(key)
+		values := sampleOf(m, Runs{Results: all})
+		width, known := values.Most.Minus(values.Least).Value()
+		if !known || width == 0 {
+			continue
+		}
+		off, known := m.Of(r).Minus(m.Of(median)).Value()
+		if !known {
+			off = width
+		}
+		sum += math.Abs(off) / width
+	}
+	return sum
 }
 
 // setMedians walks the structs of a Result; all have the shape of dst.

@@ -6,6 +6,34 @@ import (
 	"example.org/comet/cmd/internal/result"
 )
 
+func TestNearest(t *testing.T) {
+	run := func(p99, delivered float64) *result.Result {
+		r := new(result.Result)
+		r.Latency.P99, r.Messages.DeliveredPerSecond = result.Of(p99), result.Of(delivered)
+		return r
+	}
+	stopped := func(r *result.Result) *result.Result { r.Interrupted = true; return r }
+	nothing := new(result.Result)
+	for name, c := range map[string]struct {
+		runs []*result.Result
+		want int
+	}{
+		"none":                       {nil, -1},
+		"one":                        {[]*result.Result{run(1, 1)}, 0},
+		"the middle one":             {[]*result.Result{run(9, 100), run(1, 100), run(2, 100)}, 2},
+		"by all figures":             {[]*result.Result{run(2, 500), run(1, 100), run(2.1, 101), run(90, 99)}, 2},
+		"the first of those alike":   {[]*result.Result{run(1, 1), run(1, 1)}, 0},
+		"one that stopped early":     {[]*result.Result{run(1, 1), stopped(run(2, 1)), run(9, 1)}, 0},
+		"all of them did":            {[]*result.Result{stopped(run(1, 1)), stopped(run(2, 1)), stopped(run(9, 1))}, 1},
+		"one that measured nothing":  {[]*result.Result{nothing, run(1, 1), run(2, 1)}, 1},
+		"all of them measured none ": {[]*result.Result{nothing, nothing}, 0},
+	} {
+		if got := result.Nearest(c.runs...); got != c.want {
+			t.Errorf("%s: %d, want %d", name, got, c.want)
+		}
+	}
+}
+
 func TestMedian(t *testing.T) {
 	run := func(bytes, p99 float64, limits ...result.Limit) *result.Result {
 		r := &result.Result{LimitedBy: limits, Settings: map[string]any{"rate": "1000"}, Environment: &result.Environment{Go: "go1"}}
