@@ -34,6 +34,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"comet":       func() { os.Exit(cli.Main(os.Args[1:])) },
 		"smallserver": smallServer,
+		"standin":     standIn,
 	})
 }
 
