@@ -3,6 +3,7 @@
 package main
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -38,6 +39,7 @@ func TestSystemLive(t *testing.T) {
 		t.Errorf("at the end the page says %q", state)
 	}
 	page.holdToLook(t, "live-ended", axe)
+	page.checkPaper("live-ended")
 }
 
 // TestSystemLiveLost kills a flood that a browser watches: the page says so, and
@@ -122,3 +124,37 @@ func (p *page) whole(path string) {
 	p.evaluate("document.documentElement.scrollHeight")
 	p.screenshot(path)
 }
+
+// look shows the page on a screen or on paper, and reports the faults that a script
+// finds there.
+func (p *page) look(name, media, scheme string, width int, faults string) {
+	p.t.Helper()
+	p.call("Emulation.setEmulatedMedia", map[string]any{"media": media, "features": []map[string]string{{"name": "prefers-color-scheme", "value": scheme}}})
+	p.call("Emulation.setDeviceMetricsOverride", map[string]any{"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false})
+	if found := p.await(faults); found != "" {
+		p.t.Errorf("%s, %s, %s, %d pixels: %s", name, media, scheme, width, found)
+	}
+}
+
+// checkPaper looks at the page on paper: nothing is cut, whatever the scheme of the
+// screen, and it prints. With COMET_SCREENSHOTS it leaves the print there.
+func (p *page) checkPaper(name string) {
+	p.t.Helper()
+	for _, scheme := range []string{"dark", "light"} {
+		p.look(name, "print", scheme, 700, paperFaults) // A4 within its margins
+	}
+	var printed struct{ Data string }
+	json.Unmarshal(p.call("Page.printToPDF", map[string]any{"printBackground": true}), &printed)
+	pdf, err := base64.StdEncoding.DecodeString(printed.Data)
+	if err != nil || len(pdf) < 10_000 {
+		p.t.Errorf("%s on paper: %d bytes, %v", name, len(pdf), err)
+	}
+	if folder := os.Getenv("COMET_SCREENSHOTS"); folder != "" {
+		os.WriteFile(filepath.Join(folder, name+".pdf"), pdf, 0o644)
+	}
+}
+
+// paperFaults finds what is wider than its place, as nothing can be scrolled there.
+const paperFaults = `[document.scrollingElement, ...document.querySelectorAll("div, pre, figure")]
+	.filter(e => e.clientWidth > 0 && e.scrollWidth > e.clientWidth + 1)
+	.map(e => e.localName + "." + e.className + " is " + (e.scrollWidth - e.clientWidth) + " pixels too wide").join("\n")`

@@ -146,7 +146,7 @@ func deliveredPicture(r *result.Result, t timeline) picture {
 		return p // none were to be
 	}
 	delivered := t.line("delivered", func(m result.Moment) result.Figure { return m.DeliveredPerSecond })
-	p.chart = t.over(plots.Axis{Name: "messages per second"}, delivered, askedLine(r, t))
+	p.chart = t.over(plots.Axis{Name: "messages per second"}, append(t.refusedLines(deliveries(r)), delivered, askedLine(r, t))...)
 	var notes []string
 	if _, ok := r.Messages.Delivered.Value(); ok {
 		notes = append(notes, r.Messages.Delivered.Text(result.UnitCount)+" in all")
@@ -158,15 +158,40 @@ func deliveredPicture(r *result.Result, t timeline) picture {
 	return p
 }
 
+// deliveries returns how many deliveries a message is for, where it is for several
+// connections; 1 otherwise.
+func deliveries(r *result.Result) float64 {
+	each, _ := r.Messages.Expected.Per(r.Messages.Sent).Value()
+	return max(each, 1)
+}
+
+// refusedLines returns what was sent and what was refused in each second, each message
+// for so many deliveries, if any was refused: else what was sent is what was asked for.
+func (t timeline) refusedLines(each float64) []plots.Line {
+	refused := func(m result.Moment) result.Figure { return m.Refused }
+	if t.most(refused) == 0 {
+		return nil
+	}
+	lost := plots.Line{Name: "refused"}
+	for i := 1; i < len(t.Moments); i++ {
+		before, m := t.Moments[i-1], t.Moments[i]
+		span := m.Seconds - before.Seconds
+		if n, known := m.Refused.Minus(before.Refused).Value(); known && span >= leastSpan {
+			lost.Points = append(lost.Points, plots.Point{X: m.Seconds, Y: each * n / span})
+		}
+	}
+	return []plots.Line{t.line("sent", func(m result.Moment) result.Figure { return m.SentPerSecond.Times(each) }), lost}
+}
+
+// leastSpan is the shortest time, in seconds, that says something of a rate.
+const leastSpan = 0.25
+
 // askedLine returns the rate that was asked for, over the phase of the messages:
 // for several connections on an id, that of the deliveries.
 func askedLine(r *result.Result, t timeline) plots.Line {
 	l := plots.Line{Name: "asked", Aside: true}
 	asked := r.Messages.AskedPerSecond
-	if each, ok := r.Messages.Expected.Per(r.Messages.Sent).Value(); ok && each > 1 {
-		asked = asked.Times(each)
-	}
-	y, ok := asked.Value()
+	y, ok := asked.Times(deliveries(r)).Value()
 	for _, s := range t.Phases() {
 		if ok && s.Phase == "messages" {
 			l.Points = append(l.Points, plots.Point{X: s.From, Y: y}, plots.Point{X: s.To, Y: y})

@@ -19,6 +19,7 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"example.org/comet/cmd/internal/result"
+	"example.org/comet/plots"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -150,6 +151,34 @@ func TestPageOfRepeats(t *testing.T) {
 	}
 	if !strings.Contains(page, `<a href="run-2/report.html">run-2</a>`) || strings.Count(page, "<circle") != 5+4 {
 		t.Errorf("%d percentiles in\n%s", strings.Count(page, "<circle"), page)
+	}
+}
+
+// TestPictureOfRefusals: what was sent and what was refused are lines where anything
+// was refused, each message for all its deliveries.
+func TestPictureOfRefusals(t *testing.T) {
+	lines := func(refused ...int) map[string][]plots.Point {
+		r := new(result.Result)
+		r.Messages.Sent, r.Messages.Expected, r.Messages.Delivered = result.Of(100), result.Of(200), result.Of(200)
+		line := timeline{new(result.Timeline)}
+		for i, n := range refused {
+			m := result.Moment{Seconds: float64(i), Phase: "messages", DeliveredPerSecond: result.Of(100), SentPerSecond: result.Of(50)}
+			if n >= 0 {
+				m.Refused = result.Of(n)
+			}
+			line.Moments = append(line.Moments, m)
+		}
+		found := make(map[string][]plots.Point)
+		for _, l := range deliveredPicture(r, line).chart.Lines {
+			found[l.Name] = l.Points
+		}
+		return found
+	}
+	if got := lines(-1, 0, 0, 10, 40); len(got["sent"]) != 5 || got["sent"][0].Y != 100 || !slices.Equal(got["refused"], []plots.Point{{X: 2, Y: 0}, {X: 3, Y: 20}, {X: 4, Y: 60}}) {
+		t.Errorf("%v", got)
+	}
+	if got := lines(-1, 0, 0); len(got["sent"]) != 0 || len(got["delivered"]) != 3 {
+		t.Errorf("nothing was refused: %v", got)
 	}
 }
 

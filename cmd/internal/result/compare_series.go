@@ -174,8 +174,8 @@ func (c *SeriesComparison) Notes() (list []string) {
 	}
 	said := make(map[string]bool)
 	for _, s := range c.Steps {
-		for _, note := range s.Comparison.Notes {
-			everywhere := !slices.ContainsFunc(c.Steps, func(other StepComparison) bool { return !slices.Contains(other.Comparison.Notes, note) })
+		for _, note := range s.Notes {
+			everywhere := !slices.ContainsFunc(c.Steps, func(other StepComparison) bool { return !slices.Contains(other.Notes, note) })
 			switch {
 			case !everywhere:
 				list = append(list, s.Title()+": "+note)
@@ -191,7 +191,7 @@ func (c *SeriesComparison) Notes() (list []string) {
 // Differences are those of all steps, each once.
 func (c *SeriesComparison) Differences() (list []Difference) {
 	for _, s := range c.Steps {
-		for _, d := range s.Comparison.Differences {
+		for _, d := range s.Differences {
 			if !slices.Contains(list, d) {
 				list = append(list, d)
 			}

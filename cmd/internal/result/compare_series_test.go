@@ -48,7 +48,10 @@ func TestCompareSeries(t *testing.T) {
 		{"other steps", series("b", []int{100, 500}, map[int][]float64{100: quiet, 500: slower}), 5, "No change in the figures that are judged, at any of 1 step.", "", []int{1000, 2000}, []int{500}, nil},
 		{
 			"a step that was not reached", series("b", three, map[int][]float64{100: quiet, 1000: quiet}), 5,
-			"No change in the figures that are judged, at any of 2 steps; B did not come to 2,000 connections.", "B did not come to 2,000 connections", []int{2000}, nil, []int{2000},
+			"No change in the figures that are judged, at any of 2 steps; B did not come to 2,000 connections.", "B did not come to 2,000 connections",
+			[]int{2000},
+			nil,
+			[]int{2000},
 		},
 		{"the same, without a limit", series("b", three, map[int][]float64{100: quiet, 1000: quiet}), -1, "No change in the figures that are judged, at any of 2 steps; B did not come to 2,000 connections.", "", []int{2000}, nil, []int{2000}},
 	} {
