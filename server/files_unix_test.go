@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -25,7 +26,8 @@ func TestFewFilesProcess(t *testing.T) {
 	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 300, Max: 300}); err != nil {
 		t.Fatal(err)
 	}
-	s, err := New(Config{Engine: Engine(engine), Listen: "127.0.0.1:0", Admin: "127.0.0.1:0", Loops: 2})
+	// A head without end must not be given up either, which would give its file back.
+	s, err := New(Config{Engine: Engine(engine), Listen: "127.0.0.1:0", Admin: "127.0.0.1:0", Loops: 2, HeadTimeout: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net/http"
@@ -121,6 +122,51 @@ func TestSlowDisconnect(t *testing.T) {
 		other.expect(chunk(1, "Hello"))
 		// The other may have its message before that is counted.
 		r.waitFor("no backlog of nobody", func(s Stats) bool { return s.BacklogBytes == 0 })
+	})
+}
+
+// TestSlowKinds: whatever a stream speaks, in clear and over TLS, a client that does
+// not read is cut off, alone.
+func TestSlowKinds(t *testing.T) {
+	cert, key, trust := testCert(t)
+	requests := []string{getWith("/test/1"), getWith("/events/1"), wsStart + "\r\n"}
+	bothEngines(t, func(t engineT) {
+		for name, cfg := range map[string]Config{"in clear": {}, "over TLS": {TLSCertFile: cert, TLSKeyFile: key}} {
+			cfg.Engine, cfg.Loops = t.engine, 1
+			r := start(t, cfg)
+			open := func(request string) io.ReadCloser {
+				c := r.dial()
+				c.SetReadBuffer(16 << 10)
+				if cfg.TLSCertFile == "" {
+					c.send(request)
+					return c
+				}
+				secure := tls.Client(c, trust)
+				if _, err := io.WriteString(secure, request); err != nil {
+					t.Fatal(err)
+				}
+				return secure
+			}
+			other := open(getWith("/test/2"))
+			for _, request := range requests {
+				open(request)
+			}
+			r.waitForLogins(len(requests) + 1)
+			r.waitFor(name+", all who do not read to be cut off", func(s Stats) bool {
+				if s.Disconnected < uint64(len(requests)) {
+					r.publish(1, large+large+large)
+				}
+				return s.Disconnected == uint64(len(requests)) && s.Connections == 1
+			})
+			r.publish(2, "Hello")
+			want := html11 + chunk(1, "Hello")
+			got := make([]byte, len(want))
+			if _, err := io.ReadFull(other, got); err != nil || string(got) != want {
+				t.Errorf("%s, the other one got %q, error %v", name, got, err)
+			}
+			other.Close()
+			r.stop()
+		}
 	})
 }
 
