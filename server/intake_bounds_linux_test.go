@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"example.org/comet/server/adminhttp"
 )
 
 // post is a request with one message.
@@ -95,6 +97,40 @@ func TestIntakePlaces(t *testing.T) {
 		p := r.publisher()
 		p.send(fmt.Sprintf("POST /send HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s", len(lines), lines))
 		p.answers(1)
+	}
+}
+
+// TestIntakeMadeRoom: what came from a connection that had to make room for others is
+// not taken, since its answer would reach nobody.
+func TestIntakeMadeRoom(t *testing.T) {
+	r, l, turn := byHand(t)
+	p := r.publisher()
+	for l.intakes.rows.Len() == 0 {
+		turn()
+	}
+	var first *adminhttp.Conn
+	for _, it := range l.intakes.rows.All {
+		first = it.conn
+	}
+	p.send(post(1, "m"))
+	for range mostAdmins {
+		r.publisher()
+	}
+	p.SetReadDeadline(time.Now().Add(20 * time.Second))
+	if n, err := p.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+		t.Fatalf("%d bytes, %v; want the end", n, err)
+	}
+	isThere := func() (there bool) {
+		for _, it := range l.intakes.rows.All {
+			there = there || it.conn == first
+		}
+		return there
+	}
+	for end := time.Now().Add(20 * time.Second); isThere() && time.Now().Before(end); {
+		turn()
+	}
+	if s := r.Stats(); isThere() || s.Sent+s.Unaddressed != 0 {
+		t.Errorf("it is there, or its message was taken, of which nobody will be told: %+v", s)
 	}
 }
 

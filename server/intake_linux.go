@@ -272,6 +272,10 @@ func (l *loop) readIntake(slot uint32, it *intake) {
 		return
 	}
 	came := len(b)
+	if came > 0 && !streamed && !it.conn.Serving() {
+		l.closeIntake(slot, it)
+		return
+	}
 	rest, ok := l.takeRequests(slot, it, b)
 	if !ok {
 		return
@@ -287,8 +291,10 @@ func (l *loop) readIntake(slot uint32, it *intake) {
 		it.since = l.now
 	}
 	if it.lines == nil && (came > 0 || streamed) {
-		it.conn.Served()
 		l.lookAfter(it)
+		if len(it.out) == 0 {
+			it.conn.Served()
+		}
 	}
 	if len(it.out) > 0 {
 		l.intakes.answering = append(l.intakes.answering, l.intakes.rows.Token(slot))
@@ -379,8 +385,14 @@ func (l *loop) writeAnswers(slot uint32, it *intake) {
 	if held && len(it.out) <= maxAnswers {
 		l.later(slot, it)
 	}
-	if len(it.out) == 0 && cap(it.out) > maxAnswers {
+	if len(it.out) > 0 {
+		return
+	}
+	if cap(it.out) > maxAnswers {
 		it.out = nil
+	}
+	if it.lines == nil {
+		it.conn.Served()
 	}
 }
 

@@ -131,6 +131,11 @@ func (c *Conn) Detach() (fd int, err error) {
 	return fd, nil
 }
 
+// Serving notes that a request is taken, whose answer the connection waits for from
+// now on. It reports false if the connection had to make room for another: then the
+// request must not be taken, since its answer would reach nobody.
+func (c *Conn) Serving() bool { return c.enter(answer) }
+
 // Served notes that a request has been answered: the connection waits for the next
 // one from now on.
 func (c *Conn) Served() { c.enter(waiting) }
