@@ -285,6 +285,8 @@ func (m *machine) do(s shownStep) {
 		}
 	case "go":
 		m.goProgram(s)
+	case "http":
+		m.requests(s)
 	case "yaml":
 		m.manifest(s)
 	default:

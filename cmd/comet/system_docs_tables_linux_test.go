@@ -48,7 +48,11 @@ var docsPages = map[string]docsPage{
 	"presets.md":       {host: true, apart: true},
 	"real-clients.md":  {host: true, apart: true, given: []docsGiven{{"127.0.0.1:8000", "comet serve"}}},
 	"rooms.md":         {host: true, apart: true, given: []docsGiven{{"127.0.0.1:8000", "comet serve"}}},
-	"server.md":        {clone: true},
+	"server.md": {clone: true, given: []docsGiven{
+		{"GET  /test", "comet router --listen 127.0.0.1:4222"},
+		{"GET  /test", `printf '1\t1\n' > edges.tsv; comet subscriptions import edges.tsv friends.db`},
+		{"GET  /test", "comet serve --router nats://127.0.0.1:4222 --subscriptions friends.db"},
+	}},
 	"tls.md": {needs: []string{"openssl"}, clone: true, host: true, given: []docsGiven{
 		{"client.pem", `openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=push -addext subjectAltName=DNS:push.example.org -keyout client.key -out client.pem && cp client.pem ca.pem`},
 	}, nginx: `server {
