@@ -76,13 +76,15 @@ func goFolders(t *testing.T) (environ []string) {
 
 // A shownStep is what a page has a reader do: a command, or a file to write.
 type shownStep struct {
-	kind string // the word behind the fence, or "row" for a command in a table
+	kind string // the word behind the fence, "row" for a command in a table, "span" for one in a sentence
 	text string
 	line int
 }
 
-// rowCommand is a cell of a table that is a command, and shownCommand a line.
+// rowCommand is a cell of a table that is a command, spanCommand one in a sentence, and
+// shownCommand a line.
 var (
+	spanCommand  = regexp.MustCompile("`(comet [a-z]+ [^`]+)`")
 	rowCommand   = regexp.MustCompile("^`((?:\\./)?(?:comet|curl|ssh) [^`]*)`")
 	shownCommand = regexp.MustCompile(`(?m)^(\./)?comet [a-z]`)
 )
@@ -105,11 +107,24 @@ func shownSteps(text string) (steps []shownStep) {
 		case strings.HasPrefix(line, "| "):
 			// A bar within a cell is written with a backslash.
 			for cell := range strings.SplitSeq(strings.ReplaceAll(line, `\|`, "\x00"), "|") {
-				if m := rowCommand.FindStringSubmatch(strings.TrimSpace(cell)); m != nil {
-					steps = append(steps, shownStep{"row", strings.ReplaceAll(m[1], "\x00", "|"), i + 1})
+				cell = strings.TrimSpace(strings.ReplaceAll(cell, "\x00", "|"))
+				if m := rowCommand.FindStringSubmatch(cell); m != nil {
+					steps = append(steps, shownStep{"row", m[1], i + 1})
+				} else {
+					steps = append(steps, spans(cell, i+1)...)
 				}
 			}
+		default:
+			steps = append(steps, spans(line, i+1)...)
 		}
+	}
+	return steps
+}
+
+// spans returns the commands in a sentence. One word behind comet only names a command.
+func spans(sentence string, line int) (steps []shownStep) {
+	for _, m := range spanCommand.FindAllStringSubmatch(sentence, -1) {
+		steps = append(steps, shownStep{"span", m[1], line})
 	}
 	return steps
 }
@@ -277,7 +292,7 @@ func (m *machine) startHost(more string) {
 func (m *machine) do(s shownStep) {
 	m.t.Helper()
 	switch s.kind {
-	case "", "sh", "row":
+	case "", "sh", "row", "span":
 		m.command(s)
 	case "csv":
 		if err := os.WriteFile(filepath.Join(m.folder, "clone", "users.csv"), []byte(s.text), 0o644); err != nil {
