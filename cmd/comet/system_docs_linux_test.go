@@ -17,9 +17,9 @@ import (
 )
 
 // TestSystemDocs does what README.md and the pages show, as a reader would: each page on a
-// machine of its own, in order. A command must exit with what the page says of it. A block is run
-// unless it is marked as text, which programs print; one that is neither run nor listed
-// with a reason fails.
+// machine of its own, in order. A command must exit with what the page says of it. A block is
+// run unless it is marked as text: then commands of the page must have printed its lines, but
+// for the figures. One that is neither, nor listed with a reason, fails.
 func TestSystemDocs(t *testing.T) {
 	t.Parallel()
 	pages, err := filepath.Glob("../docs/*.md")
@@ -33,22 +33,31 @@ func TestSystemDocs(t *testing.T) {
 	}
 	environ := goFolders(t)
 	type work struct {
-		name  string
-		page  docsPage
-		steps []shownStep
+		name    string
+		page    docsPage
+		steps   []shownStep
+		printed *docsPrinted
 	}
-	var all []work
+	var (
+		all      []work
+		allSteps []shownStep
+		printed  = make(map[string]*docsPrinted)
+	)
 	for _, path := range append(pages, "../../README.md") {
 		text, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}
 		name := strings.TrimPrefix(path, "../")
-		page := docsPages[filepath.Base(path)]
-		for i, steps := range page.divide(shownSteps(string(text))) {
-			all = append(all, work{fmt.Sprintf("%s %d", name, i+1), page, steps})
+		page, steps := docsPages[filepath.Base(path)], shownSteps(string(text))
+		allSteps = append(allSteps, steps...)
+		parts := page.divide(steps)
+		printed[name] = newPrinted(steps, len(parts))
+		for i, part := range parts {
+			all = append(all, work{fmt.Sprintf("%s %d", name, i+1), page, part, printed[name]})
 		}
 	}
+	checkTables(t, allSteps)
 	// They wait more than they work. The longest come first.
 	slices.SortStableFunc(all, func(a, b work) int { return len(b.steps) - len(a.steps) })
 	slots := make(chan struct{}, 6)
@@ -57,10 +66,13 @@ func TestSystemDocs(t *testing.T) {
 		group.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			t.Run(w.name, func(t *testing.T) { w.page.run(t, w.steps, environ) })
+			t.Run(w.name, func(t *testing.T) { w.page.run(t, w.steps, environ, w.printed) })
 		})
 	}
 	group.Wait()
+	for name, p := range printed {
+		t.Run(name+" output", p.check)
+	}
 }
 
 // goFolders returns where Go keeps what it has built and fetched: the home of a machine is
@@ -76,13 +88,15 @@ func goFolders(t *testing.T) (environ []string) {
 
 // A shownStep is what a page has a reader do: a command, or a file to write.
 type shownStep struct {
-	kind string // the word behind the fence, or "row" for a command in a table
+	kind string // the word behind the fence, "row" for a command in a table, "span" for one in a sentence
 	text string
 	line int
 }
 
-// rowCommand is a cell of a table that is a command, and shownCommand a line.
+// rowCommand is a cell of a table that is a command, spanCommand one in a sentence, and
+// shownCommand a line.
 var (
+	spanCommand  = regexp.MustCompile("`(comet [a-z]+ [^`]+)`")
 	rowCommand   = regexp.MustCompile("^`((?:\\./)?(?:comet|curl|ssh) [^`]*)`")
 	shownCommand = regexp.MustCompile(`(?m)^(\./)?comet [a-z]`)
 )
@@ -105,11 +119,24 @@ func shownSteps(text string) (steps []shownStep) {
 		case strings.HasPrefix(line, "| "):
 			// A bar within a cell is written with a backslash.
 			for cell := range strings.SplitSeq(strings.ReplaceAll(line, `\|`, "\x00"), "|") {
-				if m := rowCommand.FindStringSubmatch(strings.TrimSpace(cell)); m != nil {
-					steps = append(steps, shownStep{"row", strings.ReplaceAll(m[1], "\x00", "|"), i + 1})
+				cell = strings.TrimSpace(strings.ReplaceAll(cell, "\x00", "|"))
+				if m := rowCommand.FindStringSubmatch(cell); m != nil {
+					steps = append(steps, shownStep{"row", m[1], i + 1})
+				} else {
+					steps = append(steps, spans(cell, i+1)...)
 				}
 			}
+		default:
+			steps = append(steps, spans(line, i+1)...)
 		}
+	}
+	return steps
+}
+
+// spans returns the commands in a sentence. One word behind comet only names a command.
+func spans(sentence string, line int) (steps []shownStep) {
+	for _, m := range spanCommand.FindAllStringSubmatch(sentence, -1) {
+		steps = append(steps, shownStep{"span", m[1], line})
 	}
 	return steps
 }
@@ -145,16 +172,23 @@ func (p docsPage) divide(steps []shownStep) (machines [][]shownStep) {
 	return append(machines, rest)
 }
 
+// listed returns why a step does not run, nothing if it does.
+func listed(s shownStep) (why string) {
+	for _, l := range docsListed {
+		if l.what.MatchString(s.text) {
+			return l.why
+		}
+	}
+	return ""
+}
+
 // toRun returns the steps without those that need not run, and logs why.
 func toRun(t *testing.T, steps []shownStep) (left []shownStep) {
 	t.Helper()
-next:
 	for _, s := range steps {
-		for _, l := range docsListed {
-			if l.what.MatchString(s.text) {
-				t.Logf("line %d: not run: %s: %s", s.line, firstLine(s.text), l.why)
-				continue next
-			}
+		if why := listed(s); why != "" {
+			t.Logf("line %d: not run: %s: %s", s.line, firstLine(s.text), why)
+			continue
 		}
 		m := presetAlone.FindStringSubmatch(s.text)
 		switch {
@@ -188,8 +222,9 @@ func hasRow(t *testing.T, beginning string) bool {
 }
 
 // run does the steps.
-func (p docsPage) run(t *testing.T, steps []shownStep, environ []string) {
+func (p docsPage) run(t *testing.T, steps []shownStep, environ []string, printed *docsPrinted) {
 	if steps = toRun(t, steps); len(steps) == 0 {
+		printed.take(t, nil)
 		return
 	}
 	for _, program := range append(p.needs, "curl", "pgrep") {
@@ -225,6 +260,7 @@ func (p docsPage) run(t *testing.T, steps []shownStep, environ []string) {
 		}
 	}
 	m.end("")
+	printed.take(t, m)
 }
 
 func firstLine(text string) string {
@@ -277,7 +313,7 @@ func (m *machine) startHost(more string) {
 func (m *machine) do(s shownStep) {
 	m.t.Helper()
 	switch s.kind {
-	case "", "sh", "row":
+	case "", "sh", "row", "span":
 		m.command(s)
 	case "csv":
 		if err := os.WriteFile(filepath.Join(m.folder, "clone", "users.csv"), []byte(s.text), 0o644); err != nil {
@@ -285,6 +321,8 @@ func (m *machine) do(s shownStep) {
 		}
 	case "go":
 		m.goProgram(s)
+	case "http":
+		m.requests(s)
 	case "yaml":
 		m.manifest(s)
 	default:

@@ -2,7 +2,10 @@
 
 package main
 
-import "regexp"
+import (
+	"regexp"
+	"testing"
+)
 
 // A docsPage is what a page needs that its reader has.
 type docsPage struct {
@@ -45,10 +48,16 @@ var docsPages = map[string]docsPage{
 	}},
 	"library.md":       {clone: true, given: []docsGiven{{"127.0.0.1:8000", "comet serve"}}},
 	"many-machines.md": {given: []docsGiven{{"router.secret", secret}}},
-	"presets.md":       {host: true, apart: true},
-	"real-clients.md":  {host: true, apart: true, given: []docsGiven{{"127.0.0.1:8000", "comet serve"}}},
-	"rooms.md":         {host: true, apart: true, given: []docsGiven{{"127.0.0.1:8000", "comet serve"}}},
-	"server.md":        {clone: true},
+	"presets.md": {host: true, apart: true, given: []docsGiven{
+		{"chat.yaml", "comet config flood ws://HOST/chat --first-message 'hello {id}' --first-message 'welcome*=>join {id}' --ready 'joined*' > chat.yaml"},
+	}},
+	"real-clients.md": {host: true, apart: true, given: []docsGiven{{"127.0.0.1:8000", "comet serve"}}},
+	"rooms.md":        {host: true, apart: true, given: []docsGiven{{"127.0.0.1:8000", "comet serve"}}},
+	"server.md": {clone: true, given: []docsGiven{
+		{"GET  /test", "comet router --listen 127.0.0.1:4222"},
+		{"GET  /test", `printf '1\t1\n' > edges.tsv; comet subscriptions import edges.tsv friends.db`},
+		{"GET  /test", "comet serve --router nats://127.0.0.1:4222 --subscriptions friends.db"},
+	}},
 	"tls.md": {needs: []string{"openssl"}, clone: true, host: true, given: []docsGiven{
 		{"client.pem", `openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=push -addext subjectAltName=DNS:push.example.org -keyout client.key -out client.pem && cp client.pem ca.pem`},
 	}, nginx: `server {
@@ -61,7 +70,7 @@ var docsPages = map[string]docsPage{
 		{"admin.token", "echo token-of-the-admin > admin.token; TOKEN=$(cat admin.token)"},
 	}},
 	"two-million.md": {apart: true},
-	"users.md":       {host: true},
+	"users.md":       {host: true, environ: []string{"COMET_RATE=100"}}, // each message goes to half of the connections
 	"watching.md": {given: []docsGiven{
 		{"127.0.0.1:8000", "comet serve"},
 		{"token.txt", "echo token-of-the-page > token.txt"},
@@ -97,6 +106,8 @@ var docsScaled = func() (all []docsScale) {
 		{`--url …`, "--url 'http://HOST/sub/{id}' --publish 'http://HOST/pub/{id}'"},
 		{`--pid 4711`, "--pid $(pgrep -o -f 'comet serve')"},
 		{`^((?:CGO_ENABLED=0 )?go build) -trimpath`, "$1 -n -trimpath"},
+		{`--slo 'p99<50ms' --slo loss=0 --fail-if`, "--slo 'p99<1us' --slo loss=0 --fail-if"}, // so that it is missed
+		{`^go run ./cmd/comet bench$`, "COMET_CONNECTIONS=2k $0"},                             // fewer grow no memory to speak of
 		{`comet capacity`, "env -u COMET_CONNECTIONS comet capacity --hold 1s --budget 15s --to 150"},
 		{`--from \w+ --to \w+ --hold \w+ --budget \w+`, "--from 50"},
 		{`make floor`, "make --dry-run floor"},
@@ -132,12 +143,15 @@ var docsCodes = []struct {
 	{regexp.MustCompile(`comet capacity`), []string{"3"}},
 }
 
-// docsListed are the commands that do not run here.
+// docsListed are the commands that do not run here, and the output of such.
 var docsListed = []struct {
 	what *regexp.Regexp
 	why  string
 }{
 	{regexp.MustCompile(`^docker `), "there is no Docker: TestSystemImage does the steps of the Dockerfile"},
+	{regexp.MustCompile(`^comet (COMMAND|router --tls-cert FILE)`), "a form of commands, not one"},
+	{regexp.MustCompile(`worker_connections x worker_processes`), "nginx with such a limit is searched by TestSystemCapacity"},
+	{regexp.MustCompile(`^comet: 1 of 300 connections failed`), "TestSystemPresetNode refuses one of 300 users"},
 	{regexp.MustCompile(`^go test \./\.\.\.`), "CI does it before this test"},
 }
 
@@ -175,3 +189,36 @@ http {
 	MORE
 }
 `
+
+// checkTables reports the entries of the tables that no page needs any more.
+func checkTables(t *testing.T, steps []shownStep) {
+	t.Helper()
+	needed := func(what *regexp.Regexp) bool {
+		for _, s := range steps {
+			if what.MatchString(s.text) {
+				return true
+			}
+		}
+		return false
+	}
+	for _, e := range docsListed {
+		if !needed(e.what) {
+			t.Errorf("docsListed: no page has %s", e.what)
+		}
+	}
+	for _, e := range docsScaled {
+		if !needed(e.from) {
+			t.Errorf("docsScaled: no page has %s", e.from)
+		}
+	}
+	for _, e := range docsTerminals {
+		if !needed(e.command) {
+			t.Errorf("docsTerminals: no page has %s", e.command)
+		}
+	}
+	for _, e := range docsCodes {
+		if !needed(e.command) {
+			t.Errorf("docsCodes: no page has %s", e.command)
+		}
+	}
+}
