@@ -120,6 +120,7 @@ func listen(c *core) (sockets []int, bound net.Addr, err error) {
 			return errors.Join(raw.Control(func(fd uintptr) { err = prepareListener(int(fd), &c.Config) }), err)
 		},
 	}
+	config.SetMultipathTCP(false) // to which not all of these options can be set
 	for range n {
 		ln, err := config.Listen(context.Background(), "tcp", address)
 		if err != nil {

@@ -42,6 +42,7 @@ type stdEngine struct {
 
 func newStdEngine(c *core) (engine, error) {
 	config := net.ListenConfig{KeepAliveConfig: c.keepAlive(), KeepAlive: -1, Control: userTimeoutControl(c.userTimeout())}
+	config.SetMultipathTCP(false) // as the epoll engine's, whatever else is set
 	ln, err := config.Listen(context.Background(), "tcp", c.Listen)
 	if err != nil {
 		return nil, listenError("stream listener", c.Listen, err)

@@ -28,7 +28,8 @@ func TestDrainAnswersWhoWaits(t *testing.T) {
 	r.cancel = cancel
 	go func() { r.done <- r.Run(ctx) }()
 	for i, c := range clients {
-		if got := c.rest(); got != leaving {
+		// The loop may run for a moment before it hears of the end.
+		if got := c.rest(); got != leaving && got != html11+lastOne {
 			t.Fatalf("client %d of %d got %q", i, len(clients), got)
 		}
 		c.Close()
