@@ -36,6 +36,7 @@ fmt:
 
 lint:
 	$(TOOL) golangci-lint run ./...
+	$(TOOL) golangci-lint run --build-tags system ./cmd/comet/...
 
 seeds: ## the import rules refuse what they must
 	.ci/seeds

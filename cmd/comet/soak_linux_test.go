@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"testing"
 	"time"
@@ -90,19 +89,4 @@ func rssOf(t *testing.T, pid int) float64 {
 		t.Fatal(err)
 	}
 	return float64(resident * os.Getpagesize())
-}
-
-// goroutinesOf returns how many goroutines a server says it has.
-func goroutinesOf(t *testing.T, admin string) float64 {
-	t.Helper()
-	_, body := askAdmin(t, "http://"+admin+"/metrics")
-	m := regexp.MustCompile(`(?m)^go_goroutines (\d+)$`).FindStringSubmatch(body)
-	if m == nil {
-		t.Fatalf("/metrics has no go_goroutines: %.200q", body)
-	}
-	n, err := strconv.ParseFloat(m[1], 64)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
 }

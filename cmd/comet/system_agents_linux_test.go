@@ -232,16 +232,25 @@ func TestSystemAgentsKilled(t *testing.T) {
 		args []string
 		now  func(t *testing.T, truth *truthServer, out *output)
 	}{
-		"start": {nil, func(t *testing.T, _ *truthServer, out *output) { out.await(t, `agent    agent a2`) }},
+		"start": {nil, func(t *testing.T, _ *truthServer, out *output) {
+			t.Helper()
+			out.await(t, `agent    agent a2`)
+		}},
 		"connect": {[]string{"--ramp", "6s"}, func(t *testing.T, truth *truthServer, out *output) {
+			t.Helper()
 			out.await(t, `agent    agent a2`)
 			eventually(t, "connections come", func() bool { return truth.open.Load() >= 8 && truth.open.Load() < 30 })
 		}},
-		"idle": {[]string{"--idle", "9s"}, func(t *testing.T, _ *truthServer, out *output) { out.await(t, `connect  40 of 40`) }},
+		"idle": {[]string{"--idle", "9s"}, func(t *testing.T, _ *truthServer, out *output) {
+			t.Helper()
+			out.await(t, `connect  40 of 40`)
+		}},
 		"messages": {[]string{"-d", "9s"}, func(t *testing.T, truth *truthServer, _ *output) {
+			t.Helper()
 			eventually(t, "messages come", func() bool { return len(truth.found().latency) > 50 })
 		}},
 		"drain": {[]string{"-d", "2s"}, func(t *testing.T, truth *truthServer, _ *output) {
+			t.Helper()
 			eventually(t, "all messages have come", func() bool { return truth.found().delivered == 400 })
 		}},
 	} {

@@ -87,11 +87,13 @@ func TestSystemCapacity(t *testing.T) {
 }
 
 func searchNginx(t *testing.T, addr string, limit int) capacityFound {
+	t.Helper()
 	pid := startNginx(t, addr, 1, limit, `location ~ /sub/(\d+)$ { nchan_subscriber http-chunked; nchan_channel_id $1; }`)
 	return findCapacity(t, pid, "--url", "http://"+addr+"/sub/{id}", "-H", "TE: chunked")
 }
 
 func searchFewFiles(t *testing.T, addr string, limit int) capacityFound {
+	t.Helper()
 	admin := strings.Replace(addr, ":8089", ":8090", 1)
 	server, _ := background(t, "sh", "-c", fmt.Sprintf("ulimit -n %d; exec comet -q serve --listen %s --admin %s", limit, addr, admin))
 	return findCapacity(t, listening(t, addr, server), "--url", "http://"+addr+"/test/{id}")
@@ -100,6 +102,7 @@ func searchFewFiles(t *testing.T, addr string, limit int) capacityFound {
 // searchSlowCore searches a server whose thread works for some milliseconds on each
 // message.
 func searchSlowCore(t *testing.T, addr string, milliseconds int) capacityFound {
+	t.Helper()
 	server, _ := background(t, "smallserver", "--listen", addr, "--work", fmt.Sprintf("%dms", milliseconds))
 	return findCapacity(t, listening(t, addr, server), "--search", "rate", "-c", "20", "--from", "10", "--precision", "10%",
 		"--url", "http://"+addr+"/sub/{id}", "--publish", "http://"+addr+"/pub/{id}")

@@ -22,7 +22,7 @@ func TestSystemBenchNchan(t *testing.T) {
 	const addr, n, rate, seconds = "127.0.92.1:8092", 1000, 500, 5
 	pid := startNchan(t, addr, "nchan_subscriber http-chunked; nchan_subscriber_first_message newest;")
 	psRSS := func() (kb int64) {
-		for _, field := range strings.Fields(run(t, ps, "-o", "rss=", "--pid", pid, "--ppid", pid)) {
+		for field := range strings.FieldsSeq(run(t, ps, "-o", "rss=", "--pid", pid, "--ppid", pid)) {
 			one, _ := strconv.ParseInt(field, 10, 64)
 			kb += one
 		}

@@ -7,7 +7,9 @@ import (
 	"io"
 	"net"
 	"os"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -131,4 +133,19 @@ func filesOf(t *testing.T, pid int) int {
 		t.Fatal(err)
 	}
 	return len(entries)
+}
+
+// goroutinesOf returns how many goroutines a server says it has.
+func goroutinesOf(t *testing.T, admin string) float64 {
+	t.Helper()
+	_, body := askAdmin(t, "http://"+admin+"/metrics")
+	m := regexp.MustCompile(`(?m)^go_goroutines (\d+)$`).FindStringSubmatch(body)
+	if m == nil {
+		t.Fatalf("/metrics has no go_goroutines: %.200q", body)
+	}
+	n, err := strconv.ParseFloat(m[1], 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }

@@ -4,6 +4,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -69,8 +70,7 @@ func TestSystemRouterAddressInUse(t *testing.T) {
 	out.await(t, "Server is ready")
 	version := strings.TrimPrefix(strings.TrimSpace(run(t, nats, "--version")), "nats-server: v")
 	text, err := exec.Command("comet", "router", "--listen", addr, "--admin", "127.0.0.1:0").CombinedOutput()
-	exit, ok := err.(*exec.ExitError)
-	if !ok || exit.ExitCode() != 2 {
+	if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != 2 {
 		t.Errorf("exit: %v, want code 2", err)
 	}
 	want := fmt.Sprintf("another NATS server (nats-server %s, name theirs) listens on %s: use it as it is, with `comet serve --router nats://%s`; or choose another --listen", version, addr, addr)

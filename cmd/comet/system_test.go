@@ -448,7 +448,7 @@ func TestSystemNchan(t *testing.T) {
 	rss, _ := strconv.Atoi(fields[2])
 	conns, _ := strconv.Atoi(fields[3])
 	psRSS := 0
-	for _, kb := range strings.Fields(run(t, ps, "-o", "rss=", "--pid", pid, "--ppid", pid)) {
+	for kb := range strings.FieldsSeq(run(t, ps, "-o", "rss=", "--pid", pid, "--ppid", pid)) {
 		n, _ := strconv.Atoi(kb)
 		psRSS += n
 	}

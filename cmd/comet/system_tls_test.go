@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"io"
 	"net"
 	"os/exec"
@@ -165,10 +166,11 @@ func TestSystemTLSPublish(t *testing.T) {
 			server.await(t, "ACCEPT")
 			args := append([]string{"msggen", "--publish", "https://" + addr + "/{id}?m={message}", "--method", "GET", "--publish-connections", "1", "--count", "3", "--interval", "20ms"}, c.client...)
 			out, err := exec.CommandContext(t.Context(), "comet", args...).CombinedOutput()
+			exit, failed := errors.AsType[*exec.ExitError](err)
 			switch {
 			case c.want == "" && (err != nil || !strings.Contains(string(out), "sent 3")):
 				t.Errorf("%v: %s", err, out)
-			case c.want != "" && (err == nil || err.(*exec.ExitError).ExitCode() != 1 || !strings.Contains(string(out), c.want)):
+			case c.want != "" && (!failed || exit.ExitCode() != 1 || !strings.Contains(string(out), c.want)):
 				t.Errorf("%v: %s\nwant exit code 1 and %q", err, out, c.want)
 			}
 		})

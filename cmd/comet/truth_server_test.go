@@ -53,7 +53,6 @@ type faults struct {
 	stallFor  time.Duration             // ... for this long
 	cut       func(w io.Writer, text []byte) error
 	head      string // of a stream; "" is chunked
-	end       string // what ends a stream of this framing
 }
 
 type truthSent struct{ run, id string }
@@ -287,7 +286,7 @@ func randomChunks(w io.Writer, text []byte) error {
 
 // unframed writes as HTTP/1.0 does, with a line break behind each message.
 func unframed(w io.Writer, text []byte) error {
-	_, err := w.Write(append(text[:len(text):len(text)], '\n'))
+	_, err := w.Write(append(slices.Clip(text), '\n'))
 	return err
 }
 
