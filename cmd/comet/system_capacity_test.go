@@ -111,6 +111,7 @@ func searchSlowCore(t *testing.T, addr string, milliseconds int) capacityFound {
 // searchSmallBacklog searches a server that accepts now and then, with an accept queue
 // of so many. Who finds it full tries again after a second, and is late.
 func searchSmallBacklog(t *testing.T, addr string, backlog int) capacityFound {
+	t.Helper()
 	server, _ := background(t, "smallserver", "--listen", addr, "--backlog", strconv.Itoa(backlog), "--pause", "300ms")
 	return findCapacity(t, listening(t, addr, server), "--url", "http://"+addr+"/sub/{id}", "--from", "4", "--precision", "10%",
 		"--slo", "errors=0", "--slo", "connect.latency_ms.max<900ms")

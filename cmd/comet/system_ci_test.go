@@ -39,6 +39,7 @@ func readYAML(t *testing.T, path string, into any) {
 }
 
 func githubExample(t *testing.T) (e ciExample) {
+	t.Helper()
 	var file struct {
 		Env      map[string]string
 		Defaults struct{ Run struct{ Shell string } }
@@ -60,6 +61,7 @@ func githubExample(t *testing.T) (e ciExample) {
 }
 
 func gitlabExample(t *testing.T) (e ciExample) {
+	t.Helper()
 	var file struct {
 		Load struct {
 			Variables map[string]string

@@ -223,6 +223,7 @@ func hasRow(t *testing.T, beginning string) bool {
 
 // run does the steps.
 func (p docsPage) run(t *testing.T, steps []shownStep, environ []string, printed *docsPrinted) {
+	t.Helper()
 	if steps = toRun(t, steps); len(steps) == 0 {
 		printed.take(t, nil)
 		return

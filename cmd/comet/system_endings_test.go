@@ -83,6 +83,7 @@ func TestSystemEndings(t *testing.T) {
 
 // try makes one bench end.
 func (e ending) try(t *testing.T) {
+	t.Helper()
 	b := e.begin(t)
 	b.reach(t, e.phase)
 	target := b.Process.Pid

@@ -105,6 +105,7 @@ var errTooEarly = errors.New("the signal has killed it")
 // try makes one command end and returns how long that took. Where nothing shows
 // that a state is reached, it gives the command more time if that was too little.
 func (e *partEnding) try(t *testing.T) (took time.Duration, err error) {
+	t.Helper()
 	for e.moment = 300 * time.Millisecond; ; e.moment *= 3 {
 		again := *e
 		took, err := again.once(t)
@@ -116,6 +117,7 @@ func (e *partEnding) try(t *testing.T) (took time.Duration, err error) {
 }
 
 func (e *partEnding) once(t *testing.T) (took time.Duration, err error) {
+	t.Helper()
 	if err := e.start(t); err != nil {
 		return 0, err
 	}
@@ -143,6 +145,7 @@ func (e *partEnding) once(t *testing.T) (took time.Duration, err error) {
 
 // start starts the command, without a terminal or with one of its own.
 func (e *partEnding) start(t *testing.T) error {
+	t.Helper()
 	e.ended, e.out, e.errs = make(chan struct{}), new(output), new(output)
 	words := append([]string{"comet"}, e.args...)
 	switch e.event {

@@ -52,6 +52,7 @@ func shellHome(t *testing.T) (dir string, env []string) {
 
 // checkCompletions holds what a shell offers against the table.
 func checkCompletions(t *testing.T, offer func(line string) *exec.Cmd) {
+	t.Helper()
 	dir, env := shellHome(t)
 	for _, test := range completions {
 		cmd := offer(test.line)
