@@ -196,8 +196,8 @@ func (c Config) Validate() error {
 		if err != nil {
 			continue
 		}
-		bad(r.socket || !c.needsSocket(), "URL %q: first messages, replies, heartbeats and subprotocols are for WebSockets: write ws:// or wss://", u)
-		bad(!r.socket || c.Method == "GET", "URL %q: a WebSocket is asked for with GET", u)
+		bad(r.socket || !c.needsSocket(), "URL %q: first messages, replies, heartbeats and subprotocols are for WebSockets: write ws:// or wss://", wire.ShowURL(u))
+		bad(!r.socket || c.Method == "GET", "URL %q: a WebSocket is asked for with GET", wire.ShowURL(u))
 	}
 	return errors.Join(errs...)
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+
+	"example.org/comet/server/wire"
 )
 
 // Protocol is how a server pushes messages. The zero value is Auto.
@@ -48,6 +50,6 @@ func checkScheme(u *url.URL, text string) error {
 	if _, ok := schemes[u.Scheme]; ok {
 		return nil
 	}
-	_, rest, _ := strings.Cut(text, ":")
-	return fmt.Errorf("URL %q: write http://host:port/path, or https, ws or wss; other schemes are not spoken: http:%s", text, rest)
+	_, rest, _ := strings.Cut(wire.ShowURL(text), ":")
+	return badURL(text, "write http://host:port/path, or https, ws or wss; other schemes are not spoken: http:%s", rest)
 }

@@ -2,6 +2,7 @@ package flood
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -41,19 +42,22 @@ func parseURL(text string, protocol Protocol, holes []string) (request, error) {
 	}
 	u, err := url.Parse(plain)
 	if err != nil {
-		return request{}, fmt.Errorf("URL %q: %w", text, err)
+		if wrapped, ok := errors.AsType[*url.Error](err); ok {
+			err = wrapped.Err // without the URL again
+		}
+		return request{}, badURL(text, "%w", err)
 	}
 	if err := checkScheme(u, text); err != nil {
 		return request{}, err
 	}
 	switch {
 	case u.Hostname() == "" || strings.Contains(u.Host, standIn):
-		return request{}, fmt.Errorf("URL %q: a host must follow %s://", text, u.Scheme)
+		return request{}, badURL(text, "a host must follow %s://", u.Scheme)
 	case u.User != nil:
-		return request{}, fmt.Errorf("URL %q: a name and password are not sent; give a header `Authorization: Basic …`", text)
+		return request{}, badURL(text, "a name and password are not sent; give a header `Authorization: Basic …`")
 	}
 	if err := protocol.check(u.Scheme); err != nil {
-		return request{}, fmt.Errorf("URL %q: %w", text, err)
+		return request{}, badURL(text, "%w", err)
 	}
 	path := u.RequestURI()
 	for i, name := range holes {
@@ -62,14 +66,19 @@ func parseURL(text string, protocol Protocol, holes []string) (request, error) {
 	hasID := strings.Contains(path, idHole)
 	switch {
 	case strings.Contains(path, " "):
-		return request{}, fmt.Errorf("URL %q: write %%20 for a space", text)
+		return request{}, badURL(text, "write %%20 for a space")
 	case hasID != strings.Contains(text, idHole):
-		return request{}, fmt.Errorf("URL %q: {id} must stand in the path or the query", text)
+		return request{}, badURL(text, "{id} must stand in the path or the query")
 	}
 	return request{
 		host: u.Host, secure: schemes[u.Scheme], socket: protocol.socket(u.Scheme),
 		path: users.Parse(path, users.URL, holes), hasID: hasID,
 	}, nil
+}
+
+// badURL returns what is wrong with a URL, and shows it without what lets somebody in.
+func badURL(text, format string, args ...any) error {
+	return fmt.Errorf("URL %q: %w", wire.ShowURL(text), fmt.Errorf(format, args...))
 }
 
 // holeDigits returns a number of hole i, all of the same length, without 0 and 1.

@@ -11,6 +11,7 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -45,7 +46,7 @@ type serverStats struct {
 func statsURL(s string) (string, error) {
 	u, err := url.Parse(s)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return "", fmt.Errorf("the StatsURL %q is not an http or https URL: write http://127.0.0.1:8001/stats", s)
+		return "", fmt.Errorf("the StatsURL %q is not an http or https URL: write http://127.0.0.1:8001/stats", shown(s))
 	}
 	if u.Path == "" || u.Path == "/" {
 		u.Path = "/stats"
@@ -57,6 +58,7 @@ func statsURL(s string) (string, error) {
 // kept open, and never through a proxy.
 type statsClient struct {
 	url, token string
+	shown      string // the URL, without a password and a query, which may let somebody in
 	http       http.Client
 }
 
@@ -66,9 +68,21 @@ func newStatsClient(address, token string, secure *tls.Config) (*statsClient, er
 		return nil, joined([]error{err})
 	}
 	return &statsClient{
-		url: address, token: token,
+		url: address, token: token, shown: shown(address),
 		http: http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1, TLSClientConfig: secure.Clone()}},
 	}, nil
+}
+
+// shown returns a URL, which need not be a valid one, for a message: without its user
+// and its query.
+func shown(address string) string {
+	address, _, _ = strings.Cut(address, "?")
+	scheme, rest, found := strings.Cut(address, "//")
+	if !found {
+		return address
+	}
+	authority, path, _ := strings.Cut(rest, "/")
+	return scheme + "//" + authority[strings.LastIndexByte(authority, '@')+1:] + "/" + path
 }
 
 func (c *statsClient) close() { c.http.CloseIdleConnections() }
@@ -85,19 +99,19 @@ func (c *statsClient) ask(ctx context.Context) (serverStats, error) {
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return serverStats{}, unasked(c.url, connected, err)
+		return serverStats{}, unasked(c.shown, connected, err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxStats))
 	if err != nil {
-		return serverStats{}, unasked(c.url, connected, err)
+		return serverStats{}, unasked(c.shown, connected, err)
 	}
 	if resp.StatusCode != http.StatusOK {
-		return serverStats{}, refused(c.url, resp)
+		return serverStats{}, refused(c.shown, resp)
 	}
 	stats, err := parseStats(body)
 	if err != nil {
-		return serverStats{}, fmt.Errorf("memlog: %s: %w: give the URL of a comet server's /stats, on its admin listener", c.url, err)
+		return serverStats{}, fmt.Errorf("memlog: %s: %w: give the URL of a comet server's /stats, on its admin listener", c.shown, err)
 	}
 	return stats, nil
 }

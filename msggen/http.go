@@ -10,6 +10,8 @@ import (
 	"os"
 	"strconv"
 	"time"
+
+	"example.org/comet/server/wire"
 )
 
 const (
@@ -111,7 +113,7 @@ func NewHTTPSender(config HTTPConfig) (*HTTPSender, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &HTTPSender{config: config, poster: poster, shown: target.Redacted()}, nil
+	return &HTTPSender{config: config, poster: poster, shown: wire.ShowURL(target.String())}, nil
 }
 
 // Open posts no message at all. That opens the connection, and shows whether

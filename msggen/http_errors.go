@@ -61,7 +61,7 @@ func unreachable(req *http.Request, err error) error {
 	if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		err = wrapped.Err // without the method and the URL again
 	}
-	shown := req.URL.Redacted()
+	shown := wire.ShowURL(req.URL.String())
 	if fault := tlsclient.Explain(err, req.URL.Scheme); fault != nil {
 		return fmt.Errorf("msggen: cannot post to %s: %w", shown, fault)
 	}
@@ -92,7 +92,7 @@ func refused(req *http.Request, resp *http.Response, text []byte) error {
 	if json.Unmarshal(text, &reply) == nil && reply.Error != "" {
 		text = []byte(reply.Error)
 	}
-	err := fmt.Errorf("msggen: POST %s was answered %s", req.URL.Redacted(), wire.Said(resp, text))
+	err := fmt.Errorf("msggen: POST %s was answered %s", wire.ShowURL(req.URL.String()), wire.Said(resp, text))
 	switch code := resp.StatusCode; {
 	case code == http.StatusUnauthorized, code == http.StatusForbidden:
 		return fmt.Errorf("%w: give the server's admin token, in COMET_ADMIN_TOKEN", err)
@@ -111,5 +111,5 @@ func refused(req *http.Request, resp *http.Response, text []byte) error {
 }
 
 func notComet(req *http.Request, why string) error {
-	return fmt.Errorf("msggen: what answers POST %s is not a comet server: %s", req.URL.Redacted(), why)
+	return fmt.Errorf("msggen: what answers POST %s is not a comet server: %s", wire.ShowURL(req.URL.String()), why)
 }

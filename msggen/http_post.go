@@ -13,6 +13,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"example.org/comet/server/wire"
 )
 
 // connectTimeout bounds how long a connection may take to come about, and TLS on
@@ -63,7 +65,7 @@ func (p *poster) setAddress(target *url.URL) error {
 	if strings.ContainsFunc(target.Host, func(c rune) bool { return c > '~' }) {
 		read, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(p.empty)))
 		if err != nil {
-			return fmt.Errorf("msggen: cannot post to %s: %w", target.Redacted(), err)
+			return fmt.Errorf("msggen: cannot post to %s: %w", wire.ShowURL(target.String()), err)
 		}
 		target = &url.URL{Scheme: target.Scheme, Host: read.Host}
 	}
@@ -84,7 +86,7 @@ func (p *poster) setAddress(target *url.URL) error {
 func (p *poster) write(target *url.URL, body io.Reader, contentType string) ([]byte, error) {
 	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, target.String(), body)
 	if err != nil {
-		return nil, fmt.Errorf("msggen: cannot post to %s: %w", target.Redacted(), err)
+		return nil, fmt.Errorf("msggen: cannot post to %s: %w", wire.ShowURL(target.String()), err)
 	}
 	setHeader(req, contentType, p.config.Token)
 	if user := target.User; user != nil && p.config.Token == "" {
@@ -93,7 +95,7 @@ func (p *poster) write(target *url.URL, body io.Reader, contentType string) ([]b
 	}
 	var text bytes.Buffer
 	if err := req.Write(&text); err != nil {
-		return nil, fmt.Errorf("msggen: cannot post to %s: %w", target.Redacted(), err)
+		return nil, fmt.Errorf("msggen: cannot post to %s: %w", wire.ShowURL(target.String()), err)
 	}
 	p.request = req
 	return text.Bytes(), nil

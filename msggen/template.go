@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"example.org/comet/flood/users"
+	"example.org/comet/server/wire"
 )
 
 // requestTemplate makes the requests of a [PublishSender].
@@ -90,24 +91,25 @@ func (r *requestTemplate) parseTarget(text string) (*url.URL, error) {
 	toWords, toHoles := r.holes.words()
 	worded := toWords.Replace(text)
 	u, err := url.Parse(worded)
+	shown := wire.ShowURL(text)
 	if err := checkURL(text, u, err, "to publish to", "http://127.0.0.1:8080/pub/{id}"); err != nil {
 		return nil, err
 	}
 	if i := strings.IndexFunc(u.Host, func(c rune) bool { return c > '~' }); i >= 0 {
-		return nil, fmt.Errorf("%q has a host that is not ASCII: write its name as DNS knows it, xn--…", text)
+		return nil, fmt.Errorf("%q has a host that is not ASCII: write its name as DNS knows it, xn--…", shown)
 	}
 	if strings.Contains(u.Fragment, holeWord) {
-		return nil, fmt.Errorf("%q has its placeholder behind a #, which is never sent: write that as %%23", text)
+		return nil, fmt.Errorf("%q has its placeholder behind a #, which is never sent: write that as %%23", shown)
 	}
 	if strings.ContainsAny(worded, "{}") {
 		known := "{" + strings.Join(r.holes.names, "}, {") + "}"
 		if r.holes.users == nil {
-			return nil, fmt.Errorf("%q has braces that are neither {id} nor {message}: write them as %%7B and %%7D, or name a file of --users with that column", text)
+			return nil, fmt.Errorf("%q has braces that are neither {id} nor {message}: write them as %%7B and %%7D, or name a file of --users with that column", shown)
 		}
-		return nil, fmt.Errorf("%q has braces that name no column of %s, which gives %s: write them as %%7B and %%7D", text, r.holes.users.Name(), known)
+		return nil, fmt.Errorf("%q has braces that name no column of %s, which gives %s: write them as %%7B and %%7D", shown, r.holes.users.Name(), known)
 	}
 	if strings.Contains(u.Host, holeWord) {
-		return nil, fmt.Errorf("%q has its placeholder in the host: all messages go to one server", text)
+		return nil, fmt.Errorf("%q has its placeholder in the host: all messages go to one server", shown)
 	}
 	port := u.Port()
 	r.tls = u.Scheme == "https"
@@ -121,7 +123,7 @@ func (r *requestTemplate) parseTarget(text string) (*url.URL, error) {
 	r.host, r.address = u.Hostname(), net.JoinHostPort(u.Hostname(), port)
 	u.Host = withoutZone(u.Host)
 	r.target = users.Parse(toHoles.Replace(u.RequestURI()), users.URL, r.holes.names)
-	r.shown = toHoles.Replace(u.Redacted())
+	r.shown = wire.ShowURL(toHoles.Replace(u.String()))
 	return u, nil
 }
 

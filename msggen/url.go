@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"example.org/comet/server/wire"
 )
 
 // parseURL checks where to post. A URL without a path means /send.
@@ -23,21 +25,22 @@ func parseURL(to string) (*url.URL, error) {
 // checkURL reports what is wrong with text, as url.Parse read it, as a URL to do
 // something at, with the cure.
 func checkURL(text string, u *url.URL, err error, todo, example string) error {
+	shown := wire.ShowURL(text)
 	switch {
 	case text == "":
-		return fmt.Errorf("%q is not a URL %s: write %s", text, todo, example)
+		return fmt.Errorf("%q is not a URL %s: write %s", shown, todo, example)
 	case !strings.Contains(text, "://") && looksLikeHost(text):
-		return fmt.Errorf("%q is not a URL %s: it has no scheme; write http://%s", text, todo, text)
+		return fmt.Errorf("%q is not a URL %s: it has no scheme; write http://%s", shown, todo, shown)
 	case err == nil && u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "":
-		return fmt.Errorf("%q is not a URL %s: messages are sent over http or https, not %s; write %s", text, todo, u.Scheme, example)
+		return fmt.Errorf("%q is not a URL %s: messages are sent over http or https, not %s; write %s", shown, todo, u.Scheme, example)
 	case unbracketed(text):
-		return fmt.Errorf("%q is not a URL %s: an IPv6 address stands in brackets, as in http://[::1]:8001/", text, todo)
+		return fmt.Errorf("%q is not a URL %s: an IPv6 address stands in brackets, as in http://[::1]:8001/", shown, todo)
 	case err != nil || u.Scheme == "" || u.Hostname() == "":
-		return fmt.Errorf("%q is not a URL %s: write %s", text, todo, example)
+		return fmt.Errorf("%q is not a URL %s: write %s", shown, todo, example)
 	}
 	if port := u.Port(); port != "" {
 		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-			return fmt.Errorf("%q is not a URL %s: its port is %s, and ports go from 1 to 65535", text, todo, port)
+			return fmt.Errorf("%q is not a URL %s: its port is %s, and ports go from 1 to 65535", shown, todo, port)
 		}
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"example.org/comet/cmd/internal/flags"
+	"example.org/comet/server/wire"
 )
 
 // notOfTheRun are flags that say nothing about what is measured.
@@ -51,7 +52,7 @@ func (o *benchOptions) settings(f *pflag.FlagSet) map[string]any {
 	}
 	for _, name := range []string{"url", "publish"} {
 		if text, ok := m[name].(string); ok {
-			m[name] = withoutPassword(text)
+			m[name] = wire.ShowURL(text)
 		}
 	}
 	return m
@@ -87,12 +88,8 @@ func drop(m map[string]any, names ...string) {
 	}
 }
 
-var (
-	password = regexp.MustCompile(`//[^/@]*@`)
-	// parameter is one of a query that holds a secret; {token} is none.
-	parameter = regexp.MustCompile(`(?i)([?&][^=&]*(?:auth|key|token|secret|password)[^=&]*=)[^&{}]+`)
-	secret    = regexp.MustCompile(`(?i)auth|cookie|key|token|secret|password`)
-)
+// secret is in the name of what lets somebody in.
+var secret = regexp.MustCompile(`(?i)auth|cookie|key|token|secret|password`)
 
 // hideHeaders writes header lines as a setting, without what lets somebody in.
 func hideHeaders(settings map[string]any, name string, lines []string) {
@@ -114,11 +111,6 @@ func withoutValue(line string) string {
 	return line
 }
 
-// withoutPassword returns a URL without what lets somebody in.
-func withoutPassword(url string) string {
-	return parameter.ReplaceAllString(password.ReplaceAllString(url, "//...@"), "$1...")
-}
-
 // hideSecret returns a value of a flag without what may be a secret, and reports
 // whether there was any.
 func hideSecret(flag, value string) (shown string, hidden bool) {
@@ -128,7 +120,7 @@ func hideSecret(flag, value string) (shown string, hidden bool) {
 	case slices.Contains(text, flag) && secret.MatchString(value):
 		shown = "..."
 	default:
-		shown = withoutPassword(value)
+		shown = wire.ShowURL(value)
 	}
 	return shown, shown != value
 }

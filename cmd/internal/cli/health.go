@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 
 	"example.org/comet/cmd/internal/flags"
 	"example.org/comet/server/tlsclient"
+	"example.org/comet/server/wire"
 )
 
 // healthOptions are the flags and the argument of comet health.
@@ -49,6 +51,7 @@ func runHealth(ctx context.Context, env *Env, o *healthOptions) error {
 	if err != nil {
 		return usageError{err}
 	}
+	shown := wire.ShowURL(at)
 	trust, err := o.TLS.Config()
 	if err != nil {
 		return usageError{err}
@@ -62,13 +65,16 @@ func runHealth(ctx context.Context, env *Env, o *healthOptions) error {
 	transport := &http.Transport{TLSClientConfig: trust, DisableKeepAlives: true} // and no proxy
 	answer, err := (&http.Client{Transport: transport}).Do(request)
 	if err != nil {
-		return fmt.Errorf("not healthy: %w", err)
+		if wrapped, ok := errors.AsType[*url.Error](err); ok {
+			err = wrapped.Err // without the URL again
+		}
+		return fmt.Errorf("not healthy: %s: %w", shown, err)
 	}
 	defer answer.Body.Close()
 	said, err := io.ReadAll(io.LimitReader(answer.Body, 4<<10))
-	text := strings.TrimSpace(string(said))
+	text := wire.Printable(strings.TrimSpace(string(said)), 4<<10)
 	if err != nil || answer.StatusCode != http.StatusOK {
-		return fmt.Errorf("not healthy: %s answers %s: %s", at, answer.Status, text)
+		return fmt.Errorf("not healthy: %s answers %s: %s", shown, wire.Printable(answer.Status, 100), text)
 	}
 	_, err = fmt.Fprintf(env.Stdout, "healthy: %s\n", text)
 	return err
@@ -84,7 +90,7 @@ func healthURL(text string) (string, error) {
 	case err != nil:
 		return "", err
 	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
-		return "", fmt.Errorf("%q: write http://host:port or https://host:port", text)
+		return "", fmt.Errorf("%q: write http://host:port or https://host:port", wire.ShowURL(text))
 	case u.Path == "" || u.Path == "/":
 		u.Path = "/healthz"
 	}
