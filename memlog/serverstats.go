@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strings"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 

@@ -3,6 +3,7 @@ package server
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -89,6 +90,35 @@ func TestHostileMessages(t *testing.T) {
 				}
 				r.ended()
 			})
+		}
+	})
+}
+
+// TestEndlessLine: a line that does not end is refused once no message is that long, and
+// not kept for as long as it goes on.
+func TestEndlessLine(t *testing.T) {
+	bothEngines(t, func(t engineT) {
+		r := start(t, Config{Engine: t.engine})
+		for begin, most := range map[string]int{"1 ": maxTextLine, `{"id":1,"message":"`: maxJSONLine} {
+			c := dial(t, r.AdminAddr().String())
+			c.send("POST /send HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n" + fmt.Sprintf("%x\r\n%s\r\n", len(begin), begin))
+			written := make(chan struct{})
+			go func() {
+				defer close(written)
+				piece := fmt.Sprintf("%x\r\n%s\r\n", lineBuffer, strings.Repeat("x", lineBuffer))
+				for n := 0; n < 2*most+2*lineBuffer; n += lineBuffer { // a buffer doubles before it is looked at
+					if _, err := io.WriteString(c, piece); err != nil {
+						return // it was cut off
+					}
+				}
+			}()
+			answer := make([]byte, 1<<10)
+			n, err := c.Read(answer)
+			if text := string(answer[:n]); err != nil || !strings.HasPrefix(text, "HTTP/1.1 400 ") || !strings.Contains(text, "line 1: a message may have 1 MiB") {
+				t.Errorf("%q without end is answered %q, error %v", begin, text, err)
+			}
+			c.Close()
+			<-written
 		}
 	})
 }
