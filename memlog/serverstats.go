@@ -12,7 +12,6 @@ import (
 	"net/url"
 	"strings"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
