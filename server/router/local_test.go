@@ -384,12 +384,7 @@ func (o *owner) churn(m *Member, r *rand.Rand, lives int) {
 		if slot := uint32(r.IntN(20)); !slices.ContainsFunc(open, func(c Conn) bool { return c.Slot == slot }) {
 			gens[slot]++
 			c := Conn{slot, gens[slot]}
-			l := &life{id: int64(r.IntN(10)), loggingIn: o.clock.Add(1)}
-			o.mu.Lock()
-			o.lives[c] = l
-			o.mu.Unlock()
-			m.Login(c, l.id)
-			o.set(&l.in)
+			o.login(m, c, int64(r.IntN(10)))
 			open = append(open, c)
 		}
 		if len(open) > 10 {
@@ -412,6 +407,15 @@ func (o *owner) set(tick *int64) {
 	*tick = o.clock.Add(1)
 }
 
+func (o *owner) login(m *Member, c Conn, id int64) {
+	l := &life{id: id, loggingIn: o.clock.Add(1)}
+	o.mu.Lock()
+	o.lives[c] = l
+	o.mu.Unlock()
+	m.Login(c, id)
+	o.set(&l.in)
+}
+
 func (o *owner) logout(m *Member, c Conn) {
 	o.mu.Lock()
 	l := o.lives[c]
@@ -431,6 +435,10 @@ func TestConcurrent(t *testing.T) {
 	var l Local
 	var clock atomic.Int64
 	owners := make([]*owner, churners)
+	// It stays until all was sent: else the others may all have left before.
+	stays := &owner{clock: &clock, lives: map[Conn]*life{}}
+	member, first := l.Join(stays), Conn{0, 1}
+	stays.login(member, first, 0)
 	var churning, sending sync.WaitGroup
 	for i := range owners {
 		owners[i] = &owner{clock: &clock, lives: map[Conn]*life{}}
@@ -442,9 +450,6 @@ func TestConcurrent(t *testing.T) {
 	for i := range log {
 		sending.Go(func() {
 			r := rand.New(rand.NewPCG(seed, uint64(100+i)))
-			for l.Logins() == 0 { // else all may be sent to nobody
-				runtime.Gosched()
-			}
 			for n := range messages {
 				s := sent{sender: i, n: n, id: int64(r.IntN(10)), begun: clock.Add(1)}
 				l.Send(s.id, fmt.Appendf(nil, "%d %d %d %d", s.sender, s.n, s.id, s.begun))
@@ -455,12 +460,13 @@ func TestConcurrent(t *testing.T) {
 	}
 	churning.Wait()
 	sending.Wait()
+	stays.logout(member, first)
 	mustCheck(t, &l)
 	if l.Logins() != 0 {
 		t.Errorf("%d logins are left", l.Logins())
 	}
 	delivered := 0
-	for _, o := range owners {
+	for _, o := range append(owners, stays) {
 		for c, life := range o.lives {
 			delivered += len(life.got)
 			if err := checkLife(life, log); err != nil {
