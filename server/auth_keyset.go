@@ -55,7 +55,7 @@ func parseKeySet(text []byte) (keys []authKey, err error) {
 		switch {
 		case err != nil:
 			return nil, fmt.Errorf("the key %.80q: %w", k.Name, err)
-		case k.Use != "" && k.Use != "sig", k.Algorithm != "" && k.Algorithm != key.algorithm, key.algorithm == "":
+		case k.Algorithm != "" && k.Algorithm != key.algorithm, key.algorithm == "":
 			continue
 		}
 		key.name = k.Name

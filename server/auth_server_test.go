@@ -162,6 +162,7 @@ func TestWhoMayPublishEvents(t *testing.T) {
 				resp, answer := r.askFull("POST", path, strings.NewReader("m"), append(fields, more...)...)
 				return resp.StatusCode, answer, resp.Header
 			}
+			said := map[string]string{} // by the challenge
 			for _, c := range []struct {
 				path, token string
 				code        int
@@ -181,6 +182,10 @@ func TestWhoMayPublishEvents(t *testing.T) {
 				if code != c.code || header.Get("WWW-Authenticate") != c.challenge || code == 200 != (answer == told) || code != 200 && header.Get("Cache-Control") != "no-store" {
 					t.Errorf("admin token %q: %s with %.20q: %d %s %v", adminToken, c.path, c.token, code, answer, header)
 				}
+				if before, there := said[c.challenge]; there && answer != before {
+					t.Errorf("admin token %q: %s with %.20q is told %s, another with the same challenge %s", adminToken, c.path, c.token, answer, before)
+				}
+				said[c.challenge] = answer
 			}
 			if resp, _ := r.askTwice("/event/5", may); resp != 400 {
 				t.Errorf("two tokens: %d", resp)

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -113,6 +114,41 @@ func TestIntakeAnswersAlike(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestIntakeTokens: where the admin listener has a token, each request takes it, also one
+// that a loop would take, and behind one that had it.
+func TestIntakeTokens(t *testing.T) {
+	const right, wrong, none = "Authorization: Bearer the token\r\n", "Authorization: Bearer the tokem\r\n", ""
+	bothEngines(t, func(t engineT) {
+		r := start(t, Config{Engine: t.engine, AdminToken: "the token"})
+		for _, target := range []string{"/send/1", "/send"} {
+			for _, fields := range [][]string{{right, right}, {none}, {wrong}, {right, none}, {right, wrong}, {"Authorization: Basic the token\r\n"}} {
+				requests, want := "", []int{}
+				for _, field := range fields {
+					requests += "POST " + target + " HTTP/1.1\r\nHost: localhost\r\n" + field + "Content-Length: 3\r\n\r\n1 m"
+					want = append(want, map[bool]int{true: 200, false: 401}[field == right])
+				}
+				before := r.Stats().Sent
+				c := dial(t, r.AdminAddr().String())
+				c.send(requests)
+				got, in := []int{}, bufio.NewReader(c)
+				for range want {
+					answer, err := http.ReadResponse(in, nil)
+					if err != nil {
+						t.Fatalf("%s with %q: after %v %v", target, fields, got, err)
+					}
+					io.Copy(io.Discard, answer.Body)
+					got = append(got, answer.StatusCode)
+				}
+				c.Close()
+				sent := r.Stats().Sent - before
+				if !slices.Equal(got, want) || sent != uint64(strings.Count(requests, right)) {
+					t.Errorf("%s with %q is answered %v, want %v; %d messages were taken", target, fields, got, want, sent)
+				}
+			}
+		}
+	})
 }
 
 // exchanged sends requests, the first 600 bytes of them in pieces, says that there
