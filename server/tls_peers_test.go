@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -129,6 +130,33 @@ func TestTLSCrowd(t *testing.T) {
 			t.Errorf("%q, %v", got, err)
 		}
 	})
+}
+
+// TestTLSQueue: clients whose handshakes wait for their turn have no goroutine, and
+// little is read of what they send meanwhile.
+func TestTLSQueue(t *testing.T) {
+	if defaultEngine != Epoll {
+		t.Skip("the goroutine engine has one for each connection")
+	}
+	cert, key, cfg := testCert(t)
+	r := open(t, Config{Engine: Epoll, Loops: 1, TLSCertFile: cert, TLSKeyFile: key, HeadTimeout: time.Hour})
+	r.core.mostShaking, r.core.crowdTime = 1, time.Hour
+	r.run()
+	greeting := string(hello(engineT{t, Epoll}, cfg))
+	const n = 50
+	before := runtime.NumGoroutine()
+	var last *client
+	for range n {
+		last = r.connect(greeting)
+	}
+	r.waitFor("all to be there", func(s Stats) bool { return s.Accepted == n })
+	last.SetWriteDeadline(time.Now().Add(300 * time.Millisecond))
+	if _, err := last.Write(make([]byte, 32<<20)); err == nil { // several times what sockets hold
+		t.Error("32 MiB were read of a client whose handshake waits")
+	}
+	if more := runtime.NumGoroutine() - before; more > n/2 {
+		t.Errorf("%d goroutines more for %d clients", more, n)
+	}
 }
 
 // TestTLSAlertArrives: the alert of a handshake that fails is not lost in a reset
