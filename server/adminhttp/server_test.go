@@ -228,3 +228,57 @@ func TestHolds(t *testing.T) {
 		t.Errorf("after one closed, %d of %d are held", l.holds, len(l.conns))
 	}
 }
+
+// TestPatience: whatever a client does not do, it has so long for it and no longer.
+func TestPatience(t *testing.T) {
+	const get = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+	for _, c := range []struct {
+		name, sends string
+		stays       bool // it does not read before its time is up
+		answer      string
+		after       time.Duration
+	}{
+		{"it says nothing", "", false, "", headTimeout},
+		{"its head does not end", "GET /healthz HTTP/1.1\r\n", false, "", headTimeout},
+		{"its body does not end", "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nx", false, "HTTP/1.1 400 ", requestTimeout},
+		{"it asks no more", get, false, "HTTP/1.1 200 ", idleTimeout},
+		{"it does not read", get, true, "", writeTimeout},
+		{"a long head", strings.Replace(get, "\r\n\r\n", "\r\nX: "+strings.Repeat("x", 80<<10)+"\r\n\r\n", 1), false, "HTTP/1.1 431 ", time.Second},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, err := Listen(Config{Address: "127.0.0.1:0"})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer s.Close()
+				s.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { Reply(w, http.StatusOK, "ok") })
+				s.HandleFunc("POST /echo", func(w http.ResponseWriter, r *http.Request) {
+					if _, err := io.ReadAll(r.Body); err != nil {
+						Fail(w, http.StatusBadRequest, "it did not come whole")
+					}
+				})
+				client, server := net.Pipe()
+				ln := pipes{make(chan net.Conn, 1)}
+				ln.come <- server
+				go s.http.Serve(Limit(ln, 5)) // until both are closed
+				defer s.http.Close()
+				defer close(ln.come)
+				defer client.Close()
+				go io.WriteString(client, c.sends) // of a long head not all is read
+				begun := time.Now()
+				if c.stays {
+					time.Sleep(c.after + time.Second)
+				}
+				said, err := io.ReadAll(client)
+				took := time.Since(begun)
+				if err != nil || !strings.HasPrefix(string(said), c.answer) || c.answer == "" && len(said) > 0 {
+					t.Errorf("it is answered %.60q, error %v, want %q", said, err, c.answer)
+				}
+				if took > c.after+time.Second || took < c.after-time.Second {
+					t.Errorf("it had %v, want %v", took, c.after)
+				}
+			})
+		})
+	}
+}
