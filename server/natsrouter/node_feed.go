@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"example.org/comet/server/router"
 )
 
 // feed receives from NATS. It must go on whatever the sockets of this node do:
@@ -83,14 +85,18 @@ func (n *Node) takeIn(m *nats.Msg) {
 		}
 	}
 	for {
-		if m.Subject == askSubject {
+		switch {
+		case m.Subject == askSubject:
 			if mayAnswer(n.cfg.Servers.SubjectPrefix, m.Reply) {
 				n.said.ask(m.Reply)
 			}
-		} else if id, ok := subjectID(n.cfg.Servers.SubjectPrefix, m.Subject); ok {
-			count(local.Send(id, m.Data))
-		} else if publisher, ok := subjectPublisher(n.cfg.Servers.SubjectPrefix, m.Subject); ok && home.Event != nil {
-			count(home.Event(publisher, m.Data))
+		case len(m.Data) > router.MaxMessage: // rubbish, which no sender of ours lets pass
+		default:
+			if id, ok := subjectID(n.cfg.Servers.SubjectPrefix, m.Subject); ok {
+				count(local.Send(id, m.Data))
+			} else if publisher, ok := subjectPublisher(n.cfg.Servers.SubjectPrefix, m.Subject); ok && home.Event != nil {
+				count(home.Event(publisher, m.Data))
+			}
 		}
 		if received >= feedBatch || len(n.feed.messages) == 0 {
 			break

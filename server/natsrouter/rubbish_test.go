@@ -4,16 +4,19 @@ package natsrouter
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
+	natsserver "github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
 	"example.org/comet/server"
 	"example.org/comet/server/natsrouter/natstest"
+	"example.org/comet/server/router"
 )
 
 // TestRubbish: whatever the interest, only what is published on the one subject of an id
-// comes to it, and no answer goes to a subject of messages, events, changes or reports.
+// comes to it, unless it is longer than a message may be, and no answer goes to a subject of messages, events, changes or reports.
 func TestRubbish(t *testing.T) {
 	rubbish := []string{
 		"comet.msg.0.01", "comet.msg.00.1", "comet.msg.1.1", "comet.msg.0.1024", "comet.msg.0.+1", "comet.msg.0.-1", "comet.msg.x.1",
@@ -21,9 +24,10 @@ func TestRubbish(t *testing.T) {
 		"comet.msg.event.follow.1", "comet.msg.event.follow.x", "comet.msg.event.change.all", "comet.msg.event.1", "comet.msgs.0.1", "Comet.msg.0.1",
 	}
 	const one, other = "comet.msg.0.1", "comet.msg.1.1024"
+	tooLong := strings.Repeat("x", router.MaxMessage+1)
 	for _, interest := range []Interest{Exact, Block, All} {
 		t.Run("interest="+string(interest), func(t *testing.T) {
-			s := natstest.Start(t, nil)
+			s := natstest.Start(t, func(o *natsserver.Options) { o.MaxPayload = 2 * router.MaxMessage })
 			w := startWeb(t, NodeConfig{Servers: at(s), Interest: interest, Name: "n"}, server.Config{})
 			w.waitReady(true)
 			first, second := w.stream("1"), w.stream("1024")
@@ -48,6 +52,7 @@ func TestRubbish(t *testing.T) {
 			for _, subject := range rubbish {
 				publish(subject, other, "rubbish")
 			}
+			publish(one, "", tooLong)
 			replies := []string{other, one, "comet.msg.0.77", "comet.msg.event.follow.1", "comet.msg.event.change.n", "comet.msg.x", "comet.node"}
 			for i, reply := range replies {
 				publish(one, reply, fmt.Sprint("for an answer ", i))

@@ -593,7 +593,17 @@ func TestForbiddenToSend(t *testing.T) {
 	}
 }
 
+// TestTooLongToSend: a message is refused that is longer than the router takes, or than
+// any may be.
 func TestTooLongToSend(t *testing.T) {
+	takesMore := natstest.Start(t, func(o *server.Options) { o.MaxPayload = 2 * router.MaxMessage }).ClientURL()
+	more := newNumbered(t, Servers{URLs: []string{takesMore}}, nil)
+	_, once := Publish(t.Context(), more.servers, 1, make([]byte, router.MaxMessage+1))
+	for _, err := range []error{more.Send(1, make([]byte, router.MaxMessage+1)), once} {
+		if !errors.Is(err, router.ErrTooLong) {
+			t.Errorf("one byte more than any message has: %v", err)
+		}
+	}
 	url := natstest.Start(t, func(o *server.Options) { o.MaxPayload = 100 }).ClientURL()
 	s := newNumbered(t, Servers{URLs: []string{url}}, nil)
 	err := s.Send(1, make([]byte, 101))
