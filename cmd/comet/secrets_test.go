@@ -20,7 +20,7 @@ const (
 )
 
 // TestSecretsStayHidden runs every command that takes a token, with good ones and with
-// bad ones: no output, log, report or list of processes has them.
+// bad ones, from files alone: no output, log, report or list of processes has them.
 func TestSecretsStayHidden(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs bench")
@@ -29,8 +29,9 @@ func TestSecretsStayHidden(t *testing.T) {
 	dir := t.TempDir()
 	inputs := map[string]string{
 		"admin.token": sentinel + "-admin", "wrong.token": sentinel + "-wrong", "secret": "0123456789abcdef0123456789abcdef",
-		"users.csv": "id,token,admin\n3," + userToken + "," + sentinel + "-admin\n4," + userToken + "," + sentinel + "-admin\n",
-		"bad.csv":   "id,token\n1," + sentinel + ".1\n2," + sentinel + ".2\n",
+		"users.csv":  "id,token,admin\n3," + userToken + "," + sentinel + "-admin\n4," + userToken + "," + sentinel + "-admin\n",
+		"bad.csv":    "id,token\n1," + sentinel + ".1\n2," + sentinel + ".2\n",
+		"bench.yaml": "header: 'X-Api-Key: " + sentinel + "-stream'\npublish-header: 'X-Api-Key: " + sentinel + "-publish'\n",
 	}
 	for name, text := range inputs {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text+"\n"), 0o600); err != nil {
@@ -63,7 +64,7 @@ func TestSecretsStayHidden(t *testing.T) {
 		{"flood", "ws://" + addr + "/ws/{id}?access_token={token}", "--users", "bad.csv", "-d", "100ms", "-v", "--json"},
 		{"flood", "http://" + addr + "/test/{id}?access_token={token}", "--users", "users.csv", "-d", "100ms", "-v", "--log", "flood2.log"},
 		{"flood", "http://127.0.0.1:1/test/{id}?access_token={token}", "--users", "users.csv", "-d", "100ms", "-v"},
-		{"bench", "--url", "http://" + addr + "/test/{id}?access_token={token}", "--users", "users.csv", "--publish", "http://" + admin + "/send/{id}", "--publish-header", "Authorization: Bearer {admin}", "-c", "2", "-r", "10", "-d", "1s", "--idle", "1s", "--out", "report", "--force", "-v", "--pid", fmt.Sprint(server.Process.Pid)},
+		{"bench", "--config", "bench.yaml", "--url", "http://" + addr + "/test/{id}?access_token={token}", "--users", "users.csv", "--publish", "http://" + admin + "/send/{id}", "--publish-header", "Authorization: Bearer {admin}", "-c", "2", "-r", "10", "-d", "1s", "--idle", "1s", "--out", "report", "--force", "-v", "--pid", fmt.Sprint(server.Process.Pid)},
 	} {
 		p := hiddenCommand(t, dir, args...)
 		_ = p.Run() // some are refused

@@ -218,7 +218,8 @@ func (s *session) start(text []byte) (peer fleet.Peer, read func(), err error) {
 	if s.agent.cfg.Environ != nil {
 		environ = s.agent.cfg.Environ()
 	}
-	spec := fleet.Spec{Name: "flood", Args: append([]string{"-q"}, flags.Args(cmd)...)}
+	open, secret := flags.Conceal(flags.Args(cmd))
+	spec := fleet.Spec{Name: "flood", Args: append([]string{"-q"}, open...), Env: secret}
 	peer, err = fleet.Start(s.agent.cfg.Executable, environ, spec)
 	return peer, read, err
 }

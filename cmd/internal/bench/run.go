@@ -172,7 +172,8 @@ func (r *run) stop(ctx context.Context, early bool) error {
 
 // start starts a part.
 func (r *run) start(ctx context.Context, spec fleet.Spec) (*fleet.Process, error) {
-	spec.Args = append([]string{"-q"}, spec.Args...)
+	open, environ := flags.Conceal(spec.Args)
+	spec.Args, spec.Env = append([]string{"-q"}, open...), append(slices.Clip(spec.Env), environ...)
 	return r.fleet.Start(ctx, spec)
 }
 

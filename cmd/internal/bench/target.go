@@ -9,6 +9,7 @@ import (
 	"example.org/comet/flood"
 	"example.org/comet/flood/users"
 	"example.org/comet/msggen"
+	"example.org/comet/server/wire"
 )
 
 // Target is a server that is not ours: it runs already, and runs on when the
@@ -82,9 +83,9 @@ func (t *Target) floodConfig(cfg *Config) flood.Config {
 // String returns where the target is.
 func (t *Target) String() string {
 	if len(t.URLs) > 0 {
-		return fmt.Sprintf("%s and %d more", t.URLs[0], len(t.URLs)-1)
+		return fmt.Sprintf("%s and %d more", wire.ShowURL(t.URLs[0]), len(t.URLs)-1)
 	}
-	return t.URL
+	return wire.ShowURL(t.URL)
 }
 
 // ids returns how many ids the connections have, which are in so many rooms.

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/term"
+
+	"example.org/comet/cmd/internal/flags"
 )
 
 // Env is the process as a command sees it, so that a test can stand in for it.
@@ -176,6 +178,7 @@ func Main(args []string) int {
 func Run(ctx context.Context, env *Env, args []string) int {
 	ctx, done := env.guard(ctx)
 	defer done()
+	args = flags.Reveal(args, env.Getenv)
 	root := newRoot(env)
 	root.SetArgs(args)
 	root.SetIn(env.Stdin)
