@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -234,6 +235,61 @@ func TestIntakeLooksAgain(t *testing.T) {
 	}
 	if l.intakes.due.IsZero() {
 		t.Error("nobody looks at it any more")
+	}
+}
+
+// TestIntakePatience: of clients who say nothing more, who do not end a request, or who do
+// not read their answers a loop keeps none for good, and little of the latter.
+func TestIntakePatience(t *testing.T) {
+	many := strings.Repeat(post(9, ""), 1000)
+	for name, c := range map[string]struct {
+		sends string
+		since time.Duration
+		waits func(it *intake) bool // it has come so far
+		rest  string                // of its request, that net/http waits for
+	}{
+		"says nothing more":      {post(9, ""), restTime, func(it *intake) bool { return it.posted && len(it.out) == 0 }, ""},
+		"does not end a request": {"POST /send/9 HTTP/1.1\r\nHo", partTime, func(it *intake) bool { return len(it.in) > 0 }, "st: localhost\r\nContent-Length: 0\r\n\r\n"},
+		"does not read":          {"", roomTime, func(it *intake) bool { return len(it.out) > maxAnswers }, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, l, turn := byHand(t)
+			p := r.publisher()
+			p.SetReadBuffer(4 << 10)
+			var writing sync.WaitGroup
+			writing.Go(func() {
+				io.WriteString(p, c.sends)
+				for err := error(nil); c.sends == "" && err == nil; {
+					_, err = io.WriteString(p, many) // until it is cut off
+				}
+			})
+			var it *intake
+			for it == nil || !c.waits(it) {
+				turn()
+				for _, it = range l.intakes.rows.All {
+				}
+			}
+			for range 20 {
+				turn()
+			}
+			if kept := len(it.out); kept > 2*maxAnswers {
+				t.Errorf("%d bytes of answers are kept", kept)
+			}
+			if l.intakes.due.IsZero() {
+				t.Error("nobody looks at it")
+			}
+			it.since, l.intakes.due = time.Now().Add(-c.since), time.Now()
+			for deadline := time.Now().Add(patience); l.intakes.rows.Len() > 0; turn() {
+				if time.Now().After(deadline) {
+					t.Fatal("it is kept")
+				}
+			}
+			writing.Wait()
+			if c.rest != "" {
+				p.send(c.rest)
+				p.answers(1)
+			}
+		})
 	}
 }
 

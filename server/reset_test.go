@@ -56,6 +56,9 @@ func TestResets(t *testing.T) {
 				})
 			}
 			r.stop()
+			if e, ok := r.engine.(*stdEngine); ok && e.table.Len() > 0 {
+				t.Errorf("%s, %d connections are left in the table", where, e.table.Len())
+			}
 		}
 	})
 }
