@@ -69,6 +69,10 @@ type agentsFigures struct {
 			Connections *int
 			Lost        bool
 		}
+		Agents []struct {
+			Name, Lost  string
+			ClockOffset *float64 `json:"clock_offset_ms"`
+		}
 	}
 	Notes []string
 }
@@ -192,6 +196,11 @@ func TestSystemAgentsClocks(t *testing.T) {
 		if m == nil {
 			t.Fatalf("bench does not say how the clock of %s is set:\n%s", name, said)
 		}
+		for _, a := range f.Processes.Agents {
+			if a.Name == name && (a.ClockOffset == nil || math.Abs(*a.ClockOffset-ahead) > 25) {
+				t.Errorf("the clock of %s is %v ms ahead, and %v in the result", name, ahead, deref(a.ClockOffset))
+			}
+		}
 		if ms, err := strconv.ParseFloat(m[1], 64); err != nil || math.Abs(ms-ahead) > 25 {
 			t.Errorf("the clock of %s is %v ms ahead, and was found to be %s", name, ahead, m[1])
 		}
@@ -212,7 +221,7 @@ func TestSystemAgentsClocks(t *testing.T) {
 		}
 	}
 	text, err := os.ReadFile(filepath.Join(folder, "report.html"))
-	if err != nil || !strings.Contains(string(text), "flood 1 on a1") || !strings.Contains(string(text), "flood 2 on a2") {
+	if err != nil || !strings.Contains(string(text), "flood 1 on a1") || !strings.Contains(string(text), "<td>a2</td>") || len(f.Processes.Agents) != 2 {
 		t.Errorf("the report shows no agents (%v)", err)
 	}
 }
@@ -285,6 +294,9 @@ func TestSystemAgentsKilled(t *testing.T) {
 						t.Errorf("lost %+v", p)
 					}
 				}
+			}
+			if a := f.Processes.Agents; len(a) != 2 || a[0].Name != "a1" || a[0].Lost != "" || a[1].Name != "a2" || !strings.Contains(a[1].Lost, "has not been heard of for 5s") {
+				t.Errorf("the agents are %+v, want a2 lost", a)
 			}
 			closed, established := *f.Connections.Closed, *f.Connections.Established
 			if lostParts != 1 || *f.Connections.Asked != 2*share || closed > share || established-closed != share {
@@ -360,6 +372,13 @@ func TestSystemAgentsCapacity(t *testing.T) {
 			OK          bool
 			Established int
 		}
+		Agents []struct {
+			Name, Host, Lost string
+			Connections      int
+			ConnectCPU       *float64 `json:"connect_cpu_seconds"`
+			ClockOffset      *float64 `json:"clock_offset_ms"`
+			ClockError       *float64 `json:"clock_error_ms"`
+		}
 	}
 	text, err := os.ReadFile(filepath.Join(folder, "capacity.json"))
 	if err == nil {
@@ -384,7 +403,33 @@ func TestSystemAgentsCapacity(t *testing.T) {
 		out.await(t, `waiting for work again`)
 	}
 	page, err := os.ReadFile(filepath.Join(folder, "report.html"))
-	if err != nil || !strings.Contains(string(page), "a1,a2") {
-		t.Errorf("the report shows no agents (%v)", err)
+	if err != nil || len(found.Agents) != len(agents) {
+		t.Fatalf("%v, and the agents are %+v", err, found.Agents)
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	together := 0
+	for i, a := range found.Agents {
+		together += a.Connections
+		if a.Name != fmt.Sprint("a", i+1) || a.Host != host || a.Lost != "" || a.Connections < 10 || a.ConnectCPU == nil || *a.ConnectCPU < 0 {
+			t.Errorf("an agent: %+v", a)
+		}
+		// The clocks are one.
+		if a.ClockOffset == nil || a.ClockError == nil || *a.ClockError <= 0 || math.Abs(*a.ClockOffset) > *a.ClockError {
+			t.Errorf("the clock of %s is %v ms ahead, give or take %v ms", a.Name, deref(a.ClockOffset), deref(a.ClockError))
+		}
+		for what, shown := range map[string]string{"report": string(page), "text": said} {
+			row := fmt.Sprintf(`%s(</td><td>| +)%s(</td><td>| +)%d(</td><td>| +)%d\b.* ms.* ms.*\bno\b`, a.Name, regexp.QuoteMeta(host), runtime.NumCPU(), a.Connections)
+			if !regexp.MustCompile(row).MatchString(shown) {
+				t.Errorf("the %s does not show %s: no %s", what, a.Name, row)
+			}
+		}
+	}
+	// An agent has the most that it had at once, and the steps above the limit share
+	// what the server takes.
+	if together < most || together > 2*most {
+		t.Errorf("the agents had %d connections, of %d that the server takes", together, most)
 	}
 }

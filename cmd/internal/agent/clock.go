@@ -47,6 +47,13 @@ func (h *Host) Measure(ctx context.Context) (Clock, error) {
 	return best, nil
 }
 
+// Clock returns what Measure has found last.
+func (h *Host) Clock() Clock {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.clock
+}
+
 // exchange asks once.
 func (h *Host) exchange(ctx context.Context) (Clock, error) {
 	ctx, cancel := context.WithTimeout(ctx, exchangeWait)

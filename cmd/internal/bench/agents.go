@@ -117,6 +117,22 @@ func (r *run) measureClocks(ctx context.Context) {
 	}
 }
 
+// seeAgents returns who the agents are, how their clocks are set, and which are lost.
+func (r *run) seeAgents() (list []result.Agent) {
+	millis := func(d time.Duration) result.Figure { return result.Seconds(d).Times(1000) }
+	for i, h := range r.cfg.crew.Hosts() {
+		one := result.Agent{Name: h.Name, Host: h.Host, Cores: h.Cores}
+		if i < len(r.clocks) {
+			one.ClockOffset, one.ClockError = millis(-r.clocks[i].Offset), millis(r.clocks[i].Between(h.Clock()))
+		}
+		if err := h.Lost(); err != nil {
+			one.Lost = err.Error()
+		}
+		list = append(list, one)
+	}
+	return list
+}
+
 // fillAll lets floods go: those of each host a few at a time, those of all hosts
 // together.
 func (r *run) fillAll(floods []*floodPart, width int, fill func(f *floodPart) error) error {

@@ -11,6 +11,7 @@ import (
 
 	"example.org/comet/cmd/internal/agent"
 	"example.org/comet/cmd/internal/flags"
+	"example.org/comet/cmd/internal/probe"
 	"example.org/comet/cmd/internal/result"
 	"example.org/comet/flood"
 	"example.org/comet/sysctl"
@@ -156,6 +157,27 @@ func TestClockErrorOfAgents(t *testing.T) {
 	rec, p := made(whole, func(rec *record, _ *plan) { rec.clockTrouble = errors.New("nobody answers") })
 	if r := figures(rec, p); show(r.Latency.P50) != "null" || show(r.Latency.ClockError) != "null" || r.Histograms.Latency != "" || len(r.Notes) != 1 || !strings.Contains(r.Notes[0], "nobody answers") {
 		t.Errorf("%+v, %q", r.Latency, r.Notes)
+	}
+}
+
+// TestFiguresOfAgents: each has what all its floods did, and one without a flood nothing.
+func TestFiguresOfAgents(t *testing.T) {
+	rec, p := made(whole, func(rec *record, _ *plan) {
+		rec.agents = []result.Agent{{Name: "web2", Host: "h2", Cores: 4, ClockOffset: result.Of(-3)}, {Name: "web3", Lost: "silent"}}
+		for i, connections := range []int{10, 20} {
+			one := probe.Part{Role: "flood", Number: 7 + i}
+			for s, cpu := range map[*probe.Snapshot]int{&rec.begun: 1, &rec.connected: 3, &rec.sending: 4, &rec.ended: 9} {
+				s.Usage[one] = probe.Usage{CPU: result.Of(cpu)}
+			}
+			rec.parts = append(rec.parts, part{Part: one, agent: "web2", connections: result.Of(connections)})
+		}
+	})
+	want := []result.Agent{
+		{Name: "web2", Host: "h2", Cores: 4, ClockOffset: result.Of(-3), Connections: result.Of(30), ConnectCPU: result.Of(4), MessagesCPU: result.Of(10)},
+		{Name: "web3", Lost: "silent", Connections: result.Of(0)},
+	}
+	if got := figures(rec, p).Processes.Agents; !slices.Equal(got, want) {
+		t.Errorf("%+v\nwant %+v", got, want)
 	}
 }
 

@@ -39,7 +39,7 @@ func fanOutFigures(rec *record, p *plan, r *result.Result) {
 		r.Notes = append(r.Notes, fmt.Sprintf("The fan-out is that of %d messages, a share of 1/%.0f of all that is drawn by their numbers.", f.Messages, 1/f.Share))
 	}
 	r.FanOut = result.FanOut{First: result.Of(f.First), P50: result.Of(f.P50), P99: result.Of(f.P99), Last: result.Of(f.Last)}
-	off, _ := most(result.Of(t.BeforeDueMS), rec.clockError).Value()
+	off, _ := result.Most(result.Of(t.BeforeDueMS), rec.clockError).Value()
 	if out := belowClocks(&r.FanOut, off); out != "" {
 		r.Notes = append(r.Notes, "The clocks of generator and flood differ by more than "+out+" of the fan-out, so it is not known.")
 	}

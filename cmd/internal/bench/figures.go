@@ -59,9 +59,9 @@ func processFigures(rec *record, r *result.Result) {
 	for _, one := range rec.parts {
 		switch _, known := one.pid.Value(); {
 		case one.Role == "server" && known:
-			started = probe.Add(started, result.Of(1))
+			started = result.Add(started, result.Of(1))
 		case one.Role == "flood":
-			floods = probe.Add(floods, result.Of(1))
+			floods = result.Add(floods, result.Of(1))
 		}
 		r.Processes.List = append(r.Processes.List, result.Process{
 			Role: one.Role, Number: one.Number, Agent: one.agent, PID: one.pid, Connections: one.connections, Lost: one.lost,
@@ -73,11 +73,27 @@ func processFigures(rec *record, r *result.Result) {
 		servers = started
 	}
 	r.Processes.Servers, r.Processes.Floods = servers, floods
+	r.Processes.Agents = agentFigures(rec.agents, r.Processes.List)
 	for _, l := range rec.losses {
 		if l.ended {
 			r.Processes.Lost = append(r.Processes.Lost, l.what)
 		}
 	}
+}
+
+// agentFigures returns the agents, each with what its floods did.
+func agentFigures(agents []result.Agent, floods []result.Process) (list []result.Agent) {
+	for _, a := range agents {
+		a.Connections = result.Of(0)
+		for _, f := range floods {
+			if f.Agent == a.Name {
+				a.Connections = result.Add(a.Connections, f.Connections)
+				a.ConnectCPU, a.MessagesCPU = result.Add(a.ConnectCPU, f.ConnectCPU), result.Add(a.MessagesCPU, f.MessagesCPU)
+			}
+		}
+		list = append(list, a)
+	}
+	return list
 }
 
 // beforeConnecting returns the snapshot before the first connect.
@@ -186,7 +202,7 @@ func memoryFigures(rec *record, p *plan, r *result.Result) {
 		if rec.idle.Taken() {
 			full = rec.idle
 		}
-		m.Machine = most(full.Sub(rec.bare).Machine, rec.ended.Sub(rec.bare).Machine)
+		m.Machine = result.Most(full.Sub(rec.bare).Machine, rec.ended.Sub(rec.bare).Machine)
 	}
 	if p.away && (!p.here || p.neighbors) { // none of the ends are here, or it is not known how many
 		return
@@ -207,28 +223,19 @@ func memoryFigures(rec *record, p *plan, r *result.Result) {
 // a collection.
 func afterGC(rec *record) (grown result.Figure) {
 	for part, left := range rec.afterGC {
-		grown = probe.Add(grown, left.Minus(rec.begun.Usage[part].RSS))
+		grown = result.Add(grown, left.Minus(rec.begun.Usage[part].RSS))
 	}
 	return grown
-}
-
-// most returns the larger of two figures, or the only one with a value.
-func most(a, b result.Figure) result.Figure {
-	m, known := a.Value()
-	if n, ok := b.Value(); ok && (!known || n > m) {
-		return b
-	}
-	return a
 }
 
 // peak returns the servers' highest memory in the log or at the end of a phase.
 func peak(rec *record) (highest result.Figure) {
 	for _, s := range []probe.Snapshot{rec.begun, rec.connected, rec.idle, rec.sending, rec.sent, rec.ended} {
-		highest = most(highest, s.Sum("server", probe.RSS))
+		highest = result.Most(highest, s.Sum("server", probe.RSS))
 	}
 	for _, s := range rec.samples {
 		if s.RSSKB >= 0 {
-			highest = most(highest, result.Of(s.RSSKB*1024))
+			highest = result.Most(highest, result.Of(s.RSSKB*1024))
 		}
 	}
 	return highest

@@ -30,7 +30,7 @@ func latencyFigures(rec *record, p *plan, r *result.Result) {
 	if q != nil {
 		l = result.Latency{P50: result.Of(q.P50), P90: result.Of(q.P90), P99: result.Of(q.P99), P999: result.Of(q.P999), Max: result.Of(q.Max)}
 	}
-	l.BeforeDue, l.ClockError = result.Of(t.BeforeDue), most(result.Of(t.BeforeDueMS), rec.clockError)
+	l.BeforeDue, l.ClockError = result.Of(t.BeforeDue), result.Most(result.Of(t.BeforeDueMS), rec.clockError)
 	r.Notes = append(r.Notes, clocks(&l)...)
 	if p.rate.Unpaced() {
 		if q != nil {

@@ -80,6 +80,6 @@ func firstConnections(rec *record) (float64, bool) {
 	if !known || rec.warmed == 0 {
 		return 0, false
 	}
-	full, known := most(rec.warm.Sum("server", probe.RSS), rec.begun.Sum("server", probe.RSS)).Value()
+	full, known := result.Most(rec.warm.Sum("server", probe.RSS), rec.begun.Sum("server", probe.RSS)).Value()
 	return (full - cold) / float64(rec.warmed), known
 }

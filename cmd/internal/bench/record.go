@@ -34,6 +34,7 @@ type record struct {
 	busy           result.Figure // share of the floods' time while messages were sent
 	floods         []floodAccount
 	parts          []part
+	agents         []result.Agent // without what their floods did
 	losses         []loss
 	paused         []suspension
 	samples        []series.Sample // of the memory log

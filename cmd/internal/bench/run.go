@@ -414,6 +414,7 @@ func (r *run) seal() {
 		}
 		r.rec.parts = append(r.rec.parts, p)
 	}
+	r.rec.agents = r.seeAgents()
 	if t := r.timeline.Load(); t != nil {
 		r.rec.timeline = &t.out
 	}

@@ -251,7 +251,7 @@ func cores(now, before map[probe.Part]probe.Usage) map[string]result.Figure {
 	for part, u := range now {
 		then, known := before[part]
 		if seconds := u.At.Sub(then.At).Seconds(); known && seconds > 0 {
-			used[part.Role] = probe.Add(used[part.Role], u.CPU.Minus(then.CPU).Times(1/seconds))
+			used[part.Role] = result.Add(used[part.Role], u.CPU.Minus(then.CPU).Times(1/seconds))
 		}
 	}
 	return used
@@ -294,8 +294,8 @@ func twoMoments(a, b result.Moment, first, second []byte) (result.Moment, []byte
 	m := b
 	m.DeliveredPerSecond, m.SentPerSecond = mean(a.DeliveredPerSecond, b.DeliveredPerSecond), mean(a.SentPerSecond, b.SentPerSecond)
 	m.AttemptsPerSecond, m.ConnectedPerSecond = mean(a.AttemptsPerSecond, b.AttemptsPerSecond), mean(a.ConnectedPerSecond, b.ConnectedPerSecond)
-	m.Late = result.Quantiles{P50: most(a.Late.P50, b.Late.P50), P99: most(a.Late.P99, b.Late.P99), Max: most(a.Late.Max, b.Late.Max)}
-	m.Memory, m.Machine = most(a.Memory, b.Memory), most(a.Machine, b.Machine)
+	m.Late = result.Quantiles{P50: result.Most(a.Late.P50, b.Late.P50), P99: result.Most(a.Late.P99, b.Late.P99), Max: result.Most(a.Late.Max, b.Late.Max)}
+	m.Memory, m.Machine = result.Most(a.Memory, b.Memory), result.Most(a.Machine, b.Machine)
 	m.CPU = make(map[string]result.Figure)
 	for role, used := range b.CPU {
 		m.CPU[role] = mean(a.CPU[role], used)

@@ -63,6 +63,7 @@ type searcher struct {
 	lab     lab
 	trials  []trial
 	steps   []result.CapacityStep
+	agents  []result.Agent // what they did in all trials
 	// failed is the last trial that failed of each load.
 	failed map[float64]sides
 	last   sides // of the last trial, held or not
@@ -181,6 +182,9 @@ func (s *searcher) once(ctx context.Context, m move) (*bench.Tried, error) {
 		t.Rate = pace.Rate(m.Load)
 	}
 	tried, err := s.lab.Try(ctx, t)
+	if tried != nil && tried.Result != nil { // beside an error, too: it may be that an agent is lost
+		s.agents = result.AddTrial(s.agents, tried.Result.Processes.Agents)
+	}
 	if err == nil && (tried == nil || tried.Result == nil) {
 		err = errors.New("capacity: the trial has no result")
 	}
@@ -266,7 +270,7 @@ func (s *searcher) stop(b bounds) result.StoppedBy {
 func (s *searcher) capacity(err error) *result.Capacity {
 	a := s.plan.answer(s.trials)
 	c := &result.Capacity{
-		Search: s.cfg.Search, Server: s.cfg.Server, Steps: s.steps,
+		Search: s.cfg.Search, Server: s.cfg.Server, Steps: s.steps, Agents: s.agents,
 		Environment: result.ReadEnvironment(s.started), Settings: maps.Clone(s.cfg.Bench.Settings),
 	}
 	for _, t := range s.targets {

@@ -300,6 +300,51 @@ func TestRunKeepsUp(t *testing.T) {
 	}
 }
 
+// losingLab loses an agent in its third trial, and cannot go on.
+type losingLab struct{ fakeLab }
+
+func (l *losingLab) Try(ctx context.Context, t bench.Trial) (*bench.Tried, error) {
+	tried, err := l.fakeLab.Try(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	half := result.Of(t.Connections).Times(0.5)
+	agents := []result.Agent{{Name: "web2", Host: "h2", Connections: half, ConnectCPU: result.Of(1)}, {Name: "web3", Host: "h3", Connections: half}}
+	if len(l.trials) == 3 {
+		agents[1].Lost = "agent web3 (h3) has not been heard of for 5s"
+		err = errors.New(agents[1].Lost)
+	}
+	tried.Result.Processes.Agents = agents
+	return tried, err
+}
+
+// TestAgentsOfASearch: what each did is of all trials, also of the one that one of them
+// was lost in.
+func TestAgentsOfASearch(t *testing.T) {
+	lab := &losingLab{fakeLab{holds: 1531, rate: 1e9, seen: idleServer()}}
+	_, c, err := searched(t, testConfig(result.SearchConnections), lab)
+	if err == nil || !c.Interrupted || len(lab.trials) != 3 {
+		t.Fatalf("%v after %d trials", err, len(lab.trials))
+	}
+	half := result.Of(lab.trials[2].Connections).Times(0.5)
+	want := []result.Agent{
+		{Name: "web2", Host: "h2", Connections: half, ConnectCPU: result.Of(3)},
+		{Name: "web3", Host: "h3", Connections: half, Lost: "agent web3 (h3) has not been heard of for 5s"},
+	}
+	if !slices.Equal(c.Agents, want) {
+		t.Errorf("%+v\nwant %+v", c.Agents, want)
+	}
+	folder := t.TempDir()
+	if err := write(folder, c, nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{result.CapacityFileName, pageFile} {
+		if text, err := os.ReadFile(filepath.Join(folder, name)); err != nil || !bytes.Contains(text, []byte("web2")) || !bytes.Contains(text, []byte(want[1].Lost)) {
+			t.Errorf("%s does not show each agent (%v)", name, err)
+		}
+	}
+}
+
 // TestWrite writes the files of a search, also over those of an older one.
 func TestWrite(t *testing.T) {
 	folder := t.TempDir()

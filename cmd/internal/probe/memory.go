@@ -36,7 +36,7 @@ func readMachine(root fs.FS, pageSize int64) Snapshot {
 	s.Machine.Total = info["MemTotal"]
 	cached := result.Of(s.Slabs.cached)
 	for _, name := range []string{"Active(file)", "Inactive(file)"} {
-		cached = Add(cached, info[name])
+		cached = result.Add(cached, info[name])
 	}
 	s.Machine.InUse = info["MemTotal"].Minus(info["MemFree"]).Minus(cached)
 	return s

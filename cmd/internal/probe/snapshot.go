@@ -131,18 +131,8 @@ func (d Delta) Sum(role string, of func(Usage) result.Figure) result.Figure {
 func sum(usage map[Part]Usage, role string, of func(Usage) result.Figure) (total result.Figure) {
 	for part, u := range usage {
 		if part.Role == role {
-			total = Add(total, of(u))
+			total = result.Add(total, of(u))
 		}
 	}
 	return total
-}
-
-// Add returns sum with one more figure, if that has a value.
-func Add(sum, f result.Figure) result.Figure {
-	a, _ := sum.Value()
-	b, ok := f.Value()
-	if !ok {
-		return sum
-	}
-	return result.Of(a + b)
 }

@@ -23,6 +23,7 @@ func WriteCapacity(w io.Writer, c *result.Capacity, with Extras) error {
 		Targets   []string
 		Columns   []result.Column
 		Lines     [][]string
+		Agents    rows
 	}{
 		page: page{
 			Title:       c.Title(),
@@ -36,6 +37,7 @@ func WriteCapacity(w io.Writer, c *result.Capacity, with Extras) error {
 		Sentences: c.Sentences(),
 		Targets:   c.Targets,
 		Columns:   capacityColumns(c),
+		Agents:    agentRows(c.Agents),
 	}
 	for _, s := range c.Steps {
 		content.Lines = append(content.Lines, capacityCells(s))

@@ -33,6 +33,19 @@ type page struct {
 	Downloads   []link
 }
 
+// rows are a table with a column for each word of its head.
+type rows struct {
+	Title string
+	Head  []string
+	Rows  [][]string
+}
+
+// agentRows returns a row for each agent.
+func agentRows(agents []result.Agent) rows {
+	head, list := result.AgentRows(agents)
+	return rows{"The agents one by one", head, list}
+}
+
 // File is one to be saved from a page.
 type File struct {
 	Name    string

@@ -160,6 +160,37 @@ func TestPageOfASearch(t *testing.T) {
 	}
 }
 
+// TestPagesShowEachAgent: that of a search, and that of a bench.
+func TestPagesShowEachAgent(t *testing.T) {
+	agents := []result.Agent{
+		{Name: "web2", Host: "h2", Cores: 4, Connections: result.Of(15_000), MessagesCPU: result.Of(1.5), ClockOffset: result.Of(101.25), ClockError: result.Of(0.05)},
+		{Name: evil, Host: evil, Connections: result.Of(77), Lost: evil},
+	}
+	of := func(agents []result.Agent) map[string]string {
+		c, r := search(), new(result.Result)
+		c.Agents, r.Processes.Agents = agents, agents
+		return map[string]string{
+			"search": written(t, func(w io.Writer) error { return WriteCapacity(w, c, Extras{}) }),
+			"bench":  written(t, func(w io.Writer) error { return Write(w, r, Extras{}) }),
+		}
+	}
+	const title = "<h2>The agents one by one</h2>"
+	for name, page := range of(agents) {
+		t.Run(name, func(t *testing.T) {
+			escaped := template.HTMLEscapeString(evil)
+			checkHas(t, page, title, "<th scope=\"col\">clock ahead</th>",
+				"<tr><td>web2</td><td>h2</td><td>4</td><td>15,000</td><td>-</td><td>1.50 s</td><td>101 ms</td><td>0.050 ms</td><td>no</td></tr>",
+				"<tr><td>"+escaped+"</td><td>"+escaped+"</td><td>0</td><td>77</td><td>-</td><td>-</td><td>-</td><td>-</td><td>"+escaped+"</td></tr>")
+			checkNested(t, page)
+		})
+	}
+	for name, page := range of(nil) {
+		if strings.Contains(page, title) {
+			t.Errorf("%s: a table of no agents", name)
+		}
+	}
+}
+
 func TestDrawCapacity(t *testing.T) {
 	c := search()
 	d := DrawCapacity(c)

@@ -36,15 +36,15 @@ func Write(w io.Writer, r *result.Result, with Extras) error {
 	}
 	content := struct {
 		page
-		Verdict     string
-		Targets     result.Outcomes
-		Tiles       []tile
-		Caveats     []string
-		Measured    bool
-		Sections    []result.Section
-		Runs        []link
-		ProcessHead []string
-		Processes   [][]string
+		Verdict   string
+		Targets   result.Outcomes
+		Tiles     []tile
+		Caveats   []string
+		Measured  bool
+		Sections  []result.Section
+		Agents    rows
+		Processes rows
+		Runs      []link
 	}{
 		page: page{
 			Title:       r.Title(),
@@ -61,8 +61,10 @@ func Write(w io.Writer, r *result.Result, with Extras) error {
 		Caveats:  r.Doubts(),
 		Measured: !r.Nothing(),
 		Sections: r.Sections(),
+		Agents:   agentRows(r.Processes.Agents),
 	}
-	content.ProcessHead, content.Processes = r.ProcessRows()
+	head, list := r.ProcessRows()
+	content.Processes = rows{"The processes one by one", head, list}
 	for _, folder := range with.Runs {
 		content.Runs = append(content.Runs, link{folder, template.URL((&url.URL{Path: path.Join(folder, "report.html")}).String()), ""}) //nolint:gosec // a path, escaped
 	}

@@ -46,6 +46,8 @@ type Capacity struct {
 	// Connections is how many there were in a search for a rate.
 	Connections Figure         `json:"connections"`
 	Steps       []CapacityStep `json:"steps"`
+	// Agents are the load hosts, and what they did in all steps together.
+	Agents []Agent `json:"agents,omitempty"`
 	// Interrupted says that the search ended before its planned end, InterruptedBy
 	// why.
 	Interrupted   bool           `json:"interrupted"`
@@ -197,9 +199,10 @@ func (c *Capacity) Sentences() []string {
 	return sentences
 }
 
-// Text writes what the search came to for a terminal: a sentence a line.
+// Text writes what the search came to for a terminal: a sentence a line, and the agents.
 func (c *Capacity) Text(w io.Writer) error {
-	_, err := io.WriteString(w, strings.Join(c.Sentences(), "\n")+"\n")
+	head, rows := AgentRows(c.Agents)
+	_, err := io.WriteString(w, strings.Join(c.Sentences(), "\n")+"\n"+inColumns(head, rows, "agents"))
 	return err
 }
 

@@ -56,6 +56,22 @@ func (f Figure) with(g Figure, do func(a, b float64) float64) Figure {
 	return Of(do(f.value, g.value))
 }
 
+// Most returns the larger of two figures, or the only one with a value.
+func Most(a, b Figure) Figure {
+	if b.measured && (!a.measured || b.value > a.value) {
+		return b
+	}
+	return a
+}
+
+// Add returns sum with one more figure, if that has a value.
+func Add(sum, f Figure) Figure {
+	if !f.measured {
+		return sum
+	}
+	return Of(sum.value + f.value)
+}
+
 // MarshalJSON writes a number, or null.
 func (f Figure) MarshalJSON() ([]byte, error) {
 	if !f.measured {

@@ -47,17 +47,23 @@ func (r *Result) ProcessRows() (head []string, rows [][]string) {
 	return head, rows
 }
 
-// mostProcesses is the longest list that a terminal gets; the report has all.
-const mostProcesses = 12
-
 // processTable writes ProcessRows for a terminal.
 func (r *Result) processTable() string {
 	head, rows := r.ProcessRows()
+	return inColumns(head, rows, "processes")
+}
+
+// mostRows is the longest list that a terminal gets; the report has all.
+const mostRows = 12
+
+// inColumns writes rows and their head in columns for a terminal, "" for none. What says
+// what they are.
+func inColumns(head []string, rows [][]string, what string) string {
 	if len(rows) == 0 {
 		return ""
 	}
-	if len(rows) > mostProcesses {
-		return fmt.Sprintf("\n%d processes one by one: see the report.\n", len(rows))
+	if len(rows) > mostRows {
+		return fmt.Sprintf("\n%d %s one by one: see the report.\n", len(rows), what)
 	}
 	widths := make([]int, len(head))
 	rows = append([][]string{head}, rows...)

@@ -267,6 +267,8 @@ type Processes struct {
 	Lost []string `json:"lost,omitempty"`
 	// List has the processes one by one.
 	List []Process `json:"list,omitempty"`
+	// Agents are the load hosts.
+	Agents []Agent `json:"agents,omitempty"`
 }
 
 // Process is one part. CPU is in seconds, of the phases in which connections
