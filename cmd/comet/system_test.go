@@ -49,6 +49,10 @@ func run(t *testing.T, program string, args ...string) string {
 	return string(out)
 }
 
+// inBackground has a channel for each program in the background, which is closed once it
+// was waited for: its ProcessState is there a moment after the process has gone.
+var inBackground sync.Map
+
 // background starts a program that is ended with the test, and returns it and
 // what it prints.
 func background(t *testing.T, program string, args ...string) (*exec.Cmd, *output) {
@@ -59,19 +63,21 @@ func background(t *testing.T, program string, args ...string) (*exec.Cmd, *outpu
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan struct{})
+	waited := make(chan struct{})
+	inBackground.Store(cmd, waited)
 	go func() {
 		cmd.Wait()
-		close(ended)
+		close(waited)
 	}()
 	t.Cleanup(func() {
 		cmd.Process.Signal(syscall.SIGTERM)
 		select {
-		case <-ended:
+		case <-waited:
 		case <-time.After(10 * time.Second):
 			cmd.Process.Kill()
-			<-ended
+			<-waited
 		}
+		inBackground.Delete(cmd)
 	})
 	return cmd, out
 }
@@ -91,9 +97,9 @@ func startServer(t *testing.T, args ...string) (cmd *exec.Cmd, addr, admin strin
 // eventually waits for a condition to hold.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !holds(); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(60 * time.Second); !holds(); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("after 20 s still not: %s", what)
+			t.Fatalf("after 60 s still not: %s", what)
 		}
 	}
 }
@@ -260,7 +266,16 @@ func TestSystemCurl(t *testing.T) {
 
 // ended reports that a program in the background has ended and was waited for.
 func ended(cmd *exec.Cmd) bool {
-	return errors.Is(cmd.Process.Signal(syscall.Signal(0)), os.ErrProcessDone)
+	waited, known := inBackground.Load(cmd)
+	if !known {
+		return errors.Is(cmd.Process.Signal(syscall.Signal(0)), os.ErrProcessDone)
+	}
+	select {
+	case <-waited.(chan struct{}):
+		return true
+	default:
+		return false
+	}
 }
 
 // connections returns how many streams a comet server has.
