@@ -367,6 +367,33 @@ func TestURL(t *testing.T) {
 	}
 }
 
+// TestEndlessAnswer: of an answer to messages that does not end no more is read than one
+// may have.
+func TestEndlessAnswer(t *testing.T) {
+	server := newServer(t, func(s *server) {
+		s.refuse = func(w http.ResponseWriter, _ *http.Request) bool {
+			for err := error(nil); err == nil; {
+				_, err = io.WriteString(w, strings.Repeat("x", maxAnswer))
+			}
+			return true
+		}
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	config := HTTPConfig{URL: server.URL, AnswerTimeout: time.Hour}
+	if _, err := Post(ctx, config, 1, nil); err == nil || ctx.Err() != nil {
+		t.Errorf("Post: %v", err)
+	}
+	s, err := NewHTTPSender(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Open(ctx); err == nil || ctx.Err() != nil {
+		t.Errorf("Open: %v", err)
+	}
+	_ = s.Close(ctx) // there is nothing to settle
+}
+
 func TestPost(t *testing.T) {
 	var got []string
 	server := newServer(t, func(s *server) {

@@ -118,7 +118,7 @@ func TestIntakeMadeRoom(t *testing.T) {
 		r.publisher()
 	}
 	p.SetReadDeadline(time.Now().Add(20 * time.Second))
-	if n, err := p.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+	if n, err := p.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
 		t.Fatalf("%d bytes, %v; want the end", n, err)
 	}
 	isThere := func() (there bool) {
@@ -266,7 +266,8 @@ func TestIntakePatience(t *testing.T) {
 			var it *intake
 			for it == nil || !c.waits(it) {
 				turn()
-				for _, it = range l.intakes.rows.All {
+				for _, one := range l.intakes.rows.All {
+					it = one
 				}
 			}
 			for range 20 {

@@ -99,7 +99,11 @@ func TestHostileMessages(t *testing.T) {
 func TestEndlessLine(t *testing.T) {
 	bothEngines(t, func(t engineT) {
 		r := start(t, Config{Engine: t.engine})
-		for begin, most := range map[string]int{"1 ": maxTextLine, `{"id":1,"message":"`: maxJSONLine} {
+		for _, line := range []struct {
+			begin string
+			most  int
+		}{{"1 ", maxTextLine}, {`{"id":1,"message":"`, maxJSONLine}} {
+			begin, most := line.begin, line.most
 			c := dial(t, r.AdminAddr().String())
 			c.send("POST /send HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n" + fmt.Sprintf("%x\r\n%s\r\n", len(begin), begin))
 			written := make(chan struct{})
