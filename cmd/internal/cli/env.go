@@ -144,7 +144,9 @@ func (e *Env) reopen() { e.call(&e.reopens, "a log could not be opened again") }
 // it takes.
 const restorePatience = 5 * time.Second
 
-// Main runs one command line on the real process and returns its exit code.
+// Main runs one command line on the real process and returns its exit code. What the
+// comet that started this one has not shown on the command line it takes from the
+// environment.
 func Main(args []string) int {
 	env := &Env{
 		Stdin:    os.Stdin,
@@ -156,7 +158,7 @@ func Main(args []string) int {
 	ctx, second, stop := env.listen(context.Background(), hasControllingTerminal())
 	defer stop()
 	done := make(chan int, 1)
-	go func() { done <- Run(ctx, env, args) }()
+	go func() { done <- Run(ctx, env, flags.Reveal(args, env.Getenv)) }()
 	select {
 	case code := <-done:
 		return code
@@ -178,7 +180,6 @@ func Main(args []string) int {
 func Run(ctx context.Context, env *Env, args []string) int {
 	ctx, done := env.guard(ctx)
 	defer done()
-	args = flags.Reveal(args, env.Getenv)
 	root := newRoot(env)
 	root.SetArgs(args)
 	root.SetIn(env.Stdin)
