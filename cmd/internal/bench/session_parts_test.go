@@ -193,8 +193,12 @@ func TestSessionIsInterrupted(t *testing.T) {
 	cfg := small(t, new(watched))
 	ctx, interrupt := context.WithCancelCause(t.Context())
 	stop := errors.New("that is enough")
+	cfg.OnMoment = func(m result.Moment, _ result.Quantiles) {
+		if m.Phase == "messages" {
+			interrupt(stop)
+		}
+	}
 	_, err := bench.Explore(ctx, cfg, func(ctx context.Context, s *bench.Session) error {
-		time.AfterFunc(2*time.Second, func() { interrupt(stop) })
 		tried, err := s.Try(ctx, bench.Trial{Connections: 20, Rate: 100, Hold: time.Minute})
 		if tried == nil || !tried.Result.Interrupted || number(tried.Result.Connections.Established) != 20 {
 			t.Errorf("%+v", tried)
