@@ -280,7 +280,11 @@ func (s *Session) Try(ctx context.Context, t Trial) (*Tried, error) {
 	r.seal()
 	for i, f := range r.rec.floods {
 		if f.ended == nil { // what it counted is of other trials, too
-			r.rec.floods[i] = floodAccount{lost: true}
+			left := floodAccount{lost: true}
+			if f.lost { // those that it had have closed with it
+				left.live.Counts.Connected = f.live.Counts.Connected
+			}
+			r.rec.floods[i] = left
 		}
 	}
 	seen.Answers = answersSay(r.rec.floods)

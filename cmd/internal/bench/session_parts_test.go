@@ -174,6 +174,10 @@ func TestSessionLosesAFlood(t *testing.T) {
 				if len(r.Processes.Lost) != 1 || number(r.Messages.Missing) != -1 {
 					t.Errorf("lost %q, missing %v", r.Processes.Lost, number(r.Messages.Missing))
 				}
+				// The first flood has 20 of 40, the one with the others was opened in this trial.
+				if number(r.Connections.Established) != 40 || number(r.Connections.Closed) != 20 || number(r.Errors()) != 20 {
+					t.Errorf("%+v, %v errors, want the connections of the flood closed", r.Connections, r.Errors())
+				}
 				continue
 			}
 			rooms := connections - connections%5

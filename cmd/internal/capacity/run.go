@@ -198,6 +198,9 @@ func (s *searcher) judge(m move, took time.Duration, r *result.Result) result.Ca
 	if r.Interrupted {
 		step.Missed = append(step.Missed, "it ended early: "+r.InterruptedBy)
 	}
+	if lost := lostLoad(r); lost != "" {
+		step.Missed = append(step.Missed, "a part of the load was lost: "+lost)
+	}
 	if behind := s.behind(m, r); behind != "" {
 		step.Missed = append(step.Missed, behind)
 	}

@@ -345,6 +345,39 @@ func TestAgentsOfASearch(t *testing.T) {
 	}
 }
 
+// TestALostFloodIsNoLimitOfTheServer: a step in which a part of the load died does not
+// hold, whatever the targets are, and the server is not blamed.
+func TestALostFloodIsNoLimitOfTheServer(t *testing.T) {
+	lab := &fakeLab{holds: 1531, rate: 1e9, seen: idleServer()}
+	const why = "agent web3 (h3) has not been heard of for 5s"
+	lab.change = func(_ int, trial bench.Trial, r *result.Result) {
+		if trial.Connections >= 400 {
+			r.Connections.Closed = result.Of(trial.Connections / 2)
+			r.Processes.List, r.Processes.Lost = []result.Process{{Role: "flood", Number: 1}, {Role: "flood", Number: 2, Agent: "web3", Lost: true}}, []string{"flood 2: " + why, "flood 3: " + why}
+			r.Processes.Agents = []result.Agent{{Name: "web2"}, {Name: "web3", Lost: why}}
+		}
+	}
+	cfg := testConfig(result.SearchConnections)
+	cfg.To = 1000
+	cfg.Bench.Targets = make(result.Targets, 1)
+	if err := cfg.Bench.Targets[0].UnmarshalText([]byte("p99<50ms")); err != nil {
+		t.Fatal(err)
+	}
+	_, c, err := searched(t, cfg, lab)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := c.Steps[2]; s.OK || !slices.Equal(s.Missed, []string{"a part of the load was lost: " + why}) {
+		t.Errorf("%+v", s)
+	}
+	if by := c.StoppedBy; by.Part != theGenerator || by.Limit != "a part that was lost" || by.Evidence != why {
+		t.Errorf("%+v", by)
+	}
+	if n, _ := c.Answer.Value(); n != 200 || !c.AtLeast {
+		t.Errorf("it holds %v, at least: %v; want at least what held with all of the load", n, c.AtLeast)
+	}
+}
+
 // TestWrite writes the files of a search, also over those of an older one.
 func TestWrite(t *testing.T) {
 	folder := t.TempDir()

@@ -1,6 +1,7 @@
 package capacity
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -41,7 +42,7 @@ func stoppedBy(s sides) result.StoppedBy {
 		return result.StoppedBy{}
 	}
 	for _, cause := range []func(sides) (result.StoppedBy, bool){
-		generatorsFiles, files, memory, backlog, processors, oneThread, generatorsProcessors, machine, configuration, intake,
+		generatorsLoss, generatorsFiles, files, memory, backlog, processors, oneThread, generatorsProcessors, machine, configuration, intake,
 	} {
 		if by, ok := cause(s); ok {
 			return by
@@ -75,6 +76,34 @@ func byGenerator(r *result.Result, parts ...string) (result.StoppedBy, bool) {
 		}
 	}
 	return result.StoppedBy{}, false
+}
+
+// lostLoad returns which agents are lost, or which floods ended before their time; "" if
+// none did.
+func lostLoad(r *result.Result) string {
+	if !slices.ContainsFunc(r.Processes.List, func(p result.Process) bool { return p.Role == "flood" && p.Lost }) {
+		return ""
+	}
+	why := r.Processes.Lost
+	var agents []string
+	for _, a := range r.Processes.Agents {
+		if a.Lost != "" {
+			agents = append(agents, a.Lost)
+		}
+	}
+	if len(agents) > 0 { // each once, not with all its floods
+		why = agents
+	}
+	return cmp.Or(strings.Join(why, "; "), "a flood")
+}
+
+// generatorsLoss finds that a flood was lost: what closed with it is not the server's doing.
+func generatorsLoss(s sides) (by result.StoppedBy, ok bool) {
+	lost := lostLoad(s.failed)
+	if lost == "" {
+		return by, false
+	}
+	return result.StoppedBy{Part: theGenerator, Limit: "a part that was lost", Evidence: lost, Raise: "See why it ended, and search again."}, true
 }
 
 func generatorsFiles(s sides) (result.StoppedBy, bool) {
