@@ -17,7 +17,7 @@ import (
 	"github.com/gobwas/ws/wsutil"
 )
 
-// standIn is a command that answers as the servers of the pages do that are not here: it
+// standIn answers as the servers of the pages do that are not here: it
 // speaks their protocols on the addresses before --. What stands behind it is for
 // --match to find.
 func standIn() {

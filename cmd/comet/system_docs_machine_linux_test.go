@@ -90,7 +90,7 @@ func newMachine(t *testing.T, environ []string) *machine {
 	return m
 }
 
-// ask has the shell run a script and returns the line that it writes to file 3.
+// ask runs a script in the shell and returns the line that it writes to file 3.
 func (m *machine) ask(script string) (line string, err error) {
 	if _, err := io.WriteString(m.in, script+"\n"); err != nil {
 		return "", err

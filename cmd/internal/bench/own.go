@@ -199,7 +199,7 @@ func (o *own) startPart(ctx context.Context, spec fleet.Spec) (*ownPart, error) 
 	return &ownPart{Process: p, addr: listening.Addr, admin: admin{"http://" + listening.Admin, o.client}}, err
 }
 
-// announce says which servers were started, beside those that were there.
+// announce prints which servers were started, beside those that were there.
 func (o *own) announce(there int) {
 	first, r := o.servers[0], o.run
 	if there > 0 {

@@ -188,7 +188,7 @@ func (c *SeriesComparison) Notes() (list []string) {
 	return list
 }
 
-// Differences are those of all steps, each once.
+// Differences returns those of all steps, each once.
 func (c *SeriesComparison) Differences() (list []Difference) {
 	for _, s := range c.Steps {
 		for _, d := range s.Differences {
