@@ -170,8 +170,11 @@ func TestAnAgentThatIsLost(t *testing.T) {
 	end := startAgent(t, servers, "web1", "echo")
 	c := muster(t, servers, flags.Agents{Count: 1})
 	p := oneFlood(t, c, new(fleet.Fleet))
-	end() // in order: it says so
+	end() // in order: it says so, after the end of its processes
 	<-p.Done()
+	for begun := time.Now(); c.Hosts()[0].Lost() == nil && time.Since(begun) < patience; {
+		time.Sleep(time.Millisecond)
+	}
 	if err := c.Hosts()[0].Lost(); err == nil || !strings.Contains(err.Error(), "agent web1") || !strings.Contains(err.Error(), "was told to end") {
 		t.Errorf("%v, want that it was told to end", err)
 	}
