@@ -78,7 +78,8 @@ func TestWideBounds(t *testing.T) {
 }
 
 // TestWideSlice: a message to many gives way sooner while there are messages to
-// others. All connections have gone, so that what is written is counted as dropped.
+// others, and has the loop give up its processor now and then. All connections have
+// gone, so that what is written is counted as dropped.
 func TestWideSlice(t *testing.T) {
 	l := loop{now: time.Now()}
 	deliver := func(want int) {
@@ -94,15 +95,31 @@ func TestWideSlice(t *testing.T) {
 			l.inbox.Deliver(router.Conn{Slot: uint32(slot)}, []byte("to all"))
 		}
 	}
+	yields := func(want bool) {
+		t.Helper()
+		if got := time.Since(l.wide.yielded) < time.Hour; got != want {
+			t.Errorf("it has given way: %v, want %v", got, want)
+		}
+		l.wide.yielded = time.Time{}
+	}
 	toMany()
 	deliver(wideSlice)
 	deliver(wideFrom - wideSlice)
 	toMany()
+	yields(false)
 	l.inbox.Deliver(router.Conn{Slot: 9000}, []byte("to another"))
 	deliver(1 + wideSliceBeside)
+	l.wide.yielded = l.now
 	deliver(wideSliceBeside)
+	if !l.wide.yielded.Equal(l.now) {
+		t.Error("it gives way at each turn")
+	}
+	l.wide.yielded = time.Time{}
+	deliver(wideSliceBeside)
+	yields(true)
 	l.now = l.now.Add(wideBeside)
 	deliver(wideSlice)
+	yields(false)
 }
 
 // TestWideText: long messages to one who waits are not kept without bound.
