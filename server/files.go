@@ -15,9 +15,9 @@ const (
 	reservedFiles = 64
 	// fixedFiles of them are for listeners, logs, the router and the Go runtime.
 	fixedFiles = 16
-	// filesPerLoop are for an event loop: its socket, epoll(7) and eventfd(2). The
-	// reserve has room for those of reservedLoops.
-	filesPerLoop  = 3
+	// filesPerLoop are for an event loop: its socket, two of epoll(7) and an
+	// eventfd(2). The reserve has room for those of reservedLoops.
+	filesPerLoop  = 4
 	reservedLoops = 4
 	// leastAdmins are for connections to the admin listener. The others are for
 	// heads that are being read, and answers that are being half-closed.

@@ -90,12 +90,16 @@ func (in *inbox) Deliver(c router.Conn, message []byte) bool {
 	return taken
 }
 
-// Wake implements router.Inbox.
+// Wake implements router.Inbox. It holds no lock when it wakes the owner, who would
+// run into it at once.
 func (in *inbox) Wake() {
 	in.mu.Lock()
-	defer in.mu.Unlock()
-	if in.asleep && len(in.filled.items) > 0 {
+	due := in.asleep && len(in.filled.items) > 0
+	if due {
 		in.asleep = false
+	}
+	in.mu.Unlock()
+	if due {
 		in.wake()
 	}
 }

@@ -55,10 +55,14 @@ func (e Event) Ended() bool {
 // After [Poller.Keep], while there is something to do every few milliseconds, Wait
 // keeps its thread and one of the Go runtime's processors: see [Reserve].
 type Poller struct {
-	fd     int
-	file   *os.File // owns fd, and has it in the runtime's poller
-	conn   syscall.RawConn
-	look   func(fd uintptr) bool // p.lookNow, made once
+	fd int
+	// file is an epoll instance of its own that watches fd, and that the runtime's
+	// poller watches. Where it does not watch fd, an event wakes nobody but Wait.
+	file    *os.File
+	watched int // its descriptor
+	watches bool
+	conn    syscall.RawConn
+	look    func(fd uintptr) bool // p.lookNow, made once
 	raw    []unix.EpollEvent
 	n      int // events in raw
 	errno  syscall.Errno
@@ -82,15 +86,10 @@ func New() (*Poller, error) {
 	if err != nil {
 		return nil, fmt.Errorf("epoll: %w", os.NewSyscallError("epoll_create1", err))
 	}
-	// Only a file that is marked so is given to the runtime's poller.
-	if err := unix.SetNonblock(fd, true); err != nil {
-		unix.Close(fd)
-		return nil, fmt.Errorf("epoll: %w", os.NewSyscallError("fcntl", err))
-	}
-	p := &Poller{fd: fd, bell: -1, file: os.NewFile(uintptr(fd), "epoll"), raw: make([]unix.EpollEvent, 256), events: make([]Event, 0, 256)}
+	p := &Poller{fd: fd, bell: -1, raw: make([]unix.EpollEvent, 256), events: make([]Event, 0, 256)}
 	p.look = p.lookNow
-	if p.conn, err = p.file.SyscallConn(); err != nil {
-		return nil, errors.Join(fmt.Errorf("epoll: %w", err), p.Close())
+	if err := p.openWatch(); err != nil {
+		return nil, errors.Join(err, p.Close())
 	}
 	if p.bell, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
 		p.bell = -1
@@ -107,14 +106,18 @@ func New() (*Poller, error) {
 func (p *Poller) Close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.fd < 0 {
+		return nil
+	}
 	if p.bell >= 0 {
 		unix.Close(p.bell)
-		p.bell = -1
 	}
-	if err := p.file.Close(); !errors.Is(err, os.ErrClosed) {
-		return err
+	unix.Close(p.fd)
+	p.fd, p.bell = -1, -1
+	if p.file == nil {
+		return nil
 	}
-	return nil
+	return p.file.Close()
 }
 
 // Keep has Wait keep its processor from now on. That pays where most events come

@@ -353,6 +353,56 @@ func TestKeep(t *testing.T) {
 	}
 }
 
+// TestKeepQuiet: what comes while a Poller keeps its processor does not wake the
+// runtime's poller as well.
+func TestKeepQuiet(t *testing.T) {
+	p := newPoller(t)
+	p.Keep()
+	defer Reserve(1)()
+	fd, peer := socketPair(t)
+	defer unix.Close(peer)
+	if err := p.Add(fd, Read, 5); err != nil {
+		t.Fatal(err)
+	}
+	runtimes, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC) // as the runtime's
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(runtimes)
+	if err := unix.EpollCtl(runtimes, unix.EPOLL_CTL_ADD, p.watched, &unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET}); err != nil {
+		t.Fatal(err)
+	}
+	woken := func() bool {
+		n, err := unix.EpollWait(runtimes, make([]unix.EpollEvent, 1), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n > 0
+	}
+	write(t, peer, "a")
+	if !woken() {
+		t.Error("the runtime does not see what comes while it is to wait")
+	}
+	wait(t, p)
+	for begun := time.Now(); p.watches; { // until it keeps its processor
+		if time.Since(begun) > time.Minute {
+			t.Fatal("it never keeps its processor")
+		}
+		write(t, peer, "a")
+		wait(t, p)
+	}
+	woken()
+	for range 10 {
+		write(t, peer, "a")
+		if woken() {
+			t.Fatal("the runtime is woken for nothing")
+		}
+		if wait(t, p); p.watches {
+			return // the machine is slow, and it waits with the runtime again
+		}
+	}
+}
+
 // TestProcessors: what is reserved is nobody's number of processors.
 func TestProcessors(t *testing.T) {
 	before, all := Processors(), runtime.GOMAXPROCS(0)

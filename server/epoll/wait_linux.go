@@ -2,6 +2,7 @@ package epoll
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"sync/atomic"
 	"syscall"
@@ -31,6 +32,9 @@ func (p *Poller) wait(timeout time.Duration) error {
 		return p.take(0)
 	}
 	if p.brisk {
+		if err := p.watch(false); err != nil {
+			return err
+		}
 		all := timeout > 0 && timeout <= keepTime
 		kept := keepTime
 		if all {
@@ -43,6 +47,9 @@ func (p *Poller) wait(timeout time.Duration) error {
 		if timeout > 0 {
 			timeout -= keepTime
 		}
+	}
+	if err := p.watch(true); err != nil {
+		return err
 	}
 	parked := time.Now()
 	err := p.park(timeout)
@@ -65,8 +72,44 @@ func (p *Poller) fault() error {
 	return os.NewSyscallError("epoll_wait", p.errno)
 }
 
-// park waits as the runtime likes it: the epoll instance is itself watched by the
-// runtime's poller.
+// openWatch opens what the runtime's poller watches.
+func (p *Poller) openWatch() (err error) {
+	if p.watched, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
+		return fmt.Errorf("epoll: %w", os.NewSyscallError("epoll_create1", err))
+	}
+	// Only a file that is marked so is given to the runtime's poller.
+	if err := unix.SetNonblock(p.watched, true); err != nil {
+		unix.Close(p.watched)
+		return fmt.Errorf("epoll: %w", os.NewSyscallError("fcntl", err))
+	}
+	p.file = os.NewFile(uintptr(p.watched), "epoll")
+	if p.conn, err = p.file.SyscallConn(); err != nil {
+		return fmt.Errorf("epoll: %w", err)
+	}
+	p.watches = true
+	return p.controlWatch(unix.EPOLL_CTL_ADD, unix.EPOLLIN)
+}
+
+// watch lets the runtime's poller see what comes, or not: a thread of the runtime that
+// waits there would be woken by each event, for nothing.
+func (p *Poller) watch(on bool) error {
+	if on == p.watches {
+		return nil
+	}
+	p.watches = on
+	if on {
+		return p.controlWatch(unix.EPOLL_CTL_MOD, unix.EPOLLIN)
+	}
+	return p.controlWatch(unix.EPOLL_CTL_MOD, 0)
+}
+
+func (p *Poller) controlWatch(op int, events uint32) error {
+	ev := unix.EpollEvent{Events: events}
+	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(p.watched, op, p.fd, &ev))
+}
+
+// park waits as the runtime likes it: its poller watches what watches the epoll
+// instance.
 func (p *Poller) park(timeout time.Duration) error {
 	var deadline time.Time
 	if timeout > 0 {
