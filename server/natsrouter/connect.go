@@ -56,6 +56,7 @@ func (s Servers) Connect(ctx context.Context, options ...nats.Option) (*nats.Con
 	all := []nats.Option{
 		nats.Name(s.Name),
 		nats.Timeout(dialTimeout),
+		nats.SetCustomDialer(newDialer()),
 		nats.PingInterval(pingInterval),
 		nats.MaxPingsOutstanding(2),
 		nats.MaxReconnects(-1),
