@@ -196,7 +196,7 @@ func newLoop(c *core, listener int) (*loop, error) {
 	}
 	l := &loop{core: c, poll: poll, listener: listener, readBuf: make([]byte, 64<<10)}
 	l.pulse.period = c.Heartbeat / heartbeatParts
-	l.inbox.wake = poll.Wake
+	l.inbox.wake = l.wake
 	l.member = c.router.Join(&l.inbox)
 	return l, nil
 }

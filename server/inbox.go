@@ -13,7 +13,7 @@ import (
 // to it under a lock that is held for a copy of the message; the owner takes
 // everything at once. It implements router.Inbox.
 type inbox struct {
-	// wake gets the owner out of its wait.
+	// wake has the owner take what there is, if it waits.
 	wake func()
 
 	mu     sync.Mutex
@@ -129,6 +129,13 @@ func (in *inbox) isFull() bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	return in.filled.full()
+}
+
+// single reports whether one message waits for one connection.
+func (in *inbox) single() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return len(in.filled.items) == 1
 }
 
 // sleep is called by the owner before it waits. It reports false if there are

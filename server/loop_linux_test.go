@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -35,6 +36,61 @@ func TestDrainAnswersWhoWaits(t *testing.T) {
 		c.Close()
 	}
 	r.ended()
+}
+
+// TestDeliveredInStead: a message for a loop that waits is written by who brings it, and
+// the loop sleeps on, unless it has a new deadline by that.
+func TestDeliveredInStead(t *testing.T) {
+	r := open(t, Config{Engine: Epoll, Loops: 1})
+	defer r.Close()
+	l := r.engine.(*epollEngine).loops[0]
+	stream := r.connect("GET /events/1 HTTP/1.1\r\nHost: h\r\n\r\n")
+	r.connect("GET /poll/2 HTTP/1.1\r\nHost: h\r\n\r\n")
+	for r.Stats().Connections < 2 {
+		if err := l.turn(time.Second); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stream.expect(sse11)
+	var turns, over atomic.Int64
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for ; over.Load() == 0; turns.Add(1) {
+			if err := l.turn(-1); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	}()
+	defer func() {
+		over.Store(1)
+		l.poll.Wake()
+		<-ended
+	}()
+	waits := func() bool {
+		l.turning.Lock()
+		defer l.turning.Unlock()
+		return l.waits
+	}
+	r.waitFor("a loop that waits", func(Stats) bool { return waits() })
+	send := func(id int64) {
+		r.core.router.Send(id, []byte("a"))
+		r.core.router.Wake()
+	}
+	before := turns.Load()
+	send(1)
+	if n := l.counters.written.Load(); n != 1 {
+		t.Errorf("%d messages are written, want one", n)
+	}
+	stream.expect("f\r\nid: 1\ndata: a\n\n\r\n")
+	send(1)
+	stream.expect("f\r\nid: 2\ndata: a\n\n\r\n")
+	if n := turns.Load(); n != before {
+		t.Errorf("the loop woke up %d times", n-before)
+	}
+	send(2) // its connection is to be closed in a while
+	r.waitFor("a loop that knows of its new deadline", func(Stats) bool { return turns.Load() > before })
 }
 
 // TestReadInTurns: a client that says more than is read at a time, and then

@@ -63,13 +63,13 @@ type Poller struct {
 	watches bool
 	conn    syscall.RawConn
 	look    func(fd uintptr) bool // p.lookNow, made once
-	raw    []unix.EpollEvent
-	n      int // events in raw
-	errno  syscall.Errno
-	events []Event
-	end    unix.Timespec // of a wait
-	keeps  bool
-	brisk  bool // the last events came within keepTime
+	raw     []unix.EpollEvent
+	n       int // events in raw
+	errno   syscall.Errno
+	events  []Event
+	end     unix.Timespec // of a wait
+	keeps   bool
+	brisk   bool // the last events came within keepTime
 	// woken is set from a Wake until Wait has returned for it: many are one.
 	woken atomic.Bool
 
