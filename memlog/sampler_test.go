@@ -355,6 +355,10 @@ func TestMatchable(t *testing.T) {
 		{[]string{"/usr/bin/comet", "memlog", "--match", "n1"}, false, "", false},
 		{[]string{"timeout", "60", "comet", "memlog", "--match", "n1"}, false, "timeout 60 comet", true},
 		{[]string{"bash", "-c", "x; comet memlog --match=n1"}, false, "bash -c x; comet", true},
+		{[]string{"comet", "bench", "--url", "http://h/{id}", "--match=n1"}, false, "", false},
+		{[]string{"comet", "capacity", "--match", "n1"}, false, "", false},
+		{[]string{"comet", "bench", "-c", "10"}, false, "comet bench -c 10", true},
+		{[]string{"timeout", "60", "comet", "bench", "--match", "n1"}, false, "timeout 60 comet", true},
 		{[]string{"grep", "a memlog of"}, false, "grep a memlog of", true},
 	}
 	for _, tt := range tests {

@@ -48,20 +48,28 @@ func matches(pattern *regexp.Regexp) ([]Process, error) {
 	}), nil
 }
 
+// watchers are the commands that take a pattern.
+var watchers = []string{"memlog", "bench", "capacity"}
+
 // matchable returns the part of a command line that may match, if any. Of an
 // ancestor of this process that is the program alone: a shell, sudo or timeout has
-// the pattern among its arguments to pass it on. Another memlog never matches, and
-// of whatever starts one only what stands before it.
+// the pattern among its arguments to pass it on. Another memlog never matches, nor a
+// command that watches the same processes, and of whatever starts one only what stands
+// before it.
 func matchable(args []string, ancestor bool) (string, bool) {
 	if ancestor {
 		return args[0], true
 	}
-	if len(args) > 1 && args[1] == "memlog" {
-		return "", false
-	}
 	line := strings.Join(args, " ")
-	if i := strings.Index(line, " memlog "); i >= 0 && strings.Contains(line[i:], "--match") {
-		line = line[:i]
+	for _, name := range watchers {
+		i := strings.Index(line, " "+name+" ")
+		watches := i >= 0 && strings.Contains(line[i:], " --match")
+		if len(args) > 1 && args[1] == name && (watches || name == "memlog") {
+			return "", false
+		}
+		if watches {
+			line = line[:i]
+		}
 	}
 	return line, true
 }

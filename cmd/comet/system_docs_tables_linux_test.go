@@ -46,6 +46,12 @@ var docsPages = map[string]docsPage{
 		{"/etc/comet", "cp -a /etc ../etc && mkdir -p ../etc/comet && mount --bind ../etc /etc"},
 		{"${fpath[1]}", "fpath=(- $HOME/zsh); mkdir $HOME/zsh"},
 	}},
+	"ci.md": {given: []docsGiven{
+		{"baseline", "comet serve --listen 127.0.0.1:8000 --admin 127.0.0.1:8001"},
+		{"baseline", "comet bench --match 'comet serve' --url 'http://127.0.0.1:8000/test/{id}' --publish 'http://127.0.0.1:8001/send/{id}' -c 2k -r 500 -d 20s --repeat 3 -o baseline"},
+	}},
+	"leak.md":          {host: true},
+	"kernel.md":        {given: []docsGiven{{"4711", "comet serve --listen 127.0.0.2:8000 --admin 127.0.0.2:8001"}}},
 	"library.md":       {clone: true, given: []docsGiven{{"127.0.0.1:8000", "comet serve"}}},
 	"many-machines.md": {given: []docsGiven{{"router.secret", secret}}},
 	"presets.md": {host: true, apart: true, given: []docsGiven{
@@ -141,6 +147,8 @@ var docsCodes = []struct {
 	{regexp.MustCompile(`--slo|--fail-if`), []string{"3"}},
 	// The first step may fail there.
 	{regexp.MustCompile(`comet capacity`), []string{"3"}},
+	// Limits of this machine are short.
+	{regexp.MustCompile(`^comet sysctl`), []string{"3"}},
 }
 
 // docsListed are the commands that do not run here, and the output of such.

@@ -139,7 +139,7 @@ func compare(a, b Runs, cfg CompareConfig, comparisons int) (*Comparison, error)
 		}
 	}
 	c.judge(comparisons)
-	c.Notes = append(c.Notes, c.blurred()...)
+	c.Notes = append(append(c.Notes, c.blurred()...), c.blind()...)
 	c.Verdict = c.verdict()
 	return c, nil
 }
@@ -201,6 +201,18 @@ func (c *Comparison) doubt(a, b Runs) {
 			c.Notes = append(c.Notes, "AB"[i:i+1]+": "+sentence)
 		}
 	}
+}
+
+// blind returns a note about memory per connection if the server's memory was measured
+// and what a connection costs is known of neither side.
+func (c *Comparison) blind() []string {
+	has := func(key string) bool {
+		return slices.ContainsFunc(c.Figures, func(f Change) bool { return f.Key == key })
+	}
+	if has("memory.bytes_per_connection") || !has("memory.rss_peak_bytes") {
+		return nil
+	}
+	return []string{"Memory per connection was measured on neither side, and is not compared: start the server anew for each run."}
 }
 
 // blurred returns a note about the figures that may be worse by more than the limit

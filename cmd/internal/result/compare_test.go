@@ -130,6 +130,29 @@ func TestCompareKnowsTheDirection(t *testing.T) {
 	}
 }
 
+// TestCompareIsBlindToMemory says so: a server that was not started anew has no memory
+// per connection.
+func TestCompareIsBlindToMemory(t *testing.T) {
+	set := func(runs result.Runs, perConnection result.Figure) result.Runs {
+		return change(runs, func(_ int, r *result.Result) {
+			r.Memory.RSSPeak, r.Memory.BytesPerConnection = result.Of(1e6), perConnection
+		})
+	}
+	for _, known := range []bool{false, true} {
+		var per result.Figure
+		if known {
+			per = result.Of(100)
+		}
+		c, err := result.Compare(set(p50s("a", 1, 1, 1), per), set(p50s("b", 1, 1, 1), per), result.CompareConfig{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if said := strings.Contains(strings.Join(c.Notes, "\n"), "Memory per connection was measured on neither side"); said == known {
+			t.Errorf("memory per connection is known: %v; the notes are %q", known, c.Notes)
+		}
+	}
+}
+
 func TestCompareJudgesWhatIsAskedFor(t *testing.T) {
 	metric := func(name string) result.Metric {
 		m, ok := result.Lookup(name)
