@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"example.org/comet/cmd/internal/cli"
+	"example.org/comet/cmd/internal/result"
 )
 
 // TestReadmeLength keeps the README an editor's cut.
@@ -52,6 +53,46 @@ func TestDocsCommands(t *testing.T) {
 	}
 	if seen < 20 {
 		t.Errorf("only %d commands were found", seen)
+	}
+}
+
+// TestDocsFigures looks on the page about the figures for every row of the table, in
+// the section that it is printed in.
+func TestDocsFigures(t *testing.T) {
+	text, err := os.ReadFile("../docs/result.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sections := make(map[string]map[string]bool) // whether a label is one of the catalogue
+	labels := map[string]bool{}
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSpace(line)
+		if title, ok := strings.CutPrefix(line, "## "); ok {
+			labels = make(map[string]bool)
+			sections[title] = labels
+		}
+		cells := strings.Split(line, "|")
+		if len(cells) < 3 || cells[0] != "" || strings.HasPrefix(cells[1], "---") {
+			continue
+		}
+		for label := range strings.SplitSeq(strings.Trim(cells[1], " *"), ";") {
+			labels[strings.TrimSpace(label)] = false
+		}
+	}
+	for _, m := range result.Catalogue() {
+		if _, there := sections[m.Section][m.Label]; !there {
+			t.Errorf("cmd/docs/result.md has no row %q below %q", m.Label, m.Section)
+			continue
+		}
+		sections[m.Section][m.Label] = true
+	}
+	for _, m := range result.Catalogue() {
+		for label, known := range sections[m.Section] {
+			if !known && label != "row" && !strings.HasSuffix(label, "…") {
+				t.Errorf("cmd/docs/result.md has a row %q below %q, which the table does not", label, m.Section)
+				sections[m.Section][label] = true
+			}
+		}
 	}
 }
 

@@ -47,7 +47,7 @@ func perConnection(rec *record, p *plan, established result.Figure) (each result
 	n, _ := established.Value()
 	if bytes <= 0 {
 		total, _ := grown.Value()
-		return result.Figure{}, fmt.Sprintf("Memory per connection is not known: the server's memory changed by %.0f bytes while %.0f connections came, so %s", total, n, warm)
+		return result.Figure{}, fmt.Sprintf("Memory per connection is not known: the server's memory changed by %s while %.0f connections came, so %s", result.Of(total).Text(result.UnitBytes), n, warm)
 	}
 	if bytes < leastPerConnection {
 		return result.Figure{}, fmt.Sprintf("Memory per connection is not known: the server grew by %.0f bytes for each of %.0f connections, less than any server needs, so %s", bytes, n, warm)
@@ -67,8 +67,8 @@ func perConnection(rec *record, p *plan, established result.Figure) (each result
 		share = mostKeptMany
 	}
 	if total := bytes * n; known && kept > share*total {
-		return result.Figure{}, fmt.Sprintf("Memory per connection is not known: the warm-up's %d connections left %.0f bytes in the server, which the %.0f after them may have used again; they made it grow by %.0f. Measure with more connections.",
-			rec.warmed, kept, n, total)
+		return result.Figure{}, fmt.Sprintf("Memory per connection is not known: the warm-up's %d connections left %s in the server, which the %.0f after them may have used again; they made it grow by %s. Measure with more connections.",
+			rec.warmed, result.Of(kept).Text(result.UnitBytes), n, result.Of(total).Text(result.UnitBytes))
 	}
 	return each, ""
 }
@@ -82,4 +82,15 @@ func firstConnections(rec *record) (float64, bool) {
 	}
 	full, known := result.Most(rec.warm.Sum("server", probe.RSS), rec.begun.Sum("server", probe.RSS)).Value()
 	return (full - cold) / float64(rec.warmed), known
+}
+
+// perConnectionAfterGC returns what afterGC is per connection. It is null, with the
+// reason, if the collection freed more than the connections had brought.
+func perConnectionAfterGC(rec *record, established result.Figure) (each result.Figure, reason string) {
+	grown := afterGC(rec)
+	if bytes, known := grown.Value(); known && bytes < 0 {
+		return result.Figure{}, fmt.Sprintf("Memory per connection after a collection is not known: it left the server with %s less than before the connections came. Measure with more connections.",
+			result.Of(-bytes).Text(result.UnitBytes))
+	}
+	return grown.Per(established), ""
 }
