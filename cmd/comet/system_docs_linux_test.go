@@ -301,7 +301,7 @@ func (m *machine) startHost(more string) {
 		m.t.Fatal(err)
 	}
 	m.open("env comet serve --listen 127.0.0.7:7000 --admin 127.0.0.7:7001", "streams on")
-	m.open("standin 127.0.0.8:7000 HOST:3000 HOST:4000 HOST:5000 HOST:6001 HOST:8000 -- app.js centrifugo mercure beam dotnet soketi", "")
+	m.open("standin 127.0.0.8:7000 HOST:3000 HOST:4000 HOST:5000 HOST:6001 HOST:8000 -- node app.js centrifugo mercure beam dotnet soketi", "")
 	m.open(nginx+" -p "+m.folder+" -c "+config, "")
 	code, out := m.run(`for i in $(seq 100); do curl -o /dev/null HOST/sub/1 --max-time 0.2; code=$?; [ $code != 28 ] || break; sleep 0.1; done; [ $code = 28 ]`)
 	if code != "0" {
