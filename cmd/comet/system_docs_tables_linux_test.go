@@ -40,7 +40,7 @@ var docsPages = map[string]docsPage{
 		{"web-1.db", "comet subscriptions generate web-1.db --users 100 --mean 5 --seed 1"},
 		{"nats://", "comet router --listen 10.0.0.1:4222"},
 	}},
-	"hosts.md": {host: true, given: []docsGiven{{"router.secret", secret}}},
+	"hosts.md": {host: true, needs: []string{"openssl"}},
 	"install.md": {clone: true, needs: []string{"man"}, given: []docsGiven{
 		{"sudo cp comet", "go build -o comet ./cmd/comet"},
 		{"/etc/comet", "cp -a /etc ../etc && mkdir -p ../etc/comet && mount --bind ../etc /etc"},
@@ -52,7 +52,7 @@ var docsPages = map[string]docsPage{
 	}},
 	"leak.md":          {host: true},
 	"kernel.md":        {given: []docsGiven{{"4711", "comet serve --listen 127.0.0.2:8000 --admin 127.0.0.2:8001"}}},
-	"library.md":       {clone: true, given: []docsGiven{{"127.0.0.1:8000", "comet serve"}}},
+	"library.md":       {clone: true},
 	"many-machines.md": {given: []docsGiven{{"router.secret", secret}}},
 	"presets.md": {host: true, apart: true, given: []docsGiven{
 		{"chat.yaml", "comet config flood ws://HOST/chat --first-message 'hello {id}' --first-message 'welcome*=>join {id}' --ready 'joined*' > chat.yaml"},
@@ -134,6 +134,7 @@ var docsTerminals = []struct {
 }{
 	{regexp.MustCompile(`^comet serve`), `(?m)^streams on`, true, nil},
 	{regexp.MustCompile(`^comet router`), `(?m)^router on nats`, true, nil},
+	{regexp.MustCompile(`^comet agent .*--name`), `waiting for work`, false, nil},
 	{regexp.MustCompile(`^comet agent`), `waiting for work`, false, []string{"web1", "web2", "web3", "web4"}},
 	{regexp.MustCompile(`^curl -N `), ``, false, nil},
 }
@@ -160,6 +161,7 @@ var docsListed = []struct {
 	{regexp.MustCompile(`^comet (COMMAND|router --tls-cert FILE)`), "a form of commands, not one"},
 	{regexp.MustCompile(`worker_connections x worker_processes`), "nginx with such a limit is searched by TestSystemCapacity"},
 	{regexp.MustCompile(`^comet: 1 of 300 connections failed`), "TestSystemPresetNode refuses one of 300 users"},
+	{regexp.MustCompile(`^io\.on\('connection'`), "TestSystemPresetNode runs a server with such lines"},
 	{regexp.MustCompile(`^go test \./\.\.\.`), "CI does it before this test"},
 }
 

@@ -1,10 +1,12 @@
 package agent
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"strings"
 	"sync"
@@ -59,10 +61,14 @@ func startAgent(t *testing.T, servers natsrouter.Servers, name, role string) (en
 
 func startAgentAt(t *testing.T, servers natsrouter.Servers, name, role string, r rhythm) (end func()) {
 	t.Helper()
-	a, err := New(Config{
-		Executable: os.Args[0], Servers: servers, Name: name, rhythm: r,
-		Environ: func() []string { return append(os.Environ(), "TEST_CHILD_OF_AGENT="+role) },
-	})
+	return startAgentOf(t, Config{Servers: servers, Name: name, rhythm: r}, role)
+}
+
+func startAgentOf(t *testing.T, cfg Config, role string) (end func()) {
+	t.Helper()
+	cfg.Executable = os.Args[0]
+	cfg.Environ = func() []string { return append(os.Environ(), "TEST_CHILD_OF_AGENT="+role) }
+	a, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,6 +112,23 @@ func oneFlood(t *testing.T, c *Crew, f *fleet.Fleet) *fleet.Process {
 		t.Fatal(err)
 	}
 	return p
+}
+
+// TestTheLogOfAnAgent looks for how a process ended, where there is something to say.
+func TestTheLogOfAnAgent(t *testing.T) {
+	t.Parallel()
+	for role, ending := range map[string]string{"echo": `msg="flood ended" pid=%d` + "\n", "dies": `msg="flood ended" pid=%d how="exit status 3"` + "\n"} {
+		servers, log := startRouter(t), new(bytes.Buffer) // the agent writes, until it has ended
+		end := startAgentOf(t, Config{Servers: servers, Name: "web1", rhythm: patient, Logger: slog.New(slog.NewTextHandler(log, nil))}, role)
+		p := oneFlood(t, muster(t, servers, flags.Agents{Count: 1}), new(fleet.Fleet))
+		if err := p.Stop(patience); (err != nil) != (role == "dies") {
+			t.Errorf("%s: %v", role, err)
+		}
+		end()
+		if want := fmt.Sprintf(ending, p.PID); !strings.Contains(log.String(), want) {
+			t.Errorf("%s: it wrote\n%s, want %s", role, log, want)
+		}
+	}
 }
 
 func TestAProcessOnAnotherHost(t *testing.T) {

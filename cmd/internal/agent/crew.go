@@ -150,11 +150,6 @@ func choose(found map[string]Announcement, wanted flags.Agents) ([]Announcement,
 	all := slices.SortedFunc(maps.Values(found), func(a, b Announcement) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Instance, b.Instance))
 	})
-	for i := 1; i < len(all); i++ {
-		if all[i].Name == all[i-1].Name {
-			return nil, fmt.Errorf("two agents are called %s: give each a --name of its own", all[i].Name)
-		}
-	}
 	if len(wanted.Names) > 0 {
 		return named(all, wanted.Names)
 	}
@@ -172,7 +167,7 @@ func choose(found map[string]Announcement, wanted flags.Agents) ([]Announcement,
 	}
 	switch {
 	case len(fit) >= wanted.Count:
-		return fit[:wanted.Count], nil
+		return fit[:wanted.Count], distinct(fit[:wanted.Count])
 	case unfit != nil:
 		return nil, fmt.Errorf("%d of the %d agents that answered can work%s, and %d are wanted: %w", len(fit), len(all), list(who), wanted.Count, unfit)
 	case len(all) == 0:
@@ -181,7 +176,18 @@ func choose(found map[string]Announcement, wanted flags.Agents) ([]Announcement,
 	return nil, tooFew{fmt.Errorf("%d of %d agents answered within %v%s", len(fit), wanted.Count, callPatience, list(who))}
 }
 
-// named returns the agents of these names.
+// distinct returns an error if two agents, sorted by name, have the same one.
+func distinct(agents []Announcement) error {
+	for i := 1; i < len(agents); i++ {
+		if agents[i].Name == agents[i-1].Name {
+			return fmt.Errorf("two agents are called %s: give each a --name of its own", agents[i].Name)
+		}
+	}
+	return nil
+}
+
+// named returns the agents of these names, of all, which are sorted by name. Two others
+// may share a name.
 func named(all []Announcement, names []string) (chosen []Announcement, err error) {
 	var who, missing []string
 	for _, one := range all {
@@ -192,6 +198,9 @@ func named(all []Announcement, names []string) (chosen []Announcement, err error
 		if i < 0 {
 			missing = append(missing, name)
 			continue
+		}
+		if err := distinct(all[i:min(i+2, len(all))]); err != nil {
+			return nil, err
 		}
 		if err := all[i].fits(); err != nil {
 			return nil, err

@@ -33,6 +33,9 @@ func TestChoose(t *testing.T) {
 		{"all are missing", here(), flags.Agents{Names: []string{"c"}}, "agent c did not answer within 5s; no agent did"},
 		{"a busy one by name", here("a busy with X"), flags.Agents{Names: []string{"a"}}, "agent a is busy with the load of X"},
 		{"two of one name", here("a", "a"), flags.Agents{Count: 2}, "two agents are called a: give each a --name of its own"},
+		{"two of one name by name", here("b", "a", "a"), flags.Agents{Names: []string{"b", "a"}}, "two agents are called a: give each a --name of its own"},
+		{"two others of one name by name", here("a", "c", "c", "b"), flags.Agents{Names: []string{"a", "b"}}, "a b"},
+		{"two others of one name", here("c", "b", "a", "c"), flags.Agents{Count: 2}, "a b"},
 	} {
 		chosen, err := choose(c.found, c.want)
 		var who []string

@@ -195,7 +195,11 @@ func (s *session) run(number int, j *job, text []byte) {
 		f.Error = err.Error()
 	}
 	s.link.send(f)
-	s.agent.cfg.Logger.Info("flood ended", "pid", peer.PID, "how", f.Error)
+	ended := s.agent.cfg.Logger.With("pid", peer.PID)
+	if f.Error != "" {
+		ended = ended.With("how", f.Error)
+	}
+	ended.Info("flood ended")
 }
 
 // start starts a process by an order. The caller calls read once the process has read

@@ -80,7 +80,7 @@ func commandList(cmd *cobra.Command) string {
 	var b strings.Builder
 	for _, c := range cmd.Commands() {
 		if c.IsAvailableCommand() {
-			fmt.Fprintf(&b, "  %-11s %s\n", c.Name(), c.Short)
+			fmt.Fprintf(&b, "  %-13s %s\n", c.Name(), c.Short)
 		}
 	}
 	return b.String()

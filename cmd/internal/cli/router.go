@@ -80,6 +80,7 @@ func announceRouter(env *Env, r *broker.Broker, cfg broker.Config, asJSON bool) 
 	fmt.Fprintf(&b, "  comet serve  --router %s%s\n", r.URL(), more)
 	fmt.Fprintf(&b, "  comet send   --router %s%s ID MESSAGE\n", r.URL(), more)
 	fmt.Fprintf(&b, "  comet msggen --router %s%s\n", r.URL(), more)
+	fmt.Fprintf(&b, "  comet agent  --router %s%s\n", r.URL(), more)
 	if route := r.RouteURL(); route != "" {
 		fmt.Fprintf(&b, "  comet router --routes %s --cluster-listen ADDRESS\n", route)
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -46,5 +47,22 @@ func TestStart(t *testing.T) {
 	}
 	if full, _, _ := execute(t.Context(), nil, "--help"); !strings.Contains(full, "Commands:") || full == text {
 		t.Errorf("comet --help is not the whole help: %s", full)
+	}
+}
+
+// TestCommandsInColumns looks for what each command is for in one column.
+func TestCommandsInColumns(t *testing.T) {
+	t.Parallel()
+	full, _, _ := execute(t.Context(), nil, "--help")
+	_, list, _ := strings.Cut(full, "Commands:\n")
+	list, _, _ = strings.Cut(list, "\n\n")
+	column := regexp.MustCompile(`^  \S+ +`)
+	for line := range strings.Lines(list) {
+		if got, want := len(column.FindString(line)), len("  subscriptions "); got != want {
+			t.Errorf("the text begins in column %d and not %d: %s", got, want, line)
+		}
+	}
+	if !strings.Contains(list, "subscriptions") {
+		t.Errorf("there are no commands: %s", full)
 	}
 }
