@@ -148,8 +148,9 @@ func (l *loop) wait(timeout time.Duration) ([]epoll.Event, error) {
 // processors are sooner done.
 func (l *loop) wake() {
 	if l.inbox.single() && l.turning.TryLock() {
-		defer l.turning.Unlock()
-		if l.waits && l.deliverInStead() {
+		delivered := l.waits && l.deliverInStead()
+		l.turning.Unlock() // the loop would run into it
+		if delivered {
 			return
 		}
 	}
