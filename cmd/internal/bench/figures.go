@@ -188,9 +188,7 @@ func memoryFigures(rec *record, p *plan, r *result.Result) {
 	if m.BytesPerConnection = each; reason != "" {
 		r.Notes = append(r.Notes, reason)
 	}
-	if m.BytesPerConnectionAfterGC, reason = perConnectionAfterGC(rec, established); reason != "" {
-		r.Notes = append(r.Notes, reason)
-	}
+	m.BytesPerConnectionAfterGC = perConnectionAfterGC(rec, established)
 	r.Flood.BytesPerConnection = grown.Sum("flood", probe.RSS).Per(established)
 	r.Router.BytesPerConnection = grown.Sum("router", probe.RSS).Per(established)
 

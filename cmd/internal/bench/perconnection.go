@@ -84,13 +84,12 @@ func firstConnections(rec *record) (float64, bool) {
 	return (full - cold) / float64(rec.warmed), known
 }
 
-// perConnectionAfterGC returns what afterGC is per connection. It is null, with the
-// reason, if the collection freed more than the connections had brought.
-func perConnectionAfterGC(rec *record, established result.Figure) (each result.Figure, reason string) {
+// perConnectionAfterGC returns what afterGC is per connection. It is null if the
+// collection freed more than the connections had brought, as with few of them.
+func perConnectionAfterGC(rec *record, established result.Figure) result.Figure {
 	grown := afterGC(rec)
 	if bytes, known := grown.Value(); known && bytes < 0 {
-		return result.Figure{}, fmt.Sprintf("Memory per connection after a collection is not known: it left the server with %s less than before the connections came. Measure with more connections.",
-			result.Of(-bytes).Text(result.UnitBytes))
+		return result.Figure{}
 	}
-	return grown.Per(established), ""
+	return grown.Per(established)
 }
