@@ -337,7 +337,6 @@ func (c *stdConn) writeAll() {
 			return
 		}
 		if over {
-			c.leave()
 			c.halfClose()
 			return
 		}
@@ -345,7 +344,8 @@ func (c *stdConn) writeAll() {
 }
 
 // writePending writes all that is queued now, and reports whether that was the
-// last.
+// last. It leaves before the last: a client that has its answer, and comes back at
+// once, must not meet itself.
 func (c *stdConn) writePending() (over bool, err error) {
 	var out backlog
 	for {
@@ -355,6 +355,9 @@ func (c *stdConn) writePending() (over bool, err error) {
 		c.since = time.Now()
 		over = c.over
 		c.mu.Unlock()
+		if over {
+			c.leave()
+		}
 		if out.waiting() == 0 {
 			return over, nil
 		}
