@@ -143,7 +143,7 @@ func (l *loop) wait(timeout time.Duration) ([]epoll.Event, error) {
 	return events, err
 }
 
-// wake has the loop deliver what is in its inbox. A single message for a loop that
+// wake lets the loop deliver what is in its inbox. A single message for a loop that
 // waits is written here and now, which costs less than to wake the loop. With more, two
 // processors are sooner done.
 func (l *loop) wake() {

@@ -130,7 +130,7 @@ func TestCompareKnowsTheDirection(t *testing.T) {
 	}
 }
 
-// TestCompareIsBlindToMemory says so: a server that was not started anew has no memory
+// TestCompareIsBlindToMemory wants a note: a server that was not started anew has no memory
 // per connection.
 func TestCompareIsBlindToMemory(t *testing.T) {
 	set := func(runs result.Runs, perConnection result.Figure) result.Runs {
