@@ -309,17 +309,25 @@ func BenchmarkWake(b *testing.B) {
 	}
 }
 
-// TestKeep: a Poller that keeps its processor is woken, reports what comes soon and
-// what comes late, ends its waits in time, and lets the garbage collector work.
-func TestKeep(t *testing.T) {
-	p := newPoller(t)
+// keepingPoller returns a Poller that keeps its processor, and the peer of a connection
+// that is registered with it.
+func keepingPoller(t *testing.T) (p *Poller, peer int) {
+	t.Helper()
+	p = newPoller(t)
 	p.Keep()
-	defer Reserve(1)()
+	t.Cleanup(Reserve(1))
 	fd, peer := socketPair(t)
-	defer unix.Close(peer)
+	t.Cleanup(func() { unix.Close(peer) })
 	if err := p.Add(fd, Read, 5); err != nil {
 		t.Fatal(err)
 	}
+	return p, peer
+}
+
+// TestKeep: a Poller that keeps its processor is woken, reports what comes soon and
+// what comes late, ends its waits in time, and lets the garbage collector work.
+func TestKeep(t *testing.T) {
+	p, peer := keepingPoller(t)
 	for range 50 {
 		write(t, peer, "a")
 		if e := wait(t, p); !e.Readable() {
@@ -356,14 +364,7 @@ func TestKeep(t *testing.T) {
 // TestKeepQuiet: what comes while a Poller keeps its processor does not wake the
 // runtime's poller as well.
 func TestKeepQuiet(t *testing.T) {
-	p := newPoller(t)
-	p.Keep()
-	defer Reserve(1)()
-	fd, peer := socketPair(t)
-	defer unix.Close(peer)
-	if err := p.Add(fd, Read, 5); err != nil {
-		t.Fatal(err)
-	}
+	p, peer := keepingPoller(t)
 	runtimes, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC) // as the runtime's
 	if err != nil {
 		t.Fatal(err)
