@@ -3,11 +3,14 @@ package epoll
 import (
 	"errors"
 	"net"
+	"os"
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -401,6 +404,72 @@ func TestKeepQuiet(t *testing.T) {
 		if wait(t, p); p.watches {
 			return // the machine is slow, and it waits with the runtime again
 		}
+	}
+}
+
+// raw makes a system call that the runtime does not know of.
+func raw(call uintptr, fd int, b []byte) {
+	unix.RawSyscall(call, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
+}
+
+// TestKeepForOthers: while a Poller keeps its processor, the rest of the program learns
+// what comes for it. Until then all of it was idle, so that the thread that waited in
+// the runtime's poller is the one that now runs the Poller, and the runtime's monitor
+// sleeps.
+func TestKeepForOthers(t *testing.T) {
+	p := newPoller(t)
+	p.Keep()
+	t.Cleanup(Reserve(1))
+	ticks, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC|unix.TFD_NONBLOCK) // no timer of the runtime's
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(ticks)
+	if err := p.Add(ticks, Read, 5); err != nil {
+		t.Fatal(err)
+	}
+	const (
+		idle    = 30 * time.Millisecond
+		tick    = time.Millisecond
+		writeAt = 20 // turns
+		enough  = 2000
+	)
+	for range 3 {
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		ends := int(w.Fd()) // which is a system call that the runtime knows of
+		var came atomic.Bool
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			r.Read(make([]byte, 1))
+			came.Store(true)
+		}()
+		begin := unix.ItimerSpec{Value: unix.NsecToTimespec(int64(idle)), Interval: unix.NsecToTimespec(int64(tick))}
+		if err := unix.TimerfdSettime(ticks, 0, &begin, nil); err != nil {
+			t.Fatal(err)
+		}
+		turns := 0
+		for ; !came.Load() && turns < writeAt+enough; turns++ {
+			if _, err := p.Wait(-1); err != nil {
+				t.Fatal(err)
+			}
+			raw(unix.SYS_READ, ticks, make([]byte, 8))
+			if turns == writeAt {
+				raw(unix.SYS_WRITE, ends, make([]byte, 1))
+			}
+		}
+		if !came.Load() {
+			t.Errorf("nobody has read what came %d turns of %v ago", enough, tick)
+		}
+		if err := unix.TimerfdSettime(ticks, 0, &unix.ItimerSpec{}, nil); err != nil {
+			t.Fatal(err)
+		}
+		<-done
+		r.Close()
+		w.Close()
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -53,7 +54,14 @@ func (p *Poller) wait(timeout time.Duration) error {
 	}
 	parked := time.Now()
 	err := p.park(timeout)
-	p.brisk = p.keeps && time.Since(parked) < keepTime
+	if p.brisk = p.keeps && time.Since(parked) < keepTime; p.brisk {
+		// The thread that runs this may be the one that waited in the runtime's poller,
+		// and it will not be back for long. If all was idle, the runtime's monitor
+		// sleeps too, and what comes for other goroutines would be seen by nobody
+		// (findRunnable and sysmon in runtime/proc.go, Go 1.26). This has the runtime
+		// wake another thread, which finds nothing to do and waits there.
+		runtime.Gosched()
+	}
 	return err
 }
 
