@@ -37,6 +37,7 @@ type Sampler struct {
 	ownNet  uint64
 	counter *sockdiag.Counter // nil when sockets cannot or need not be counted
 	counted time.Time         // when they were last
+	looked  bool              // it was seen whether anything listens where connections are counted
 	trouble map[string]bool   // figures that complain has logged as unknown
 	failed  map[string]error  // figures unknown in the sample under way
 }
@@ -369,13 +370,9 @@ func (s *Sampler) connections(tree []int32) int64 {
 		if err == nil && slices.Contains(s.nets, id) {
 			continue
 		}
-		var counts sockdiag.Counts
-		switch {
-		case err != nil:
-		case id == s.ownNet:
-			counts, err = s.counter.Count(s.cfg.Listen, sockdiag.Established)
-		default:
-			counts, err = countIn(pid, s.cfg.Listen)
+		var n int64
+		if err == nil {
+			n, err = s.count(pid, id, s.cfg.Listen, sockdiag.Established)
 		}
 		if err != nil && s.vanished(pid, err) {
 			continue // another process of its network counts it, if there is one
@@ -384,20 +381,42 @@ func (s *Sampler) connections(tree []int32) int64 {
 			return series.Unknown
 		}
 		s.nets = append(s.nets, id)
-		sum += counts[sockdiag.Established]
+		sum += n
+		if !s.looked {
+			s.looked = true
+			s.lookForListener(pid, id)
+		}
 	}
 	return sum
 }
 
-// countIn counts in the network namespace of process pid. It keeps nothing open,
-// since that would keep a container's network alive after its end.
-func countIn(pid int32, filters []sockdiag.Filter) (sockdiag.Counts, error) {
-	counter, err := sockdiag.OpenProcess(pid)
-	if err != nil {
-		return sockdiag.Counts{}, err
+// count counts in the network namespace id, of process pid. Of a namespace that is not
+// this process's it keeps nothing open, since that would keep a container's network
+// alive after its end.
+func (s *Sampler) count(pid int32, id uint64, filters []sockdiag.Filter, state sockdiag.State) (int64, error) {
+	counter := s.counter
+	if id != s.ownNet {
+		var err error
+		if counter, err = sockdiag.OpenProcess(pid); err != nil {
+			return 0, err
+		}
+		defer counter.Close()
 	}
-	defer counter.Close()
-	return counter.Count(filters, sockdiag.Established)
+	counts, err := counter.Count(filters, state)
+	return counts[state], err
+}
+
+// lookForListener warns if nothing listens on a port whose connections are counted.
+// Their address does not matter: what listens on 0.0.0.0 gets those to each.
+func (s *Sampler) lookForListener(pid int32, id uint64) {
+	for _, f := range s.cfg.Listen {
+		if f.Port == 0 {
+			continue
+		}
+		if n, err := s.count(pid, id, []sockdiag.Filter{{Port: f.Port}}, sockdiag.Listen); err == nil && n == 0 {
+			s.log.Warn("nothing listens on the port yet: its connections are logged as 0 until something does; is it the server's port?", "port", f.Port)
+		}
+	}
 }
 
 // vanished reports whether err came because the process has ended. The kernel

@@ -1,6 +1,7 @@
 package memlog
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -401,6 +402,41 @@ func TestConnectionsOfAProcess(t *testing.T) {
 	}
 	if got := u.Sample(); got.Connections != 7 || got.RSSKB != u.RSSBytes>>10 {
 		t.Errorf("as a line: %+v", got)
+	}
+}
+
+// TestNothingListens: who names a port of nobody's is told so, once.
+func TestNothingListens(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("sockets are counted on Linux only")
+	}
+	h := start(t, "serve")
+	port := netip.MustParseAddrPort(h.first).Port()
+	everywhere, err := net.Listen("tcp", ":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer everywhere.Close()
+	anywhere := netip.MustParseAddrPort(everywhere.Addr().String()).Port()
+	here := netip.MustParsePrefix("127.0.0.1/32")
+	for _, c := range []struct {
+		listen sockdiag.Filter
+		warns  bool
+	}{
+		{sockdiag.Filter{Port: port}, false},
+		{sockdiag.Filter{Prefix: here, Port: anywhere}, false}, // [::] has it too
+		{sockdiag.Filter{Prefix: here}, false},                 // of any port
+		{sockdiag.Filter{Port: 1}, true},
+		{sockdiag.Filter{Prefix: here, Port: 1}, true},
+	} {
+		var log bytes.Buffer
+		s := newSampler(t, Config{PIDs: []int32{h.pid()}, Listen: []sockdiag.Filter{c.listen}, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		for range 2 {
+			take(t, s)
+		}
+		if n := strings.Count(log.String(), "nothing listens"); n > 1 || n == 1 != c.warns {
+			t.Errorf("%+v: %d warnings, want %v: %s", c.listen, n, c.warns, &log)
+		}
 	}
 }
 
