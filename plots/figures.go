@@ -22,6 +22,7 @@ const (
 	latency99
 	late50 // milliseconds from due to sent, by msggen
 	late99
+	files // open, which no panel shows
 	figureCount
 )
 

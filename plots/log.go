@@ -184,6 +184,11 @@ func (l *Log) read(s series.Sample, at float64, values *[figureCount]float64) (k
 			continue
 		case "pid", "start":
 			continue
+		case "fds":
+			if n, ok := field.Number(); ok && n >= 0 {
+				values[files] = n
+			}
+			continue
 		}
 		f, count := l.figureOf(field.Key)
 		if f < 0 {

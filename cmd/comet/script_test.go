@@ -2,13 +2,16 @@ package main
 
 import (
 	"flag"
+	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -49,14 +52,12 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
-			for _, name := range []string{"ADDR", "ADMIN", "ADDR2", "ADMIN2", "ROUTER"} {
-				addr, err := freeAddr()
-				if err != nil {
-					return err
-				}
-				env.Setenv(name, addr)
+			names := []string{"ADDR", "ADMIN", "ADDR2", "ADMIN2", "ROUTER"}
+			addrs, err := freeAddrs(len(names))
+			for i, addr := range addrs {
+				env.Setenv(names[i], addr)
 			}
-			return nil
+			return err
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"await": await,
@@ -68,14 +69,30 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// freeAddr returns an address that was free a moment ago.
+// freeAddrs returns n addresses that were free a moment ago. On Linux they are of a host
+// of their own, so that no other test that asks for any port is given one of them.
+func freeAddrs(n int) (addrs []string, err error) {
+	host := "127.0.0.1"
+	if runtime.GOOS == "linux" {
+		host = fmt.Sprintf("127.%d.%d.%d", 20+rand.IntN(180), rand.IntN(256), 1+rand.IntN(254))
+	}
+	for range n {
+		ln, err := net.Listen("tcp", host+":0")
+		if err != nil {
+			return nil, err
+		}
+		defer ln.Close() // when all are found, so that they differ
+		addrs = append(addrs, ln.Addr().String())
+	}
+	return addrs, nil
+}
+
 func freeAddr() (string, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	addrs, err := freeAddrs(1)
 	if err != nil {
 		return "", err
 	}
-	defer ln.Close()
-	return ln.Addr().String(), nil
+	return addrs[0], nil
 }
 
 // await ADDR waits until somebody listens there; await FILE PATTERN, until the

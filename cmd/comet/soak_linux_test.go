@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"example.org/comet/plots"
 )
 
 // TestSoak holds 10,000 connections, of which 1 % leave and return each minute, and
@@ -64,10 +66,14 @@ func TestSoak(t *testing.T) {
 	flood.settle(t)
 	got := flood.returned(t)
 	for what, values := range map[string][]float64{"resident bytes": rss, "open files": files, "goroutines": goroutines} {
-		rise, noise := drift(values)
-		t.Logf("%s: %.0f at first, risen by %.0f in %d minutes, noise %.0f", what, values[0], rise, minutes*3/4, noise)
-		if grows(values, 0.005) {
-			t.Errorf("the %s of the server grow by %.0f, which is more than their noise of %.0f", what, rise, noise)
+		at := make([]float64, len(values)) // they are taken at equal times
+		for i := range at {
+			at[i] = float64(i)
+		}
+		g := plots.GrowthOf(what, at, values)
+		t.Logf("%s: %.0f at first, risen by %.0f in %d minutes, scatter %.0f", what, g.From, g.To-g.From, minutes*3/4, g.Scatter)
+		if g.Rises() {
+			t.Errorf("the %s of the server grow by %.0f, which is more than their scatter of %.0f", what, g.To-g.From, g.Scatter)
 		}
 	}
 	t.Logf("%s; delivered %d, missed while away %d; %d left and came back", counts, got.Delivered, got.Reconnect.MissedOffline, got.Reconnect.Back)

@@ -148,6 +148,8 @@ var docsCodes = []struct {
 	{regexp.MustCompile(`--slo|--fail-if`), []string{"3"}},
 	// The first step may fail there.
 	{regexp.MustCompile(`comet capacity`), []string{"3"}},
+	// Two seconds are too short to tell.
+	{regexp.MustCompile(`^comet plot --growth`), []string{"1"}},
 	// Limits of this machine are short.
 	{regexp.MustCompile(`^comet sysctl`), []string{"3"}},
 }

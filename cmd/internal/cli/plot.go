@@ -3,15 +3,18 @@ package cli
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"example.org/comet/cmd/internal/flags"
+	"example.org/comet/cmd/internal/result"
 	"example.org/comet/plots"
 )
 
@@ -24,6 +27,7 @@ type plotOptions struct {
 	Units       string
 	Labels      []string
 	Strict      bool
+	Growth      bool
 	// TitleGiven says that Config.Title is to be used, also if it is empty.
 	TitleGiven bool
 	Logs       []string
@@ -32,7 +36,7 @@ type plotOptions struct {
 func newPlot(env *Env, run func(context.Context, *Env, *plotOptions) error) *cobra.Command {
 	o := new(plotOptions)
 	cmd := describe(&cobra.Command{
-		Use:         "plot --out FILE.{png,svg,pdf} LOG...",
+		Use:         "plot --out FILE.{png,svg,pdf} [--growth] LOG...",
 		Annotations: map[string]string{takesValues: "yes"},
 		Args:        exactly(1, -1, "the logs to draw: comet plot --out mem.png mem.log"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -56,6 +60,7 @@ func (o *plotOptions) bind(f *pflag.FlagSet) {
 		flags.Lines(f, &o.Labels, "label", "", "the `name` of a log in the legend; repeatable, in the order of the logs (default: the file)")
 		flags.Enum(f, &o.Align, "align", "start", "start: several logs each from its own start; clock: all by the time of day", "start", "clock")
 		flags.Enum(f, &o.Units, "units", "auto", "auto, or article: minutes and KB however many they are", "auto", "article")
+		f.BoolVar(&o.Growth, "growth", false, "print whether memory, connections and open files have grown since the first quarter of the log; needs no --out")
 		f.BoolVar(&o.Strict, "strict", false, "fail at a malformed line (default: report it and go on)")
 	})
 }
@@ -74,8 +79,13 @@ func (o *plotOptions) complete(f *pflag.FlagSet) (err error) {
 	if err := o.Config.Validate(); err != nil {
 		return err
 	}
-	if o.Format, err = plotFormat(o.Out, o.Format); err != nil {
-		return err
+	if o.Growth && o.Out == "-" {
+		return usagef("--growth prints where --out - would draw: name a file")
+	}
+	if !o.Growth || o.Out != "" {
+		if o.Format, err = plotFormat(o.Out, o.Format); err != nil {
+			return err
+		}
 	}
 	o.Labels, err = logNames(o.Logs, o.Labels)
 	return err
@@ -91,6 +101,16 @@ func runPlot(ctx context.Context, env *Env, o *plotOptions) error {
 		}
 		cfg.Logs = append(cfg.Logs, log)
 	}
+	if o.Growth {
+		for _, log := range cfg.Logs {
+			if err := printGrowth(env.Stdout, log); err != nil {
+				return err
+			}
+		}
+	}
+	if o.Out == "" {
+		return nil
+	}
 	if !o.TitleGiven {
 		cfg.Title = plots.DefaultTitle(cfg.Logs)
 	}
@@ -101,6 +121,39 @@ func runPlot(ctx context.Context, env *Env, o *plotOptions) error {
 		return plots.Draw(env.Stdout, o.Format, cfg)
 	}
 	return plots.WriteFile(o.Out, cfg)
+}
+
+// printGrowth says how the figures of a memory log went.
+func printGrowth(w io.Writer, log *plots.Log) error {
+	growth, err := log.Growth()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "%s, the last %s:\n%-12s %12s %12s %14s %12s\n", log.Name, growth[0].Over.Round(time.Second), "", "from", "to", "in an hour", "scatter")
+	rises := map[string]bool{}
+	for _, g := range growth {
+		unit, went := result.UnitCount, "level"
+		if g.Figure == "memory" {
+			unit = result.UnitBytes
+		}
+		switch {
+		case g.Rises():
+			went, rises[g.Figure] = "rises", true
+		case g.Falls():
+			went = "falls"
+		}
+		text := func(v float64) string { return result.Of(v).Text(unit) }
+		fmt.Fprintf(w, "%-12s %12s %12s %14s %12s  %s\n", g.Figure, text(g.From), text(g.To), text((g.To-g.From)/g.Over.Hours()), text(g.Scatter), went)
+	}
+	switch {
+	case rises["connections"]:
+		fmt.Fprintln(w, "There are more and more connections, which cost memory and files: hold as many all of the time, and look again.")
+	case rises["memory"] || rises["open files"]:
+		fmt.Fprintln(w, "That is a leak, unless it ends: log for longer, or without --churn, or without messages, to see what it comes from.")
+	default:
+		fmt.Fprintln(w, "Nothing grows beyond its scatter.")
+	}
+	return nil
 }
 
 // plotFormat returns the format to draw in, before anything is read.

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -102,6 +103,38 @@ func TestPlotDraws(t *testing.T) {
 	}
 }
 
+// TestPlotGrowth asks whether it is leaking.
+func TestPlotGrowth(t *testing.T) {
+	lines := func(kilobytes, connections, files int) string { // more with each line
+		var b strings.Builder
+		for i := range 100 {
+			fmt.Fprintf(&b, "-\t%d\t%d\t%d\tpid=1\tfds=%d\n", 1_700_000_000+60*i, 40_000+i*kilobytes, 1000+i*connections, 1010+i*files)
+		}
+		return b.String()
+	}
+	level := func(figure, value, zero string) string {
+		return fmt.Sprintf("%-12s %12s %12s %14s %12s  level\n", figure, value, value, zero, zero)
+	}
+	head := fmt.Sprintf("standard input, the last 1h14m0s:\n%-12s %12s %12s %14s %12s\n", "", "from", "to", "in an hour", "scatter")
+	for _, c := range []struct{ name, log, want string }{
+		{"level", lines(0, 0, 0), head + level("memory", "39.1 MiB", "0 B") + level("connections", "1,000", "0") + level("open files", "1,010", "0") + "Nothing grows beyond its scatter.\n"},
+		{"memory", lines(100, 0, 0), "memory           41.5 MiB     48.7 MiB        5.9 MiB          0 B  rises\n" + level("connections", "1,000", "0") + level("open files", "1,010", "0") + "That is a leak"},
+		{"memory falls", lines(-100, 0, 0), "       -5.9 MiB          0 B  falls\n"},
+		{"files", lines(0, 0, 1), "rises\nThat is a leak"},
+		{"connections", lines(100, 10, 10), "rises\nThere are more and more connections"},
+	} {
+		out, stderr, err := plot(t, c.log, "--growth", "-")
+		if err != nil || stderr != "" || !strings.Contains(out, c.want) {
+			t.Errorf("%s: %v, %q:\n%swant\n%s", c.name, err, stderr, out, c.want)
+		}
+	}
+	if out, _, err := plot(t, lines(0, 0, 0), "--growth", "-o", "mem.png", "-"); err != nil || !strings.HasPrefix(out, head) {
+		t.Errorf("with a picture: %v, %q", err, out)
+	} else if _, err := os.Stat("mem.png"); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestPlotRefuses(t *testing.T) {
 	tests := []struct {
 		name string
@@ -121,6 +154,9 @@ func TestPlotRefuses(t *testing.T) {
 		{"units", []string{"-o", "old.png", "--units", "MB", "good.log"}, exitUsage, "auto or article"},
 		{"labels", []string{"-o", "old.png", "--label", "a", "--label", "b", "good.log"}, exitUsage, "2 labels for 1 logs"},
 		{"stdin twice", []string{"-o", "old.png", "-", "-"}, exitUsage, "only once"},
+		{"growth over the picture", []string{"-o", "-", "--format", "png", "--growth", "good.log"}, exitUsage, "name a file"},
+		{"growth of a moment", []string{"--growth", "good.log"}, exitFailed, "log for longer"},
+		{"growth of no memory", []string{"--growth", "-o", "old.png", "flood.log"}, exitFailed, "flood.log has fewer than 20 samples of the memory"},
 		{"no such log", []string{"-o", "old.png", "gone.log"}, exitFailed, "gone.log"},
 		{"empty log", []string{"-o", "old.png", "empty.log"}, exitFailed, "empty.log holds no sample"},
 		{"strict", []string{"-o", "old.png", "--strict", "bad.log"}, exitFailed, "bad.log:2: "},
