@@ -2,10 +2,13 @@ package server
 
 import (
 	"io"
+	"net"
 	"runtime"
 	"strings"
 	"testing"
 	"time"
+
+	"example.org/comet/server/wire"
 )
 
 const (
@@ -170,6 +173,55 @@ func TestNoTimeouts(t *testing.T) {
 		partial.send("\r\n")
 		partial.expect(html11)
 	})
+}
+
+// heldConn is an end of a pipe: what it writes waits until it is read.
+type heldConn struct{ net.Conn }
+
+func (c heldConn) Write(b []byte) (int, error) {
+	if len(b) == 0 { // for which a pipe would wait as well
+		return 0, nil
+	}
+	return c.Conn.Write(b)
+}
+
+// TestPollLeavesFirst: a poll of the goroutine engine has left before its answer goes
+// out, so that a client that comes back at once does not meet itself. What comes for it
+// meanwhile is counted as dropped, like an answer that cannot be written.
+func TestPollLeavesFirst(t *testing.T) {
+	r := start(t, Config{Engine: Goroutine, MaxConnections: 1})
+	answer := string(wire.Poll.AppendMessage(nil, 1, []byte("m")))
+	for _, takes := range []bool{true, false} {
+		client, served := net.Pipe()
+		r.core.sockets.Add(1)
+		r.engine.(*stdEngine).begin(heldConn{served})
+		client.SetDeadline(time.Now().Add(patience))
+		io.WriteString(client, "GET /poll/1 HTTP/1.1\r\nHost: h\r\n\r\n")
+		r.waitForLogins(1)
+		before := r.Stats()
+		p := newPublisher(r.core)
+		p.send(1, []byte("m"))
+		p.send(1, []byte("another"))
+		p.count()
+		r.waitForLogins(0)
+		again := r.connect("GET /poll/1 HTTP/1.1\r\nHost: h\r\n\r\n")
+		r.waitForLogins(1)
+		r.publish(1, "m")
+		if got := again.rest(); got != answer {
+			t.Errorf("who came back got %q", got)
+		}
+		written := uint64(1)
+		if takes {
+			written++
+			if _, err := io.ReadFull(client, make([]byte, len(answer))); err != nil {
+				t.Errorf("the answer does not come: %v", err)
+			}
+		}
+		client.Close()
+		r.waitFor("each message to be written or dropped", func(s Stats) bool {
+			return s.Written == before.Written+written && s.Routed-before.Routed == written+s.DroppedClosed-before.DroppedClosed
+		})
+	}
 }
 
 // TestNoDrain: with no time to drain, clients that read still get what was

@@ -328,8 +328,10 @@ func (r *running) sendSome(m *stressModel, sender int, rnd *rand.Rand, leaving <
 		p.send(s.id, []byte(s.text()))
 		s.ended = m.tick()
 		sent = append(sent, s)
-		if n%8 == 0 {
+		if rnd.IntN(3) == 0 { // often a single one, which who flushes writes for a loop
 			r.flush(p)
+		}
+		if n%8 == 0 {
 			time.Sleep(time.Millisecond) // the clients of this test are slower than the server
 		}
 	}

@@ -56,10 +56,8 @@ func (c *directConn) Read(b []byte) (n int, err error) {
 		return !errors.Is(err, unix.EAGAIN)
 	})
 	switch {
-	case waited != nil: // the deadline has passed, or it is closed
-		return 0, waited
-	case err != nil:
-		return 0, c.fault("read", "recvfrom", err)
+	case waited != nil || err != nil:
+		return 0, c.fault("read", waited, err)
 	case n == 0:
 		return 0, io.EOF
 	}
@@ -81,16 +79,18 @@ func (c *directConn) Write(b []byte) (n int, err error) {
 		}
 		return true
 	})
-	switch {
-	case waited != nil:
-		return n, waited
-	case err != nil:
-		return n, c.fault("write", "sendto", err)
+	if waited != nil || err != nil {
+		return n, c.fault("write", waited, err)
 	}
 	return n, nil
 }
 
-// fault returns the error that package net would return.
-func (c *directConn) fault(op, call string, err error) error {
-	return &net.OpError{Op: op, Net: "tcp", Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: os.NewSyscallError(call, err)}
+// fault returns the error that package net would return: for waited, if the deadline
+// has passed or the connection is closed, else for err, of the system call.
+func (c *directConn) fault(op string, waited, err error) error {
+	if of, is := errors.AsType[*net.OpError](waited); is {
+		of.Op = op // of a RawConn it has another name
+		return of
+	}
+	return &net.OpError{Op: op, Net: "tcp", Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: os.NewSyscallError(op, err)}
 }

@@ -163,7 +163,9 @@ func (l *Local) Flush(ctx context.Context) error {
 }
 
 // Wake lets the members deliver what was sent, and waits for none of them. It
-// is for a publisher that must go on reading whatever becomes of its messages.
+// is for a publisher that must go on reading whatever becomes of its messages. A
+// member may deliver within this call, and end connections by that: an [Exchange]
+// that calls it must hold nothing that its Drop needs.
 func (l *Local) Wake() {
 	members := l.members.Load()
 	if members == nil {
