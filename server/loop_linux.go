@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -23,8 +24,9 @@ type loop struct {
 	listener int // -1 once closed
 	// closing guards the end of listener: others may look at it.
 	closing sync.Mutex
-	// turning is held by the loop but while it waits, and guards what only one may
-	// use at a time: all of the rest.
+	// turning guards what only one may use at a time, all of the rest, where others may
+	// come: the loop holds it in a turn, but while that waits, and who delivers in its
+	// stead.
 	turning  sync.Mutex
 	waits    bool // for events
 	member   *router.Member
@@ -160,6 +162,14 @@ func (l *loop) wake() {
 // deliverInStead delivers for a loop that waits, and reports whether it may wait on:
 // it has nothing to do, and not sooner than it knows.
 func (l *loop) deliverInStead() bool {
+	defer func() {
+		if fault := recover(); fault != nil {
+			// A panic of a loop ends the process. In a handler of net/http it would be
+			// recovered, and the loop stand still for good.
+			go panic(fmt.Sprintf("%v\n\n%s", fault, debug.Stack()))
+			select {}
+		}
+	}()
 	l.now = time.Now()
 	before := l.nextDue()
 	l.deliver()
