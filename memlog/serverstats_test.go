@@ -270,6 +270,12 @@ func TestRunAsksTheServer(t *testing.T) {
 		StatsURL: server.URL, Logger: slog.New(slog.NewTextHandler(&said, nil)),
 		OnSample: func(s series.Sample) {
 			value, _ := s.Field("server_conns")
+			if len(got) == 0 {
+				if value == "-" { // a busy machine: the first answer is not here yet
+					return
+				}
+				said.Reset()
+			}
 			if n := len(got); n == 0 || got[n-1] != value {
 				got = append(got, value)
 			}
