@@ -69,6 +69,10 @@ func TestScripts(t *testing.T) {
 	})
 }
 
+// moments are how long a process gets for what it does not tell of. One that was
+// too short on a busy machine is followed by the next.
+var moments = []time.Duration{300 * time.Millisecond, time.Second, 5 * time.Second}
+
 // freeAddrs returns n addresses that were free a moment ago. On Linux they are of a host
 // of their own, so that no other test that asks for any port is given one of them.
 func freeAddrs(n int) (addrs []string, err error) {
