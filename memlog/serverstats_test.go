@@ -263,7 +263,7 @@ func TestRunAsksTheServer(t *testing.T) {
 	defer server.Close()
 	var said bytes.Buffer
 	var got []string
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	l, err := New(Config{
 		PIDs: []int32{int32(os.Getpid())}, NoChildren: true, Interval: 10 * time.Millisecond,
