@@ -111,6 +111,24 @@ func serve(tb testing.TB, answer func(c *net.TCPConn, r *http.Request)) *server 
 	})
 }
 
+// refusing returns an address where nothing listens, nor will while the test runs: its
+// port is that of a connection.
+func refusing(t *testing.T) netip.AddrPort {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	from := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}}
+	c, err := from.DialContext(t.Context(), "tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return netip.MustParseAddrPort(c.LocalAddr().String())
+}
+
 // hold keeps a connection until the client closes it.
 func hold(c net.Conn) { io.Copy(io.Discard, c) }
 

@@ -107,12 +107,7 @@ func TestAnswersThatAreNoStreams(t *testing.T) {
 // TestTheNextAddressIsTried where one of a name refuses, by all connections, and
 // first by those that come later.
 func TestTheNextAddressIsTried(t *testing.T) {
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	closed.Close()
-	refuses := addrPort(closed)
+	refuses := refusing(t)
 	for _, e := range engines() {
 		t.Run(e.name, func(t *testing.T) {
 			t.Parallel()

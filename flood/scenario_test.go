@@ -212,12 +212,7 @@ func TestRefused(t *testing.T) {
 	for _, e := range engines() {
 		t.Run(e.name, func(t *testing.T) {
 			t.Parallel()
-			l, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			l.Close()
-			r := flooded(t, e, Config{URL: "http://" + l.Addr().String() + "/", Connections: 5}, func(c Counts) bool { return c.Failed == 5 })
+			r := flooded(t, e, Config{URL: "http://" + refusing(t).String() + "/", Connections: 5}, func(c Counts) bool { return c.Failed == 5 })
 			if r.Failures["refused"] != 5 || !strings.Contains(r.Explanation, "nothing listens") {
 				t.Errorf("%v: %s", r.Failures, r.Explanation)
 			}

@@ -134,7 +134,8 @@ func TestChildrenComeAndGo(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		samples = 20 // each reads the whole process table
 	}
-	for range samples {
+	// A busy machine may start no child while so many are taken.
+	for end := time.Now().Add(20 * time.Second); samples > 0 || runtime.GOOS == "linux" && most < 2 && time.Now().Before(end); samples-- {
 		u := take(t, s)
 		if u.Procs < 1 || !slices.Equal(u.PIDs, []int32{h.pid()}) || u.RSSBytes < alone.RSSBytes/2 {
 			t.Fatalf("%+v", u)
@@ -145,7 +146,7 @@ func TestChildrenComeAndGo(t *testing.T) {
 		most = max(most, u.Procs)
 	}
 	if runtime.GOOS == "linux" && most < 2 {
-		t.Errorf("never more than %d process in %d samples", most, samples)
+		t.Errorf("never more than %d process in 20 s", most)
 	}
 }
 

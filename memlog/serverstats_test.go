@@ -263,13 +263,19 @@ func TestRunAsksTheServer(t *testing.T) {
 	defer server.Close()
 	var said bytes.Buffer
 	var got []string
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	l, err := New(Config{
 		PIDs: []int32{int32(os.Getpid())}, NoChildren: true, Interval: 10 * time.Millisecond,
 		StatsURL: server.URL, Logger: slog.New(slog.NewTextHandler(&said, nil)),
 		OnSample: func(s series.Sample) {
 			value, _ := s.Field("server_conns")
+			if len(got) == 0 {
+				if value == "-" { // a busy machine: the first answer is not here yet
+					return
+				}
+				said.Reset()
+			}
 			if n := len(got); n == 0 || got[n-1] != value {
 				got = append(got, value)
 			}

@@ -32,15 +32,22 @@ func saidAll(t *testing.T, args ...string) (code int, all string) {
 	return code, out.String()
 }
 
-// closedPort returns an address where nothing listens.
+// closedPort returns an address where nothing listens, nor will while the test runs: its
+// port is that of a connection.
 func closedPort(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Cleanup(func() { l.Close() })
+	from := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}}
+	c, err := from.DialContext(t.Context(), "tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c.LocalAddr().String()
 }
 
 // TestFailuresOfEachCommand: each kind that concerns a request, made on purpose for

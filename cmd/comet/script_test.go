@@ -60,6 +60,7 @@ func TestScripts(t *testing.T) {
 			return err
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"again": again,
 			"await": await,
 			"code":  code,
 			"get":   get,
@@ -68,6 +69,10 @@ func TestScripts(t *testing.T) {
 		},
 	})
 }
+
+// moments are how long a process gets for what it does not tell of. One that was
+// too short on a busy machine is followed by the next.
+var moments = []time.Duration{300 * time.Millisecond, time.Second, 5 * time.Second}
 
 // freeAddrs returns n addresses that were free a moment ago. On Linux they are of a host
 // of their own, so that no other test that asks for any port is given one of them.
@@ -120,6 +125,20 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Fatalf("nothing at %s after 20 s", args[0])
 		}
 	}
+}
+
+// again PATTERN COMMAND… runs a command until what it prints matches, ten times at most.
+func again(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: again PATTERN COMMAND [ARG…]")
+	}
+	for range 10 {
+		ts.Check(ts.Exec(args[1], args[2:]...))
+		if regexp.MustCompile("(?m)" + args[0]).MatchString(ts.ReadFile("stdout")) {
+			return
+		}
+	}
+	ts.Fatalf("%q did not print %q", args[1:], args[0])
 }
 
 // answerOf returns the body of a page, nothing if no server is there.

@@ -110,10 +110,6 @@ func (p *process) code() int {
 // goesOn fails if the process has ended.
 func (p *process) goesOn(why string) { p.t.Helper(); p.goesOnFor(moments[0], why) }
 
-// moments are how long a process gets for what it does not tell of. One that was
-// too short on a busy machine is followed by the next.
-var moments = []time.Duration{300 * time.Millisecond, time.Second, 5 * time.Second}
-
 func (p *process) goesOnFor(moment time.Duration, why string) {
 	p.t.Helper()
 	select {
@@ -337,7 +333,7 @@ func TestReopenSignals(t *testing.T) {
 				t.Fatalf("%v: the log was not opened again: %s", sig, p.stderr)
 			}
 		}
-		start(t, nil, "flood", strings.Replace(url, "/test/{id}", "/nowhere", 1), "-c", "1", "-d", "1s").code()
+		start(t, nil, "flood", strings.Replace(url, "/test/{id}", "/nowhere", 1), "-c", "1", "-d", "60s")
 		for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 			if text, _ := os.ReadFile(log); strings.Contains(string(text), "/nowhere") {
 				break
@@ -371,8 +367,11 @@ func TestBrokenPipe(t *testing.T) {
 		{"memlog", "--pid", "1", "--interval", "10ms"},
 		{"plot", "--help"},
 	} {
-		c := start(t, []string{"sh", "-c", `sleep 0.3; exec "$0" "$@"`}, args...)
+		c := start(t, []string{"sh", "-c", `read line; exec "$0" "$@"`}, args...)
 		c.stdout.Close()
+		if _, err := c.stdin.Write([]byte("begin\n")); err != nil {
+			t.Fatal(err)
+		}
 		select {
 		case <-c.ended:
 		case <-time.After(30 * time.Second):

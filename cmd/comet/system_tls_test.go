@@ -5,7 +5,6 @@ package main
 import (
 	"errors"
 	"io"
-	"net"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -156,12 +155,7 @@ func TestSystemTLSPublish(t *testing.T) {
 		"a certificate of nobody, TLS 1.2": {[]string{"-tls1_2", "-Verify", "1", "-verify_return_error", "-CAfile", ca.CertFile}, []string{"--ca", ca.CertFile, "--cert", stranger.CertFile, "--key", stranger.KeyFile}, "demands a certificate of clients"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			listener, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			addr := listener.Addr().String()
-			listener.Close()
+			addr := mustFreeAddr(t)
 			_, server := background(t, "openssl", append([]string{"s_server", "-www", "-accept", addr, "-cert", good.CertFile, "-key", good.KeyFile}, c.server...)...)
 			server.await(t, "ACCEPT")
 			args := append([]string{"msggen", "--publish", "https://" + addr + "/{id}?m={message}", "--method", "GET", "--publish-connections", "1", "--count", "3", "--interval", "20ms"}, c.client...)

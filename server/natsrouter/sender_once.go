@@ -168,8 +168,13 @@ func collect(ctx context.Context, answers *nats.Subscription) (Reach, error) {
 	}
 }
 
+// nextAnswer returns the next answer that comes by the deadline, or that is here when a
+// busy machine lets this process look after it.
 func nextAnswer(ctx context.Context, answers *nats.Subscription, deadline time.Time) (*nats.Msg, error) {
-	ctx, cancel := context.WithDeadline(ctx, deadline)
-	defer cancel()
+	if n, _, err := answers.Pending(); err != nil || n == 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, deadline)
+		defer cancel()
+	}
 	return answers.NextMsgWithContext(ctx)
 }

@@ -3,8 +3,11 @@
 package natsrouter
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
@@ -96,5 +99,28 @@ func TestForbiddenToPublish(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("error %v, want one with %q", err, c.says)
 		}
+	}
+}
+
+// TestAnAnswerThatCameInTimeCounts, however late a busy machine has the sender look.
+func TestAnAnswerThatCameInTimeCounts(t *testing.T) {
+	conn, err := nats.Connect(natstest.Start(t, nil).ClientURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	answers, err := conn.SubscribeSync("answers")
+	if err != nil {
+		t.Fatal(err)
+	}
+	past := time.Now().Add(-time.Second)
+	if err := errors.Join(conn.Publish("answers", []byte("2")), conn.Flush()); err != nil { // which waits until it is here
+		t.Fatal(err)
+	}
+	if answer, err := nextAnswer(t.Context(), answers, past); err != nil || string(answer.Data) != "2" {
+		t.Errorf("%v, want the answer", err)
+	}
+	if _, err := nextAnswer(t.Context(), answers, past); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%v, want that there is none", err)
 	}
 }

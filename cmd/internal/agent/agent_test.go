@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -259,20 +260,11 @@ func TestAnAgentRefuses(t *testing.T) {
 	servers := startRouter(t)
 	startAgent(t, servers, "web1", "echo")
 	c := muster(t, servers, flags.Agents{Names: []string{"web1"}})
-	soon := func(agents flags.Agents) error {
-		other, err := Muster(t.Context(), Call{Servers: servers, Agents: agents, rhythm: patient, patience: 400 * time.Millisecond})
-		other.Close()
-		return err
-	}
 	host, _ := os.Hostname()
 	for _, agents := range []flags.Agents{{Names: []string{"web1"}}, {Count: 1}} {
-		if err := soon(agents); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("is busy with the load of %s (pid %d)", host, os.Getpid())) {
-			t.Errorf("%v, want whose load it is busy with", err)
-		}
+		checkVain(t, Call{Servers: servers, Agents: agents, rhythm: patient}, fmt.Sprintf("is busy with the load of %s (pid %d)", host, os.Getpid()))
 	}
-	if err := soon(flags.Agents{Names: []string{"web1", "web7"}}); err == nil {
-		t.Error("a busy agent and one that is not there make a crew")
-	}
+	checkVain(t, Call{Servers: servers, Agents: flags.Agents{Names: []string{"web1", "web7"}}, rhythm: patient}, "is busy with the load of")
 	// It is also refused by the agent itself, should it have become busy meanwhile.
 	var said answer
 	ask(t, servers, takeVerb, c.Hosts()[0].Instance, caller{Protocol: Protocol, Name: "another", Session: "x"}, &said)
@@ -293,6 +285,23 @@ func TestAnAgentRefuses(t *testing.T) {
 	c.Close()
 	if p := oneFlood(t, muster(t, servers, flags.Agents{Count: 1}), new(fleet.Fleet)); p.Stop(patience) != nil {
 		t.Error("it does not work again")
+	}
+}
+
+// checkVain calls for agents in vain, which must say why. A busy machine may have them
+// answer only a call that waits longer.
+func checkVain(t *testing.T, call Call, why ...string) {
+	t.Helper()
+	for call.patience = 400 * time.Millisecond; ; call.patience *= 2 {
+		c, err := Muster(t.Context(), call)
+		c.Close()
+		if err != nil && !slices.ContainsFunc(why, func(part string) bool { return !strings.Contains(err.Error(), part) }) {
+			return
+		}
+		if err == nil || call.patience > patience/10 {
+			t.Errorf("%+v: %v, want %q", call.Agents, err, why)
+			return
+		}
 	}
 }
 
@@ -321,15 +330,7 @@ func TestMusterSaysWhoIsMissing(t *testing.T) {
 	t.Parallel()
 	servers := startRouter(t)
 	servers.SubjectPrefix = "other.msg"
-	call := func(agents flags.Agents) error {
-		c, err := Muster(t.Context(), Call{Servers: servers, Agents: agents, patience: 400 * time.Millisecond})
-		c.Close()
-		return err
-	}
-	err := call(flags.Agents{Count: 2})
-	if err == nil || !strings.Contains(err.Error(), "no agent answered within") || !strings.Contains(err.Error(), "\n  comet agent --router "+servers.URLs[0]+" --subject-prefix other.msg") {
-		t.Errorf("%v, want what to run", err)
-	}
+	checkVain(t, Call{Servers: servers, Agents: flags.Agents{Count: 2}}, "no agent answered within", "\n  comet agent --router "+servers.URLs[0]+" --subject-prefix other.msg")
 	// One of another protocol answers.
 	conn, err := servers.Connect(t.Context())
 	if err != nil {
@@ -343,9 +344,7 @@ func TestMusterSaysWhoIsMissing(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, agents := range []flags.Agents{{Count: 1}, {Names: []string{"old"}}} {
-		if err := call(agents); err == nil || !strings.Contains(err.Error(), "agent old is comet v9.9.9, which speaks protocol 99") || !strings.Contains(err.Error(), version.Get().Version) {
-			t.Errorf("%v, want both versions", err)
-		}
+		checkVain(t, Call{Servers: servers, Agents: agents}, "agent old is comet v9.9.9, which speaks protocol 99", version.Get().Version)
 	}
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cause := errors.New("Ctrl-C")
@@ -367,9 +366,9 @@ func TestClocks(t *testing.T) {
 	if off, err := c.ClockError(t.Context(), before); err != nil || off < before[0].Error {
 		t.Errorf("%v, %v", off, err)
 	}
-	// One that went ahead of this one by 3 ms since.
-	before[0].Offset += 3 * time.Millisecond
-	if off, err := c.ClockError(t.Context(), before); err != nil || off < 2*time.Millisecond {
+	// One that went ahead of this one by 3 s since, which is more than any answer may take.
+	before[0].Offset += 3 * time.Second
+	if off, err := c.ClockError(t.Context(), before); err != nil || off < 2*time.Second {
 		t.Errorf("%v, %v; want the drift", off, err)
 	}
 	if off := (Clock{Offset: 5, Error: 2}).Between(Clock{Offset: -5, Error: 3}); off != 13 {

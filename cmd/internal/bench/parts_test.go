@@ -181,9 +181,13 @@ func TestInterruptWithAStoppedPart(t *testing.T) {
 	cfg.Duration = time.Hour
 	cause := errors.New("somebody pressed Ctrl-C")
 	var pid atomic.Int32
-	ctx, cancel := context.WithCancelCause(t.Context())
-	said.when, said.call = "idle     ", func() {
-		time.Sleep(time.Second) // of messages
+	limited, end := context.WithTimeout(t.Context(), time.Minute) // for a message to come
+	defer end()
+	ctx, cancel := context.WithCancelCause(limited)
+	cfg.OnMoment = func(_ result.Moment, soFar result.Quantiles) {
+		if pid.Load() != 0 || number(soFar.P50) < 0 {
+			return // no message has come
+		}
 		var n int32
 		fmt.Sscanf(said.String(), "server   pid %d", &n)
 		pid.Store(n)

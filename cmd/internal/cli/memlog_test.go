@@ -88,11 +88,16 @@ func TestMemlogAppendsToAFile(t *testing.T) {
 	}
 }
 
-// untilItPrints runs a command line, and ends it once it has printed something.
-func untilItPrints(ctx context.Context, stdin io.Reader, end func(), args ...string) (stdout string, code int, errs string) {
+// untilItPrints runs a command line, and ends it once it has printed a line with text.
+func untilItPrints(ctx context.Context, stdin io.Reader, text string, end func(), args ...string) (stdout string, code int, errs string) {
 	env, out, errOut := testEnv(stdin)
 	once := sync.OnceFunc(end)
-	env.Stdout = writerFunc(func(p []byte) (int, error) { defer once(); return out.Write(p) })
+	env.Stdout = writerFunc(func(p []byte) (int, error) {
+		if strings.Contains(string(p), text) {
+			defer once()
+		}
+		return out.Write(p)
+	})
 	code = Run(ctx, env, args)
 	return out.String(), code, errOut.String()
 }
@@ -103,7 +108,7 @@ func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
 func TestMemlogEndsWithStdin(t *testing.T) {
 	r, w := io.Pipe()
-	out, code, errs := untilItPrints(t.Context(), r, func() { w.Close() }, "memlog", "--pid", fmt.Sprint(os.Getpid()), "--end-with-stdin")
+	out, code, errs := untilItPrints(t.Context(), r, "", func() { w.Close() }, "memlog", "--pid", fmt.Sprint(os.Getpid()), "--end-with-stdin")
 	if code != exitDone || strings.Count(out, "\n") != 1 {
 		t.Errorf("exit code %d, printed %q, error %s", code, out, errs)
 	}
@@ -115,7 +120,7 @@ func TestMemlogEndsByASignal(t *testing.T) {
 	for args, want := range map[string]int{"": exitDone, "-d 1h": 128 + int(syscall.SIGTERM)} {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		all := append([]string{"--pid", fmt.Sprint(os.Getpid())}, strings.Fields(args)...)
-		out, code, errs := untilItPrints(ctx, nil, func() { cancel(interrupted{syscall.SIGTERM}) }, append([]string{"memlog"}, all...)...)
+		out, code, errs := untilItPrints(ctx, nil, "", func() { cancel(interrupted{syscall.SIGTERM}) }, append([]string{"memlog"}, all...)...)
 		if code != want || strings.Count(out, "\n") != 1 {
 			t.Errorf("%q: exit code %d, printed %q, error %s; want %d", args, code, out, errs, want)
 		}
