@@ -65,6 +65,8 @@ func TestEvents(t *testing.T) {
 			for i, n := range []int{4, 3, 4, 3} {
 				streams[i].expect(chunk(n, "from NATS"))
 			}
+			// What a node has delivered is counted when it has handed on all that came.
+			waitFor(t, "both events to be counted", func() bool { return b.Stats().Router.Routed >= 4 })
 			if x := b.Stats().Router; x.Received != 2 || x.Routed != 4 || x.Unaddressed != 0 {
 				t.Errorf("b received %d, routed %d, unaddressed %d; want 2, 4, 0", x.Received, x.Routed, x.Unaddressed)
 			}
