@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"example.org/comet/server"
-	"example.org/comet/server/natsrouter/natstest"
 	"example.org/comet/server/subscriptions"
 )
 
@@ -29,7 +28,7 @@ func TestEvents(t *testing.T) {
 	const edges = "1 7\n2 7\n3 7\n5000 7\n"
 	for _, interest := range []Interest{Exact, Block, All} {
 		t.Run("interest="+string(interest), func(t *testing.T) {
-			s := natstest.Start(t, nil)
+			s := startNATSApart(t)
 			config := NodeConfig{Servers: at(s), Interest: interest, Events: true}
 			a := startWeb(t, config, server.Config{Subscriptions: friends(t, edges)})
 			b := startWeb(t, config, server.Config{Subscriptions: friends(t, edges), Engine: server.Goroutine})
