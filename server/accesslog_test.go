@@ -201,6 +201,8 @@ func TestAccessLogNeverBlocks(t *testing.T) {
 			t.Errorf("%d lines were dropped, want %d", s.AccessLogDropped, over)
 		}
 		close(w.free)
+		// Run gives the writer half a second only.
+		r.waitFor("the lines to be written", func(Stats) bool { return strings.Count(w.String(), "\n") > accessQueue })
 		r.stop()
 		if n := len(accessLines(t, w.String())); n != accessQueue+1 {
 			t.Errorf("%d lines, want those that had room: %d", n, accessQueue+1)

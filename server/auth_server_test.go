@@ -272,12 +272,13 @@ func TestTokensOverTLS(t *testing.T) {
 // TestTokensAreNotLogged: whatever becomes of a request, and however its token is
 // written, no line has it.
 func TestTokensAreNotLogged(t *testing.T) {
+	t.Parallel()
 	by := issuers()["HS256"]
 	good := by.token(jwt.MapClaims{"ids": []any{1}})
 	const sentinel = "S3NTINEL"
 	bothEngines(t, func(t engineT) {
 		var log logBuffer
-		r := start(t, Config{Engine: t.engine, AuthKeyFile: keyFile(t, by.file), AccessLog: &log, AccessLogSample: 1, HeadTimeout: 100 * time.Millisecond})
+		r := start(t, Config{Engine: t.engine, AuthKeyFile: keyFile(t, by.file), AccessLog: &log, AccessLogSample: 1, HeadTimeout: 2 * time.Second})
 		stream := r.connect(getWith("/test/1?a=b&access_token=" + good + "&c=d"))
 		stream.expect(html11)
 		stream.Close()

@@ -108,8 +108,8 @@ func (e *stdEngine) acceptAll(ctx context.Context) error {
 		nc, err := e.accept()
 		switch {
 		case err == nil:
-			e.counters.accepted.Add(1)
 			e.core.sockets.Add(1)
+			e.counters.accepted.Add(1)
 			e.begin(nc)
 		case ctx.Err() != nil:
 			return nil

@@ -93,6 +93,22 @@ func (r *running) from(address, request string) *client {
 	return c
 }
 
+// waitForPlaces waits until n streams have places of their addresses. A stream gives up
+// its place after it is counted out.
+func (r *running) waitForPlaces(n uint32) {
+	r.t.Helper()
+	r.waitFor(fmt.Sprintf("%d places to be taken", n), func(Stats) bool {
+		a := r.core.addresses
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		taken := uint32(0)
+		for _, p := range a.places {
+			taken += a.rows[p].open
+		}
+		return taken == n
+	})
+}
+
 // TestConnectionLimit: one more of an address is told so, until one leaves, in
 // whatever way; other addresses do not notice.
 func TestConnectionLimit(t *testing.T) {
@@ -115,14 +131,15 @@ func TestConnectionLimit(t *testing.T) {
 				t.Fatal(err)
 			}
 			r.waitFor("one who "+name+" to be noticed", func(s Stats) bool { return s.Connections == 1 })
+			r.waitForPlaces(1)
 			open = append(open[1:], r.stream("3"))
 			refuse()
 		}
 		// An answered poll gives its place back though its client stays.
 		open[0].Close()
-		r.waitFor("a place", func(s Stats) bool { return s.Connections == 1 })
+		r.waitForPlaces(1)
 		poll := r.connect("GET /poll/7 HTTP/1.1\r\nHost: h\r\n\r\n")
-		r.waitFor("the poll", func(s Stats) bool { return s.Connections == 2 })
+		r.waitForLogins(2)
 		refuse()
 		r.publish(7, "x")
 		poll.rest()
@@ -181,12 +198,17 @@ func TestConnectionLimitMapped(t *testing.T) {
 // ended checks.
 func TestConnectionLimitStorm(t *testing.T) {
 	bothEngines(t, func(t engineT) {
-		const limit = 5
+		const limit, workers, visits = 5, 10, 30
 		r := start(t, Config{Engine: t.engine, ConnectionLimit: limit})
+		// However slowly they are accepted, there are not places for all.
+		var held []*client
+		for range limit - 2 {
+			held = append(held, r.stream("1"))
+		}
 		var wg sync.WaitGroup
-		for i := range 10 {
+		for i := range workers {
 			wg.Go(func() {
-				for n := range 30 {
+				for n := range visits {
 					conn, err := net.Dial("tcp", r.Addr().String())
 					if err != nil {
 						t.Error(err)
@@ -210,7 +232,12 @@ func TestConnectionLimitStorm(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		r.waitForLogins(0)
+		for _, c := range held {
+			c.Close()
+		}
+		// Some have left before they were accepted.
+		all := uint64(len(held) + workers*visits)
+		r.waitFor("all to be gone", func(s Stats) bool { return s.Accepted == all && r.core.sockets.Load() == 0 })
 		if s := r.Stats(); s.RefusedAddress == 0 {
 			t.Error("nobody was refused: this tested nothing")
 		}

@@ -223,8 +223,8 @@ func (l *loop) accept(atMost int) (more bool) {
 		fd, err := epoll.Accept(l.listener)
 		switch {
 		case err == nil:
-			l.counters.accepted.Add(1)
 			l.core.sockets.Add(1)
+			l.counters.accepted.Add(1)
 			l.open(fd)
 		case errors.Is(err, unix.EAGAIN):
 			return false

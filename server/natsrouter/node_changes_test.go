@@ -45,7 +45,7 @@ func waitKnown(servers ...*web) {
 // TestChanges: a change on one node is on the other one when it is answered, and the
 // next event goes by it, before and after the router was away.
 func TestChanges(t *testing.T) {
-	s := natstest.Start(t, nil)
+	s := startNATSApart(t)
 	config := NodeConfig{Servers: at(s), Name: "twin", Events: true} // names distinguish nothing
 	a := startWeb(t, config, server.Config{Subscriptions: friends(t, "1 7\n")})
 	b := startWeb(t, config, server.Config{Subscriptions: friends(t, "1 7\n"), Engine: server.Goroutine})

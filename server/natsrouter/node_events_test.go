@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"example.org/comet/server"
-	"example.org/comet/server/natsrouter/natstest"
 	"example.org/comet/server/subscriptions"
 )
 
@@ -29,7 +28,7 @@ func TestEvents(t *testing.T) {
 	const edges = "1 7\n2 7\n3 7\n5000 7\n"
 	for _, interest := range []Interest{Exact, Block, All} {
 		t.Run("interest="+string(interest), func(t *testing.T) {
-			s := natstest.Start(t, nil)
+			s := startNATSApart(t)
 			config := NodeConfig{Servers: at(s), Interest: interest, Events: true}
 			a := startWeb(t, config, server.Config{Subscriptions: friends(t, edges)})
 			b := startWeb(t, config, server.Config{Subscriptions: friends(t, edges), Engine: server.Goroutine})
@@ -65,6 +64,8 @@ func TestEvents(t *testing.T) {
 			for i, n := range []int{4, 3, 4, 3} {
 				streams[i].expect(chunk(n, "from NATS"))
 			}
+			// What a node has delivered is counted when it has handed on all that came.
+			waitFor(t, "both events to be counted", func() bool { return b.Stats().Router.Routed >= 4 })
 			if x := b.Stats().Router; x.Received != 2 || x.Routed != 4 || x.Unaddressed != 0 {
 				t.Errorf("b received %d, routed %d, unaddressed %d; want 2, 4, 0", x.Received, x.Routed, x.Unaddressed)
 			}

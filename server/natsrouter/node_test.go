@@ -44,7 +44,13 @@ func waitFor(tb testing.TB, what string, ok func() bool) {
 // quick has a lost server found within a test's patience.
 var quick = nats.CustomReconnectDelay(func(int) time.Duration { return 5 * time.Millisecond })
 
-// startNATSAt starts a NATS server where another was.
+// startNATSApart starts a NATS server that is to end and come back.
+func startNATSApart(t *testing.T) *natsserver.Server {
+	t.Helper()
+	return natstest.Start(t, func(o *natsserver.Options) { o.Host = natstest.OwnHost() })
+}
+
+// startNATSAt starts a NATS server where another was, which startNATSApart has started.
 func startNATSAt(t *testing.T, gone *natsserver.Server) *natsserver.Server {
 	t.Helper()
 	u, err := url.Parse(gone.ClientURL())
@@ -55,7 +61,7 @@ func startNATSAt(t *testing.T, gone *natsserver.Server) *natsserver.Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return natstest.Start(t, func(o *natsserver.Options) { o.Port = port })
+	return natstest.Start(t, func(o *natsserver.Options) { o.Host, o.Port = u.Hostname(), port })
 }
 
 func stopNATS(s *natsserver.Server) {
@@ -337,7 +343,7 @@ func TestInterestFollows(t *testing.T) {
 func TestRestart(t *testing.T) {
 	for _, engine := range []server.Engine{server.DefaultEngine, server.Goroutine} {
 		t.Run("engine="+string(engine), func(t *testing.T) {
-			s := natstest.Start(t, nil)
+			s := startNATSApart(t)
 			w := startWeb(t, NodeConfig{Servers: at(s)}, server.Config{Engine: engine})
 			const conns, each = 100, 15
 			var streams []*client
@@ -390,7 +396,7 @@ func TestRestart(t *testing.T) {
 // TestAwayAtStart: a server starts without its router, does as it is told to
 // meanwhile, and is as any other when the router comes.
 func TestAwayAtStart(t *testing.T) {
-	gone := natstest.Start(t, nil)
+	gone := startNATSApart(t)
 	stopNATS(gone)
 	silent := startSilent(t)
 	for _, c := range []struct {

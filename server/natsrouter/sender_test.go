@@ -402,8 +402,7 @@ func TestCloseOfAHangingRouter(t *testing.T) {
 
 // TestRestartedRouter: Open waits for a router that comes back.
 func TestRestartedRouter(t *testing.T) {
-	first := natstest.Start(t, nil)
-	address := first.Addr().(*net.TCPAddr)
+	first := startNATSApart(t)
 	s := newNumbered(t, Servers{URLs: []string{first.ClientURL()}}, nil)
 	if err := errors.Join(s.batch(t, 10, 0), s.Settle(t.Context())); err != nil {
 		t.Fatal(err)
@@ -419,7 +418,7 @@ func TestRestartedRouter(t *testing.T) {
 
 	back := make(chan error, 1)
 	go func() { back <- s.Open(t.Context()) }()
-	w := newWitness(t, natstest.Start(t, func(o *server.Options) { o.Port = address.Port }).ClientURL())
+	w := newWitness(t, startNATSAt(t, first).ClientURL())
 	if err := <-back; err != nil {
 		t.Fatal(err)
 	}

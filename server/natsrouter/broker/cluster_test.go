@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"example.org/comet/server/natsrouter"
+	"example.org/comet/server/natsrouter/natstest"
 )
 
 // runCluster runs routers that know of the first only.
@@ -115,7 +116,7 @@ func TestClusterAddress(t *testing.T) {
 // TestClusterAlone: a router that was asked to join another is not ready until
 // it has; its own address among the routes is nobody to wait for.
 func TestClusterAlone(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := net.Listen("tcp", net.JoinHostPort(natstest.OwnHost(), "0"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,9 @@
 package natstest
 
 import (
+	"fmt"
+	"math/rand/v2"
+	"runtime"
 	"testing"
 	"time"
 
@@ -29,4 +32,14 @@ func Start(tb testing.TB, change func(*server.Options)) *server.Server {
 		tb.Fatal("the NATS server does not come up")
 	}
 	return s
+}
+
+// OwnHost returns a loopback address for a server that ends and comes back on the same
+// port. On 127.0.0.1 a connection that anybody makes meanwhile may have been given that
+// port. Only Linux has other addresses.
+func OwnHost() string {
+	if runtime.GOOS != "linux" {
+		return "127.0.0.1"
+	}
+	return fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(254), rand.IntN(256), 1+rand.IntN(254))
 }
