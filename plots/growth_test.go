@@ -66,9 +66,9 @@ func TestLogGrowth(t *testing.T) {
 		{"all of the time", lines(101, func(i int) string { return fmt.Sprintf("%d\t5\tpid=1\tfds=%d", 1000+i, i) }), "memory 1049600 1126400, connections 5 5, open files 25 100"},
 		{"of an earlier process", lines(202, func(i int) string { return fmt.Sprintf("%d\t-\tpid=%d", 2000+max(101-i, 0), 1+i/101) }), "memory 2048000 2048000"},
 		{"backwards", "-\t1600000000\t9999999\t5\n" + lines(101, func(int) string { return "1000\t5" }) + "-\t1700000005\t1000\t5\n", "memory 1024000 1024000, connections 5 5"},
-		{"of another program", lines(101, func(i int) string { return "1000\t-" }), "memory 1024000 1024000"},
-		{"too short", lines(20, func(i int) string { return "1000\t5" }), "fewer than 20 samples"},
-		{"no memory", lines(101, func(i int) string { return "-\t5" }), "fewer than 20 samples"},
+		{"of another program", lines(101, func(int) string { return "1000\t-" }), "memory 1024000 1024000"},
+		{"too short", lines(20, func(int) string { return "1000\t5" }), "fewer than 20 samples"},
+		{"no memory", lines(101, func(int) string { return "-\t5" }), "fewer than 20 samples"},
 	} {
 		log, _, err := Read(strings.NewReader(c.log), "mem.log", "mem.log", true)
 		if err != nil {
