@@ -263,8 +263,7 @@ func (l *loop) resumeAccepting() {
 // that takes no longer than lastAccepts: a rush of them would have no end.
 func (l *loop) beginDrain(giveUp time.Time) {
 	l.acceptAgain = time.Time{}
-	const lastAccepts = 250 * time.Millisecond
-	if end := l.now.Add(lastAccepts); end.Before(giveUp) {
+	if end := l.now.Add(l.core.lastAccepts); end.Before(giveUp) {
 		giveUp = end
 	}
 	more := l.accept(acceptBatch)

@@ -20,6 +20,7 @@ import (
 // socket first, so this is the epoll engine's alone.)
 func TestDrainAnswersWhoWaits(t *testing.T) {
 	r := open(t, Config{Engine: Epoll, Loops: 1})
+	r.core.lastAccepts = time.Hour
 	var clients []*client
 	for range 200 { // they wait in the kernel
 		clients = append(clients, r.connect("GET /test/1 HTTP/1.1\r\nHost: h\r\n\r\n"))

@@ -100,6 +100,9 @@ type core struct {
 	lastBytesTime time.Duration
 	// lingerTime is how long an answered client has to go.
 	lingerTime time.Duration
+	// lastAccepts is how long a loop goes on accepting, when it ends, those who have
+	// asked before.
+	lastAccepts time.Duration
 	// mostShaking is how many TLS handshakes a loop runs at a time, and crowdTime
 	// how long each may take while others wait to begin.
 	mostShaking int
@@ -144,7 +147,7 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	c := &core{
-		Config: cfg, started: time.Now(), lastBytesTime: 30 * time.Second, lingerTime: 500 * time.Millisecond,
+		Config: cfg, started: time.Now(), lastBytesTime: 30 * time.Second, lingerTime: 500 * time.Millisecond, lastAccepts: 250 * time.Millisecond,
 		mostShaking: 1024, crowdTime: 2 * time.Second,
 	}
 	origins, err := wire.ParseOrigins(cfg.AllowOrigins)
