@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -89,23 +91,45 @@ func newServer(t *testing.T, change func(*server)) *server {
 	if change != nil {
 		change(s)
 	}
-	s.Server = httptest.NewServer(http.HandlerFunc(s.serve))
+	s.listen(t, net.JoinHostPort(ownHost(), "0"))
 	t.Cleanup(s.stop)
 	return s
+}
+
+// ownHost returns a loopback address of a test's own, where the system has more than
+// one: nobody else is given a port there that the test gives back for a while.
+func ownHost() string {
+	if runtime.GOOS != "linux" {
+		return "127.0.0.1"
+	}
+	return fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(254), rand.IntN(256), 1+rand.IntN(254))
+}
+
+// serveOn has a handler answer at an address.
+func serveOn(addr string, handler http.HandlerFunc) (*httptest.Server, error) {
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	s := httptest.NewUnstartedServer(handler)
+	_ = s.Listener.Close()
+	s.Listener = listener
+	s.Start()
+	return s, nil
+}
+
+func (s *server) listen(t *testing.T, addr string) {
+	t.Helper()
+	var err error
+	if s.Server, err = serveOn(addr, s.serve); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // listenAgain serves on the address that the server had before.
 func (s *server) listenAgain(t *testing.T) {
 	t.Helper()
-	listener, err := net.Listen("tcp", s.Listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	again := httptest.NewUnstartedServer(http.HandlerFunc(s.serve))
-	_ = again.Listener.Close()
-	again.Listener = listener
-	again.Start()
-	s.Server = again
+	s.listen(t, s.Listener.Addr().String())
 }
 
 // stop cuts all connections, as the end of a process does.

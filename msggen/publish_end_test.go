@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -40,15 +39,11 @@ func TestPublishOutage(t *testing.T) {
 		wait("at first", func(s Stats) bool { return s.Sent > 100 })
 		server.stop()
 		wait("after the server died", func(s Stats) bool { return s.Away && s.Refused > 10 })
-		listener, err := net.Listen("tcp", address)
-		if err != nil {
+		var err error
+		if again.Server, err = serveOn(address, again.serve); err != nil {
 			t.Error(err)
 			return
 		}
-		again.Server = httptest.NewUnstartedServer(http.HandlerFunc(again.serve))
-		_ = again.Listener.Close()
-		again.Listener = listener
-		again.Start()
 		sent := generator.Stats().Sent
 		wait("after it came back", func(s Stats) bool { return !s.Away && s.Sent > sent+100 })
 	}()

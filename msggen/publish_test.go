@@ -39,6 +39,12 @@ func newPublisher(t *testing.T, change func(*publisher)) *publisher {
 	t.Helper()
 	p := &publisher{flying: map[string]int{}}
 	p.Server = httptest.NewUnstartedServer(http.HandlerFunc(p.serve))
+	listener, err := net.Listen("tcp", net.JoinHostPort(ownHost(), "0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = p.Listener.Close()
+	p.Listener = listener
 	p.Config.ConnState = func(_ net.Conn, state http.ConnState) {
 		if state == http.StateNew {
 			p.mu.Lock()
