@@ -113,7 +113,7 @@ var docsScaled = func() (all []docsScale) {
 		{`--pid 4711`, "--pid $(pgrep -o -f 'comet serve')"},
 		{`^((?:CGO_ENABLED=0 )?go build) -trimpath`, "$1 -n -trimpath"},
 		{`--slo 'p99<50ms' --slo loss=0 --fail-if`, "--slo 'p99<1us' --slo loss=0 --fail-if"}, // so that it is missed
-		{`^go run ./cmd/comet bench$`, "COMET_CONNECTIONS=2k $0"},                             // fewer grow no memory to speak of
+		{`^go run ./cmd/comet bench$`, "COMET_CONNECTIONS=10k $0"},                            // fewer grow no memory to speak of, and a collection frees more
 		{`comet capacity`, "env -u COMET_CONNECTIONS comet capacity --hold 1s --budget 15s --to 150"},
 		{`--from \w+ --to \w+ --hold \w+ --budget \w+`, "--from 50"},
 		{`make floor`, "make --dry-run floor"},

@@ -155,9 +155,8 @@ func TestSystemTLSPublish(t *testing.T) {
 		"a certificate of nobody, TLS 1.2": {[]string{"-tls1_2", "-Verify", "1", "-verify_return_error", "-CAfile", ca.CertFile}, []string{"--ca", ca.CertFile, "--cert", stranger.CertFile, "--key", stranger.KeyFile}, "demands a certificate of clients"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			addr := mustFreeAddr(t)
-			_, server := background(t, "openssl", append([]string{"s_server", "-www", "-accept", addr, "-cert", good.CertFile, "-key", good.KeyFile}, c.server...)...)
-			server.await(t, "ACCEPT")
+			_, server := background(t, "openssl", append([]string{"s_server", "-www", "-accept", "127.0.0.1:0", "-cert", good.CertFile, "-key", good.KeyFile}, c.server...)...)
+			addr := strings.TrimPrefix(server.await(t, `ACCEPT [0-9.:]+`), "ACCEPT ")
 			args := append([]string{"msggen", "--publish", "https://" + addr + "/{id}?m={message}", "--method", "GET", "--publish-connections", "1", "--count", "3", "--interval", "20ms"}, c.client...)
 			out, err := exec.CommandContext(t.Context(), "comet", args...).CombinedOutput()
 			exit, failed := errors.AsType[*exec.ExitError](err)
