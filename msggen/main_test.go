@@ -105,7 +105,7 @@ func ownHost() string {
 	return fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(254), rand.IntN(256), 1+rand.IntN(254))
 }
 
-// serveOn has a handler answer at an address.
+// serveOn serves a handler at an address.
 func serveOn(addr string, handler http.HandlerFunc) (*httptest.Server, error) {
 	listener, err := net.Listen("tcp", addr)
 	if err != nil {

@@ -123,7 +123,7 @@ func runPlot(ctx context.Context, env *Env, o *plotOptions) error {
 	return plots.WriteFile(o.Out, cfg)
 }
 
-// printGrowth says how the figures of a memory log went.
+// printGrowth prints how the figures of a memory log went.
 func printGrowth(w io.Writer, log *plots.Log) error {
 	growth, err := log.Growth()
 	if err != nil {
