@@ -92,7 +92,7 @@ func (l *Log) Growth() ([]Growth, error) {
 					at, values = append(at, l.time(row)), append(values, v*what.unit)
 				}
 			}
-			if len(values) >= leastGrowth {
+			if n := len(values); n >= leastGrowth && at[n-1] > at[0] {
 				all = append(all, GrowthOf(what.name, at, values))
 			}
 		}
