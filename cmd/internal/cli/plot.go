@@ -123,6 +123,10 @@ func runPlot(ctx context.Context, env *Env, o *plotOptions) error {
 	return plots.WriteFile(o.Out, cfg)
 }
 
+// longGrowth is from when on growth is worth a rate and a name. Until then a server may
+// still be on its way to its size: one in Go grows until its next collection.
+const longGrowth = 30 * time.Minute
+
 // printGrowth prints how the figures of a memory log went.
 func printGrowth(w io.Writer, log *plots.Log) error {
 	growth, err := log.Growth()
@@ -130,7 +134,7 @@ func printGrowth(w io.Writer, log *plots.Log) error {
 		return err
 	}
 	fmt.Fprintf(w, "%s, the last %s:\n%-12s %12s %12s %14s %12s\n", log.Name, growth[0].Over.Round(time.Second), "", "from", "to", "in an hour", "scatter")
-	rises := map[string]bool{}
+	rises, long := map[string]bool{}, growth[0].Over >= longGrowth
 	for _, g := range growth {
 		unit, went := result.UnitCount, "level"
 		if g.Figure == "memory" {
@@ -143,11 +147,17 @@ func printGrowth(w io.Writer, log *plots.Log) error {
 			went = "falls"
 		}
 		text := func(v float64) string { return result.Of(v).Text(unit) }
-		fmt.Fprintf(w, "%-12s %12s %12s %14s %12s  %s\n", g.Figure, text(g.From), text(g.To), text((g.To-g.From)/g.Over.Hours()), text(g.Scatter), went)
+		hourly := result.NotMeasured
+		if long {
+			hourly = text((g.To - g.From) / g.Over.Hours())
+		}
+		fmt.Fprintf(w, "%-12s %12s %12s %14s %12s  %s\n", g.Figure, text(g.From), text(g.To), hourly, text(g.Scatter), went)
 	}
 	switch {
 	case rises["connections"]:
 		fmt.Fprintln(w, "There are more and more connections, which cost memory and files: hold as many all of the time, and look again.")
+	case !long:
+		fmt.Fprintf(w, "That is too short to tell a leak from a server that grows to its size: %.0f minutes are the least.\n", longGrowth.Minutes())
 	case rises["memory"] || rises["open files"]:
 		fmt.Fprintln(w, "That is a leak, unless it ends: log for longer, or without --churn, or without messages, to see what it comes from.")
 	default:

@@ -128,6 +128,10 @@ func TestPlotGrowth(t *testing.T) {
 			t.Errorf("%s: %v, %q:\n%swant\n%s", c.name, err, stderr, out, c.want)
 		}
 	}
+	short := strings.Join(strings.SplitAfter(lines(100, 0, 0), "\n")[:40], "") // 39 minutes, of which three quarters are less
+	if out, _, err := plot(t, short, "--growth", "-"); err != nil || !strings.Contains(out, "MiB              -") || !strings.Contains(out, "too short to tell a leak") || strings.Contains(out, "That is a leak") {
+		t.Errorf("a short log: %v, %s", err, out)
+	}
 	if out, _, err := plot(t, lines(0, 0, 0), "--growth", "-o", "mem.png", "-"); err != nil || !strings.HasPrefix(out, head) {
 		t.Errorf("with a picture: %v, %q", err, out)
 	} else if _, err := os.Stat("mem.png"); err != nil {
