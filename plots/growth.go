@@ -98,7 +98,7 @@ func (l *Log) Growth() ([]Growth, error) {
 		}
 	}
 	if len(all) == 0 || all[0].Figure != "memory" {
-		return nil, fmt.Errorf("plots: %s has fewer than %d samples of the memory of its last process after the first quarter: log for longer, or at a shorter interval", l.Name, leastGrowth)
+		return nil, fmt.Errorf("plots: %s has fewer than %d samples of the memory of its last process after the first quarter, or all of one moment: log for longer, or at a shorter interval", l.Name, leastGrowth)
 	}
 	return all, nil
 }

@@ -57,6 +57,9 @@ func TestReadRuns(t *testing.T) {
 		{"a broken repeat", map[string]string{"a/result.json": early, "a/run-1/result.json": "{"}, "a", "is not a result"},
 		{"a newer schema", map[string]string{"a/result.json": `{"schema":2}`}, "a", "schema 2"},
 		{"the result of another command", map[string]string{"flood.json": `{"type":"result","connected":5}`}, "flood.json", "has no schema"},
+		{"a series of another name", map[string]string{"old.json": `{"schema":1,"asked":[500],"steps":[]}`}, "old.json", "is a series of experiments: name its folder"},
+		{"what a search has found", map[string]string{"capacity.json": `{"schema":1,"search":"rate","connections":null}`}, "capacity.json", "is what comet capacity has found"},
+		{"a comparison", map[string]string{"c.json": `{"type":"result","schema":1,"worse":false}`}, "c.json", "is a comparison"},
 		{"a log", map[string]string{"mem.log": "Mon Oct 20"}, "mem.log", "is not a result"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -86,5 +89,9 @@ func TestDecodeRuns(t *testing.T) {
 	}
 	if _, err := result.DecodeRuns(strings.NewReader("x"), "standard input"); err == nil || !strings.Contains(err.Error(), "standard input is not a result") {
 		t.Errorf("no result: %v", err)
+	}
+	series := strings.NewReader(`{"schema":1,"asked":[500],"steps":[]}`)
+	if _, err := result.DecodeRuns(series, "standard input"); err == nil || !strings.Contains(err.Error(), "standard input is a series") {
+		t.Errorf("a series: %v", err)
 	}
 }

@@ -101,6 +101,22 @@ func Read(path string) (Result, error) {
 
 // decode reads a result out of the file, or the stream, of that name.
 func decode(text []byte, path string) (Result, error) {
+	var other struct {
+		Asked  json.RawMessage // of a Scale
+		Search json.RawMessage // of a Capacity
+		Worse  json.RawMessage // of a Comparison, and of one of series
+	}
+	if err := json.Unmarshal(text, &other); err != nil {
+		return Result{}, fmt.Errorf("result: %s is not a result: %w", path, err)
+	}
+	switch {
+	case other.Asked != nil:
+		return Result{}, fmt.Errorf("result: %s is a series of experiments: name its folder, and another one's, or compare one of its steps", path)
+	case other.Search != nil:
+		return Result{}, fmt.Errorf("result: %s is what comet capacity has found: compare results of comet bench", path)
+	case other.Worse != nil:
+		return Result{}, fmt.Errorf("result: %s is a comparison: compare the results that it is of", path)
+	}
 	var r Result
 	if err := json.Unmarshal(text, &r); err != nil {
 		return Result{}, fmt.Errorf("result: %s is not a result: %w", path, err)
