@@ -106,6 +106,9 @@ func newGenerate(env *Env) *cobra.Command {
 			if err := graph.Validate(); err != nil {
 				return usageError{unprefixed{err}}
 			}
+			if graph.Exponent == 0 { // to Validate, the default
+				return usageError{errors.New("a power law with exponent 0: use more than 2, up to 10")}
+			}
 			n, err := subscriptions.Generate(cmd.Context(), args[0], graph)
 			if err != nil {
 				return planned(cmd.Context(), graphError(err))
@@ -123,7 +126,7 @@ func newGenerate(env *Env) *cobra.Command {
 	}, "subscriptions-generate")
 	f := cmd.Flags()
 	flags.Group(f, flags.Other, func() {
-		flags.Count(f, &graph.Users, "users", "", 100_000, "how many users; they are called 1, 2, 3 ...", flags.Least(2))
+		flags.Count(f, &graph.Users, "users", "", 100_000, "how many users; they are called 1, 2, 3 ...", flags.Least(3))
 		f.Float64Var(&graph.Mean, "mean", 50, "`number` of followers of a publisher, in the mean")
 		f.Float64Var(&graph.Exponent, "exponent", 2.5, "`number` by which publishers with many followers are rarer: 10 times as many, 10^-2.5 as often")
 		f.Uint64Var(&graph.Seed, "seed", 0, "`number` that the graph follows from; 0: pick one")
