@@ -44,6 +44,9 @@ func newImport(env *Env) *cobra.Command {
 		Use:  "import EDGES FILE",
 		Args: exactly(2, 2, "a list of edges and the file to make: comet subscriptions import edges.tsv friends.db"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := checkMade(args[1]); err != nil {
+				return err
+			}
 			ctx := cmd.Context()
 			in, name, err := openEdges(ctx, env, args[0])
 			if err != nil {
@@ -84,6 +87,14 @@ func openEdges(ctx context.Context, env *Env, arg string) (in io.ReadCloser, nam
 	return f, arg, nil
 }
 
+// checkMade refuses - for a file that is to be made: it is read and written in no order.
+func checkMade(path string) error {
+	if path == "-" {
+		return usageError{errors.New("a file of subscriptions cannot be written to standard output: name a file")}
+	}
+	return nil
+}
+
 // graphError returns err as a command prints it: what is there already is a mistake
 // in the command line.
 func graphError(err error) error {
@@ -100,6 +111,9 @@ func newGenerate(env *Env) *cobra.Command {
 		Use:  "generate FILE",
 		Args: exactly(1, 1, "the file to make: comet subscriptions generate friends.db --users 1M --mean 50"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := checkMade(args[0]); err != nil {
+				return err
+			}
 			if graph.Seed == 0 {
 				graph.Seed = 1 + rand.Uint64N(1<<32) // short enough to be typed again
 			}
