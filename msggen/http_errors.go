@@ -89,13 +89,16 @@ func refused(req *http.Request, resp *http.Response, text []byte) error {
 	var reply struct {
 		Error string `json:"error"`
 	}
-	if json.Unmarshal(text, &reply) == nil && reply.Error != "" {
+	ours := json.Unmarshal(text, &reply) == nil && reply.Error != ""
+	if ours {
 		text = []byte(reply.Error)
 	}
 	err := fmt.Errorf("msggen: POST %s was answered %s", wire.ShowURL(req.URL.String()), wire.Said(resp, text))
 	switch code := resp.StatusCode; {
 	case code == http.StatusUnauthorized, code == http.StatusForbidden:
 		return fmt.Errorf("%w: give the server's admin token, in COMET_ADMIN_TOKEN", err)
+	case code == http.StatusNotFound && ours: // POST /event without a file of subscriptions
+		return err
 	case code == http.StatusNotFound, code == http.StatusMethodNotAllowed, code == http.StatusNotImplemented:
 		return fmt.Errorf("%w: that is not the admin listener of a comet server, which is on port 8001 unless told otherwise", err)
 	case code < 500 && code != http.StatusRequestTimeout && code != http.StatusTooManyRequests:

@@ -405,6 +405,9 @@ func TestPost(t *testing.T) {
 				_, _ = io.WriteString(w, `{"reached":2}`)
 			case "/send/4":
 				_, _ = io.WriteString(w, `{"sent":2}`)
+			case "/event/5":
+				w.WriteHeader(http.StatusNotFound)
+				_, _ = io.WriteString(w, `{"error":"this server knows nobody's followers"}`)
 			default:
 				w.WriteHeader(http.StatusNotFound)
 			}
@@ -423,7 +426,11 @@ func TestPost(t *testing.T) {
 	if _, err := Post(t.Context(), HTTPConfig{URL: server.URL + "/other"}, 3, nil); err == nil || !strings.Contains(err.Error(), "admin listener") {
 		t.Errorf("Post to another path: %v", err)
 	}
-	want := []string{"POST /send/3 Hello\nWorld", "POST /send/3 Hello\nWorld", "POST /send/4 ", "POST /other/3 "}
+	if _, err := Post(t.Context(), HTTPConfig{URL: server.URL, Events: true}, 5, nil); err == nil ||
+		!strings.HasSuffix(err.Error(), "(this server knows nobody's followers)") {
+		t.Errorf("Post of an event to a server without followers: %v", err)
+	}
+	want := []string{"POST /send/3 Hello\nWorld", "POST /send/3 Hello\nWorld", "POST /send/4 ", "POST /other/3 ", "POST /event/5 "}
 	if !slices.Equal(got, want) {
 		t.Errorf("the server got %q, want %q", got, want)
 	}

@@ -131,6 +131,7 @@ func TestSubscriptions(t *testing.T) {
 			{"PUT", "/subscriptions/1", `{"publishers":[]}`, 200, `{"added":0,"removed":0}`},
 			{"PUT", "/subscriptions/1", `{}`, 400, `{"error":"the body must be {\"publishers\":[7,8]}, with whole numbers from 0"}`},
 			{"PUT", "/subscriptions/1", `{"publishers":[-1]}`, 400, `{"error":"the body must be {\"publishers\":[7,8]}, with whole numbers from 0"}`},
+			{"PUT", "/subscriptions/1", `{"publishers":[7,null]}`, 400, `{"error":"the body must be {\"publishers\":[7,8]}, with whole numbers from 0"}`},
 			{"PUT", "/subscriptions/bob", `{"publishers":[1]}`, 400, `{"error":"follower and publisher must be whole numbers from 0 to 9223372036854775807, as in /subscriptions/1/7"}`},
 			{"PUT", "/subscriptions/1/bob", "", 400, `{"error":"follower and publisher must be whole numbers from 0 to 9223372036854775807, as in /subscriptions/1/7"}`},
 		} {

@@ -160,12 +160,19 @@ func readPublishers(w http.ResponseWriter, r *http.Request) ([]int64, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the list did not come whole: %w", err)
 	}
-	var list publisherList
+	var list struct {
+		// Of a null encoding/json makes nil here, and 0 of it among plain numbers.
+		Publishers []*int64 `json:"publishers"`
+	}
 	if err := json.Unmarshal(body, &list); err != nil {
 		return nil, fmt.Errorf(`the body is not {"publishers":[7,8]}: %w`, err)
 	}
-	if list.Publishers == nil || slices.ContainsFunc(list.Publishers, func(id int64) bool { return id < 0 }) {
+	if list.Publishers == nil || slices.ContainsFunc(list.Publishers, func(id *int64) bool { return id == nil || *id < 0 }) {
 		return nil, errors.New(`the body must be {"publishers":[7,8]}, with whole numbers from 0`)
 	}
-	return list.Publishers, nil
+	ids := make([]int64, len(list.Publishers))
+	for i, id := range list.Publishers {
+		ids[i] = *id
+	}
+	return ids, nil
 }

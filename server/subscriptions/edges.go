@@ -72,6 +72,10 @@ func (e *Edges) Scan() bool {
 		if line = skipBlanks(line); len(line) == 0 || line[0] == '#' {
 			continue
 		}
+		if e.line == 1 && bytes.HasPrefix(line, []byte("\x1f\x8b")) {
+			e.err = errors.New("it is compressed: import what zcat prints of it")
+			return false
+		}
 		if !e.parse(line) {
 			e.err = fmt.Errorf(`%.60q is not "FOLLOWER<TAB>PUBLISHER", two whole numbers from 0 to 9223372036854775807`, bytes.TrimRight(line, "\r\n"))
 			return false

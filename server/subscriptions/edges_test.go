@@ -41,6 +41,7 @@ func TestEdges(t *testing.T) {
 		"far too large":         {"99999999999999999999999999\t1\n", nil, "line 1: "},
 		"a long line":           {"1\t2\n#" + strings.Repeat("x", longestLine) + "\n", [][2]int64{{1, 2}}, "line 2: it is longer than 65536 bytes"},
 		"a long last line":      {"1\t2\n#" + strings.Repeat("x", longestLine), [][2]int64{{1, 2}}, "line 2: it is longer"},
+		"gzip":                  {"\x1f\x8b\b\x00\n", nil, "line 1: it is compressed"},
 		"UTF-16":                {"\xff\xfe1\x00", nil, "line 1: "},
 	} {
 		got, err := readEdges(c.text)

@@ -111,7 +111,7 @@ func open(path string, set func(*bbolt.Options), first func(*bbolt.DB) error) (*
 	set(&options)
 	err := guarded(func() (err error) {
 		if db, err = bbolt.Open(path, 0o644, &options); err != nil {
-			return err
+			return openedShort(opened != nil, path, err)
 		}
 		if err := checkWhole(db); err != nil {
 			return err
@@ -128,6 +128,18 @@ func open(path string, set func(*bbolt.Options), first func(*bbolt.DB) error) (*
 		db.Close()
 	}
 	return nil, fmt.Errorf("subscriptions: %w", openError(path, err))
+}
+
+// openedShort returns why bbolt could not open a file. It has no error of its own for
+// one that ends within its first two pages.
+func openedShort(opened bool, path string, err error) error {
+	if !opened || errors.Is(err, berrors.ErrTimeout) || errors.Is(err, berrors.ErrInvalid) {
+		return err
+	}
+	if info, statErr := os.Stat(path); statErr == nil && info.Size() < int64(2*os.Getpagesize()) {
+		return fmt.Errorf("%w: it has only %d bytes", errDamaged, info.Size())
+	}
+	return err
 }
 
 // openError returns why the file cannot be opened, and what to do.

@@ -24,14 +24,18 @@ type Graph struct {
 	Seed uint64
 }
 
-// mostUsers keeps products of two of them within 64 bits.
-const mostUsers = 1 << 32
+// mostUsers keeps products of two of them within 64 bits; fewer than leastUsers have
+// no mean that Validate allows.
+const (
+	leastUsers = 3
+	mostUsers  = 1 << 32
+)
 
 // Validate reports every field that cannot be used, in one error.
 func (g Graph) Validate() error {
 	var errs []error
-	if g.Users < 2 || g.Users > mostUsers {
-		errs = append(errs, fmt.Errorf("subscriptions: %d users: use 2 to %d", g.Users, int64(mostUsers)))
+	if g.Users < leastUsers || g.Users > mostUsers {
+		errs = append(errs, fmt.Errorf("subscriptions: %d users: use %d to %d", g.Users, leastUsers, int64(mostUsers)))
 	} else if !(g.Mean >= 1 && g.Mean <= float64(g.Users-1)/2) {
 		errs = append(errs, fmt.Errorf("subscriptions: a mean of %v followers among %d users: use 1 to %v", g.Mean, g.Users, float64(g.Users-1)/2))
 	}

@@ -184,8 +184,10 @@ func TestGraphValidate(t *testing.T) {
 		err   string
 	}{
 		{Graph{Users: 1000, Mean: 50}, ""},
-		{Graph{Users: 1, Mean: 1}, "1 users: use 2 to"},
-		{Graph{Users: 1 << 40, Mean: 1}, "users: use 2 to"},
+		{Graph{Users: 1, Mean: 1}, "1 users: use 3 to"},
+		{Graph{Users: 2, Mean: 1}, "2 users: use 3 to"},
+		{Graph{Users: 3, Mean: 1}, ""},
+		{Graph{Users: 1 << 40, Mean: 1}, "users: use 3 to"},
 		{Graph{Users: 100, Mean: 80}, "a mean of 80 followers among 100 users: use 1 to 49.5"},
 		{Graph{Users: 100, Mean: math.NaN()}, "a mean of NaN"},
 		{Graph{Users: 100}, "a mean of 0"},

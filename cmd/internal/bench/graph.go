@@ -2,6 +2,7 @@ package bench
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -31,16 +32,23 @@ func ParseGraph(text string) (*Graph, error) {
 	for part := range strings.SplitSeq(list, ",") {
 		key, value, _ := strings.Cut(part, "=")
 		var err error
+		zero := false // 0 would stand for the default
 		switch {
 		case list == "":
 		case key == "users" && g.Users == 0:
 			g.Users, err = flags.ParseCount(value)
+			zero = g.Users == 0
 		case key == "mean" && g.Mean == 0:
-			g.Mean, err = strconv.ParseFloat(value, 64)
+			g.Mean, err = parseNumber(value)
+			zero = g.Mean == 0
 		case key == "exponent" && g.Exponent == 0:
-			g.Exponent, err = strconv.ParseFloat(value, 64)
+			g.Exponent, err = parseNumber(value)
+			zero = g.Exponent == 0
 		default:
 			err = fmt.Errorf("write it as generate:users=100k,mean=50,exponent=2.5, each once or not at all, or name a file")
+		}
+		if err == nil && zero {
+			err = errors.New("it must be more than 0")
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%q in %q: %w", part, text, err)
@@ -51,6 +59,14 @@ func ParseGraph(text string) (*Graph, error) {
 		return nil, fmt.Errorf("%q: %s", text, strings.TrimPrefix(err.Error(), "subscriptions: "))
 	}
 	return &Graph{Made: g}, nil
+}
+
+func parseNumber(text string) (float64, error) {
+	n, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return 0, fmt.Errorf("%q is not a number", text)
+	}
+	return n, nil
 }
 
 // validate returns what is wrong with the graph, for the experiment of cfg.

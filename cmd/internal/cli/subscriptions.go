@@ -44,6 +44,9 @@ func newImport(env *Env) *cobra.Command {
 		Use:  "import EDGES FILE",
 		Args: exactly(2, 2, "a list of edges and the file to make: comet subscriptions import edges.tsv friends.db"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := checkMade(args[1]); err != nil {
+				return err
+			}
 			ctx := cmd.Context()
 			in, name, err := openEdges(ctx, env, args[0])
 			if err != nil {
@@ -84,6 +87,14 @@ func openEdges(ctx context.Context, env *Env, arg string) (in io.ReadCloser, nam
 	return f, arg, nil
 }
 
+// checkMade refuses - for a file that is to be made: it is read and written in no order.
+func checkMade(path string) error {
+	if path == "-" {
+		return usageError{errors.New("a file of subscriptions cannot be written to standard output: name a file")}
+	}
+	return nil
+}
+
 // graphError returns err as a command prints it: what is there already is a mistake
 // in the command line.
 func graphError(err error) error {
@@ -100,11 +111,17 @@ func newGenerate(env *Env) *cobra.Command {
 		Use:  "generate FILE",
 		Args: exactly(1, 1, "the file to make: comet subscriptions generate friends.db --users 1M --mean 50"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := checkMade(args[0]); err != nil {
+				return err
+			}
 			if graph.Seed == 0 {
 				graph.Seed = 1 + rand.Uint64N(1<<32) // short enough to be typed again
 			}
 			if err := graph.Validate(); err != nil {
 				return usageError{unprefixed{err}}
+			}
+			if graph.Exponent == 0 { // to Validate, the default
+				return usageError{errors.New("a power law with exponent 0: use more than 2, up to 10")}
 			}
 			n, err := subscriptions.Generate(cmd.Context(), args[0], graph)
 			if err != nil {
@@ -123,7 +140,7 @@ func newGenerate(env *Env) *cobra.Command {
 	}, "subscriptions-generate")
 	f := cmd.Flags()
 	flags.Group(f, flags.Other, func() {
-		flags.Count(f, &graph.Users, "users", "", 100_000, "how many users; they are called 1, 2, 3 ...", flags.Least(2))
+		flags.Count(f, &graph.Users, "users", "", 100_000, "how many users; they are called 1, 2, 3 ...", flags.Least(3))
 		f.Float64Var(&graph.Mean, "mean", 50, "`number` of followers of a publisher, in the mean")
 		f.Float64Var(&graph.Exponent, "exponent", 2.5, "`number` by which publishers with many followers are rarer: 10 times as many, 10^-2.5 as often")
 		f.Uint64Var(&graph.Seed, "seed", 0, "`number` that the graph follows from; 0: pick one")
