@@ -140,6 +140,7 @@ func (r *ring) submit(n int, done func(userData uint64, result int32)) (taken in
 			taken += int(did)
 		case unix.EINTR:
 		default:
+			r.reap(done) // what has completed is known
 			return taken, fmt.Errorf("epoll: %w", os.NewSyscallError("io_uring_enter", errno))
 		}
 	}
