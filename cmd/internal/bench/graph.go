@@ -36,9 +36,9 @@ func ParseGraph(text string) (*Graph, error) {
 		case key == "users" && g.Users == 0:
 			g.Users, err = flags.ParseCount(value)
 		case key == "mean" && g.Mean == 0:
-			g.Mean, err = strconv.ParseFloat(value, 64)
+			g.Mean, err = parseNumber(value)
 		case key == "exponent" && g.Exponent == 0:
-			g.Exponent, err = strconv.ParseFloat(value, 64)
+			g.Exponent, err = parseNumber(value)
 		default:
 			err = fmt.Errorf("write it as generate:users=100k,mean=50,exponent=2.5, each once or not at all, or name a file")
 		}
@@ -51,6 +51,15 @@ func ParseGraph(text string) (*Graph, error) {
 		return nil, fmt.Errorf("%q: %s", text, strings.TrimPrefix(err.Error(), "subscriptions: "))
 	}
 	return &Graph{Made: g}, nil
+}
+
+// parseNumber reads a number such as 50 or 2.5.
+func parseNumber(s string) (float64, error) {
+	n, err := strconv.ParseFloat(s, 64)
+	if err != nil {
+		return 0, fmt.Errorf("%q is not a number: write one such as 50 or 2.5", s)
+	}
+	return n, nil
 }
 
 // validate returns what is wrong with the graph, for the experiment of cfg.

@@ -26,7 +26,7 @@ func TestParseGraph(t *testing.T) {
 		"generate:mean=5,":           `"" in "generate:mean=5,": write it as`,
 		"generate:mean=5,mean=6":     `"mean=6" in`,
 		"generate:users=many":        `"users=many" in "generate:users=many": "many" is not a count`,
-		"generate:mean=x":            `"mean=x" in`,
+		"generate:mean=x":            `"mean=x" in "generate:mean=x": "x" is not a number`,
 		"generate:users=10,mean=5":   `a mean of 5 followers among 10 users: use 1 to 4.5`,
 		"generate:exponent=2,mean=5": `exponent 2: use more than 2, up to 10`,
 	} {
