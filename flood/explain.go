@@ -101,6 +101,9 @@ func (f *Failures) Explain() string {
 	if f.repeated {
 		return fmt.Sprintf("connections failed %d times, %d of them with %q: %s", f.Total(), n, worst, advice)
 	}
+	if n == f.Total() {
+		return fmt.Sprintf("%d connections failed with %q: %s", n, worst, advice)
+	}
 	return fmt.Sprintf("%d connections failed, most of them (%d) with %q: %s", f.Total(), n, worst, advice)
 }
 

@@ -102,6 +102,13 @@ func TestExplain(t *testing.T) {
 			t.Errorf("%v: %d in all, %v", c.which, f.Total(), f.ByName())
 		}
 	}
+	var alike Failures
+	for range 2 {
+		alike.add(failureCase{kind: Refused}, nil, nil)
+	}
+	if got, want := alike.Explain(), `2 connections failed with "refused": nothing listens`; !strings.HasPrefix(got, want) {
+		t.Errorf("%q, want it to begin with %q", got, want)
+	}
 	if got := new(Failures).Explain(); got != "" {
 		t.Errorf("nothing failed: %q", got)
 	}

@@ -78,6 +78,8 @@ func TestEventLines(t *testing.T) {
 		{"nobody", `{"from":8,"message":"a"}`, 200, 1, 0, 1, "", nil},
 		{"both", `{"id":1,"from":7,"message":"a"}`, 400, 0, 0, 0, `line 1: a line has an "id" or is "from" a publisher, not both`, nil},
 		{"no message", "1 a\n{\"from\":7}", 400, 1, 1, 0, `line 2: "from" must be`, []string{"a"}},
+		{"a publisher as text", `{"from":"7","message":"a"}`, 400, 0, 0, 0, `line 1: this is not {"id":1,"message":"…"}: "from" is a JSON string`, nil},
+		{"half a publisher", `{"from":7.5,"message":"a"}`, 400, 0, 0, 0, `line 1: this is not {"id":1,"message":"…"}: "from" is a JSON number 7.5`, nil},
 		{"a negative publisher", `{"from":-7,"message":"a"}`, 400, 0, 0, 0, `line 1: "from" must be`, nil},
 		{"too long", `{"from":7,"message":"` + strings.Repeat("x", router.MaxMessage+1) + `"}`, 400, 0, 0, 0, "line 1: a message may have 1 MiB", nil},
 	} {
@@ -141,7 +143,7 @@ func TestSubscriptions(t *testing.T) {
 			}
 		}
 		for body, says := range map[string]string{
-			"[7]": "the body is not", "": "the body is not",
+			"[7]": `: it is a JSON array"}`, "": "the body is not",
 			`{"publishers":[` + strings.Repeat("1,", mostPublishers/2) + "1]}": "the list is longer than 8 MiB",
 		} {
 			if code, answer := r.ask("PUT", "/subscriptions/1", body); code != 400 || !strings.Contains(answer, says) {

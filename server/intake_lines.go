@@ -145,7 +145,7 @@ func (p *publisher) sendJSON(ctx context.Context, text []byte) error {
 		Message *string `json:"message"`
 	}
 	if err := json.Unmarshal(text, &m); err != nil {
-		return fmt.Errorf(`this is not {"id":1,"message":"…"}: %w`, err)
+		return fmt.Errorf(`this is not {"id":1,"message":"…"}: %w`, withoutTypes(err))
 	}
 	if m.From != nil {
 		return p.sendFrom(ctx, m.ID, *m.From, m.Message)
@@ -154,6 +154,18 @@ func (p *publisher) sendJSON(ctx context.Context, text []byte) error {
 		return errors.New(`"id" must be a whole number from 0 and "message" a string`)
 	}
 	return p.sendShort(*m.ID, []byte(*m.Message))
+}
+
+// withoutTypes returns an error of json.Unmarshal in words of JSON instead of Go.
+func withoutTypes(err error) error {
+	wrong, is := errors.AsType[*json.UnmarshalTypeError](err)
+	switch {
+	case !is:
+		return err
+	case wrong.Field == "":
+		return fmt.Errorf("it is a JSON %s", wrong.Value)
+	}
+	return fmt.Errorf("%q is a JSON %s", wrong.Field, wrong.Value)
 }
 
 // sendShort publishes a message that is not too long.

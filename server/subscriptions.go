@@ -165,7 +165,7 @@ func readPublishers(w http.ResponseWriter, r *http.Request) ([]int64, error) {
 		Publishers []*int64 `json:"publishers"`
 	}
 	if err := json.Unmarshal(body, &list); err != nil {
-		return nil, fmt.Errorf(`the body is not {"publishers":[7,8]}: %w`, err)
+		return nil, fmt.Errorf(`the body is not {"publishers":[7,8]}: %w`, withoutTypes(err))
 	}
 	if list.Publishers == nil || slices.ContainsFunc(list.Publishers, func(id *int64) bool { return id == nil || *id < 0 }) {
 		return nil, errors.New(`the body must be {"publishers":[7,8]}, with whole numbers from 0`)

@@ -61,10 +61,11 @@ func ParseGraph(text string) (*Graph, error) {
 	return &Graph{Made: g}, nil
 }
 
-func parseNumber(text string) (float64, error) {
-	n, err := strconv.ParseFloat(text, 64)
+// parseNumber reads a number such as 50 or 2.5.
+func parseNumber(s string) (float64, error) {
+	n, err := strconv.ParseFloat(s, 64)
 	if err != nil {
-		return 0, fmt.Errorf("%q is not a number", text)
+		return 0, fmt.Errorf("%q is not a number: write one such as 50 or 2.5", s)
 	}
 	return n, nil
 }

@@ -68,7 +68,7 @@ func TestStoppedBy(t *testing.T) {
 		{
 			name: "how they failed", part: "the server itself", limit: "its own configuration",
 			change: []func(*sides){func(s *sides) {
-				s.step.Why = `1 connections failed, most of them (1) with "status": the server answered with status 503: its log should say why`
+				s.step.Why = `1 connections failed with "status": the server answered with status 503: its log should say why`
 			}},
 			says: "to spare (the server answered with status 503)",
 		},

@@ -146,7 +146,7 @@ func deliveredPicture(r *result.Result, t timeline) picture {
 		return p // none were to be
 	}
 	delivered := t.line("delivered", func(m result.Moment) result.Figure { return m.DeliveredPerSecond })
-	p.chart = t.over(plots.Axis{Name: "messages per second"}, append(t.refusedLines(deliveries(r)), delivered, askedLine(r, t))...)
+	p.chart = t.over(plots.Axis{Name: "messages per second"}, append(t.refusedLines(r.Deliveries()), delivered, askedLine(r, t))...)
 	var notes []string
 	if _, ok := r.Messages.Delivered.Value(); ok {
 		notes = append(notes, r.Messages.Delivered.Text(result.UnitCount)+" in all")
@@ -156,13 +156,6 @@ func deliveredPicture(r *result.Result, t timeline) picture {
 	}
 	p.Note = strings.Join(notes, ", ")
 	return p
-}
-
-// deliveries returns how many deliveries a message is for, where it is for several
-// connections; 1 otherwise.
-func deliveries(r *result.Result) float64 {
-	each, _ := r.Messages.Expected.Per(r.Messages.Sent).Value()
-	return max(each, 1)
 }
 
 // refusedLines returns what was sent and what was refused in each second, each message
@@ -187,11 +180,11 @@ func (t timeline) refusedLines(each float64) []plots.Line {
 const leastSpan = 0.25
 
 // askedLine returns the rate that was asked for, over the phase of the messages:
-// for several connections on an id, that of the deliveries.
+// for rooms and followers, that of the deliveries.
 func askedLine(r *result.Result, t timeline) plots.Line {
 	l := plots.Line{Name: "asked", Aside: true}
 	asked := r.Messages.AskedPerSecond
-	y, ok := asked.Times(deliveries(r)).Value()
+	y, ok := asked.Times(r.Deliveries()).Value()
 	for _, s := range t.Phases() {
 		if ok && s.Phase == "messages" {
 			l.Points = append(l.Points, plots.Point{X: s.From, Y: y}, plots.Point{X: s.To, Y: y})

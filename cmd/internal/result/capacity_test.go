@@ -44,7 +44,7 @@ func TestCapacityLine(t *testing.T) {
 		"      500  ok      p99 1.20 ms   9.10 KB each":    {Load: 500, OK: true, P99: Of(1.2), BytesPerConnection: Of(9100)},
 		"    1,000  ok      140 B each":                    {Load: 1000, OK: true, BytesPerConnection: Of(140)},
 		"1,000,000  ok":                                    {Load: 1e6, OK: true},
-		"    2,000  fails   errors 469; it was closed":     {Load: 2000, Missed: []string{"errors 469"}, Why: `469 connections failed, most of them (469) with "reset": it was closed: see its log`},
+		"    2,000  fails   errors 469; it was closed":     {Load: 2000, Missed: []string{"errors 469"}, Why: `469 connections failed with "reset": it was closed: see its log`},
 		"    2,000  fails   p99 81 ms":                     {Load: 2000, Missed: []string{"p99 81 ms"}},
 		"    2,000  fails   what a peer says is   escaped": {Load: 2000, Why: "what a peer says is \x1b\x07escaped"},
 	} {

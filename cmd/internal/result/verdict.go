@@ -123,6 +123,16 @@ func (r *Result) held() string {
 	return clause
 }
 
+// Deliveries returns how many connections a message is for, which is less than 1 where
+// few of the followers of a publisher are connected; 1 where each id has one connection.
+func (r *Result) Deliveries() float64 {
+	each, ok := r.Messages.Expected.Per(r.Messages.Sent).Value()
+	if _, fans := r.FanOut.First.Value(); ok && (fans || each > 1) {
+		return each
+	}
+	return 1
+}
+
 // flow returns the clause about messages; "" if there were none.
 func (r *Result) flow() string {
 	m := r.Messages
@@ -138,10 +148,7 @@ func (r *Result) flow() string {
 	if _, ok := m.DeliveredPerSecond.Value(); ok {
 		clause = "delivered " + rate(m.DeliveredPerSecond)
 		// A run's first and last second are not whole ones: 3 % less is normal.
-		asked := m.AskedPerSecond
-		if each, ok := m.Expected.Per(m.Sent).Value(); ok && each > 1 { // each is for several connections
-			asked = asked.Times(each)
-		}
+		asked := m.AskedPerSecond.Times(r.Deliveries())
 		if share, ok := m.DeliveredPerSecond.Per(asked).Value(); ok && share < 0.97 {
 			number, _ := m.DeliveredPerSecond.Format(UnitPerSecond)
 			clause = "delivered " + number + " of " + rate(asked)

@@ -63,6 +63,11 @@ func TestVerdict(t *testing.T) {
 			r.Messages.AskedPerSecond, r.Messages.Sent, r.Messages.Expected = result.Of(15), result.Of(900), result.Of(9_000_000)
 			r.Messages.DeliveredPerSecond = result.Of(120_000)
 		}, "Held 10,000 connections, delivered 120,000 of 150,000 messages/s with p99 0.760 ms; nothing limited it."},
+		{"events of which few have followers here", func(r *result.Result) {
+			r.Memory, r.FanOut.First = result.Memory{}, result.Of(0.3)
+			r.Messages.AskedPerSecond, r.Messages.Sent, r.Messages.Expected = result.Of(100), result.Of(500), result.Of(24)
+			r.Messages.DeliveredPerSecond = result.Of(5.2)
+		}, "Held 10,000 connections, delivered 5.20 messages/s with p99 0.760 ms; nothing limited it."},
 		{"as fast as possible", func(r *result.Result) {
 			r.Memory, r.Messages.AskedPerSecond, r.Latency = result.Memory{}, none, result.Latency{}
 			r.Messages.DeliveredPerSecond, r.Service = result.Of(121_000.4), &result.Quantiles{P99: result.Of(3.2)}
