@@ -110,6 +110,9 @@ func TestSubscriptions(t *testing.T) {
 	bothEngines(t, func(t engineT) {
 		path := filepath.Join(t.TempDir(), "friends.db") // is made
 		r := start(t, Config{Engine: t.engine, Subscriptions: path})
+		if log := r.log.String(); !strings.Contains(log, "this one is new") || !strings.Contains(log, path) {
+			t.Errorf("the log of a server that made its file: %q", log)
+		}
 		stream := r.stream("1")
 		for _, c := range []struct {
 			method, path, body string

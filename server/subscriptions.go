@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
+	"os"
 	"slices"
 
 	"example.org/comet/server/adminhttp"
@@ -21,7 +23,11 @@ func (c *core) openSubscriptions() (err error) {
 	case c.SubscriptionsReadOnly:
 		c.subscriptions, err = subscriptions.OpenReadOnly(c.Subscriptions)
 	default:
+		_, before := os.Stat(c.Subscriptions)
 		c.subscriptions, err = subscriptions.Open(c.Subscriptions)
+		if err == nil && errors.Is(before, fs.ErrNotExist) {
+			c.Logger.Info("there was no such file of subscriptions: this one is new, and nobody follows anybody", "file", c.Subscriptions)
+		}
 	}
 	if err == nil && c.Exchange != nil {
 		c.replica = newSharing(c)
