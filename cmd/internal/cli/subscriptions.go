@@ -206,10 +206,10 @@ func newExport(env *Env) *cobra.Command {
 		Use:  "export FILE",
 		Args: exactly(1, 1, "a file of subscriptions: comet subscriptions export friends.db"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx := cmd.Context()
+			ctx, out := cmd.Context(), env.Stdout
 			_, err := await(ctx, func() (struct{}, error) { // a write may wait for who reads a pipe
 				return struct{}{}, withGraph(ctx, args[0], func(f *subscriptions.File) error {
-					return f.Export(ctx, env.Stdout)
+					return f.Export(ctx, out)
 				})
 			})
 			return err
