@@ -96,7 +96,7 @@ type docsScale struct {
 // CI builds or measures elsewhere is only looked at: -n, --dry-run and -list.
 var docsScaled = func() (all []docsScale) {
 	for _, s := range [][2]string{
-		{`(-c|Connections:) ?(\d+[kM]|\d{3,})\b`, "$1 100"},
+		{`(-c|Connections:) ?(\d+(?:\.\d+)?[kM]|\d{3,})\b`, "$1 100"},
 		{`-d \d+[smhd]\b`, "-d 2s"},
 		{`10 \* time.Second`, "1 * time.Second"},
 		{`(-r|--rate) \d+k?\b`, "$1 100"},
