@@ -121,6 +121,7 @@ func (a *admin) sendOne(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p := newPublisher(a.server.core)
+	p.mayPass(r.Context(), id, false)
 	answer := sendAnswer{Reached: p.send(id, message)}
 	var code int
 	code, answer.elsewhereOne, answer.Error = p.finish(r.Context(), "message", answer.Reached)

@@ -52,6 +52,7 @@ func (a *admin) sendEvent(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p := newPublisher(a.server.core)
+	p.mayPass(r.Context(), publisher, true)
 	answer, err := p.event(r.Context(), publisher, message)
 	if err != nil {
 		adminhttp.Fail(w, http.StatusInternalServerError, err.Error())
@@ -169,6 +170,9 @@ func (p *publisher) sendFrom(ctx context.Context, id *int64, publisher int64, me
 	}
 	if p.core.authority != nil && p.core.AdminToken == "" {
 		return errors.New("events take a token here: POST /event/{publisher} with one that allows the publisher, or give the server an --admin-token-file")
+	}
+	if !p.mayPass(ctx, publisher, true) {
+		return errHeld
 	}
 	_, err := p.event(ctx, publisher, []byte(*message))
 	return err

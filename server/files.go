@@ -45,11 +45,19 @@ func (c *core) shareFiles(files uint64) (admins int, err error) {
 		return 0, fmt.Errorf("server: this process may open %d files and %d connections need %d: allow fewer connections, or raise the limit (ulimit -n %d)", files, c.limit, c.limit+reserved, c.limit+reserved)
 	}
 	if c.limit == 0 {
-		c.limit = max(most, 1)
+		c.limit = max(most-spareForAdmins(most), 1)
 	}
 	admins = int(min(leastAdmins+max(most-c.limit, 0)/2, mostAdmins))
 	c.room = max(most+reserved-fixedFiles-filesPerLoop*loops-int64(admins)-1, c.limit+1)
 	return admins, nil
+}
+
+// spareForAdmins returns how many of the files that streams may have are left to
+// connections to the admin listener, where nobody has said how many streams there may be:
+// none where files are few.
+func spareForAdmins(most int64) int64 {
+	const few = 32 << 10
+	return min(max(most-few, 0)/64, 2*(mostAdmins-leastAdmins))
 }
 
 // mayOpen reports whether one more connection to Listen may be accepted.

@@ -51,6 +51,46 @@ func (p *publisher) send(id int64, message []byte) (reached int) {
 	return reached
 }
 
+// mayPass reports whether a message to id, or an event of id, may go now. It waits at
+// the gate where it may, but not once ctx has ended: what was read of a client that is
+// gone is on its way all the same.
+func (p *publisher) mayPass(ctx context.Context, id int64, event bool) bool {
+	throttle := &p.core.throttle
+	switch {
+	case !throttle.isShut() || !p.isToMany(id, event):
+		return true
+	case p.onLoop:
+		return false
+	}
+	p.core.router.Wake() // what was sent before
+	throttle.wait(ctx)
+	return true
+}
+
+// isToMany reports whether a message to id, or an event of id, is for many.
+func (p *publisher) isToMany(id int64, event bool) bool {
+	if !event {
+		return p.core.router.Reaches(id, manyFrom)
+	}
+	if p.core.subscriptions == nil {
+		return false
+	}
+	followers, _, err := p.core.subscriptions.Followers(id)
+	if err != nil {
+		return false // it will fail
+	}
+	online := 0
+	for id := range followers {
+		if p.core.router.Reaches(id, 1) {
+			online++
+		}
+		if online == manyFrom {
+			return true
+		}
+	}
+	return false
+}
+
 // publish hands a message to the other servers. Whether it has an addressee
 // there is not known here.
 func (p *publisher) publish(id int64, message []byte) {

@@ -59,6 +59,7 @@ func (c *client) answers(n int) (bodies []string) {
 func TestIntakeWaitsForInboxes(t *testing.T) {
 	for name, c := range map[string]struct{ streams, requests, lines int }{
 		"requests": {streams: 400, requests: 900},
+		"to many":  {streams: wideFrom + 90, requests: 500},
 		"lines":    {streams: wideFrom + 90, lines: 500},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -21,6 +21,9 @@ type lineError struct {
 
 func (e *lineError) Error() string { return fmt.Sprintf("line %d: %s", e.line, e.msg) }
 
+// errHeld stops a loop at a line to many, until the throttle opens.
+var errHeld = errors.New("the throttle is shut")
+
 // flushAfter bounds what lines to ids with many connections can queue at once.
 const flushAfter = 4096
 
@@ -87,16 +90,20 @@ func (p *publisher) sendWhole(ctx context.Context, text []byte, line *uint64) (r
 
 // sendSome publishes the lines that are whole, counts them in line, and returns
 // what is left. It reports more where it stopped before, since what it has sent
-// must leave first.
+// must leave first, or with errHeld since the next must wait.
 func (p *publisher) sendSome(ctx context.Context, text []byte, line *uint64) (rest []byte, more bool, err error) {
 	for {
 		one, behind, found := bytes.Cut(text, []byte{'\n'})
 		if !found {
 			return text, false, nil
 		}
+		err = p.sendLine(ctx, one, *line == 0)
+		if errors.Is(err, errHeld) {
+			return text, true, err
+		}
 		text = behind
 		*line++
-		if err := p.sendLine(ctx, one, *line == 1); err != nil {
+		if err != nil {
 			return nil, false, &lineError{*line, err.Error()}
 		}
 		if p.Reached-p.counted.Reached > flushAfter {
@@ -135,7 +142,7 @@ func (p *publisher) sendLine(ctx context.Context, text []byte, first bool) error
 	if !found || !ok {
 		return fmt.Errorf(`%.60q is neither "ID MESSAGE" nor {"id":1,"message":"…"}, with an id from 0 to 9223372036854775807`, text)
 	}
-	return p.sendShort(id, message)
+	return p.sendShort(ctx, id, message)
 }
 
 func (p *publisher) sendJSON(ctx context.Context, text []byte) error {
@@ -153,7 +160,7 @@ func (p *publisher) sendJSON(ctx context.Context, text []byte) error {
 	if m.ID == nil || *m.ID < 0 || m.Message == nil {
 		return errors.New(`"id" must be a whole number from 0 and "message" a string`)
 	}
-	return p.sendShort(*m.ID, []byte(*m.Message))
+	return p.sendShort(ctx, *m.ID, []byte(*m.Message))
 }
 
 // withoutTypes returns an error of json.Unmarshal in words of JSON instead of Go.
@@ -169,9 +176,12 @@ func withoutTypes(err error) error {
 }
 
 // sendShort publishes a message that is not too long.
-func (p *publisher) sendShort(id int64, message []byte) error {
-	if len(message) > router.MaxMessage {
+func (p *publisher) sendShort(ctx context.Context, id int64, message []byte) error {
+	switch {
+	case len(message) > router.MaxMessage:
 		return router.ErrTooLong
+	case !p.mayPass(ctx, id, false):
+		return errHeld
 	}
 	p.send(id, message)
 	return nil

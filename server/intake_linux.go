@@ -27,6 +27,7 @@ type intakes struct {
 	rows  epoll.Slots[intake]
 	// again are those that may have more to take: they gave way to others.
 	again, spare []epoll.Token
+	held         []epoll.Token // those that wait at the throttle, in order
 	reached      int           // connections, by what was taken of one intake in its turn
 	answering    []epoll.Token // those that have answers to write
 	due          time.Time     // when rows are looked through, zero for never
@@ -60,6 +61,7 @@ type intake struct {
 	ending bool        // the client has said that it sends no more
 	posted bool        // a request came before what comes next
 	queued bool        // it is in again
+	held   bool        // it is in held
 	gave   bool        // it gave way: there is more to take of what was read
 }
 
@@ -127,12 +129,14 @@ func (l *loop) stopIntake() {
 	l.poll.Wake()
 }
 
-// attendIntakes takes up those that came, and goes on with those that gave way.
+// attendIntakes takes up those that came, and goes on with those that gave way, or
+// waited at the throttle.
 func (l *loop) attendIntakes() {
 	t := &l.intakes
 	if t.arriving.Load() {
 		l.takeArrivals()
 	}
+	l.letIn()
 	if len(t.again) == 0 {
 		return
 	}
@@ -146,6 +150,22 @@ func (l *loop) attendIntakes() {
 			it.queued = false
 			l.readIntake(slot, it)
 		}
+	}
+}
+
+// letIn goes on with those that wait at the throttle, as long as it is open.
+func (l *loop) letIn() {
+	t := &l.intakes
+	for len(t.held) > 0 && !l.core.throttle.isShut() && !l.blocked() {
+		slot, it, ok := t.rows.Lookup(t.held[0])
+		t.held = t.held[1:]
+		if ok {
+			it.held = false
+			l.readIntake(slot, it)
+		}
+	}
+	if len(t.held) == 0 {
+		t.held = nil
 	}
 }
 
@@ -217,7 +237,7 @@ func (l *loop) intakeReady(e epoll.Event) {
 		}
 	}
 	it.ending = it.ending || e.Ended()
-	if e.Readable() && !it.queued { // else its turn comes
+	if e.Readable() && !it.queued && !it.held { // else its turn comes
 		l.readIntake(slot, it)
 	}
 }
@@ -237,7 +257,7 @@ func (l *loop) blocked() bool {
 
 // intakePause returns how long the loop may wait although intakes have more to take.
 func (l *loop) intakePause() time.Duration {
-	if l.blocked() {
+	if l.blocked() || len(l.intakes.again) == 0 && l.core.throttle.isShut() {
 		return blockedTime
 	}
 	return 0
@@ -257,10 +277,16 @@ func (l *loop) giveWay(slot uint32, it *intake) {
 	l.later(slot, it)
 }
 
+// hold has an intake wait at the throttle.
+func (l *loop) hold(slot uint32, it *intake) {
+	it.gave, it.held = true, true
+	l.intakes.held = append(l.intakes.held, l.intakes.rows.Token(slot))
+}
+
 // readIntake reads what has come, and takes it.
 func (l *loop) readIntake(slot uint32, it *intake) {
-	if len(it.out) > maxAnswers {
-		return // it goes on when they are written
+	if it.held || len(it.out) > maxAnswers {
+		return // it goes on when the throttle opens, or when they are written
 	}
 	if l.blocked() {
 		l.later(slot, it)

@@ -57,6 +57,10 @@ func (l *loop) takeRequests(slot uint32, it *intake, b []byte) (rest []byte, ok 
 		if len(b) < end {
 			return b, true
 		}
+		if !l.intakes.single.mayPass(context.Background(), id, event) {
+			l.hold(slot, it)
+			return b, true
+		}
 		if !l.takeSingle(it, id, event, b[post.Len:end]) {
 			return l.leaveToOthers(slot, it, b)
 		}
@@ -176,6 +180,7 @@ type lineIntake struct {
 	line      uint64
 	excess    int  // bytes that are not of lines, beyond those that chunks may have
 	stopped   bool // before a whole line of text, so that others have their turn
+	held      bool // likewise, until the throttle opens
 }
 
 // What chunks may have besides lines, as net/http has it: some bytes each, twice their
@@ -207,7 +212,11 @@ func (l *loop) takeLines(slot uint32, it *intake, b []byte) (rest []byte, ok boo
 		if err := s.feed(payload); err != nil {
 			return nil, l.failLines(slot, it, err)
 		}
-		if s.stopped {
+		switch {
+		case s.held:
+			l.hold(slot, it)
+			return b, true
+		case s.stopped:
 			l.giveWay(slot, it)
 			return b, true
 		}
@@ -215,8 +224,9 @@ func (l *loop) takeLines(slot uint32, it *intake, b []byte) (rest []byte, ok boo
 		part, chunk, n := s.body.Next(b)
 		switch part {
 		case wire.End:
-			if err := s.last(); err != nil {
-				return nil, l.failLines(slot, it, err)
+			if len(s.text) > 0 { // the last line does not end
+				payload, b = []byte{'\n'}, b[n:]
+				continue
 			}
 			it.out = l.appendReceipt(it.out, http.StatusOK, s.publisher.sendReceipt)
 			it.lines, it.posted = nil, true
@@ -256,7 +266,8 @@ func (s *lineIntake) feed(payload []byte) error {
 		text = s.text
 	}
 	rest, more, err := s.publisher.sendSome(context.Background(), text, &s.line)
-	if err != nil {
+	s.held = errors.Is(err, errHeld)
+	if err != nil && !s.held {
 		return err
 	}
 	s.stopped = more
@@ -271,14 +282,6 @@ func (s *lineIntake) feed(payload []byte) error {
 func (s *lineIntake) checkLength() error {
 	if !s.stopped && len(s.text) > 0 && len(s.text) > maxLine(s.text) {
 		return &lineError{s.line + 1, router.ErrTooLong.Error()}
-	}
-	return nil
-}
-
-// last sends a last line that does not end.
-func (s *lineIntake) last() error {
-	if err := s.publisher.sendLine(context.Background(), s.text, s.line == 0); err != nil {
-		return &lineError{s.line + 1, err.Error()}
 	}
 	return nil
 }

@@ -94,7 +94,7 @@ func (l *loop) turn(atMost time.Duration) error {
 	switch {
 	case !l.inbox.sleep() || l.wide.items > 0 || l.mayAdmit():
 		timeout = 0
-	case len(l.intakes.again) > 0:
+	case len(l.intakes.again)+len(l.intakes.held) > 0:
 		timeout = l.intakePause()
 	}
 	events, err := l.wait(timeout)
@@ -182,6 +182,7 @@ func (l *loop) deliverInStead() bool {
 func (l *loop) free() {
 	l.closeListener()
 	l.freeIntakes()
+	l.holdThrottle(false)
 	for slot := range l.conns.All {
 		l.close(slot)
 	}

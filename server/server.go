@@ -112,6 +112,7 @@ type core struct {
 	pauseReported, tlsReported atomic.Int64
 	// eventReported is when an event of another server was last logged as lost.
 	eventReported atomic.Int64
+	throttle      throttle // of messages to many
 	// plainSends says once that there is no io_uring.
 	plainSends sync.Once
 	// giveUp is when the drain ends, in ns since started; 0 before it begins.

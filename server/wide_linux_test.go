@@ -24,7 +24,8 @@ func TestWide(t *testing.T) {
 	in.add(conn(1), []byte("to one of them"))
 	var w wide
 	var got []string
-	for _, it := range w.setAside(in) {
+	rest, _ := w.setAside(in)
+	for _, it := range rest {
 		got = append(got, fmt.Sprintf("%d %s", it.conn.Slot, in.bytes[it.start:it.end]))
 	}
 	if want := []string{"9000 before", "1 before", "9000 to another"}; !slices.Equal(got, want) {
@@ -33,7 +34,7 @@ func TestWide(t *testing.T) {
 	in = batch{} // it is filled again
 	in.add(conn(2), []byte("late"))
 	in.add(conn(9000), []byte("late"))
-	if rest := w.setAside(in); len(rest) != 1 || rest[0].conn != conn(9000) {
+	if rest, _ := w.setAside(in); len(rest) != 1 || rest[0].conn != conn(9000) {
 		t.Errorf("%+v do not wait", rest)
 	}
 	of := make(map[uint32][]string)
@@ -51,29 +52,73 @@ func TestWide(t *testing.T) {
 	if want := []string{"to all", "to one of them", "to one of them"}; len(of) != wideFrom || !slices.Equal(of[1], want) || !slices.Equal(of[2], []string{"to all", "late"}) {
 		t.Errorf("%d slots; %q, %q", len(of), of[1], of[2])
 	}
-	if w.pending != nil || len(w.runs) > 0 || !w.mayTake() || w.holds(1) {
-		t.Errorf("something is left: %d runs, %d slots", len(w.runs), len(w.pending))
+	if len(w.runs) > 0 || !w.mayTake() || w.holds(1) {
+		t.Errorf("something is left: %d runs", len(w.runs))
 	}
 }
 
-// TestWideBounds: two messages to very many are enough for the inbox to wait.
+// TestWideBounds: two messages to very many shut the throttle, and the inbox is taken all
+// the same. What no throttle has held back is dropped in the end, whole, and counted.
 func TestWideBounds(t *testing.T) {
 	var w wide
-	for n, want := range []bool{true, false} {
+	push := func(n, copies int) (overrun int) {
+		t.Helper()
 		var in batch
-		for slot := range wideItems {
+		for slot := range copies {
 			in.add(router.Conn{Slot: uint32(slot)}, fmt.Append(nil, n))
 		}
-		if w.setAside(in); w.mayTake() != want {
-			t.Errorf("after %d messages: %t", n+1, w.mayTake())
+		rest, overrun := w.setAside(in)
+		if len(rest) > 0 || !w.mayTake() {
+			t.Errorf("after %d messages %d do not wait, more are taken: %t", n, len(rest), w.mayTake())
 		}
+		return overrun
+	}
+	for n, want := range []bool{false, true} {
+		if overrun := push(n, wideItems); overrun != 0 || w.many.isFull() != want {
+			t.Errorf("after %d messages: full %t, %d dropped", n+1, w.many.isFull(), overrun)
+		}
+	}
+	if overrun := push(2, overrunCopies); overrun != overrunCopies || w.items != 2*wideItems {
+		t.Errorf("%d dropped, %d wait", overrun, w.items)
 	}
 	for w.items >= wideItems {
 		w.pop(wideSlice)
 		w.tidy()
 	}
-	if !w.mayTake() {
+	if w.many.isFull() {
 		t.Error("there is room")
+	}
+	for w.items > 0 {
+		w.pop(wideSlice)
+		w.tidy()
+	}
+	if overrun := push(3, overrunCopies); overrun != 0 || w.items != overrunCopies {
+		t.Errorf("of one message to very many %d were dropped, and %d wait", overrun, w.items)
+	}
+}
+
+// TestWidePieces: a message to many that came in pieces waits once, and is one to many.
+func TestWidePieces(t *testing.T) {
+	var w wide
+	message := func(from, to int, text string) (rest []item) {
+		var in batch
+		for slot := from; slot < to; slot++ {
+			in.add(router.Conn{Slot: uint32(slot)}, []byte(text))
+		}
+		rest, _ = w.setAside(in)
+		return rest
+	}
+	message(0, wideFrom, "first")
+	for from := range 100 {
+		if rest := message(from, from+1, "second"); len(rest) > 0 {
+			t.Errorf("the piece from %d does not wait", from)
+		}
+	}
+	if rest := message(500, 530, "third"); len(rest) != 30-12 || rest[0].conn.Slot != 512 {
+		t.Errorf("%v do not wait", rest)
+	}
+	if want := (load{2, wideFrom + 100, len("firstsecond")}); w.many != want || w.few != (load{1, 12, len("third")}) {
+		t.Errorf("%+v and %+v wait, want %+v", w.many, w.few, want)
 	}
 }
 
@@ -133,14 +178,14 @@ func TestWideText(t *testing.T) {
 	}
 	var w wide
 	if w.setAside(in); w.mayTake() {
-		t.Errorf("%d bytes wait, and more are taken", w.bytes)
+		t.Errorf("%+v wait, and more are taken", w.few)
 	}
 	for w.items > 0 {
 		w.pop(wideSlice)
 		w.tidy()
 	}
-	if !w.mayTake() || w.bytes != 0 {
-		t.Errorf("%d bytes are left of nothing", w.bytes)
+	if !w.mayTake() || w.many != (load{}) || w.few != (load{}) {
+		t.Errorf("%+v and %+v are left of nothing", w.many, w.few)
 	}
 }
 

@@ -8,19 +8,21 @@ import (
 var headTimeoutAnswer = wire.HeadTimeout.Bytes()
 
 // deliver writes what publishers have sent, in their order for each connection. A
-// message to very many goes in slices, of which there is one in each call. It reports
+// message to many may go in slices, of which there is one in each call. It reports
 // false when messages were left in the inbox.
 func (l *loop) deliver() (all bool) {
-	all = l.wide.mayTake()
-	if all {
+	few := 0
+	if all = l.wide.mayTake(); all {
 		b := l.inbox.take()
-		rest := l.wide.setAside(b)
-		if len(rest) > 0 {
+		rest, overrun := l.wide.setAside(b)
+		l.inbox.overrun.Add(uint64(overrun))
+		if few = len(rest); few > 0 {
 			l.wide.others = l.now
 		}
 		l.deliverItems(rest, b.bytes)
 	}
-	l.deliverWide()
+	l.deliverWide(few)
+	l.holdThrottle(l.wide.many.isFull())
 	return all
 }
 

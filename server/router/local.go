@@ -121,6 +121,25 @@ func (l *Local) Send(id int64, message []byte) (reached, overrun int) {
 	return l.send(id, message, nil)
 }
 
+// Reaches reports whether id is logged in on n connections or more.
+func (l *Local) Reaches(id int64, n int) bool {
+	h := hash(id)
+	s := l.shard(h)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.used == 0 {
+		return n <= 0
+	}
+	for at := *s.bucket(h); at != 0 && n > 0; {
+		entry := s.logins.at(at)
+		if entry.id == id {
+			n--
+		}
+		at = entry.next
+	}
+	return n <= 0
+}
+
 // send sends to the connections of id, with a fan to those that it has not reached.
 func (l *Local) send(id int64, message []byte, fan *Fan) (reached, overrun int) {
 	h := hash(id)

@@ -574,3 +574,28 @@ func heap() uint64 {
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc
 }
+
+// TestReaches counts the connections of an id, and no others.
+func TestReaches(t *testing.T) {
+	var l Local
+	reaches := func(id int64, want int) {
+		t.Helper()
+		for n := range want + 3 {
+			if got := l.Reaches(id, n); got != (n <= want) {
+				t.Errorf("%d reaches %d connections: %t, it has %d", id, n, got, want)
+			}
+		}
+	}
+	reaches(1, 0)
+	a, b := l.Join(&recorder{}), l.Join(&recorder{})
+	for id := range int64(2000) { // several of a bucket
+		a.Login(Conn{Slot: uint32(id), Gen: 1}, id)
+	}
+	b.Login(Conn{Slot: 1, Gen: 1}, 1, 5)
+	b.Login(Conn{Slot: 2, Gen: 1}, 1)
+	for id, want := range map[int64]int{0: 1, 1: 3, 5: 2, 2000: 0} {
+		reaches(id, want)
+	}
+	a.Logout(1, nil)
+	reaches(1, 2)
+}
