@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"strconv"
 	"time"
@@ -298,7 +299,7 @@ func (s *HTTPSender) forget() {
 func (s *HTTPSender) giveUp(why string) error {
 	r := s.conn.last()
 	if r.resp == nil {
-		r.err = fmt.Errorf(why, s.config.AnswerTimeout)
+		r.err = lateError(fmt.Sprintf(why, s.config.AnswerTimeout))
 	}
 	return s.conclude(r)
 }
@@ -430,7 +431,11 @@ func (s *HTTPSender) refuseBuffered() {
 func (s *HTTPSender) abandon() error {
 	var err error
 	if s.current != nil {
-		err = s.conclude(s.conn.last())
+		r := s.conn.last()
+		if errors.Is(r.err, net.ErrClosed) {
+			r.err = lateError("no answer by the end of the time to wait")
+		}
+		err = s.conclude(r)
 	}
 	s.refuseBuffered()
 	return err

@@ -22,10 +22,19 @@ type lostError struct {
 }
 
 func (e *lostError) Error() string {
-	return fmt.Sprintf("msggen: lost %s in the middle of a request (%v): what became of %d messages is unknown, each may or may not have been delivered; see that the server runs, its log should say why it went", e.url, e.cause, e.unknown)
+	unknown := fmt.Sprintf("what became of %d messages is unknown, each may or may not have been delivered", e.unknown)
+	if late, ok := errors.AsType[lateError](e.cause); ok {
+		return fmt.Sprintf("msggen: %s let a request hang (%v): %s; it takes fewer messages than it was sent: see what keeps it busy, or send fewer (--rate, or with --rate max a --window)", e.url, late, unknown)
+	}
+	return fmt.Sprintf("msggen: lost %s in the middle of a request (%v): %s; see that the server runs, its log should say why it went", e.url, e.cause, unknown)
 }
 
 func (e *lostError) Unwrap() []error { return []error{ErrAway, e.cause} }
+
+// lateError is a server that was waited for long enough.
+type lateError string
+
+func (e lateError) Error() string { return string(e) }
 
 // unreachableError is a request that got no answer.
 type unreachableError struct {

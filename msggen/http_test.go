@@ -283,7 +283,7 @@ func TestServerThatDoesNotAnswer(t *testing.T) {
 	s := openSender(t, HTTPConfig{URL: server.URL})
 	send(t, s, 1, "a")
 	s.config.AnswerTimeout = 50 * time.Millisecond
-	if err := s.Settle(t.Context()); !errors.Is(err, ErrAway) || !strings.Contains(err.Error(), "no answer after 50ms") {
+	if err := s.Settle(t.Context()); !errors.Is(err, ErrAway) || !strings.Contains(err.Error(), "let a request hang (no answer after 50ms)") {
 		t.Errorf("Settle: %v, want an ErrAway that says how long it waited", err)
 	}
 
@@ -295,7 +295,7 @@ func TestServerThatDoesNotAnswer(t *testing.T) {
 	if err := s.Settle(ctx); !errors.Is(err, context.DeadlineExceeded) || s.Receipt().Unanswered != 1 {
 		t.Errorf("Settle: %v with %+v, want that its message is unanswered", err, s.Receipt())
 	}
-	if err := s.Close(ctx); !errors.Is(err, ErrAway) {
+	if err := s.Close(ctx); !errors.Is(err, ErrAway) || !strings.Contains(err.Error(), "let a request hang (no answer by the end") || !strings.Contains(err.Error(), "of 1 messages is unknown") {
 		t.Errorf("Close: %v, want that it says what it leaves unknown", err)
 	}
 	if got, want := s.Receipt(), (Receipt{Unknown: 2}); got != want {
