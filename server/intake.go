@@ -52,7 +52,7 @@ func (p *publisher) send(id int64, message []byte) (reached int) {
 }
 
 // mayPass reports whether a message to id, or an event of id, may go now. It waits at
-// the gate where it may, but not once ctx has ended: what was read of a client that is
+// the throttle where it may, but not once ctx has ended: what was read of a client that is
 // gone is on its way all the same.
 func (p *publisher) mayPass(ctx context.Context, id int64, event bool) bool {
 	throttle := &p.core.throttle

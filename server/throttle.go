@@ -10,9 +10,9 @@ import (
 // between those to others, and waits at the throttle.
 const manyFrom = 32
 
-// throttle holds back the messages to many connections while an event loop has as many
-// copies waiting as it should. All others pass, so that who sends to a room without a
-// pause keeps up nobody else. The zero value is open.
+// throttle holds back messages to many connections while an event loop has as many copies
+// waiting as it should. Others pass, so that whoever sends to a room without a pause keeps
+// nobody else up. The zero value is open.
 type throttle struct {
 	behind atomic.Int32 // how many loops hold it shut
 
