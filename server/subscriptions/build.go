@@ -21,6 +21,9 @@ func build(ctx context.Context, path string, fill func(*builder) error) (err err
 		}
 		return fmt.Errorf("subscriptions: %s: %w: remove it, or choose another name", path, fs.ErrExist)
 	}
+	if err := checkFolder(path); err != nil {
+		return fmt.Errorf("subscriptions: cannot make %s: %w", path, err)
+	}
 	folder := filepath.Dir(path)
 	temporary, err := os.CreateTemp(folder, filepath.Base(path)+".new-*")
 	if err != nil {

@@ -152,9 +152,21 @@ func openError(path string, err error) error {
 	case errors.Is(err, berrors.ErrChecksum), errors.Is(err, errDamaged), errors.Is(err, errList):
 		return damaged(path, err)
 	case errors.Is(err, fs.ErrNotExist):
+		if err := checkFolder(path); err != nil {
+			return fmt.Errorf("cannot open the file of subscriptions %s: %w", path, err)
+		}
 		return fmt.Errorf("there is no %s: make it with comet subscriptions import or generate", path)
 	}
 	return fmt.Errorf("cannot open the file of subscriptions %s: %w", path, err)
+}
+
+// checkFolder returns an error if the folder of a file is not there.
+func checkFolder(path string) error {
+	folder := filepath.Dir(path)
+	if _, err := os.Stat(folder); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("there is no folder %s: make it first", folder)
+	}
+	return nil
 }
 
 func damaged(path string, err error) error {
