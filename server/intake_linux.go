@@ -277,7 +277,7 @@ func (l *loop) giveWay(slot uint32, it *intake) {
 	l.later(slot, it)
 }
 
-// hold has an intake wait at the throttle.
+// hold makes an intake wait at the throttle.
 func (l *loop) hold(slot uint32, it *intake) {
 	it.gave, it.held = true, true
 	l.intakes.held = append(l.intakes.held, l.intakes.rows.Token(slot))

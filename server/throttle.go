@@ -22,7 +22,7 @@ type throttle struct {
 
 func (t *throttle) isShut() bool { return t.behind.Load() > 0 }
 
-// hold has one more loop hold the throttle shut, and release one less.
+// hold shuts the throttle for one more loop, and release for one less.
 func (t *throttle) hold() { t.behind.Add(1) }
 
 func (t *throttle) release() {

@@ -233,7 +233,7 @@ func (l *loop) deliverWide(atLeast int) {
 	}
 }
 
-// holdThrottle has the loop hold the throttle shut, or not.
+// holdThrottle holds the throttle shut, or lets go of it.
 func (l *loop) holdThrottle(shut bool) {
 	switch {
 	case shut == l.wide.shut:
