@@ -92,7 +92,7 @@ func (l *loop) turn(atMost time.Duration) error {
 	defer l.turning.Unlock()
 	timeout := l.untilDeadline(atMost)
 	switch {
-	case !l.inbox.sleep() || l.wide.items > 0 || l.mayAdmit():
+	case !l.inbox.sleep() || l.wide.waiting() > 0 || l.mayAdmit():
 		timeout = 0
 	case len(l.intakes.again)+len(l.intakes.held) > 0:
 		timeout = l.intakePause()
@@ -175,7 +175,7 @@ func (l *loop) deliverInStead() bool {
 	l.deliver()
 	after := l.nextDue()
 	sooner := !after.IsZero() && (before.IsZero() || after.Before(before))
-	return !sooner && l.wide.items == 0 && !l.mayAdmit() && l.inbox.sleep()
+	return !sooner && l.wide.waiting() == 0 && !l.mayAdmit() && l.inbox.sleep()
 }
 
 // free closes everything that is left.
@@ -273,7 +273,7 @@ func (l *loop) beginDrain(giveUp time.Time) {
 	}
 	l.closeListener()
 	l.admitParked() // the exchange has been left: nobody waits for it
-	for all := false; !all || l.wide.items > 0; {
+	for all := false; !all || l.wide.waiting() > 0; {
 		all = l.deliver()
 	}
 	for slot, c := range l.conns.All {

@@ -44,9 +44,9 @@ const (
 // waits here, waits behind it. The zero value is empty.
 type wide struct {
 	runs      []wideRun
-	items     int // of all runs, that wait
 	many, few load
-	// pending is how many of them each slot has.
+	// pending is how many of them each slot has. It is kept when nothing waits: each
+	// message to a room would make it anew.
 	pending []uint32
 	spare   []router.Conn
 	popped  uint32    // counts what was taken out
@@ -75,7 +75,7 @@ func (w *wide) mayTake() bool { return !w.few.isFull() }
 // message to many that came from an exchange, which no throttle holds back, is dropped when
 // far too much waits: overrun is how many copies.
 func (w *wide) setAside(b batch) (rest []item, overrun int) {
-	if w.items == 0 && len(b.items) < wideFrom {
+	if w.waiting() == 0 && len(b.items) < wideFrom {
 		return b.items, 0
 	}
 	rest = b.items[:0]
@@ -156,7 +156,6 @@ func (w *wide) push(message []byte, items []item) {
 		}
 		w.pending[it.conn.Slot]++
 	}
-	w.items += len(items)
 	w.count(run, 1)
 }
 
@@ -165,7 +164,6 @@ func (w *wide) pop(atMost int) (message []byte, conns []router.Conn) {
 	run := &w.runs[0]
 	conns = run.conns[run.next:min(run.next+atMost, len(run.conns))]
 	run.next += len(conns)
-	w.items -= len(conns)
 	w.loadOf(run).items -= len(conns)
 	for _, c := range conns {
 		w.pending[c.Slot]--
@@ -187,12 +185,14 @@ func (w *wide) tidy() {
 	if w.runs = w.runs[1:]; len(w.runs) > 0 {
 		return
 	}
-	spare := w.spare
-	if cap(spare) > wideItems {
-		spare = nil
+	w.runs = nil
+	if cap(w.spare) > wideItems {
+		w.spare = nil
 	}
-	*w = wide{pending: w.pending, spare: spare, popped: w.popped, others: w.others, yielded: w.yielded, shut: w.shut}
 }
+
+// waiting returns how many copies wait.
+func (w *wide) waiting() int { return w.many.items + w.few.items }
 
 // beside reports whether there are messages to others.
 func (w *wide) beside(now time.Time) bool { return now.Sub(w.others) < wideBeside }
@@ -210,14 +210,14 @@ func (w *wide) slice(now time.Time) int {
 
 // mayYield reports whether the loop should give up its processor for a moment.
 func (w *wide) mayYield(now time.Time) bool {
-	return w.items > 0 && w.beside(now) && now.Sub(w.yielded) >= wideYield
+	return w.waiting() > 0 && w.beside(now) && now.Sub(w.yielded) >= wideYield
 }
 
 // deliverWide writes a slice of what waits, and at least so many copies: whoever gets
 // messages all the time must leave the many their share.
 func (l *loop) deliverWide(atLeast int) {
 	w := &l.wide
-	for left := max(w.slice(l.now), atLeast); left > 0 && w.items > 0; {
+	for left := max(w.slice(l.now), atLeast); left > 0 && w.waiting() > 0; {
 		message, conns := w.pop(left)
 		left -= len(conns)
 		w.popped++ // no two messages may look the same to l.fan

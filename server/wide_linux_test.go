@@ -38,7 +38,7 @@ func TestWide(t *testing.T) {
 		t.Errorf("%+v do not wait", rest)
 	}
 	of := make(map[uint32][]string)
-	for n := 0; w.items > 0; {
+	for n := 0; w.waiting() > 0; {
 		message, conns := w.pop(100)
 		n += len(conns)
 		for _, c := range conns {
@@ -78,22 +78,22 @@ func TestWideBounds(t *testing.T) {
 			t.Errorf("after %d messages: full %t, %d dropped", n+1, w.many.isFull(), overrun)
 		}
 	}
-	if overrun := push(2, overrunCopies); overrun != overrunCopies || w.items != 2*wideItems {
-		t.Errorf("%d dropped, %d wait", overrun, w.items)
+	if overrun := push(2, overrunCopies); overrun != overrunCopies || w.waiting() != 2*wideItems {
+		t.Errorf("%d dropped, %d wait", overrun, w.waiting())
 	}
-	for w.items >= wideItems {
+	for w.waiting() >= wideItems {
 		w.pop(wideSlice)
 		w.tidy()
 	}
 	if w.many.isFull() {
 		t.Error("there is room")
 	}
-	for w.items > 0 {
+	for w.waiting() > 0 {
 		w.pop(wideSlice)
 		w.tidy()
 	}
-	if overrun := push(3, overrunCopies); overrun != 0 || w.items != overrunCopies {
-		t.Errorf("of one message to very many %d were dropped, and %d wait", overrun, w.items)
+	if overrun := push(3, overrunCopies); overrun != 0 || w.waiting() != overrunCopies {
+		t.Errorf("of one message to very many %d were dropped, and %d wait", overrun, w.waiting())
 	}
 }
 
@@ -180,7 +180,7 @@ func TestWideText(t *testing.T) {
 	if w.setAside(in); w.mayTake() {
 		t.Errorf("%+v wait, and more are taken", w.few)
 	}
-	for w.items > 0 {
+	for w.waiting() > 0 {
 		w.pop(wideSlice)
 		w.tidy()
 	}
