@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"errors"
-	"io"
 	"net/http"
 	"slices"
 	"sync"
@@ -59,7 +58,7 @@ type intake struct {
 	passed []byte      // what the guard let pass last
 	since  time.Time   // when it began to wait: for a request, for the rest of one, or for room
 	ending bool        // the client has said that it sends no more
-	posted bool        // a request came before what comes next
+	posted bool        // a request came before what comes next, which is less than 4 bytes so far
 	queued bool        // it is in again
 	held   bool        // it is in held
 	gave   bool        // it gave way: there is more to take of what was read
@@ -364,8 +363,11 @@ func (it *intake) mayGoOn() bool {
 func (l *loop) intakeEnded(slot uint32, it *intake) {
 	switch {
 	case it.lines != nil:
-		l.failLines(slot, it, io.ErrUnexpectedEOF)
-	case len(it.in) > 0 || len(it.out) > 0:
+		l.failLines(slot, it, brokenBody(it.lines.body.ChunksBefore(), it.in))
+	case len(it.out) > 0 || len(it.in) > 0 && !it.posted:
+		if it.posted {
+			it.in = nil // less than a request: no answer
+		}
 		l.giveBack(slot, it)
 	default:
 		l.closeIntake(slot, it)
@@ -431,7 +433,7 @@ func (l *loop) look(d time.Duration) {
 
 // lookAfter has an intake that waits looked at in time.
 func (l *loop) lookAfter(it *intake) {
-	if len(it.in) > 0 {
+	if len(it.in) > 0 && !it.posted {
 		l.look(partTime)
 		return
 	}
@@ -452,7 +454,7 @@ func (l *loop) expireIntakes() {
 			patience = roomTime
 		case it.lines != nil, it.gave:
 			continue // it may be silent for minutes, or waits for others
-		case len(it.in) > 0:
+		case len(it.in) > 0 && !it.posted:
 			patience, end = partTime, l.giveBack
 		}
 		if left := it.since.Add(patience).Sub(l.now); left > 0 {

@@ -26,6 +26,7 @@ func TestIntakeAnswersAlike(t *testing.T) {
 	chunked := func(body string) string {
 		return "POST /send HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n" + body
 	}
+	trailed := func(fields string) string { return chunked("4\r\n1 a\n\r\n0\r\n" + fields + "\r\n") }
 	long := strings.Repeat("m", 40_000)
 	for name, requests := range map[string]string{
 		"one":                        post("/send/1", "", "Hello"),
@@ -95,6 +96,34 @@ func TestIntakeAnswersAlike(t *testing.T) {
 		"cut in lines":               "POST /send HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n1 a\n2 b",
 		"cut in a chunk":             chunked("20\r\n1 a\n2 b"),
 		"cut in the size of a chunk": chunked("4\r\n1 a\n\r\n2"),
+		"cut behind a chunk":         chunked("4\r\n1 a\n\r"),
+		"a byte behind":              post("/send/1", "", "a") + "P",
+		"three bytes behind":         post("/send/1", "", "a") + "abc",
+		"three bytes of a request":   post("/send", "", "1 a\n") + "POS",
+		"a line end, and two bytes":  post("/send/1", "", "a") + "\nPO",
+		"four bytes behind":          post("/send/1", "", "a") + "POST",
+		"no trailer":                 trailed("") + post("/send/2", "", "b"),
+		"two trailers":               trailed("X: y\r\nY: z\r\n") + post("/send/2", "", "b"),
+		"trailers alike":             trailed("X: y\r\nX: z\r\n") + post("/send/2", "", "b"),
+		"a folded trailer":           trailed("X: y\r\n z\r\n") + post("/send/2", "", "b"),
+		"a folded first trailer":     trailed(" X: y\r\n") + post("/send/2", "", "b"),
+		"a blank before its colon":   trailed("X : y\r\n") + post("/send/2", "", "b"),
+		"a trailer without a colon":  trailed("X\r\n") + post("/send/2", "", "b"),
+		"a trailer without a name":   trailed(": y\r\n") + post("/send/2", "", "b"),
+		"a trailer with a bare LF":   trailed("X: y\nY: z\r\n") + post("/send/2", "", "b"),
+		"a trailer with a bare CR":   trailed("X: y\rY: z\r\n") + post("/send/2", "", "b"),
+		"a control in a trailer":     trailed("X: y\x01\r\n") + post("/send/2", "", "b"),
+		"trailers that LFs end":      trailed("X: y\n\n") + post("/send/2", "", "b"),
+		"a trailer that one LF ends": trailed("X: y\r\n\n") + post("/send/2", "", "b"),
+		"a framing field behind":     trailed("Content-Length: 3\r\n") + post("/send/2", "", "b"),
+		"a long trailer":             trailed("X: "+strings.Repeat("y", 4000)+"\r\n") + post("/send/2", "", "b"),
+		"a trailer of 4096 bytes":    trailed("X: "+strings.Repeat("y", 4096-7)+"\r\n") + post("/send/2", "", "b"),
+		"a trailer of 4097 bytes":    trailed("X: "+strings.Repeat("y", 4097-7)+"\r\n") + post("/send/2", "", "b"),
+		"a trailer far too long":     trailed("X: "+strings.Repeat("y", 9000)+"\r\n") + post("/send/2", "", "b"),
+		"cut before the trailer":     chunked("4\r\n1 a\n\r\n0\r\n"),
+		"cut in a line end":          chunked("4\r\n1 a\n\r\n0\r\n\r"),
+		"cut in a trailer":           chunked("4\r\n1 a\n\r\n0\r\nX: y"),
+		"cut behind a trailer":       chunked("4\r\n1 a\n\r\n0\r\nX: y\r\n"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -69,15 +69,15 @@ func (l *loop) takeRequests(slot uint32, it *intake, b []byte) (rest []byte, ok 
 	return b, true
 }
 
-// cutLineEnds cuts off the line ends that old clients send behind the body of a POST:
-// up to four bytes, as net/http does. It reports false while there may be more.
+// cutLineEnds cuts off the line ends that old clients send behind the body of a POST. It
+// reports false while it cannot know: as net/http does, it looks at four bytes.
 func cutLineEnds(b []byte) (rest []byte, done bool) {
 	const most = 4
 	n := 0
 	for n < min(len(b), most) && (b[n] == '\r' || b[n] == '\n') {
 		n++
 	}
-	return b[n:], n < len(b) || n == most
+	return b[n:], len(b) >= most
 }
 
 // leaveToOthers has net/http answer the request that b begins with.
@@ -286,19 +286,26 @@ func (s *lineIntake) checkLength() error {
 	return nil
 }
 
-// malformedBody returns what net/http says of a chunked body that goes on with b behind
-// those chunks.
-func malformedBody(before string, b []byte) error {
+// brokenBody returns what net/http says of a chunked body that is wrong, or ends, in b,
+// behind the chunks of before.
+func brokenBody(before string, b []byte) error {
 	const head = "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
 	req, err := http.ReadRequest(bufio.NewReader(io.MultiReader(strings.NewReader(head+before), bytes.NewReader(b))))
 	if err == nil {
 		_, err = io.Copy(io.Discard, req.Body)
 	}
+	return err
+}
+
+// malformedBody is brokenBody of a body that has not ended: b may not be whole, and is
+// wrong all the same.
+func malformedBody(before string, b []byte) error {
+	err := brokenBody(before, b)
 	switch {
 	case err != nil && !errors.Is(err, io.ErrUnexpectedEOF):
 		return err
 	case before != "" && !bytes.HasPrefix(b, []byte("\r\n")):
 		return errors.New("malformed chunked encoding")
 	}
-	return errors.New("invalid byte in chunk length") // it has not come whole, and is wrong all the same
+	return errors.New("invalid byte in chunk length")
 }

@@ -1,6 +1,10 @@
 package wire
 
-import "bytes"
+import (
+	"bufio"
+	"bytes"
+	"net/textproto"
+)
 
 // ofRequest stands in place of a status while the body of a request is read, which
 // is held to the letter: a proxy in front may see another end where a line of the
@@ -24,15 +28,35 @@ func isStrictSize(line []byte) bool {
 	return ended && len(size) <= maxSizeDigits && !bytes.ContainsAny(size, " \t")
 }
 
-// isStrictTrailer reports whether a line of the trailer is a field, or the empty
-// one.
-func isStrictTrailer(line []byte) bool {
-	line, ended := cutLineEnd(line)
-	if !ended || len(line) == 0 {
-		return ended
+// maxRequestTrailer is how long the lines behind the last chunk of a request may be, in
+// bytes, with the empty one: what net/http buffers.
+const maxRequestTrailer = 4 << 10
+
+// requestTrailer reads the lines behind the last chunk of a request, up to an empty one.
+// Where there are any it does so once all have come, with the reader of net/http, so that
+// both see the same end.
+func (p *ResponseParser) requestTrailer(b []byte) (Part, int) {
+	if bytes.HasPrefix(b, []byte("\r\n")) {
+		p.state = ended
+		return End, len("\r\n")
 	}
-	name, value, found := bytes.Cut(line, []byte{':'})
-	return found && isTokenText(name) && isFieldText(value)
+	behind := []byte("\r\n\r\n")
+	from := max(int(p.seen)-len(behind)+1, 0)
+	i := bytes.Index(b[from:min(len(b), maxRequestTrailer)], behind)
+	switch {
+	case i < 0 && len(b) >= maxRequestTrailer:
+		return p.fail(), 0
+	case i < 0:
+		p.seen = uint32(len(b))
+		return More, 0
+	}
+	lines := bytes.NewReader(b[:from+i+len(behind)])
+	buffered := bufio.NewReader(lines)
+	if _, err := textproto.NewReader(buffered).ReadMIMEHeader(); err != nil {
+		return p.fail(), 0
+	}
+	p.state = ended
+	return End, int(lines.Size()) - lines.Len() - buffered.Buffered()
 }
 
 // cutLineEnd cuts off CR and LF, and reports whether they, and no other CR, were

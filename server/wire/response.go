@@ -251,6 +251,9 @@ func (p *ResponseParser) lineBreak(b []byte) (n int, ok bool) {
 // trailer reads the lines behind the last chunk up to an empty one. What they say
 // is for nobody here.
 func (p *ResponseParser) trailer(b []byte) (Part, int) {
+	if p.strict() {
+		return p.requestTrailer(b)
+	}
 	for taken := 0; ; {
 		end, ok := p.line(b[taken:], maxLine)
 		switch {
@@ -260,9 +263,6 @@ func (p *ResponseParser) trailer(b []byte) (Part, int) {
 			return More, taken
 		}
 		line := trimCR(b[taken : taken+end-1])
-		if p.strict() && (!isStrictTrailer(b[taken:taken+end]) || p.left+uint64(end) > maxLine) {
-			return p.fail(), 0
-		}
 		taken += end
 		p.left += uint64(end)
 		if len(line) == 0 {
