@@ -106,7 +106,7 @@ func refused(req *http.Request, resp *http.Response, text []byte) error {
 	switch code := resp.StatusCode; {
 	case code == http.StatusUnauthorized, code == http.StatusForbidden:
 		return fmt.Errorf("%w: give the server's admin token, in COMET_ADMIN_TOKEN", err)
-	case code == http.StatusNotFound && ours: // POST /event without a file of subscriptions
+	case code == http.StatusNotFound && ours && strings.HasPrefix(req.URL.Path, "/event/"): // without a file of subscriptions
 		return err
 	case code == http.StatusNotFound, code == http.StatusMethodNotAllowed, code == http.StatusNotImplemented:
 		return fmt.Errorf("%w: that is not the admin listener of a comet server, which is on port 8001 unless told otherwise", err)

@@ -280,14 +280,26 @@ func TestCrossOrigin(t *testing.T) {
 	}
 }
 
+// TestMethods: what there is no handler for is told what there is.
 func TestMethods(t *testing.T) {
 	r := start(t, Config{Engine: Goroutine})
-	for request, want := range map[string]int{
-		"GET /send": 405, "GET /send/1": 405, "PUT /send/1": 405, "POST /stats": 405, "GET /nothing": 404, "POST /send/1/2": 404,
+	for request, want := range map[string]struct {
+		code         int
+		allow, error string
+	}{
+		"GET /send":      {405, "POST", `GET is not for \"/send\", which takes POST`},
+		"GET /send/1":    {405, "POST", `GET is not for \"/send/1\", which takes POST`},
+		"PUT /send/1":    {405, "POST", `PUT is not for \"/send/1\", which takes POST`},
+		"POST /stats":    {405, "GET, HEAD", `POST is not for \"/stats\", which takes GET, HEAD`},
+		"GET /nothing":   {404, "", `there is nothing at \"/nothing\"; this listener has /debug/pprof/, /event/{publisher}, /gc, /healthz, /metrics, /nodes, /readyz, /send, /send/{id}, /stats, /subscriptions/{follower}, /subscriptions/{follower}/{publisher}`},
+		"POST /event":    {404, "", `there is nothing at \"/event\"; this listener has `},
+		"POST /send/1/2": {404, "", `there is nothing at \"/send/1/2\"; this listener has `},
+		"POST /a%0a%22b": {404, "", `there is nothing at \"/a\\n\\\"b\"; `},
 	} {
 		method, path, _ := strings.Cut(request, " ")
-		if code, _ := r.ask(method, path, ""); code != want {
-			t.Errorf("%s: %d, want %d", request, code, want)
+		answer, body := r.askFull(method, path, nil)
+		if answer.StatusCode != want.code || answer.Header.Get("Allow") != want.allow || answer.Header.Get("Content-Type") != "application/json" || !strings.HasPrefix(body, `{"error":"`+want.error) {
+			t.Errorf("%s: %d, allow %q, %s; want %+v", request, answer.StatusCode, answer.Header.Get("Allow"), body, want)
 		}
 	}
 }

@@ -158,7 +158,7 @@ func (p *publisher) sendJSON(ctx context.Context, text []byte) error {
 		return p.sendFrom(ctx, m.ID, *m.From, m.Message)
 	}
 	if m.ID == nil || *m.ID < 0 || m.Message == nil {
-		return errors.New(`"id" must be a whole number from 0 and "message" a string`)
+		return errors.New(`"id" must be a whole number from 0 and "message" a string; an event has "from" in place of "id"`)
 	}
 	return p.sendShort(ctx, *m.ID, []byte(*m.Message))
 }

@@ -121,7 +121,12 @@ func (a *admin) change(w http.ResponseWriter, r *http.Request) {
 		do = file.Remove
 	case r.Method == http.MethodPut:
 		var err error
-		if publishers, err = readPublishers(w, r); err != nil {
+		publishers, err = readPublishers(w, r)
+		switch {
+		case errors.Is(err, errLongList):
+			adminhttp.Fail(w, http.StatusRequestEntityTooLarge, err.Error())
+			return
+		case err != nil:
 			adminhttp.Fail(w, http.StatusBadRequest, err.Error())
 			return
 		}
@@ -157,11 +162,13 @@ type confirmed struct {
 // mostPublishers limits the body of PUT /subscriptions/{follower}, in bytes.
 const mostPublishers = 8 << 20
 
+var errLongList = fmt.Errorf("the list is longer than %d MiB: add publishers one by one, with PUT /subscriptions/1/7", mostPublishers>>20)
+
 // readPublishers reads the body of PUT /subscriptions/{follower}.
 func readPublishers(w http.ResponseWriter, r *http.Request) ([]int64, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, mostPublishers))
 	if errors.As(err, new(*http.MaxBytesError)) {
-		return nil, fmt.Errorf("the list is longer than %d MiB: add publishers one by one, with PUT /subscriptions/1/7", mostPublishers>>20)
+		return nil, errLongList
 	}
 	if err != nil {
 		return nil, fmt.Errorf("the list did not come whole: %w", err)

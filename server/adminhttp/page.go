@@ -35,7 +35,7 @@ func (s *Server) addFiles(files fs.FS, folder string) {
 		if name == "index.html" {
 			pattern = "GET /{$}"
 		}
-		s.HandleFunc(pattern, func(w http.ResponseWriter, _ *http.Request) {
+		s.mux.HandleFunc(pattern, func(w http.ResponseWriter, _ *http.Request) {
 			text, err := fs.ReadFile(files, path.Join(folder, name))
 			if err != nil {
 				http.Error(w, err.Error(), http.StatusInternalServerError)

@@ -40,10 +40,10 @@ func (s *Server) AddPages(p Pages) {
 	s.AddMetrics(p.Version, p.ResidentBytes, p.Metrics)
 	s.HandleFunc("POST /gc", p.gc)
 	s.HandleFunc("/debug/pprof/", long(pprof.Index))
-	s.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
-	s.HandleFunc("/debug/pprof/profile", long(pprof.Profile))
-	s.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
-	s.HandleFunc("/debug/pprof/trace", long(pprof.Trace))
+	s.mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+	s.mux.HandleFunc("/debug/pprof/profile", long(pprof.Profile))
+	s.mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	s.mux.HandleFunc("/debug/pprof/trace", long(pprof.Trace))
 }
 
 // long holds the requests that name a duration. They have no body to wait for.

@@ -92,6 +92,7 @@ type Server struct {
 	secure   net.Listener // listener, or TLS over it
 	guard    *Guard
 	mux      *http.ServeMux
+	paths    []string // of the patterns, in order
 	// open are the patterns of HandleOpen.
 	open   map[string]bool
 	http   http.Server
@@ -146,6 +147,7 @@ func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 // HandleFunc adds a handler, by a pattern of http.ServeMux.
 func (s *Server) HandleFunc(pattern string, handler http.HandlerFunc) {
 	s.mux.HandleFunc(pattern, handler)
+	s.addPath(pattern)
 }
 
 // HandleOpen adds a handler that gets requests without the token as well. It decides
@@ -205,7 +207,7 @@ func (s *Server) check(w http.ResponseWriter, r *http.Request) {
 	connOf(r).enter(answer)
 	refusal := s.guard.Check(plain(r))
 	if refusal == nil || refusal.Code == http.StatusUnauthorized && s.isOpen(r) {
-		s.mux.ServeHTTP(w, r)
+		s.serve(w, r)
 		return
 	}
 	w.Header().Set("Connection", "close") // whatever body is to come
