@@ -58,7 +58,8 @@ func (t *Target) validate(cfg *Config) error {
 	}
 	bad(cfg.Engine != "" || cfg.Loops != 0 || cfg.Nodes != 0 || cfg.Router.Given(), "engine, loops, nodes and router are settings of our own server, and another one is to be measured")
 	if t.Publish != nil {
-		errs = append(errs, t.Publish.Validate())
+		err := t.Publish.Validate()
+		bad(err != nil, "--publish: %w", err)
 	}
 	bad(t.Publish == nil && cfg.Rate != 0, "there is nowhere to send messages to: say where they are published, or send none")
 	witnesses := 0

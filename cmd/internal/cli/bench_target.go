@@ -148,10 +148,5 @@ func checkTarget(t *bench.Target) error {
 	if len(witnesses) > 1 {
 		return errors.New("--pid, --match and --server-log each say what is measured: give one of them")
 	}
-	if t.Publish != nil {
-		if err := t.Publish.Validate(); err != nil {
-			return fmt.Errorf("--publish: %w", err)
-		}
-	}
 	return nil
 }

@@ -99,7 +99,7 @@ func (s *Scale) Title() string {
 	}
 	for _, step := range s.Steps {
 		if _, ok := step.Messages.AskedPerSecond.Value(); ok {
-			return title + ", " + rate(step.Messages.AskedPerSecond)
+			return title + ", " + askedRate(step.Messages, s.Settings)
 		}
 	}
 	return title

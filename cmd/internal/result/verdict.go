@@ -15,7 +15,7 @@ func (r *Result) Title() string {
 		title = connections(n)
 	}
 	if _, ok := r.Messages.AskedPerSecond.Value(); ok {
-		title += ", " + rate(r.Messages.AskedPerSecond)
+		title += ", " + askedRate(r.Messages, r.Settings)
 	} else if r.Service != nil {
 		title += ", as many messages as possible"
 	}
@@ -198,6 +198,16 @@ func size(bytes float64) string {
 		in = "bytes"
 	}
 	return number + " " + in
+}
+
+// askedRate writes what was asked for: 1,000 messages/s, or events where subscriptions say
+// whom they are for.
+func askedRate(m Messages, settings map[string]any) string {
+	if settings["subscriptions"] == nil {
+		return rate(m.AskedPerSecond)
+	}
+	number, _ := m.AskedPerSecond.Format(UnitPerSecond)
+	return number + " events/s"
 }
 
 // rate writes 1,000 messages/s.

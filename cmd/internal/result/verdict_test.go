@@ -239,3 +239,17 @@ func ExampleResult_Table() {
 	//   servers                   1
 	//   floods                    1
 }
+
+// TestTitleOfEvents: what is published to followers is called an event.
+func TestTitleOfEvents(t *testing.T) {
+	r := result.Result{Settings: map[string]any{"subscriptions": "friends.db"}}
+	r.Connections.Asked, r.Messages.AskedPerSecond = result.Of(500), result.Of(50)
+	s := result.Scale{Asked: []int{500}, Settings: r.Settings, Steps: []result.Step{{Messages: r.Messages}}}
+	if r.Title() != "500 connections, 50.0 events/s" || s.Title() != r.Title() {
+		t.Errorf("%q, %q", r.Title(), s.Title())
+	}
+	r.Settings, s.Settings = nil, nil
+	if r.Title() != "500 connections, 50.0 messages/s" || s.Title() != r.Title() {
+		t.Errorf("%q, %q", r.Title(), s.Title())
+	}
+}
