@@ -78,6 +78,9 @@ func TestAdminIdle(t *testing.T) {
 	if got := <-answered; got != `{"sent":2,"reached":2,"unaddressed":0}`+"\n" {
 		t.Errorf("the intake is answered %s", got)
 	}
+	if log := r.log.String(); strings.Count(log, "all connections that this listener may have are taken") != 1 || !strings.Contains(log, "--max-connections") {
+		t.Errorf("the log says %s", log)
+	}
 }
 
 // TestAdminHeld: requests that may take long leave places for those that do not.

@@ -172,7 +172,7 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	adminConfig := cfg.adminConfig()
-	adminConfig.MaxConnections = admins
+	adminConfig.MaxConnections, adminConfig.MoreConnections = admins, "raise the open-file limit (ulimit -n) or lower --max-connections"
 	admin, err := adminhttp.Listen(adminConfig)
 	if err != nil {
 		c.closeSubscriptions()

@@ -37,14 +37,17 @@ const writeTimeout = 30 * time.Second
 type Listener struct {
 	net.Listener
 	most int
+	// full is called when a connection finds no place, once a minute; it may be nil.
+	full func()
 	// changed has room for one token: a connection went, or went on.
 	changed chan struct{}
 	closed  chan struct{}
 	closing sync.Once
 
-	mu    sync.Mutex
-	conns map[*Conn]struct{}
-	holds int
+	mu     sync.Mutex
+	conns  map[*Conn]struct{}
+	holds  int
+	warned time.Time // when full was called last
 }
 
 // Limit returns a Listener that holds at most most connections of ln, and at
@@ -95,6 +98,7 @@ func (l *Listener) makeRoom(c *Conn) bool {
 		if ok {
 			return true
 		}
+		l.warn(time.Now())
 		if victim != nil {
 			victim.Close()
 			continue
@@ -108,6 +112,19 @@ func (l *Listener) makeRoom(c *Conn) bool {
 			return false
 		}
 		timer.Stop()
+	}
+}
+
+// warn calls full, unless it has done so within a minute.
+func (l *Listener) warn(now time.Time) {
+	l.mu.Lock()
+	due := l.full != nil && now.Sub(l.warned) >= time.Minute
+	if due {
+		l.warned = now
+	}
+	l.mu.Unlock()
+	if due {
+		l.full()
 	}
 }
 

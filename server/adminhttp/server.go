@@ -30,8 +30,10 @@ type Config struct {
 	Hosts []string
 	// CertFile and KeyFile (PEM) turn TLS on.
 	CertFile, KeyFile string
-	// MaxConnections limits the connections; 0 means 16.
-	MaxConnections int
+	// MaxConnections limits the connections; 0 means 16. When all are taken, a line in
+	// the log says so, with MoreConnections: what whoever reads it can do, if anything.
+	MaxConnections  int
+	MoreConnections string
 	// Logger takes diagnostics; nil discards them.
 	Logger *slog.Logger
 }
@@ -85,6 +87,15 @@ func (c Config) tls() (*tls.Config, error) {
 	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}, nil
 }
 
+// warnFull says that all connections are taken.
+func (c Config) warnFull(logger *slog.Logger) {
+	attrs := []any{"listener", cmp.Or(c.Name, "the admin listener"), "connections", cmp.Or(c.MaxConnections, DefaultMaxConnections)}
+	if c.MoreConnections != "" {
+		attrs = append(attrs, "for_more", c.MoreConnections)
+	}
+	logger.Warn("all connections that this listener may have are taken: a new one takes the place of the one that has waited longest, or waits", attrs...)
+}
+
 // Server is an admin listener with its pages. Its methods are safe for
 // concurrent use, but handlers are added before Serve.
 type Server struct {
@@ -123,6 +134,7 @@ func Listen(cfg Config) (*Server, error) {
 		mux:      http.NewServeMux(),
 		open:     make(map[string]bool),
 	}
+	s.listener.full = func() { cfg.warnFull(logger) }
 	s.secure = s.listener
 	if secrets != nil {
 		s.secure = tls.NewListener(s.listener, secrets)

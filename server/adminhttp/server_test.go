@@ -171,6 +171,8 @@ func TestPlaces(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ln := pipes{make(chan net.Conn, len(c.phases)+1)}
 				l := Limit(ln, len(c.phases))
+				said := 0
+				l.full = func() { said++ }
 				var conns []*Conn
 				for _, p := range c.phases {
 					_, server := net.Pipe()
@@ -197,6 +199,11 @@ func TestPlaces(t *testing.T) {
 					if other.gone != (i == c.victim) {
 						t.Errorf("connection %d is gone: %v, want %d", i, other.gone, c.victim)
 					}
+				}
+				l.warn(time.Now())
+				time.Sleep(time.Minute)
+				if l.warn(time.Now()); said != 2 {
+					t.Errorf("it was said %d times in a minute and again behind it", said)
 				}
 			})
 		})
