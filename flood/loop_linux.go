@@ -25,6 +25,8 @@ type loop struct {
 	readBuf []byte
 	request []byte
 
+	arrivals arrivals
+
 	from, to sockaddr // of the connect under way
 
 	begunCount int               // connections begun, or failed at once
@@ -146,11 +148,16 @@ func (l *loop) turn() error {
 	l.now = time.Now()
 	timeout := l.open()
 	asleep := time.Now()
+	if l.mayNap(timeout) {
+		epoll.Nap(napTime)
+		timeout -= napTime
+	}
 	events, err := l.poll.Wait(timeout)
 	if err != nil {
 		return fmt.Errorf("flood: %w", err)
 	}
 	l.now = time.Now()
+	l.arrivals.begin(l.now)
 	l.obs.waited += l.now.Sub(asleep)
 	for _, e := range events {
 		slot, c, ok := l.conns.Lookup(e.Token)
@@ -292,6 +299,7 @@ func (l *loop) opened(fd int, opened conn) {
 	slot, c := l.conns.Alloc(fd)
 	*c = opened
 	l.obs.counts.InFlight++
+	_ = epoll.StampArrivals(fd) // without, a message came when it was read
 	l.deadlines.Add(l.conns.Token(slot), time.Now().Add(l.flood.cfg.ConnectTimeout))
 	host := l.flood.targets.host(int(c.index))
 	if _, more := host.next(c.tried | 1<<c.addr); more {

@@ -332,10 +332,12 @@ func (o *observer) stamped(r *reading, s wire.Stamp, now time.Time) {
 		o.counts.Replayed++
 		return
 	}
-	if o.firstStamp.IsZero() { // of this lap
+	if o.firstStamp.IsZero() || now.Before(o.firstStamp) { // of this lap
 		o.firstStamp = now
 	}
-	o.lastStamp = now
+	if now.After(o.lastStamp) {
+		o.lastStamp = now
+	}
 	o.counts.Stamped++
 	a := o.arrived(r, s)
 	o.counts.Missing += a.missing

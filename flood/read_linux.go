@@ -21,7 +21,7 @@ func (l *loop) read(slot uint32, c *conn, toEnd bool) {
 	}
 	fd := l.conns.FD(slot)
 	for range readBatch {
-		n, err := epoll.ReadNow(fd, l.readBuf)
+		n, err := l.readNow(fd)
 		switch {
 		case errors.Is(err, unix.EAGAIN):
 			return
@@ -35,7 +35,9 @@ func (l *loop) read(slot uint32, c *conn, toEnd bool) {
 			return
 		}
 		l.obs.counts.Bytes += uint64(n)
-		if !l.arrived(slot, c, l.readBuf[:n]) || n < len(l.readBuf) && !toEnd {
+		ok := l.arrived(slot, c, l.readBuf[:n])
+		l.arrivals.came = 0
+		if !ok || n < len(l.readBuf) && !toEnd {
 			return
 		}
 	}
@@ -98,7 +100,8 @@ func (l *loop) over(slot uint32, c *conn, err error) {
 // received takes the next bytes of a connection. It reports false when that
 // closed it.
 func (l *loop) received(slot uint32, c *conn, b []byte) bool {
-	now := time.Now()
+	now, stamped, heard := l.cameAt(), l.obs.counts.Stamped, l.obs.messages
+	defer func() { l.arrivals.noteMessages(max(l.obs.counts.Stamped-stamped, l.obs.messages-heard)) }()
 	for {
 		what, rest := l.obs.feed(&c.reading, int(c.index), b, now)
 		if !l.answerNow(slot, c) {

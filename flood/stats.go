@@ -134,7 +134,7 @@ type Sample struct {
 	Time    time.Time     `json:"time"`
 	Elapsed time.Duration `json:"elapsed_ns"`
 	Counts
-	// Latency is from when a message was due to when its stamp was read, over the
+	// Latency is from when a message was due to when its stamp came, over the
 	// time since the last sample that has one, at most one per second; nil where no stamp
 	// came. Spread is the distribution that it is of.
 	Latency *Quantiles `json:"latency_ms,omitempty"`
@@ -163,7 +163,9 @@ type Result struct {
 	// connection; FirstByte, to the first byte of the answer.
 	Connect   *Quantiles `json:"connect_ms,omitempty"`
 	FirstByte *Quantiles `json:"first_byte_ms,omitempty"`
-	// Latency is from when a message was due to when its stamp was read.
+	// Latency is from when a message was due to when its stamp came: when the kernel
+	// had it, where that says so (Linux), else when it was read. Of messages that are
+	// read at once the last one's time counts.
 	Latency *Quantiles `json:"latency_ms,omitempty"`
 	// FirstMessage is from the request of a stream to its first message, Gap from a
 	// message to the next, and Stream from the request to the end of those that are
@@ -260,6 +262,7 @@ type observer struct {
 
 	firstConnect, lastFirstByte time.Time
 	firstStamp, lastStamp       time.Time
+	messages                    uint64 // of the protocol, stamped or not
 
 	waited     time.Duration // of the time since the last sample, waiting for the network
 	lastSample time.Time

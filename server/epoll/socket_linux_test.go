@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -59,5 +60,93 @@ func TestPeer(t *testing.T) {
 	}
 	if _, err := Peer(-1); !errors.Is(err, unix.EBADF) {
 		t.Errorf("no file: %v", err)
+	}
+}
+
+// TestArrivalReader: what is read late came when the kernel had it.
+func TestArrivalReader(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	peer, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer peer.Close()
+	accepted, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer accepted.Close()
+	raw, err := accepted.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	fd := -1
+	if err := raw.Control(func(number uintptr) { fd = int(number) }); err != nil { // open until the test ends
+		t.Fatal(err)
+	}
+	var r ArrivalReader
+	b := make([]byte, 10)
+	read := func() (text string, came int64) {
+		for {
+			n, came, err := r.Read(fd, b)
+			if err == nil {
+				return string(b[:n]), came
+			}
+			if !errors.Is(err, unix.EAGAIN) || n != 0 {
+				t.Fatal(n, err)
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}
+	if _, _, err := r.Read(fd, b); !errors.Is(err, unix.EAGAIN) {
+		t.Errorf("nothing came, and it is %v", err)
+	}
+	peer.Write([]byte("a"))
+	if text, came := read(); text != "a" || came != 0 {
+		t.Errorf("without a stamp: %q came at %d", text, came)
+	}
+	if err := StampArrivals(fd); err != nil {
+		t.Fatal(err)
+	}
+	stamped := false
+	for try := 0; try < 100 && !stamped; try++ { // the kernel begins in its own time
+		before := time.Now()
+		peer.Write([]byte("b"))
+		time.Sleep(50 * time.Millisecond)
+		after := time.Now()
+		text, came := read()
+		stamped = came != 0
+		if text != "b" || stamped && (came < before.UnixNano() || came > after.UnixNano()) {
+			t.Errorf("%q came at %d, written at %d, read after %d", text, came, before.UnixNano(), after.UnixNano())
+		}
+	}
+	if !stamped {
+		t.Error("there is no time")
+	}
+	peer.Close()
+	if text, _ := read(); text != "" {
+		t.Errorf("at the end it read %q", text)
+	}
+	if garbage := testing.AllocsPerRun(100, func() { r.Read(fd, b) }); garbage > 0 {
+		t.Errorf("%v allocations", garbage)
+	}
+	if _, _, err := r.Read(-1, b); !errors.Is(err, unix.EBADF) {
+		t.Errorf("a closed socket: %v", err)
+	}
+	if err := StampArrivals(-1); !errors.Is(err, unix.EBADF) {
+		t.Errorf("a closed socket: %v", err)
+	}
+}
+
+// TestNap: it takes as long as it is told.
+func TestNap(t *testing.T) {
+	const long = 20 * time.Millisecond
+	before := time.Now()
+	if Nap(long); time.Since(before) < long/2 { // a signal may end it sooner
+		t.Errorf("it took %v", time.Since(before))
 	}
 }
