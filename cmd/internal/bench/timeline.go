@@ -138,7 +138,9 @@ func (t *timeline) sent(now time.Time, s msggen.Stats, late *msggen.Lateness) {
 	defer t.mu.Unlock()
 	next := &sending{at: now, stats: s, late: late}
 	if last := t.sending; last != nil {
-		next.perSecond = result.Of(float64(written(&s)-written(&last.stats)) / max(now.Sub(last.at), time.Millisecond).Seconds())
+		// What was on the wire may have been refused since.
+		more := result.Of(written(&s)).Since(result.Of(written(&last.stats)))
+		next.perSecond = more.Per(result.Seconds(max(now.Sub(last.at), time.Millisecond)))
 	}
 	t.sending = next
 }
@@ -251,7 +253,7 @@ func cores(now, before map[probe.Part]probe.Usage) map[string]result.Figure {
 	for part, u := range now {
 		then, known := before[part]
 		if seconds := u.At.Sub(then.At).Seconds(); known && seconds > 0 {
-			used[part.Role] = result.Add(used[part.Role], u.CPU.Minus(then.CPU).Times(1/seconds))
+			used[part.Role] = result.Add(used[part.Role], u.CPU.Since(then.CPU).Times(1/seconds))
 		}
 	}
 	return used

@@ -114,6 +114,12 @@ func TestTimelineSending(t *testing.T) {
 	if m := moment(time.Minute); show(m.Sent) != "300" || show(m.SentPerSecond) != "null" || show(m.Late.P99) != "null" {
 		t.Errorf("of a generator that is silent: %+v", m)
 	}
+	// What was on the wire without an answer was refused: how many others were sent
+	// meanwhile is not known.
+	line.sent(begun.Add(4*time.Second), stats(250, 0, 57), nil)
+	if m := moment(4 * time.Second); show(m.Sent) != "250" || show(m.SentPerSecond) != "null" {
+		t.Errorf("after what was on the wire was refused: %+v", m)
+	}
 	line.sendingEnded(stats(400, 0, 8))
 	if m := moment(3 * time.Second); show(m.Sent) != "400" || show(m.Refused) != "8" || show(m.Late.P50) != "null" {
 		t.Errorf("at the end: %+v", m)
@@ -121,6 +127,22 @@ func TestTimelineSending(t *testing.T) {
 	both, _ := twoMoments(result.Moment{SentPerSecond: result.Of(1), Late: result.Quantiles{P99: result.Of(5)}}, result.Moment{SentPerSecond: result.Of(3)}, nil, nil)
 	if show(both.SentPerSecond) != "2" || show(both.Late.P99) != "5" {
 		t.Errorf("two moments as one: %+v", both)
+	}
+}
+
+// TestCores: a process that ended takes its processor time along.
+func TestCores(t *testing.T) {
+	now := time.Now()
+	usage := func(after time.Duration, cpu int) map[probe.Part]probe.Usage {
+		return map[probe.Part]probe.Usage{theServer: {At: now.Add(after), CPU: result.Of(cpu)}}
+	}
+	for _, c := range []struct {
+		before, now int
+		want        string
+	}{{10, 13, "1.5"}, {10, 10, "0"}, {10, 4, "null"}} {
+		if got := show(cores(usage(2*time.Second, c.now), usage(0, c.before))["server"]); got != c.want {
+			t.Errorf("from %d to %d s in 2 s: %s processors, want %s", c.before, c.now, got, c.want)
+		}
 	}
 }
 

@@ -40,7 +40,7 @@ func (p *msggenPage) moment(now time.Time, s msggen.Stats, recent *msggen.Latene
 		Sent: result.Of(s.Sent + s.Unanswered), Refused: result.Of(s.Refused), Late: latenessOf(recent),
 		CPU: map[string]result.Figure{"msggen": p.cpu.cores(now)},
 	}
-	m.SentPerSecond = m.Sent.Minus(p.last.Sent).Per(result.Of(m.Seconds - p.last.Seconds))
+	m.SentPerSecond = m.Sent.Since(p.last.Sent).Per(result.Of(m.Seconds - p.last.Seconds))
 	p.last = m
 	return m
 }

@@ -180,6 +180,10 @@ func TestMsggenMoments(t *testing.T) {
 	if m = p.moment(begun.Add(4*time.Second), s, nil); value(m.SentPerSecond) != 50 || value(m.Late.P99) != -1 {
 		t.Errorf("%+v", m)
 	}
+	s.Unanswered, s.Refused = 0, 13 // what was on the wire was refused
+	if m = p.moment(begun.Add(6*time.Second), s, nil); value(m.Sent) != 190 || value(m.SentPerSecond) != -1 {
+		t.Errorf("a rate of messages that were refused: %+v", m)
+	}
 }
 
 // TestServerOf: what may be a secret is not shown to who watches.

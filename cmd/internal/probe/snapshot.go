@@ -91,7 +91,7 @@ func (s Snapshot) Sub(before Snapshot) Delta {
 // sub returns what was used since then.
 func (u Usage) sub(then Usage) Usage {
 	return Usage{
-		At: u.At, RSS: u.RSS.Minus(then.RSS), PSS: u.PSS.Minus(then.PSS), CPU: u.CPU.Minus(then.CPU),
+		At: u.At, RSS: u.RSS.Minus(then.RSS), PSS: u.PSS.Minus(then.PSS), CPU: u.CPU.Since(then.CPU),
 		Procs: u.Procs.Minus(then.Procs), Threads: u.Threads.Minus(then.Threads),
 	}
 }

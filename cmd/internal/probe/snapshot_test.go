@@ -62,6 +62,11 @@ func TestDelta(t *testing.T) {
 	if _, there := d.Usage[three]; there {
 		t.Error("a part that came later has changed by nothing")
 	}
+	// A process of the tree has ended, and taken its processor time along.
+	before.Usage[two], after.Usage[two] = Usage{CPU: of(20)}, Usage{CPU: of(3)}
+	if d := after.Sub(before); show(d.Usage[two].CPU) != "null" || show(d.Sum("server", CPU)) != "3" {
+		t.Errorf("processor time that went back is %s, and the sum %s", show(d.Usage[two].CPU), show(d.Sum("server", CPU)))
+	}
 	// Caches that could not be read before have not grown from 0.
 	if d := after.Sub(Snapshot{}); len(d.Caches) != 0 || d.Machine != (result.Figure{}) || len(d.Usage) != 0 {
 		t.Errorf("%+v since nothing was known", d)

@@ -39,6 +39,15 @@ func (f Figure) Minus(g Figure) Figure {
 	return f.with(g, func(a, b float64) float64 { return a - b })
 }
 
+// Since returns by how much a count has grown: not measured if either is not, or if it
+// has gone back, as one does of which a part has left.
+func (f Figure) Since(before Figure) Figure {
+	if f.value < before.value {
+		return Figure{}
+	}
+	return f.Minus(before)
+}
+
 // Plus returns the sum: not measured if either is not.
 func (f Figure) Plus(g Figure) Figure {
 	return f.with(g, func(a, b float64) float64 { return a + b })
