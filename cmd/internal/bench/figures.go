@@ -121,7 +121,7 @@ func connectFigures(rec *record, p *plan, r *result.Result) {
 	r.Connections.Failed = result.Of(t.Failed)
 	r.Connections.Closed = result.Of(t.Closed)
 	r.Connect.Seconds = rec.connectSeconds
-	r.Connect.PerSecond = r.Connections.Established.Minus(result.Of(rec.held)).Per(r.Connect.Seconds)
+	r.Connect.PerSecond = r.Connections.Established.Minus(result.Of(rec.held + rec.later())).Per(r.Connect.Seconds)
 	firstByte := merged(rec.floods, func(f *flood.Result) *flood.Quantiles { return f.FirstByte })
 	r.Connect.Latency, r.Histograms.FirstByte = quantiles(firstByte), histogram(firstByte)
 	r.Histograms.Connect = histogram(merged(rec.floods, func(f *flood.Result) *flood.Quantiles { return f.Connect }))

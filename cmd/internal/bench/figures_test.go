@@ -218,6 +218,20 @@ func TestConnectIsAsIdleWithoutASample(t *testing.T) {
 	}
 }
 
+// TestConnectRateIsThatOfThePhase: connections that failed at first and were opened by
+// --reconnect in a later phase are established, but were not opened in the first.
+func TestConnectRateIsThatOfThePhase(t *testing.T) {
+	rec, p := made(func(rec *record, _ *plan) {
+		first := *rec.floods[0].ended
+		first.Connected, first.Failed = 4, 6
+		rec.floods[0].connected = &first
+	})
+	r := figures(rec, p)
+	if got := show(r.Connections.Established) + " " + show(r.Connect.PerSecond); got != "10 2" {
+		t.Errorf("%s established and per second, want 10, and 4 in 2 s", got)
+	}
+}
+
 func TestProcessFigures(t *testing.T) {
 	rec, p := made(func(rec *record, _ *plan) {
 		rec.failure = errors.New("in phase messages: it was enough")

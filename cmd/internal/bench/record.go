@@ -109,6 +109,20 @@ func totals(floods []floodAccount) counts {
 	return t
 }
 
+// later returns how many connections failed in the phase that opens them and were
+// established after it, by --reconnect: of floods that began in it.
+func (rec *record) later() (n int) {
+	if rec.held > 0 {
+		return 0
+	}
+	for _, f := range rec.floods {
+		if c := f.connected; c != nil {
+			n += int(c.Failed - min(c.Failed, f.now().Failed))
+		}
+	}
+	return n
+}
+
 // explanation returns why connections failed, of the first flood where some did.
 func explanation(floods []floodAccount) string {
 	for _, f := range floods {
