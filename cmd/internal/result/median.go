@@ -39,6 +39,10 @@ func Median(runs ...*Result) *Result {
 	}
 	if len(runs) > 1 {
 		m.Histograms = Histograms{} // each run has its own
+		m.Messages.DroppedBy = medianParts(runs, func(r *Result) (Figure, map[string]Figure) { return r.Messages.Dropped, r.Messages.DroppedBy })
+		m.Memory.Slabs = medianParts(runs, func(r *Result) (Figure, map[string]Figure) {
+			return r.Memory.KernelBytesPerConnection, r.Memory.Slabs
+		})
 	}
 	setMedians(reflect.ValueOf(&m).Elem(), all)
 	return &m
@@ -82,6 +86,29 @@ func (r *Result) distance(median *Result, all []*Result) (sum float64) {
 	return sum
 }
 
+// medianParts returns the median of each part of a sum. A run that measured the sum and
+// does not name a part has none of it.
+func medianParts(runs []*Result, of func(*Result) (sum Figure, parts map[string]Figure)) map[string]Figure {
+	medians := make(map[string]Figure)
+	for _, r := range runs {
+		_, parts := of(r)
+		maps.Copy(medians, parts)
+	}
+	for name := range medians {
+		var values []float64
+		for _, r := range runs {
+			sum, parts := of(r)
+			if _, measured := sum.Value(); measured {
+				part, _ := parts[name].Value()
+				values = append(values, part)
+			}
+		}
+		medians[name] = medianOf(values)
+	}
+	maps.DeleteFunc(medians, func(_ string, m Figure) bool { return m == Of(0) })
+	return medians
+}
+
 // setMedians walks the structs of a Result; all have the shape of dst.
 func setMedians(dst reflect.Value, all []reflect.Value) {
 	if dst.Type() == reflect.TypeFor[Figure]() {
@@ -102,7 +129,8 @@ func setMedians(dst reflect.Value, all []reflect.Value) {
 			}
 		}
 	case reflect.Pointer:
-		if slices.ContainsFunc(all, reflect.Value.IsNil) || dst.Type() == reflect.TypeFor[*Environment]() {
+		all = slices.DeleteFunc(slices.Clone(all), reflect.Value.IsNil) // these did not measure
+		if len(all) == 0 || dst.Type() == reflect.TypeFor[*Environment]() {
 			return
 		}
 		dst.Set(reflect.New(dst.Type().Elem())) // not the first run's own

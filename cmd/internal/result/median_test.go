@@ -1,6 +1,7 @@
 package result_test
 
 import (
+	"maps"
 	"testing"
 
 	"example.org/comet/cmd/internal/result"
@@ -69,5 +70,42 @@ func TestMedian(t *testing.T) {
 	}
 	if r := result.Median(); r == nil {
 		t.Error("no run has no result")
+	}
+	d := run(80, 4)
+	d.Service = nil // it had no message to time
+	if p50, ok := result.Median(d, a, b).Service.P50.Value(); !ok || p50 != 65 {
+		t.Errorf("a service time of %v %t behind a run without one, want 65", p50, ok)
+	}
+	if p50, _ := result.Median(a, d, b).Service.P50.Value(); p50 != 65 {
+		t.Errorf("a service time of %v around a run without one, want 65", p50)
+	}
+}
+
+// TestMedianOfParts: what a sum consists of does not contradict it.
+func TestMedianOfParts(t *testing.T) {
+	run := func(dropped float64, by map[string]result.Figure) *result.Result {
+		r := new(result.Result)
+		r.Messages.Dropped, r.Messages.DroppedBy = result.Of(dropped), by
+		r.Memory.KernelBytesPerConnection, r.Memory.Slabs = r.Messages.Dropped, by
+		return r
+	}
+	of := func(n int) map[string]result.Figure { return map[string]result.Figure{"a": result.Of(n)} }
+	for name, c := range map[string]struct {
+		runs []*result.Result
+		want map[string]result.Figure
+	}{
+		"the first alone":     {[]*result.Result{run(5, of(5)), run(0, nil), run(0, nil)}, nil},
+		"not the first":       {[]*result.Result{run(0, nil), run(4, of(4)), run(5, of(5))}, of(4)},
+		"one did not measure": {[]*result.Result{new(result.Result), run(4, of(4)), run(6, of(6))}, of(5)},
+		"another each time":   {[]*result.Result{run(5, of(5)), run(6, map[string]result.Figure{"b": result.Of(6)})}, map[string]result.Figure{"a": result.Of(2.5), "b": result.Of(3)}},
+	} {
+		m := result.Median(c.runs...)
+		if !maps.Equal(m.Messages.DroppedBy, c.want) || !maps.Equal(m.Memory.Slabs, c.want) {
+			t.Errorf("%s: dropped by %v, kernel memory by %v, want %v", name, m.Messages.DroppedBy, m.Memory.Slabs, c.want)
+		}
+	}
+	one := run(5, map[string]result.Figure{"a": result.Of(5), "b": result.Of(0)})
+	if m := result.Median(one); !maps.Equal(m.Messages.DroppedBy, one.Messages.DroppedBy) {
+		t.Errorf("of one run %v, want its own", m.Messages.DroppedBy)
 	}
 }
