@@ -160,6 +160,7 @@ func (f *foreign) open(ctx context.Context, r *run) (err error) {
 	}
 	switch {
 	case f.log != nil:
+		r.memlogBehind = f.log.Behind
 		f.stopCopy, err = f.log.CopyTo(filepath.Join(r.folder, memLog))
 	case len(f.pids) > 0:
 		err = r.logMemory(ctx, pidArgs(f.pids, f.countedAt()))

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"example.org/comet/memlog/series"
 	"example.org/comet/msggen"
 )
 
@@ -139,6 +140,38 @@ func TestAForeignServerIsMeasuredByItsLog(t *testing.T) {
 	}
 	if troubles := f.close(); len(troubles) != 1 || !strings.Contains(troubles[0], "brought no sample") {
 		t.Errorf("%q, want that the log is empty", troubles)
+	}
+}
+
+// The clock of the host that writes the log may be another one than ours: its samples
+// are of the run all the same.
+func TestAForeignLogIsReadByItsOwnClock(t *testing.T) {
+	log := filepath.Join(t.TempDir(), "server.log")
+	writer, err := series.OpenAppend(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer writer.Close()
+	f, r, _ := newBus(t).at(t, func(cfg *Config) { cfg.Target.Log = log })
+	defer f.close()
+	if err := f.open(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	begun := time.Now()
+	for deadline := begun.Add(10 * time.Second); len(readSamples(filepath.Join(r.folder, memLog))) == 0; time.Sleep(50 * time.Millisecond) {
+		if err := writer.Write(series.Sample{Time: time.Now().Add(-time.Hour), RSSKB: 1, Connections: series.Unknown}); err != nil {
+			t.Fatal(err)
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("no sample was copied")
+		}
+	}
+	r.seal()
+	if n := len(r.rec.samples); n == 0 {
+		t.Fatal("none of the samples is one of the run")
+	}
+	if d := r.rec.samples[0].Time.Sub(begun); d < -2*time.Second || d > 12*time.Second {
+		t.Errorf("the first sample is of %v after the beginning", d)
 	}
 }
 

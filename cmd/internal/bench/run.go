@@ -38,6 +38,8 @@ type run struct {
 	joint             bool // flood.log is of several floods, and written by the timeline
 	memlog, generator *fleet.Process
 	clocks            []agent.Clock // of the agents' hosts, when the run began
+	// memlogBehind is how far the clock of the memory log is behind ours; nil: it is ours.
+	memlogBehind func() time.Duration
 	// settled is since when nothing went on that the next measurement is not to
 	// see.
 	settled time.Time
@@ -419,6 +421,12 @@ func (r *run) seal() {
 		r.rec.timeline = &t.out
 	}
 	r.rec.samples = readSamples(filepath.Join(r.folder, memLog))
+	if r.memlogBehind != nil {
+		behind := r.memlogBehind()
+		for i := range r.rec.samples {
+			r.rec.samples[i].Time = r.rec.samples[i].Time.Add(behind)
+		}
+	}
 	r.rec.samples = slices.DeleteFunc(r.rec.samples, func(s series.Sample) bool { return s.Time.Before(r.rec.started) })
 }
 

@@ -188,6 +188,17 @@ func (l *Log) CopyTo(path string) (stop func() error, err error) {
 	}), nil
 }
 
+// Behind returns how far the clock of that host is behind ours, with what the soonest sample
+// took to come; 0 before the first.
+func (l *Log) Behind() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.behind == nil {
+		return 0
+	}
+	return *l.behind
+}
+
 // Since returns a reading of the last sample that was taken since a moment.
 func (l *Log) Since(since time.Time) Reading {
 	return func(bool) (Usage, bool) {

@@ -63,6 +63,9 @@ func TestLogIsReadByItsOwnClock(t *testing.T) {
 		if trouble := l.Trouble(); trouble != "" {
 			t.Errorf("trouble: %s", trouble)
 		}
+		if got := l.Behind(); got != behind {
+			t.Errorf("its clock is behind by %v, want that of the sample that came at once", got)
+		}
 	})
 }
 
