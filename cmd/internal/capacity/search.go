@@ -47,7 +47,6 @@ const (
 	firstFails ending = "first step"  // the lowest load fails
 	noTime     ending = "budget"      // the next trial would not end in time
 	ended      ending = "interrupted" // from outside
-	limited    ending = "generator"   // the generator cannot make more load
 )
 
 const (
