@@ -15,7 +15,6 @@
 // first. A person who looks for the limit gets all of them from [Examine], reads
 // them with a [Machine], which takes the shell's limits and not this process's,
 // and lifts them with [Machine.Apply] until the next boot or with [Conf] for good.
-// [Counters] reads what the kernel counts, to compare two moments.
 //
 // Linux is read in full, from /proc, /sys and getrlimit(2), macOS as far as it has
 // such limits. Elsewhere Read returns that there is nothing to read.
