@@ -252,6 +252,9 @@ func messageFigures(rec *record, p *plan, r *result.Result) {
 		}
 	}
 	if latest > 0 {
+		if p.rate > 0 && !p.rate.Unpaced() {
+			latest += 1 / float64(p.rate) // n messages take n intervals, and there are n-1 between them
+		}
 		r.Messages.DeliveredPerSecond = r.Messages.Delivered.Per(result.Of(latest))
 	}
 	latencyFigures(rec, p, r)

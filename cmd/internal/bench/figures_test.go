@@ -2,6 +2,7 @@ package bench
 
 import (
 	"errors"
+	"math"
 	"reflect"
 	"strings"
 	"testing"
@@ -229,6 +230,23 @@ func TestConnectRateIsThatOfThePhase(t *testing.T) {
 	r := figures(rec, p)
 	if got := show(r.Connections.Established) + " " + show(r.Connect.PerSecond); got != "10 2" {
 		t.Errorf("%s established and per second, want 10, and 4 in 2 s", got)
+	}
+}
+
+// TestFewMessagesAreNotFasterThanTheyWereSent: between four messages there are three
+// intervals.
+func TestFewMessagesAreNotFasterThanTheyWereSent(t *testing.T) {
+	for _, c := range []struct {
+		rate pace.Rate
+		want string
+	}{{2, "2"}, {pace.Rate(math.Inf(1)), "2.66667"}, {0, "2.66667"}} {
+		rec, p := made(func(rec *record, p *plan) {
+			p.rate = c.rate
+			counted(rec, func(r *flood.Result) { r.Delivered, r.Stamped, r.MessageSeconds = 4, 4, 1.5 })
+		})
+		if got := show(figures(rec, p).Messages.DeliveredPerSecond); got != c.want {
+			t.Errorf("of four messages in 1.5 s at a rate of %v were delivered %s/s, want %s", c.rate, got, c.want)
+		}
 	}
 }
 

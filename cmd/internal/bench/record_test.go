@@ -34,7 +34,7 @@ func made(changes ...func(*record, *plan)) (*record, *plan) {
 	use := func(rss int64, cpu float64) probe.Usage {
 		return probe.Usage{RSS: result.Of(rss), CPU: result.Of(cpu), Procs: result.Of(1), Threads: result.Of(5)}
 	}
-	account := &flood.Result{Counts: flood.Counts{Asked: 10, Connected: 10, Stamped: 100, Delivered: 100}, ConnectSeconds: 2, MessageSeconds: 10}
+	account := &flood.Result{Counts: flood.Counts{Asked: 10, Connected: 10, Stamped: 100, Delivered: 100}, ConnectSeconds: 2, MessageSeconds: 9.9}
 	rec := &record{
 		started:   begun,
 		bare:      at(0, nil),
