@@ -97,6 +97,34 @@ func TestWideBounds(t *testing.T) {
 	}
 }
 
+// TestWideAccount: a message to many that was routed, and is dropped since far too much
+// waits, is in the account.
+func TestWideAccount(t *testing.T) {
+	r := open(t, Config{Engine: Epoll, Loops: 1})
+	defer r.Close()
+	l := r.engine.(*epollEngine).loops[0]
+	for slot := range uint32(manyFrom) { // whose connections are gone by the time they get anything
+		l.member.Login(router.Conn{Slot: slot + 1, Gen: 1}, 1)
+	}
+	var routed uint64
+	message := make([]byte, router.MaxMessage)
+	for range 2 {
+		for range overrunBytes/router.MaxMessage - 2 {
+			message[0]++
+			reached, _ := r.core.router.Send(1, message)
+			routed += uint64(reached)
+		}
+		l.deliver()
+	}
+	for l.wide.waiting() > 0 {
+		l.deliver()
+	}
+	s := r.Stats()
+	if s.DroppedSlow == 0 || routed != s.Written+s.DroppedClosed+s.DroppedSlow || s.DroppedOverrun != 0 {
+		t.Errorf("routed %d, and then %+v", routed, s.Drops)
+	}
+}
+
 // TestWidePieces: a message to many that came in pieces waits once, and is one to many.
 func TestWidePieces(t *testing.T) {
 	var w wide

@@ -15,7 +15,7 @@ func (l *loop) deliver() (all bool) {
 	if all = l.wide.mayTake(); all {
 		b := l.inbox.take()
 		rest, overrun := l.wide.setAside(b)
-		l.inbox.overrun.Add(uint64(overrun))
+		l.counters.droppedSlow.Add(uint64(overrun)) // their inbox has taken them
 		if few = len(rest); few > 0 {
 			l.wide.others = l.now
 		}

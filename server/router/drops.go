@@ -9,7 +9,8 @@ type DropReason uint8
 const (
 	// DropClosed: the connection had gone.
 	DropClosed DropReason = iota
-	// DropSlow: the connection's backlog was full.
+	// DropSlow: the connection's backlog was full, or that of its owner, of messages to
+	// many.
 	DropSlow
 	// DropOverrun: the inbox of the connection's owner was full. Such a message is
 	// not routed.
