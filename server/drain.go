@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"math"
 	"math/rand/v2"
 	"time"
 
@@ -10,8 +11,8 @@ import (
 
 // beginDrain sets the end of the drain and returns how long it may take.
 func (c *core) beginDrain() time.Duration {
-	left := max(c.DrainTimeout, 0)
-	c.giveUp.Store(int64(time.Since(c.started) + left))
+	left, passed := max(c.DrainTimeout, 0), time.Since(c.started)
+	c.giveUp.Store(int64(passed + min(left, math.MaxInt64-passed)))
 	return left
 }
 

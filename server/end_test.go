@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"io"
+	"math"
 	"os"
 	"strings"
 	"testing"
@@ -124,6 +125,15 @@ func TestEndWhileExchangeIsStuck(t *testing.T) {
 			t.Errorf("it took %v", took)
 		}
 	})
+}
+
+// TestLongestDrain: the longest DrainTimeout that there is does not end before it begins.
+func TestLongestDrain(t *testing.T) {
+	c := core{Config: Config{DrainTimeout: math.MaxInt64}, started: time.Now().Add(-time.Minute)}
+	c.beginDrain()
+	if left := time.Until(c.drainEnd()); left < c.DrainTimeout/2 {
+		t.Errorf("of %v there are %v left", c.DrainTimeout, left)
+	}
 }
 
 func TestSleep(t *testing.T) {
