@@ -91,7 +91,7 @@ type Config struct {
 	// questions is gone: they are 15 s apart, or KeepAlive if that is less, in
 	// whole seconds. On Linux what was sent may go unacknowledged for as long as
 	// all that takes, unless SlowClient is Drop, which keeps clients that take
-	// nothing. 0 means 5 minutes, a negative value never.
+	// nothing. 0 means 5 minutes, a negative value never; the most is 32767 s.
 	KeepAlive time.Duration
 	// Heartbeat is how long a stream of /events may be silent before it gets a
 	// comment, and one of /ws a ping. Up to a quarter of it may be missing. 0
@@ -181,6 +181,10 @@ func (c *Config) userTimeout() time.Duration {
 	return max(k.Idle, time.Second) + time.Duration(k.Count)*k.Interval
 }
 
+// mostKeepAlive is the longest silence that Linux takes (MAX_TCP_KEEPIDLE in
+// include/net/tcp.h).
+const mostKeepAlive = 32767 * time.Second
+
 // leastHeartbeat keeps a loop from having nothing else to do.
 const leastHeartbeat = 10 * time.Millisecond
 
@@ -248,6 +252,7 @@ func (c Config) Validate() error {
 	bad(err == nil, "%w", err)
 	bad(c.AccessLogSample >= 1, "an access log of 1 in %d streams: use 1 (every stream) or more", c.AccessLogSample)
 	bad(c.Heartbeat == 0 || c.Heartbeat >= leastHeartbeat, "a heartbeat every %v: use 0 (none), or %v or more", c.Heartbeat, leastHeartbeat)
+	bad(c.KeepAlive <= mostKeepAlive, "a keepalive after %v of silence: use %v or less, or none", c.KeepAlive, mostKeepAlive)
 	bad(c.BacklogBytes >= 1024, "a backlog of %d bytes holds no message: use 1024 or more", max(c.BacklogBytes, 0))
 	bad(c.AuthAudience == "" || c.AuthKeyFile != "", "tokens are to be for the audience %q, and there are no keys to verify them: give --auth-key-file", c.AuthAudience)
 	bad(!c.SubscriptionsReadOnly || c.Subscriptions != "", "subscriptions are to be read only, and there is no file of them: name one")

@@ -22,6 +22,7 @@ func TestConfigValidate(t *testing.T) {
 		{"loops", Config{Loops: -1}, []string{"-1 event loops"}},
 		{"sample", Config{AccessLogSample: -1}, []string{"1 in -1"}},
 		{"heartbeat", Config{Heartbeat: time.Millisecond}, []string{"1ms", "10ms"}},
+		{"keepalive", Config{KeepAlive: 10 * time.Hour}, []string{"10h0m0s", "9h6m7s or less"}},
 		{"backlog", Config{BacklogBytes: 100}, []string{"100 bytes"}},
 		{"backlog of none", Config{BacklogBytes: -1}, []string{"0 bytes", "1024 or more"}},
 		{"head", Config{MaxHeadBytes: -1}, []string{"-1 bytes", "1024 to 16777216"}},
@@ -58,6 +59,7 @@ func TestConfigValidate(t *testing.T) {
 	for _, cfg := range []Config{
 		// What can be without effect is so with a negative value.
 		{MaxConnections: -1, ConnectionLimit: -1, HeadTimeout: -1, PollTimeout: -1, KeepAlive: -1, Heartbeat: -1, DrainDelay: -1, DrainTimeout: -1},
+		{KeepAlive: mostKeepAlive},
 		{AllowOrigins: []string{"https://app.example.com", "null"}},
 		{Admin: "localhost:0"},
 		{Admin: "127.0.0.9:0"},
