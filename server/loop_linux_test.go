@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"net"
 	"os"
 	"os/exec"
@@ -92,6 +93,39 @@ func TestDeliveredInStead(t *testing.T) {
 	}
 	send(2) // its connection is to be closed in a while
 	r.waitFor("a loop that knows of its new deadline", func(Stats) bool { return turns.Load() > before })
+}
+
+const childPanics = "COMET_TEST_PANIC_IN_STEAD"
+
+// TestPanicInStead: a panic while somebody delivers in a loop's stead ends the process,
+// though whoever does recovers from it, as net/http does. It runs itself in a process of
+// its own.
+func TestPanicInStead(t *testing.T) {
+	if os.Getenv(childPanics) != "" {
+		panicInStead(t)
+		return
+	}
+	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestPanicInStead$", "-test.timeout=1m")
+	child.Env = append(os.Environ(), childPanics+"=1")
+	out, err := child.CombinedOutput()
+	if _, ended := errors.AsType[*exec.ExitError](err); !ended || !strings.Contains(string(out), "slice bounds out of range") || !strings.Contains(string(out), "deliverInStead") {
+		t.Errorf("error %v\n%s", err, out)
+	}
+}
+
+func panicInStead(t *testing.T) {
+	r := start(t, Config{Engine: Epoll, Loops: 1})
+	l := r.engine.(*epollEngine).loops[0]
+	r.waitFor("a loop that waits", func(Stats) bool {
+		l.turning.Lock()
+		defer l.turning.Unlock()
+		return l.waits
+	})
+	defer func() { t.Logf("recovered from %v", recover()) }()
+	l.inbox.mu.Lock()
+	l.inbox.filled.items = []item{{start: 1, end: 2}} // of no bytes
+	l.inbox.mu.Unlock()
+	l.inbox.Wake()
 }
 
 // TestReadInTurns: a client that says more than is read at a time, and then
