@@ -160,7 +160,8 @@ func (l *loop) wake() {
 }
 
 // deliverInStead delivers for a loop that waits, and reports whether it may wait on:
-// it has nothing to do, and not sooner than it knows.
+// it has nothing to do, and not sooner than it knows. What may start a parked stream wakes
+// it by itself (engine.settled).
 func (l *loop) deliverInStead() bool {
 	defer func() {
 		if fault := recover(); fault != nil {
@@ -175,7 +176,7 @@ func (l *loop) deliverInStead() bool {
 	l.deliver()
 	after := l.nextDue()
 	sooner := !after.IsZero() && (before.IsZero() || after.Before(before))
-	return !sooner && l.wide.waiting() == 0 && !l.mayAdmit() && l.inbox.sleep()
+	return !sooner && l.wide.waiting() == 0 && l.inbox.sleep()
 }
 
 // free closes everything that is left.
