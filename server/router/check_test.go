@@ -51,7 +51,7 @@ func (l *Local) countByID() (n int, err error) {
 
 // check walks the logins of every slot.
 func (m *Member) check() (n int, err error) {
-	for slot := range m.first.len() {
+	for slot := range uint32(len(m.first.page) * pageLen) {
 		for r := *m.first.at(slot); r != 0; n++ {
 			s, at := m.local.deref(r)
 			entry := s.logins.at(at)

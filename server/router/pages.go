@@ -21,5 +21,3 @@ func (p *pages[T]) grow(i uint32) {
 func (p *pages[T]) has(i uint32) bool { return int(i>>pageBits) < len(p.page) }
 
 func (p *pages[T]) at(i uint32) *T { return &p.page[i>>pageBits][i%pageLen] }
-
-func (p *pages[T]) len() uint32 { return uint32(len(p.page)) << pageBits }

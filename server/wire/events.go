@@ -119,6 +119,3 @@ func (r *EventReader) dispatch(event func(Event)) {
 	r.data, r.kind, r.id = nil, "", ""
 	r.hasID, r.hasData, r.cut = false, false, false
 }
-
-// Idle reports whether the reader stands between two events.
-func (r *EventReader) Idle() bool { return len(r.line) == 0 && !r.hasData && r.kind == "" && !r.hasID }

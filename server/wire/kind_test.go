@@ -87,8 +87,8 @@ func TestRestartBytes(t *testing.T) {
 	// Our own reader of events takes it for what it is.
 	var r EventReader
 	r.Feed((Events|unchunked).AppendRestart(nil, 1500*time.Millisecond), func(e Event) { t.Errorf("an event: %q", e.Data) })
-	if r.Retry != 1500*time.Millisecond || !r.Idle() {
-		t.Errorf("retry %v, idle %t", r.Retry, r.Idle())
+	if r.Retry != 1500*time.Millisecond || !r.idle() {
+		t.Errorf("retry %v, idle %t", r.Retry, r.idle())
 	}
 }
 
