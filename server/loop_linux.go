@@ -183,10 +183,10 @@ func (l *loop) deliverInStead() bool {
 func (l *loop) free() {
 	l.closeListener()
 	l.freeIntakes()
-	l.holdThrottle(false)
 	for slot := range l.conns.All {
 		l.close(slot)
 	}
+	l.deliverAll() // to nobody any more: it is counted
 	l.records.handshakes.Wait()
 	l.abandonParked()
 	l.fan.free()
@@ -274,9 +274,7 @@ func (l *loop) beginDrain(giveUp time.Time) {
 	}
 	l.closeListener()
 	l.admitParked() // the exchange has been left: nobody waits for it
-	for all := false; !all || l.wide.waiting() > 0; {
-		all = l.deliver()
-	}
+	l.deliverAll()
 	for slot, c := range l.conns.All {
 		switch c.state {
 		case streaming:
@@ -284,6 +282,13 @@ func (l *loop) beginDrain(giveUp time.Time) {
 		case readingHead, loggingIn:
 			l.close(slot)
 		}
+	}
+}
+
+// deliverAll delivers until nothing waits.
+func (l *loop) deliverAll() {
+	for all := false; !all || l.wide.waiting() > 0; {
+		all = l.deliver()
 	}
 }
 

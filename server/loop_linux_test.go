@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"example.org/comet/server/router"
 )
 
 // TestDrainAnswersWhoWaits: whoever has asked before the end, though not
@@ -38,6 +40,30 @@ func TestDrainAnswersWhoWaits(t *testing.T) {
 		c.Close()
 	}
 	r.ended()
+}
+
+// TestEndCounts: what comes for a loop behind its last turn is dropped and counted, also
+// where it waits among messages to many.
+func TestEndCounts(t *testing.T) {
+	r := open(t, Config{Engine: Epoll, Loops: 1})
+	l := r.engine.(*epollEngine).loops[0]
+	for slot := range uint32(2 * wideFrom) { // whose connections are gone
+		l.member.Login(router.Conn{Slot: slot + 1, Gen: 1}, 1)
+	}
+	var routed uint64
+	send := func() {
+		reached, _ := r.core.router.Send(1, []byte("m"))
+		routed += uint64(reached)
+	}
+	send()
+	l.deliver() // a slice of it
+	send()
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if s := r.Stats(); routed != s.DroppedClosed {
+		t.Errorf("of %d messages %d are dropped", routed, s.DroppedClosed)
+	}
 }
 
 // TestDeliveredInStead: a message for a loop that waits is written by who brings it, and
