@@ -4,8 +4,10 @@ import (
 	"context"
 	"io"
 	"math"
+	"net"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -134,6 +136,32 @@ func TestLongestDrain(t *testing.T) {
 	if left := time.Until(c.drainEnd()); left < c.DrainTimeout/2 {
 		t.Errorf("of %v there are %v left", c.DrainTimeout, left)
 	}
+}
+
+// TestAcceptGoesOn: an error of one accept does not end the server.
+func TestAcceptGoesOn(t *testing.T) {
+	r := open(t, Config{Engine: Goroutine})
+	e := r.engine.(*stdEngine)
+	e.listener = &failsOnce{TCPListener: e.listener.(*net.TCPListener)}
+	r.run()
+	r.stream("1")
+	if s := r.Stats(); s.AcceptPauses != 1 || !strings.Contains(r.log.String(), "no route to host") {
+		t.Errorf("it paused %d times, and the log says %s", s.AcceptPauses, r.log.String())
+	}
+}
+
+// failsOnce is a listener whose first accept fails.
+type failsOnce struct {
+	*net.TCPListener
+	failed bool
+}
+
+func (f *failsOnce) Accept() (net.Conn, error) {
+	if !f.failed {
+		f.failed = true
+		return nil, syscall.EHOSTUNREACH
+	}
+	return f.TCPListener.Accept()
 }
 
 func TestSleep(t *testing.T) {

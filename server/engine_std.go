@@ -113,12 +113,12 @@ func (e *stdEngine) acceptAll(ctx context.Context) error {
 			e.begin(nc)
 		case ctx.Err() != nil:
 			return nil
-		case outOfFiles(err), errors.Is(err, errFilesKept):
+		case errors.Is(err, net.ErrClosed):
+			return err
+		default: // it passes, whatever it is (accept(2))
 			e.counters.acceptPauses.Add(1)
 			e.core.reportPause(err)
 			sleep(ctx, acceptPause)
-		default:
-			return err
 		}
 	}
 }

@@ -307,6 +307,10 @@ func (c *core) reportPause(err error) {
 	if !c.mayReport(&c.pauseReported) {
 		return
 	}
+	if !outOfFiles(err) && !errors.Is(err, errFilesKept) {
+		c.Logger.Warn("accepting pauses: the system does not give us a connection", "error", err)
+		return
+	}
 	c.Logger.Warn("accepting pauses: no more files or memory for connections; raise the open-file limit (ulimit -n) or lower --max-connections",
 		"error", err, "open_files_limit", openFileLimit(), "connections", c.streams.Load())
 }
