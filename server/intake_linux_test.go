@@ -88,6 +88,11 @@ func TestIntakeAnswersAlike(t *testing.T) {
 		"a bad line":                 post("/send", "", "1 a\nbob b\n1 c\n"),
 		"a bad last line":            chunked("5\r\n1 a\n2\r\n0\r\n\r\n"),
 		"a chunk size that is none":  chunked("4\r\n1 a\n\r\nzz\r\n"),
+		"a size of 64 bits":          chunked("ffffffffffffffff\r\n1 a\n"),
+		"a size that nobody doubles": chunked("6000000000000000\r\n1 a\n"),
+		"a size of letters, no end":  chunked("4\r\n1 a\n\r\nzz"),
+		"a size of 5000 letters":     chunked("4\r\n1 a\n\r\n" + strings.Repeat("z", 5000)),
+		"a byte behind a chunk":      chunked("4\r\n1 a\nX"),
 		"a chunk without its end":    chunked("3\r\n1 aXX\r\n0\r\n\r\n"),
 		"a line too long":            post("/send", "", "1 "+strings.Repeat("m", router.MaxMessage+1)+"\n"),
 		"a long line":                post("/send", "", "1 "+strings.Repeat("m", router.MaxMessage)+"\n2 b\n"),
@@ -142,6 +147,32 @@ func TestIntakeAnswersAlike(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestIntakeExcess: how much a stream may have besides its lines does not depend on how the
+// sizes of its chunks come.
+func TestIntakeExcess(t *testing.T) {
+	for _, engine := range []Engine{Goroutine, Epoll} {
+		r := start(t, Config{Engine: engine})
+		conn, err := net.Dial("tcp", r.AdminAddr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		conn.SetDeadline(time.Now().Add(patience))
+		go func() {
+			io.WriteString(conn, "POST /send HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")
+			for range 9 {
+				io.WriteString(conn, "4;"+strings.Repeat("x", 2000)+"\r\n")
+				time.Sleep(5 * time.Millisecond)
+				io.WriteString(conn, "1 a\n\r\n")
+			}
+			io.WriteString(conn, "0\r\n\r\n")
+		}()
+		if answer, _ := bufio.NewReader(conn).ReadString('}'); !strings.Contains(answer, `"sent":8,`) || !strings.Contains(answer, "too much non-data") {
+			t.Errorf("%s: %s", engine, answer)
+		}
 	}
 }
 

@@ -178,15 +178,15 @@ type lineIntake struct {
 	body      wire.ResponseParser
 	text      []byte // lines that were not taken, the last of which may not be whole
 	line      uint64
-	excess    int  // bytes that are not of lines, beyond those that chunks may have
-	stopped   bool // before a whole line of text, so that others have their turn
-	held      bool // likewise, until the throttle opens
+	excess    int64 // bytes of the sizes of chunks beyond those that they may have
+	stopped   bool  // before a whole line of text, so that others have their turn
+	held      bool  // likewise, until the throttle opens
 }
 
-// What chunks may have besides lines, as net/http has it: some bytes each, twice their
-// length, and this in all.
+// What the sizes of chunks may be long, as net/http has it: some bytes each, twice the
+// length of the chunk, and this in all.
 const (
-	freePerChunk = 16 + len("\r\n")
+	freePerChunk = 16
 	maxExcess    = 16 << 10
 )
 
@@ -232,15 +232,25 @@ func (l *loop) takeLines(slot uint32, it *intake, b []byte) (rest []byte, ok boo
 			it.lines, it.posted = nil, true
 			return b[n:], true
 		case wire.Malformed:
-			return nil, l.failLines(slot, it, malformedBody(before, b))
+			return nil, l.failLines(slot, it, brokenBody(before, b))
 		case wire.More:
 			return b[n:], true
 		}
-		if s.excess = max(s.excess+n-3*len(chunk)-freePerChunk, 0); s.excess > maxExcess {
+		if len(chunk) == 0 && s.isExcess(n, before != "") {
 			return nil, l.failLines(slot, it, errExcess)
 		}
 		payload, b = chunk, b[n:]
 	}
+}
+
+// isExcess takes in the size of a chunk, which took n bytes, and reports whether there is
+// too much besides content. Behind a chunk the line end of that is among them.
+func (s *lineIntake) isExcess(n int, behindChunk bool) bool {
+	if behindChunk {
+		n -= len("\r\n")
+	}
+	s.excess = max(s.excess+int64(n)-freePerChunk-2*int64(s.body.Left()), 0)
+	return s.excess > maxExcess
 }
 
 // failLines ends a stream that err breaks. It returns false, as the connection is
@@ -295,17 +305,4 @@ func brokenBody(before string, b []byte) error {
 		_, err = io.Copy(io.Discard, req.Body)
 	}
 	return err
-}
-
-// malformedBody is brokenBody of a body that has not ended: b may not be whole, and is
-// wrong all the same.
-func malformedBody(before string, b []byte) error {
-	err := brokenBody(before, b)
-	switch {
-	case err != nil && !errors.Is(err, io.ErrUnexpectedEOF):
-		return err
-	case before != "" && !bytes.HasPrefix(b, []byte("\r\n")):
-		return errors.New("malformed chunked encoding")
-	}
-	return errors.New("invalid byte in chunk length")
 }

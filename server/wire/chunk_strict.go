@@ -11,8 +11,13 @@ import (
 // framing ends with a bare LF (RFC 9112, section 7.1, erratum 7633).
 const ofRequest = 1
 
-// strict reports whether the framing is held to the letter.
+// strict reports whether the framing is held to the letter. Then what is wrong with a line
+// is said once all of it has come, as net/http does.
 func (p *ResponseParser) strict() bool { return p.status == ofRequest }
+
+// Left returns how much of the present chunk, or of a body of known length, is still to
+// come.
+func (p *ResponseParser) Left() uint64 { return p.left }
 
 // maxSizeDigits is how many digits a chunk's size has at most.
 const maxSizeDigits = 16

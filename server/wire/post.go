@@ -140,7 +140,8 @@ func (p *Post) sized(value []byte) bool {
 }
 
 // Body returns what reads the body behind the head. Its Next yields Piece, Chunk
-// and at last End. Of chunks it takes only what net/http takes.
+// and at last End; an empty Piece stands for the size of a chunk, which Left returns. Of
+// chunks it takes only what net/http takes.
 func (p *Post) Body() ResponseParser {
 	switch {
 	case p.Length < 0:

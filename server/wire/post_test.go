@@ -57,6 +57,7 @@ func TestPostBody(t *testing.T) {
 		"3\nabc\r\n0\r\n\r\n": false, "3\r\nabc\n0\r\n\r\n": false, "3\r\nabc\r\n0\n\r\n": false, "3\r\nabc\r\n0\r\n\n": false,
 		"3;\rx\r\nabc\r\n0\r\n\r\n": false, "3 ;x\r\nabc\r\n0\r\n\r\n": false, "00000000000000003\r\nabc\r\n0\r\n\r\n": false,
 		"3\r\nabc\r\n0\r\nX: y\n\r\n": false, "3\r\nabc\r\n0\r\n: y\r\n\r\n": false, "3\r\nabc\r\n0\r\n y\r\n\r\n": false,
+		"ffffffffffffffff\r\nabc": false, "3\r\nabcX": false,
 		"0\r\nX: y\n\nPOST /\r\n\r\n": true, "0\r\nX : y\r\n z\r\n\r\n": true, "0\r\nX\r\n\r\n": false, "0\r\n\nX: y\r\n\r\n": true,
 	} {
 		for cut := range len(body) {

@@ -177,7 +177,7 @@ func (p *ResponseParser) line(b []byte, limit int) (end int, ok bool) {
 
 // chunk reads a chunk's size, and what has come of the chunk.
 func (p *ResponseParser) chunk(b []byte) (Part, []byte, int) {
-	if len(b) > 0 && hexDigit(b[0]) < 0 {
+	if len(b) > 0 && hexDigit(b[0]) < 0 && !p.strict() {
 		return p.fail(), nil, 0
 	}
 	start, ok := p.line(b, maxLine)
@@ -188,7 +188,7 @@ func (p *ResponseParser) chunk(b []byte) (Part, []byte, int) {
 		return More, nil, 0
 	}
 	size, ok := parseChunkSize(trimCR(b[:start-1]))
-	if !ok || p.strict() && !isStrictSize(b[:start]) {
+	if !ok || !p.strict() && size > math.MaxInt64 || p.strict() && !isStrictSize(b[:start]) {
 		return p.fail(), nil, 0
 	}
 	p.left = size
@@ -198,6 +198,9 @@ func (p *ResponseParser) chunk(b []byte) (Part, []byte, int) {
 		return part, nil, start + n
 	}
 	p.state = inChunk
+	if p.strict() {
+		return Piece, nil, start
+	}
 	part, payload, n := p.inside(b[start:])
 	return part, payload, start + n
 }
@@ -238,7 +241,7 @@ func (p *ResponseParser) chunkEnd(b []byte) (Part, []byte, int) {
 // has not come.
 func (p *ResponseParser) lineBreak(b []byte) (n int, ok bool) {
 	switch {
-	case len(b) == 0, len(b) == 1 && b[0] == '\r':
+	case len(b) == 0, len(b) == 1 && (b[0] == '\r' || p.strict()):
 		return 0, true
 	case b[0] == '\n':
 		return 1, !p.strict()
@@ -287,7 +290,7 @@ func parseChunkSize(line []byte) (uint64, bool) {
 	var n uint64
 	for _, c := range line {
 		d := hexDigit(c)
-		if d < 0 || n > math.MaxInt64>>4 {
+		if d < 0 || n > math.MaxUint64>>4 {
 			return 0, false
 		}
 		n = n<<4 | uint64(d)
