@@ -173,9 +173,11 @@ type elsewhereOne struct {
 // beginIntake counts a publishing request in, or refuses it while draining. A
 // shutdown does not wait for a client that has nothing to say.
 func (a *admin) beginIntake(w http.ResponseWriter) (end func(), ok bool) {
-	a.intake.RLock()
-	if a.stop.Err() != nil {
-		a.intake.RUnlock()
+	began := a.intake.TryRLock() // it fails where the shutdown waits for others
+	if !began || a.stop.Err() != nil {
+		if began {
+			a.intake.RUnlock()
+		}
 		w.Header().Set("Connection", "close")
 		adminhttp.Fail(w, http.StatusServiceUnavailable, "the server is shutting down")
 		return nil, false

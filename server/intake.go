@@ -23,6 +23,8 @@ type publisher struct {
 	unsent error
 	// events counts those of Sent that are events.
 	events, countedEvents uint64
+	// stop is closed when no more lines are to be sent; nil for never.
+	stop <-chan struct{}
 	// onLoop has flush wait for nothing: an event loop delivers between two lines.
 	onLoop bool
 }
@@ -175,6 +177,7 @@ func (a *admin) sendStream(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p := newPublisher(a.server.core)
+	p.stop = a.stop.Done()
 	var unpublished error
 	err := func() error {
 		defer end() // now the engine may drain

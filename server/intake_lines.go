@@ -24,6 +24,9 @@ func (e *lineError) Error() string { return fmt.Sprintf("line %d: %s", e.line, e
 // errHeld stops a loop at a line to many, until the throttle opens.
 var errHeld = errors.New("the throttle is shut")
 
+// errStopped ends a stream of lines of which some were read, and are not to be sent.
+var errStopped = errors.New("no more lines are taken")
+
 // flushAfter bounds what lines to ids with many connections can queue at once.
 const flushAfter = 4096
 
@@ -77,15 +80,28 @@ func (p *publisher) readLines(ctx context.Context, r io.Reader) error {
 }
 
 // sendWhole publishes the lines that are whole, counts them in line, and returns
-// what is left.
+// what is left. It fails when p is to stop while much of them is still to be sent.
 func (p *publisher) sendWhole(ctx context.Context, text []byte, line *uint64) (rest []byte, err error) {
 	for more := true; more; {
 		text, more, err = p.sendSome(ctx, text, line)
 		if e := p.flush(ctx); err != nil || e != nil {
 			return nil, errors.Join(err, e)
 		}
+		if more && p.stopped() {
+			return nil, errStopped
+		}
 	}
 	return text, nil
+}
+
+// stopped reports whether no more lines are to be sent.
+func (p *publisher) stopped() bool {
+	select {
+	case <-p.stop:
+		return true
+	default:
+		return false
+	}
 }
 
 // sendSome publishes the lines that are whole, counts them in line, and returns

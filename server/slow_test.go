@@ -3,9 +3,11 @@ package server
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
@@ -365,8 +367,41 @@ func TestDrainWaitsForIntake(t *testing.T) {
 		t.Error("a request is still at it")
 	case <-time.After(20 * time.Millisecond): // nothing happens, which takes a while to see
 	}
+	answered := make(chan int, 1)
+	go func() {
+		answer := httptest.NewRecorder()
+		a.beginIntake(answer)
+		answered <- answer.Code
+	}()
+	select {
+	case code := <-answered:
+		if code != http.StatusServiceUnavailable {
+			t.Errorf("another request is answered %d", code)
+		}
+	case <-time.After(patience):
+		t.Error("another request waits for it")
+	}
 	a.intake.RUnlock()
 	<-ended.Done()
+}
+
+// TestDrainStopsLines: of the lines that were read in one piece, those that are still to be
+// sent to many are not taken, and the answer says so.
+func TestDrainStopsLines(t *testing.T) {
+	const streams, lines = 200, 10_000
+	r := start(t, Config{Engine: Goroutine})
+	for range streams {
+		c := r.stream("1")
+		go io.Copy(io.Discard, c)
+	}
+	stop := make(chan struct{})
+	close(stop)
+	p := newPublisher(r.core)
+	p.stop = stop
+	err := p.readLines(t.Context(), strings.NewReader(strings.Repeat("1 m\n", lines)))
+	if want := uint64(flushAfter/streams + 1); !errors.Is(err, errStopped) || p.Sent != want {
+		t.Errorf("%d lines were sent, then %v; want %d", p.Sent, err, want)
+	}
 }
 
 // TestFilesReturn: a server that has ended has given every file back.
