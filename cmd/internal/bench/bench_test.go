@@ -68,6 +68,10 @@ func TestFolder(t *testing.T) {
 	if target, err := os.Readlink(filepath.Join("comet-report", "latest")); err == nil && target != filepath.Base(first) {
 		t.Errorf("latest leads to %q", target)
 	}
+	second, err := cfg.makeFolder(string(cfg.Engine), time.Unix(1e9, 0).UTC())
+	if err != nil || second != first+"-2" {
+		t.Errorf("another run of the same second: %q, %v", second, err)
+	}
 	cfg.Out = first
 	if _, err := cfg.makeFolder(string(cfg.Engine), time.Now()); err != nil {
 		t.Errorf("an empty folder: %v", err)

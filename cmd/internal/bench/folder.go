@@ -16,28 +16,43 @@ const reports = "comet-report"
 
 // makeFolder makes the folder for the results of a site, and returns its path.
 func (c *Config) makeFolder(label string, now time.Time) (string, error) {
-	path := c.Out
-	if path == "" {
-		name := fmt.Sprintf("%s-%s-%d", now.Format("20060102-150405"), label, c.Connections)
-		if len(c.Steps) > 0 {
-			name = fmt.Sprintf("%s-%s-%d-to-%d", now.Format("20060102-150405"), label, c.Steps[0], c.Steps[len(c.Steps)-1])
-		}
-		path = filepath.Join(reports, name)
+	if c.Out == "" {
+		return c.makeReport(label, now)
 	}
-	entries, err := os.ReadDir(path)
+	entries, err := os.ReadDir(c.Out)
 	switch {
 	case err == nil && len(entries) > 0 && !c.Force:
-		return "", fmt.Errorf("bench: %s is not empty: name another folder with --out, or --force to write into it", path)
+		return "", fmt.Errorf("bench: %s is not empty: name another folder with --out, or --force to write into it", c.Out)
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 	default:
-		err = os.MkdirAll(path, 0o755)
+		err = os.MkdirAll(c.Out, 0o755)
 	}
 	if err != nil {
 		return "", fmt.Errorf("bench: the results cannot be written: %w", err)
 	}
-	if c.Out == "" {
-		linkLatest(path)
+	return c.Out, nil
+}
+
+// makeReport makes a folder of the run's own below reports. Of runs that begin in the
+// same second the later ones get a number.
+func (c *Config) makeReport(label string, now time.Time) (string, error) {
+	name := fmt.Sprintf("%s-%s-%d", now.Format("20060102-150405"), label, c.Connections)
+	if len(c.Steps) > 0 {
+		name = fmt.Sprintf("%s-%s-%d-to-%d", now.Format("20060102-150405"), label, c.Steps[0], c.Steps[len(c.Steps)-1])
 	}
+	path := filepath.Join(reports, name)
+	err := os.MkdirAll(reports, 0o755)
+	if err == nil {
+		err = os.Mkdir(path, 0o755)
+	}
+	for n := 2; errors.Is(err, fs.ErrExist); n++ {
+		path = filepath.Join(reports, fmt.Sprintf("%s-%d", name, n))
+		err = os.Mkdir(path, 0o755)
+	}
+	if err != nil {
+		return "", fmt.Errorf("bench: the results cannot be written: %w", err)
+	}
+	linkLatest(path)
 	return path, nil
 }
 
