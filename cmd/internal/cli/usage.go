@@ -137,13 +137,13 @@ func (c *argChecker) take(f *pflag.Flag, value string) {
 
 // unknown returns an error that says what arg may have been meant to be.
 func (c *argChecker) unknown(what, name, arg string) error {
-	if near := flags.Nearest(name, c.names()); near != "" && len(name) > 1 {
-		return fmt.Errorf("%s: did you mean --%s?", what, near)
-	}
 	for _, other := range c.cmd.Root().Commands() {
 		if f := other.Flags().Lookup(name); f != nil && !f.Hidden && other != c.cmd {
 			return fmt.Errorf("%s: it is a flag of %s", what, other.CommandPath())
 		}
+	}
+	if near := flags.Nearest(name, c.names()); near != "" && len(name) > 1 {
+		return fmt.Errorf("%s: did you mean --%s?", what, near)
 	}
 	if c.cmd.Annotations[takesValues] != "" {
 		return fmt.Errorf("%s; a value that begins with a dash goes behind --: %s", what, c.behindDashes(arg))
@@ -234,8 +234,11 @@ func exactly(least, most int, say string) cobra.PositionalArgs {
 
 // noArgs refuses positional arguments with the usage exit code.
 func noArgs(cmd *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return usagef("%s takes no argument, got %q", cmd.CommandPath(), args[0])
+	if len(args) == 0 {
+		return nil
 	}
-	return nil
+	if cmd.Flags().Lookup("url") != nil && strings.Contains(args[0], "://") {
+		return usagef("%s takes no argument, got %q: write --url %s", cmd.CommandPath(), args[0], shellQuote(args[0]))
+	}
+	return usagef("%s takes no argument, got %q", cmd.CommandPath(), args[0])
 }

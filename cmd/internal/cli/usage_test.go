@@ -30,6 +30,7 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"serve", "--max_connections", "5"}, "did you mean --max-connections?"},
 		{[]string{"msggen", "--Rate", "5"}, "did you mean --rate?"},
 		{[]string{"flood", "--loops", "5"}, "unknown flag: --loops: it is a flag of comet "},
+		{[]string{"bench", "--events"}, "unknown flag: --events: it is a flag of comet msggen (see"}, // not: did you mean --agents?
 		{[]string{"serve", "--frobnicate"}, "unknown flag: --frobnicate (see comet serve --help)"},
 		{[]string{"serve", "-x"}, `unknown shorthand flag: 'x' in -x`},
 		{[]string{"--frobnicate"}, "unknown flag: --frobnicate"},
@@ -81,6 +82,7 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"send", "123"}, `takes an id and a message: comet send 123 "Hello World"`},
 		{[]string{"send", "Joe", "hi"}, `"Joe" is not an id: it must be a whole number from 0`},
 		{[]string{"serve", "8000"}, `takes no argument, got "8000"`},
+		{[]string{"bench", "http://h/{id}"}, `takes no argument, got "http://h/{id}": write --url 'http://h/{id}'`},
 		{[]string{"flood", "--ids", "5-1", "http://h/{id}"}, "write FIRST-LAST"},
 		{[]string{"flood", "http://h/{id}", "--connect-rate", "5", "--interval", "1s"}, "exclude each other"},
 	} {
