@@ -207,7 +207,9 @@ func memoryFigures(rec *record, p *plan, r *result.Result) {
 	if p.away && (!p.here || p.neighbors) { // none of the ends are here, or it is not known how many
 		return
 	}
-	m.KernelBytesPerConnection = grown.Slabs.Per(established).Times(ends)
+	if bytes, known := grown.Slabs.Value(); known && bytes >= 0 { // else others gave back more
+		m.KernelBytesPerConnection = grown.Slabs.Per(established).Times(ends)
+	}
 	for name, bytes := range grown.Caches {
 		each := bytes.Per(established).Times(ends)
 		if n, ok := each.Value(); ok && n >= 1 {

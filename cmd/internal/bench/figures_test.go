@@ -137,6 +137,10 @@ func TestFiguresAreNull(t *testing.T) {
 			"messages.asked_per_second messages.sent messages.routed messages.dropped messages.delivered messages.missing messages.unaddressed messages.expected messages.refused messages.unknown messages.replayed messages.delivered_per_second latency_ms.p50 latency_ms.clock_error_ms service_ms.p50 cpu.server_seconds cpu.flood_seconds cpu.msggen_seconds memlog.cpu_seconds_per_sample",
 			"memory.bytes_per_connection memory.rss_end_bytes connect.latency_ms.p50",
 		},
+		"others gave back more of the kernel's memory than the connections took": {
+			func(rec *record, _ *plan) { rec.idle.Slabs.Total = result.Of(99) },
+			"memory.kernel_bytes_per_connection", "memory.bytes_per_connection memory.machine_bytes",
+		},
 		"no stamp came": {
 			func(rec *record, _ *plan) {
 				counted(rec, func(r *flood.Result) { r.Delivered, r.MessageSeconds, r.Latency = 0, 0, nil })
