@@ -162,7 +162,7 @@ var docsListed = []struct {
 	{regexp.MustCompile(`^docker `), "there is no Docker: TestSystemImage does the steps of the Dockerfile"},
 	{regexp.MustCompile(`^comet (COMMAND|router --tls-cert FILE)`), "a form of commands, not one"},
 	{regexp.MustCompile(`worker_connections x worker_processes`), "nginx with such a limit is searched by TestSystemCapacity"},
-	{regexp.MustCompile(`^comet: 1 of 300 connections failed`), "TestSystemPresetNode refuses one of 300 users"},
+	{regexp.MustCompile(`^comet: 1 connections failed with "status"`), "TestUsersExitCode refuses one user and compares the line"},
 	{regexp.MustCompile(`^io\.on\('connection'`), "TestSystemPresetNode runs a server with such lines"},
 	{regexp.MustCompile(`^go test \./\.\.\.`), "CI does it before this test"},
 }

@@ -181,7 +181,7 @@ func (w *watched) Write(p []byte) (int, error) {
 }
 
 // TestUsersExitCode: one user who is not let in makes the exit code 1, and the first
-// line says why.
+// line says why, as users.md shows.
 func TestUsersExitCode(t *testing.T) {
 	file, users := usersFile(t, 3)
 	g := newGuarded(t, users)
@@ -198,6 +198,10 @@ func TestUsersExitCode(t *testing.T) {
 	code, first := said(t, args...)
 	if code != 1 || !strings.Contains(first, "401 Unauthorized") || !strings.Contains(first, `Bearer realm="users"`) {
 		t.Errorf("exit code %d: %s", code, first)
+	}
+	page, err := os.ReadFile("../docs/users.md")
+	if err != nil || !strings.Contains(string(page), "\n"+strings.TrimSpace(first)+"\n") {
+		t.Errorf("users.md does not show %q (%v)", first, err)
 	}
 }
 
