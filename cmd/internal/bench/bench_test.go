@@ -95,6 +95,19 @@ func TestFolder(t *testing.T) {
 	}
 }
 
+// TestReadmeNamesEveryFile: README.md says what each file of a run's folder is.
+func TestReadmeNamesEveryFile(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "..", "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range runFiles {
+		if !strings.Contains(string(page), "| `"+name+"` | ") {
+			t.Errorf("README.md has no line for %s", name)
+		}
+	}
+}
+
 func TestValidateNamesEveryField(t *testing.T) {
 	err := Config{}.Validate()
 	for _, want := range []string{"connections", "idle phase", "senders", "window"} {

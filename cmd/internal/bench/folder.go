@@ -56,10 +56,13 @@ func (c *Config) makeReport(label string, now time.Time) (string, error) {
 	return path, nil
 }
 
+// runFiles are what a run leaves in its folder.
+var runFiles = []string{memLog, floodLog, picture, benchFile, pageFile, result.FileName, result.TimelineFileName}
+
 // removeFiles removes what an older run left in a folder: logs are appended to,
 // and its lines and its picture are not this run's.
 func removeFiles(folder string) error {
-	for _, name := range []string{memLog, floodLog, picture, benchFile, pageFile, result.FileName, result.TimelineFileName} {
+	for _, name := range runFiles {
 		if err := os.Remove(filepath.Join(folder, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("bench: an older result cannot be replaced: %w", err)
 		}
