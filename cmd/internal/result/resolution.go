@@ -1,9 +1,6 @@
 package result
 
-import (
-	"fmt"
-	"strings"
-)
+import "fmt"
 
 // How far memory moves by itself. The servers' grew by 12 to 115 KiB when 100
 // connections came, and by 28 to 143 KiB when 1,000 did, from run to run of the same
@@ -68,5 +65,5 @@ func (s *Scale) unresolved() []string {
 		return nil
 	}
 	return []string{fmt.Sprintf("Memory per connection is not drawn where it is little more than noise: a process takes and gives back about %d KiB by itself, and the kernel %d MiB (with %s connections)",
-		processNoise>>10, kernelNoise>>20, strings.Join(steps, " and "))}
+		processNoise>>10, kernelNoise>>20, enumerated(steps))}
 }

@@ -39,8 +39,9 @@ func TestStepsWhoseMemoryIsNoise(t *testing.T) {
 		t.Errorf("72 MB are not told from noise: %q", doubts)
 	}
 	step(100)
+	step(500)
 	step(1000)
-	const want = "Memory per connection is not drawn where it is little more than noise: a process takes and gives back about 128 KiB by itself, and the kernel 4 MiB (with 100 and 1,000 connections)"
+	const want = "Memory per connection is not drawn where it is little more than noise: a process takes and gives back about 128 KiB by itself, and the kernel 4 MiB (with 100, 500 and 1,000 connections)"
 	if doubts := s.Doubts(); len(doubts) != 1 || doubts[0] != want {
 		t.Errorf("%q, want %q", doubts, want)
 	}
