@@ -105,7 +105,7 @@ func refused(req *http.Request, resp *http.Response, text []byte) error {
 	err := fmt.Errorf("msggen: POST %s was answered %s", wire.ShowURL(req.URL.String()), wire.Said(resp, text))
 	switch code := resp.StatusCode; {
 	case code == http.StatusUnauthorized, code == http.StatusForbidden:
-		return fmt.Errorf("%w: give the server's admin token, in COMET_ADMIN_TOKEN", err)
+		return fmt.Errorf("%w: give the server's admin token, by --admin-token-file or in COMET_ADMIN_TOKEN", err)
 	case code == http.StatusNotFound && ours && strings.HasPrefix(req.URL.Path, "/event/"): // without a file of subscriptions
 		return err
 	case code == http.StatusNotFound, code == http.StatusMethodNotAllowed, code == http.StatusNotImplemented:

@@ -117,7 +117,7 @@ func TestOpenExplainsWhatIsWrong(t *testing.T) {
 		says   string
 		away   bool
 	}{
-		{"no token", answer(401, "a token is needed\nhere"), "(a token is needed): give the server's admin token", false},
+		{"no token", answer(401, "a token is needed\nhere"), "(a token is needed): give the server's admin token, by --admin-token-file or in COMET_ADMIN_TOKEN", false},
 		{"not the admin listener", answer(404, ""), "404 Not Found: that is not the admin listener", false},
 		{"the wrong method", answer(405, ""), "405 Method Not Allowed: that is not the admin listener", false},
 		{"moved", answer(302, ""), "name http://elsewhere/ itself", false},
