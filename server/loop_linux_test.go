@@ -140,6 +140,7 @@ func TestPanicInStead(t *testing.T) {
 }
 
 func panicInStead(t *testing.T) {
+	t.Helper()
 	r := start(t, Config{Engine: Epoll, Loops: 1})
 	l := r.engine.(*epollEngine).loops[0]
 	r.waitFor("a loop that waits", func(Stats) bool {

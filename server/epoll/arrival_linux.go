@@ -56,8 +56,7 @@ func (r *ArrivalReader) stamp() int64 {
 	if r.msg.Controllen < unix.SizeofCmsghdr || head.Level != unix.SOL_SOCKET || head.Type != unix.SCM_TIMESTAMPNS {
 		return 0
 	}
-	at := (*unix.Timespec)(unsafe.Pointer(uintptr(unsafe.Pointer(&r.control)) + uintptr(unix.CmsgLen(0))))
-	return at.Nano()
+	return (*unix.Timespec)(unsafe.Add(unsafe.Pointer(&r.control), unix.CmsgLen(0))).Nano()
 }
 
 // Nap sleeps for d in the kernel. Like Wait of a [Poller] that keeps its processor it
