@@ -395,6 +395,9 @@ func (e *partEnding) end(begun time.Time, want int) (took time.Duration, err err
 	if status.Signaled() {
 		return took, fmt.Errorf("%w (%v), want exit code %d", errTooEarly, status.Signal(), want)
 	}
+	if code == 2 && strings.Contains(e.errs.said(), "SIGQUIT: quit") { // Go's runtime ended it
+		return took, fmt.Errorf("%w (SIGQUIT), want exit code %d", errTooEarly, want)
+	}
 	if !e.wanted(code, want) {
 		return took, fmt.Errorf("exit code %d, want %d", code, want)
 	}
