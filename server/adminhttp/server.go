@@ -87,7 +87,7 @@ func (c Config) tls() (*tls.Config, error) {
 	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}, nil
 }
 
-// warnFull says that all connections are taken.
+// warnFull logs that all connections are taken.
 func (c Config) warnFull(logger *slog.Logger) {
 	attrs := []any{"listener", cmp.Or(c.Name, "the admin listener"), "connections", cmp.Or(c.MaxConnections, DefaultMaxConnections)}
 	if c.MoreConnections != "" {

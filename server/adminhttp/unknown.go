@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// serve has the handler of a request answer it. One that there is no handler for is told
-// what there is.
+// serve passes a request to its handler, or answers one without a handler with what there
+// is.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	handler, pattern := s.mux.Handler(r)
 	if pattern != "" {

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// StampArrivals has the kernel note when what comes on a socket came
+// StampArrivals makes the kernel note when what comes on a socket came
 // (SO_TIMESTAMPNS, socket(7)), for an [ArrivalReader].
 func StampArrivals(fd int) error {
 	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1); err != nil {
