@@ -53,9 +53,9 @@ func TestLongRequests(t *testing.T) {
 	}
 }
 
-// TestOutIsNotForgotten: the poller is asked for room for as long as something
-// waits for it, also when it is asked to report again what is left to be read.
-func TestOutIsNotForgotten(t *testing.T) {
+// idleLoop returns a loop that has not connected to anything.
+func idleLoop(t *testing.T) *loop {
+	t.Helper()
 	f, err := New(Config{URL: "http://127.0.0.1:1/"})
 	if err != nil {
 		t.Fatal(err)
@@ -64,7 +64,14 @@ func TestOutIsNotForgotten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.closeAll()
+	t.Cleanup(l.closeAll)
+	return l
+}
+
+// TestOutIsNotForgotten: the poller is asked for room for as long as something
+// waits for it, also when it is asked to report again what is left to be read.
+func TestOutIsNotForgotten(t *testing.T) {
+	l := idleLoop(t)
 	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
 		t.Fatal(err)

@@ -40,15 +40,8 @@ func TestLatencyIsOfArrival(t *testing.T) {
 // TestNaps: the loop sleeps where some messages have come, and where the times of others
 // do not suffer by it.
 func TestNaps(t *testing.T) {
-	f, err := New(Config{URL: "http://127.0.0.1:1/"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := newLoop(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.closeAll()
+	l := idleLoop(t)
+	f := l.flood
 	for what, change := range map[string]func() (timeout time.Duration){
 		"some came":        func() time.Duration { return time.Second },
 		"none came":        func() time.Duration { l.arrivals.bytes = 0; return time.Second },

@@ -10,27 +10,37 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// connected connects to a listener, and returns both ends. It fails if the system has no
+// such address.
+func connected(t *testing.T, listen, dial string) (client net.Conn, accepted *net.TCPConn, err error) {
+	t.Helper()
+	ln, err := net.Listen("tcp", listen)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer ln.Close()
+	_, port, _ := net.SplitHostPort(ln.Addr().String())
+	if client, err = net.Dial("tcp", net.JoinHostPort(dial, port)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { client.Close() })
+	other, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { other.Close() })
+	return client, other.(*net.TCPConn), nil
+}
+
 // TestPeer holds the address against what the other end says of itself.
 func TestPeer(t *testing.T) {
 	for listen, dial := range map[string]string{"127.0.0.1:0": "127.0.0.1", "[::1]:0": "::1", ":0": "127.0.0.1"} {
-		ln, err := net.Listen("tcp", listen)
+		client, accepted, err := connected(t, listen, dial)
 		if err != nil {
 			t.Logf("%s: %v", listen, err) // no IPv6 here
 			continue
 		}
-		defer ln.Close()
-		_, port, _ := net.SplitHostPort(ln.Addr().String())
-		client, err := net.Dial("tcp", net.JoinHostPort(dial, port))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer client.Close()
-		accepted, err := ln.Accept()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer accepted.Close()
-		raw, err := accepted.(*net.TCPConn).SyscallConn()
+		raw, err := accepted.SyscallConn()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -65,22 +75,11 @@ func TestPeer(t *testing.T) {
 
 // TestArrivalReader: what is read late came when the kernel had it.
 func TestArrivalReader(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	peer, accepted, err := connected(t, "127.0.0.1:0", "127.0.0.1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ln.Close()
-	peer, err := net.Dial("tcp", ln.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer peer.Close()
-	accepted, err := ln.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer accepted.Close()
-	raw, err := accepted.(*net.TCPConn).SyscallConn()
+	raw, err := accepted.SyscallConn()
 	if err != nil {
 		t.Fatal(err)
 	}
