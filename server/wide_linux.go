@@ -73,8 +73,8 @@ func (w *wide) mayTake() bool { return !w.few.isFull() }
 
 // setAside takes out of a batch what has to wait, and returns the rest, in place. A
 // message to many that came from an exchange, which no throttle holds back, is dropped when
-// far too much waits: overrun is how many copies.
-func (w *wide) setAside(b batch) (rest []item, overrun int) {
+// far too much waits: dropped is how many copies.
+func (w *wide) setAside(b batch) (rest []item, dropped int) {
 	if w.waiting() == 0 && len(b.items) < wideFrom {
 		return b.items, 0
 	}
@@ -89,7 +89,7 @@ func (w *wide) setAside(b batch) (rest []item, overrun int) {
 		message := b.bytes[first.start:first.end]
 		if n >= wideFrom || busy && n >= manyFrom {
 			if w.many.runs > 0 && (w.many.items+n > overrunCopies || w.many.bytes+len(message) > overrunBytes) {
-				overrun += n
+				dropped += n
 			} else {
 				w.push(message, b.items[i:i+n])
 			}
@@ -100,7 +100,7 @@ func (w *wide) setAside(b batch) (rest []item, overrun int) {
 		}
 		i += n
 	}
-	return rest, overrun
+	return rest, dropped
 }
 
 // part parts the copies of one message, in place: those to connections that something

@@ -14,8 +14,8 @@ func (l *loop) deliver() (all bool) {
 	few := 0
 	if all = l.wide.mayTake(); all {
 		b := l.inbox.take()
-		rest, overrun := l.wide.setAside(b)
-		l.counters.droppedSlow.Add(uint64(overrun)) // their inbox has taken them
+		rest, dropped := l.wide.setAside(b)
+		l.counters.droppedSlow.Add(uint64(dropped)) // their inbox has taken them
 		if few = len(rest); few > 0 {
 			l.wide.others = l.now
 		}
