@@ -131,11 +131,11 @@ func (in *inbox) isFull() bool {
 	return in.filled.full()
 }
 
-// single reports whether one message waits for one connection.
-func (in *inbox) single() bool {
+// atMost reports whether no more than n messages wait, each for one connection.
+func (in *inbox) atMost(n int) bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	return len(in.filled.items) == 1
+	return len(in.filled.items) <= n
 }
 
 // sleep is called by the owner before it waits. It reports false if there are

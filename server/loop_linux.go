@@ -145,11 +145,14 @@ func (l *loop) wait(timeout time.Duration) ([]epoll.Event, error) {
 	return events, err
 }
 
-// wake lets the loop deliver what is in its inbox. A single message for a loop that
-// waits is written here and now, which costs less than to wake the loop. With more, two
+// steadItems is how many messages are written in the stead of a loop. With more, two
 // processors are sooner done.
+const steadItems = 8
+
+// wake lets the loop deliver what is in its inbox. A few messages for a loop that waits
+// are written here and now, which costs less than to wake the loop.
 func (l *loop) wake() {
-	if l.inbox.single() && l.turning.TryLock() {
+	if l.inbox.atMost(steadItems) && l.turning.TryLock() {
 		delivered := l.waits && l.deliverInStead()
 		l.turning.Unlock() // the loop would run into it
 		if delivered {
