@@ -9,9 +9,9 @@
 // goroutine. A connection at rest costs some eighty bytes, and whatever a peer
 // sends, at most two megabytes.
 //
-// Messages that carry a stamp (package wire) give latency, from when they were
-// due to when they came (on Linux, when the kernel had them), and an account of each connection: what was delivered, duplicated and
-// reordered, however late and in whatever order it came, of however many
-// sequences and generators. How a server or a proxy packs the bytes makes no
-// difference to it.
+// Messages that carry a stamp (package wire) give latency, from when they were due to
+// when they came (on Linux, when the kernel had them), and an account of each connection:
+// what was delivered, duplicated and reordered, however late and in whatever order it
+// came, of however many sequences and generators. How a server or a proxy packs the bytes
+// makes no difference to it.
 package flood
