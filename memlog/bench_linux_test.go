@@ -29,7 +29,7 @@ func BenchmarkManyProcesses(b *testing.B) {
 	if err := unix.Sysinfo(&info); err != nil {
 		b.Fatal(err)
 	}
-	if free := (info.Freeram + info.Bufferram) * uint64(info.Unit); free < 3<<30 {
+	if free := (uint64(info.Freeram) + uint64(info.Bufferram)) * uint64(info.Unit); free < 3<<30 {
 		b.Skipf("%d MB of free memory are too few for %d connections", free>>20, servers*each)
 	}
 	var pids []int32

@@ -99,7 +99,7 @@ func appendLine(b []byte, s Sample, millis bool) ([]byte, error) {
 	unix := s.Time.Unix()
 	if unix < minUnix || unix > maxUnix {
 		return b, fmt.Errorf("series: a sample of %s cannot be written: its unix time is not between %d and %d",
-			s.Time.Format(time.RFC3339), minUnix, maxUnix)
+			s.Time.Format(time.RFC3339), minUnix, int64(maxUnix))
 	}
 	if s.RSSKB > maxFigure || s.Connections > maxFigure {
 		return b, fmt.Errorf("series: a sample of %d kilobytes and %d connections cannot be written: no figure may exceed %d",

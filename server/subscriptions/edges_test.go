@@ -30,7 +30,7 @@ func TestEdges(t *testing.T) {
 		"CRLF":                  {"# a\r\n1\t2\r\n\r\n", [][2]int64{{1, 2}}, ""},
 		"comments, empty lines": {"# Nodes: 3\n\n1\t2\n   \n # more\n#", [][2]int64{{1, 2}}, ""},
 		"a byte order mark":     {"\ufeff1\t2\n", [][2]int64{{1, 2}}, ""},
-		"the largest id":        {fmt.Sprintf("0\t%d", math.MaxInt64), [][2]int64{{0, math.MaxInt64}}, ""},
+		"the largest id":        {fmt.Sprintf("0\t%d", int64(math.MaxInt64)), [][2]int64{{0, math.MaxInt64}}, ""},
 		"zeros in front":        {"007\t08", [][2]int64{{7, 8}}, ""},
 		"a word":                {"1\t2\n\nbob\t2\n3\t4\n", [][2]int64{{1, 2}}, `edges.tsv, line 3: "bob\t2" is not`},
 		"one id":                {"1\n", nil, `line 1: "1" is not "FOLLOWER<TAB>PUBLISHER"`},

@@ -167,7 +167,7 @@ func (p *ResponseParser) line(b []byte, limit int) (end int, ok bool) {
 	known := int(p.seen)
 	i := bytes.IndexByte(b[known:], '\n')
 	if i < 0 {
-		p.seen = uint32(min(len(b), math.MaxUint32))
+		p.seen = uint32(min(uint64(len(b)), math.MaxUint32))
 		return 0, len(b) < limit
 	}
 	p.seen = 0

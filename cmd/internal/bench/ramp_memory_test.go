@@ -2,6 +2,7 @@ package bench
 
 import (
 	"errors"
+	"math"
 	"strings"
 	"testing"
 
@@ -96,7 +97,7 @@ func TestMemoryLeft(t *testing.T) {
 	if err := r.memoryLeft(); err != nil {
 		t.Errorf("%v for two connections", err)
 	}
-	r.plan.pairs[0].connections = 1 << 40
+	r.plan.pairs[0].connections = min(1<<40, math.MaxInt)
 	err := r.memoryLeft()
 	full, ok := errors.AsType[*memoryError](err)
 	if !ok || !strings.Contains(err.Error(), "bench: the machine's memory is nearly full") || full.total <= full.used {

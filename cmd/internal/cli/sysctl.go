@@ -70,7 +70,7 @@ func (o *sysctlOptions) complete(f *pflag.FlagSet) error {
 	for name, n := range map[string]int{
 		"--connections": o.Need.Connections, "--sources": o.Need.SourceAddresses, "--destinations": o.Need.Destinations, "--processes": o.Need.Processes,
 	} {
-		if n > mostSysctl {
+		if int64(n) > mostSysctl {
 			return fmt.Errorf("%s must be from 1 to %d, not %d", name, int64(mostSysctl), n)
 		}
 	}
