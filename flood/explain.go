@@ -8,8 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 
+	"example.org/comet/server/neterr"
 	"example.org/comet/server/tlsclient"
 	"example.org/comet/server/wire"
 )
@@ -141,9 +141,9 @@ func (f *Failures) advice(c failureCase, kind Failure, e *example) string {
 
 func unreachableAdvice(e *example) string {
 	switch {
-	case errors.Is(e.err, syscall.EADDRNOTAVAIL):
+	case neterr.IsAddrNotAvail(e.err):
 		return "the source addresses to connect from (--source-ip) are not addresses of this machine: see `ip addr`"
-	case forbidden(e.err):
+	case neterr.IsForbidden(e.err):
 		return fmt.Sprintf("a route or a firewall rule of this machine forbids connections to that address (%s): see `ip route get` and the rules for output", wire.Printable(e.err.Error(), maxStart))
 	case e.err == nil:
 		return "there is no route to that address: see `ip route get`"

@@ -5,8 +5,9 @@ import (
 	"errors"
 	"io"
 	"os"
-	"syscall"
+	"strings"
 
+	"example.org/comet/server/neterr"
 	"example.org/comet/server/tlsclient"
 )
 
@@ -42,21 +43,21 @@ var errNotHTTP = errors.New("the stream is not HTTP/1")
 func failureOf(err error) Failure {
 	call, isCall := errors.AsType[*os.SyscallError](err)
 	switch {
-	case errors.Is(err, syscall.ECONNREFUSED):
+	case neterr.IsRefused(err):
 		return Refused
-	case errors.Is(err, syscall.ETIMEDOUT), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
+	case neterr.IsTimeout(err), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
 		return Timeout
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+	case neterr.IsReset(err), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		return Reset
-	case isCall && call.Syscall == "bind" && errors.Is(err, syscall.EADDRNOTAVAIL):
+	case isCall && call.Syscall == "bind" && neterr.IsAddrNotAvail(err):
 		return Unreachable // bind says so of an address, connect of a port
-	case errors.Is(err, syscall.EADDRNOTAVAIL), errors.Is(err, syscall.EADDRINUSE):
+	case neterr.IsAddrNotAvail(err), neterr.IsAddrInUse(err):
 		return NoFreePort
-	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+	case neterr.IsTooManyFiles(err):
 		return TooManyFiles
-	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETDOWN), errors.Is(err, syscall.EHOSTDOWN):
+	case neterr.IsUnreachable(err):
 		return Unreachable
-	case isCall && call.Syscall == "connect" && forbidden(err):
+	case isCall && strings.HasPrefix(call.Syscall, "connect") && neterr.IsForbidden(err): // Windows has connectex
 		return Unreachable
 	}
 	return Other
@@ -68,13 +69,6 @@ func failureOfTLS(err error) Failure {
 		return TLS
 	}
 	return failureOf(err)
-}
-
-// forbidden reports whether a rule of this machine keeps packets from an address:
-// a route that prohibits it (EACCES) or throws away what goes there (EINVAL), or a
-// firewall (EPERM).
-func forbidden(err error) bool {
-	return errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EINVAL)
 }
 
 // Failures counts them by kind.

@@ -45,6 +45,13 @@ func TestFailureOf(t *testing.T) {
 		{call("connect", syscall.EPERM), Unreachable},
 		{call("connect", syscall.EINVAL), Unreachable},
 		{call("socket", syscall.EACCES), Other},
+		{call("connectex", syscall.Errno(10061)), Refused}, // these are of Windows
+		{call("connectex", syscall.Errno(10060)), Timeout},
+		{call("wsarecv", syscall.Errno(10054)), Reset},
+		{call("bind", syscall.Errno(10049)), Unreachable},
+		{call("connectex", syscall.Errno(10048)), NoFreePort},
+		{call("connectex", syscall.Errno(10065)), Unreachable},
+		{call("connectex", syscall.Errno(10013)), Unreachable},
 		{errors.New("x"), Other},
 		{nil, Other},
 	} {
@@ -124,6 +131,7 @@ func TestUnreachableIsExplained(t *testing.T) {
 		{"bind", syscall.EADDRNOTAVAIL, "(--source-ip) are not addresses of this machine"},
 		{"connect", syscall.EHOSTUNREACH, "no route to that address, or its host is down (connect: "},
 		{"connect", syscall.ENETUNREACH, "no route to that address, or its host is down (connect: "},
+		{"bind", syscall.Errno(10049), "(--source-ip) are not addresses of this machine"},
 		{"connect", syscall.EPERM, "a firewall rule of this machine forbids connections to that address (connect: "},
 	} {
 		var f Failures

@@ -8,10 +8,10 @@ import (
 	"slices"
 	"strconv"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"example.org/comet/memlog/series"
+	"example.org/comet/server/neterr"
 )
 
 // Log samples a target at regular moments.
@@ -163,7 +163,7 @@ func (l *Log) write(s series.Sample) error {
 	}
 	err := l.cfg.Out.Write(s)
 	switch {
-	case errors.Is(err, syscall.EPIPE):
+	case neterr.IsBrokenPipe(err):
 		return fmt.Errorf("memlog: the reader of the samples has ended: %w", err)
 	case err != nil:
 		if l.missing == 0 {

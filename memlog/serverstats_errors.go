@@ -8,8 +8,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"syscall"
 
+	"example.org/comet/server/neterr"
 	"example.org/comet/server/tlsclient"
 )
 
@@ -30,17 +30,17 @@ func unasked(address string, connected bool, err error) error {
 func adviseUnasked(connected bool, err error) string {
 	name, isName := errors.AsType[*net.DNSError](err)
 	late, isNet := errors.AsType[net.Error](err)
-	slow := errors.Is(err, context.DeadlineExceeded) || isNet && late.Timeout()
+	slow := errors.Is(err, context.DeadlineExceeded) || isNet && late.Timeout() || neterr.IsTimeout(err)
 	switch text := err.Error(); {
 	case isName && name.IsNotFound:
 		return "there is no such host: check the name"
-	case errors.Is(err, syscall.ECONNREFUSED):
+	case neterr.IsRefused(err):
 		return "nothing listens there: is the server running, and is this its admin listener?"
-	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
+	case neterr.IsUnreachable(err):
 		return "there is no route to that address, or its host is down"
-	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM), errors.Is(err, syscall.EINVAL):
+	case neterr.IsForbidden(err):
 		return "a route or a firewall rule of this machine forbids connections to that address"
-	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+	case neterr.IsTooManyFiles(err):
 		return "this process may open no more files: raise the limit with `ulimit -n`"
 	case errors.Is(err, http.ErrSchemeMismatch):
 		return "it does not speak TLS there: write http:// instead of https://"

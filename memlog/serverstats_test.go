@@ -6,12 +6,14 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -119,6 +121,22 @@ func TestStatsClient(t *testing.T) {
 	server.Close()
 	if _, err := client.ask(t.Context()); err == nil {
 		t.Error("a server that is gone answers")
+	}
+}
+
+// TestUnaskedIsExplained by the number that the system gives, on Unix and on Windows.
+func TestUnaskedIsExplained(t *testing.T) {
+	for number, says := range map[syscall.Errno]string{
+		syscall.ECONNREFUSED: "nothing listens there", 10061: "nothing listens there",
+		syscall.EHOSTUNREACH: "no route", 10065: "no route",
+		syscall.EPERM: "firewall", 10013: "firewall",
+		syscall.EMFILE: "ulimit -n", 10024: "ulimit -n",
+		syscall.ETIMEDOUT: "did not respond in time", 10060: "did not respond in time",
+	} {
+		err := &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", number)}
+		if got := adviseUnasked(false, err); !strings.Contains(got, says) {
+			t.Errorf("of %v it says %q, want %q", err, got, says)
+		}
 	}
 }
 

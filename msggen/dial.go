@@ -8,8 +8,8 @@ import (
 	"net"
 	"os"
 	"strings"
-	"syscall"
 
+	"example.org/comet/server/neterr"
 	"example.org/comet/server/tlsclient"
 )
 
@@ -78,19 +78,19 @@ func (s *PublishSender) unreachable(err error) error {
 func adviseDial(err error) string {
 	name, unknownName := errors.AsType[*net.DNSError](err)
 	switch {
-	case errors.Is(err, syscall.ECONNREFUSED):
+	case neterr.IsRefused(err):
 		return "nothing listens there: start the server, or name the address of one that runs"
-	case errors.Is(err, syscall.EADDRNOTAVAIL):
+	case neterr.IsAddrNotAvail(err):
 		return "this machine has no local port left for that address: use fewer connections, or have the server keep them open"
-	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+	case neterr.IsTooManyFiles(err):
 		return "this process may open no more files: raise the limit with `ulimit -n`, or use fewer connections"
 	case unknownName && name.IsNotFound:
 		return "check the name of the host"
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
 		return "the address did not respond: check it, and whether a firewall drops what goes there"
-	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+	case neterr.IsUnreachable(err):
 		return "there is no route to that address, or its host is down: see whether it is right, and `ip route get`"
-	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM), errors.Is(err, syscall.EINVAL):
+	case neterr.IsForbidden(err):
 		return "a route or a firewall rule of this machine forbids connections to that address: see `ip route get` and the rules for output"
 	}
 	return ""

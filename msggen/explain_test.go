@@ -128,6 +128,11 @@ func TestAdviseDial(t *testing.T) {
 		syscall.EADDRNOTAVAIL:  "no local port left",
 		syscall.EMFILE:         "ulimit -n",
 		syscall.EHOSTUNREACH:   "no route",
+		syscall.Errno(10061):   "nothing listens there", // these are of Windows
+		syscall.Errno(10049):   "no local port left",
+		syscall.Errno(10024):   "ulimit -n",
+		syscall.Errno(10065):   "no route",
+		syscall.Errno(10013):   "firewall",
 		errors.New("whatever"): "",
 	} {
 		if got := adviseDial(err); !strings.Contains(got, says) || (says == "") != (got == "") {

@@ -43,6 +43,7 @@ import (
 	"time"
 
 	"example.org/comet/server/adminhttp"
+	"example.org/comet/server/neterr"
 	"example.org/comet/server/router"
 	"example.org/comet/server/subscriptions"
 	"example.org/comet/server/wire"
@@ -292,9 +293,9 @@ func (s *Server) Stats() Stats {
 func listenError(what, address string, err error) error {
 	var hint string
 	switch {
-	case isAddrInUse(err):
+	case neterr.IsAddrInUse(err):
 		hint = ": another program listens there (see `ss -ltnp`); choose another port, or 0 for a free one"
-	case isAddrNotAvail(err):
+	case neterr.IsAddrNotAvail(err):
 		hint = ": this machine has no such address"
 	case errors.Is(err, os.ErrPermission):
 		hint = ": ports below 1024 need root or CAP_NET_BIND_SERVICE"
@@ -307,7 +308,7 @@ func (c *core) reportPause(err error) {
 	if !c.mayReport(&c.pauseReported) {
 		return
 	}
-	if !outOfFiles(err) && !errors.Is(err, errFilesKept) {
+	if !neterr.IsTooManyFiles(err) && !neterr.IsOutOfMemory(err) && !errors.Is(err, errFilesKept) {
 		c.Logger.Warn("accepting pauses: the system does not give us a connection", "error", err)
 		return
 	}

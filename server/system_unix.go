@@ -3,7 +3,6 @@
 package server
 
 import (
-	"errors"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -23,13 +22,4 @@ func openFileLimit() uint64 {
 func isReadableByOthers(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.Mode().Perm()&0o004 != 0
-}
-
-func isAddrInUse(err error) bool    { return errors.Is(err, unix.EADDRINUSE) }
-func isAddrNotAvail(err error) bool { return errors.Is(err, unix.EADDRNOTAVAIL) }
-
-// outOfFiles reports whether accepting failed for lack of files or memory, which
-// may pass.
-func outOfFiles(err error) bool {
-	return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) || errors.Is(err, unix.ENOBUFS) || errors.Is(err, unix.ENOMEM)
 }

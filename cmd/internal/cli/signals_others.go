@@ -3,7 +3,6 @@
 package cli
 
 import (
-	"errors"
 	"os"
 	"syscall"
 )
@@ -17,12 +16,5 @@ const cpuLimit = syscall.Signal(0)
 func isReopen(syscall.Signal) bool { return false }
 
 func hasControllingTerminal() bool { return false }
-
-// isBrokenPipe reports whether a write failed because nobody reads any more:
-// ERROR_BROKEN_PIPE or ERROR_NO_DATA.
-func isBrokenPipe(err error) bool {
-	var number syscall.Errno
-	return errors.As(err, &number) && (number == 109 || number == 232)
-}
 
 func isHangup(error) bool { return false }

@@ -29,9 +29,6 @@ func hasControllingTerminal() bool {
 	return true
 }
 
-// isBrokenPipe reports whether a write failed because nobody reads any more.
-func isBrokenPipe(err error) bool { return errors.Is(err, syscall.EPIPE) }
-
 // isHangup reports whether a read or write failed as it does on a terminal that
 // has closed.
 func isHangup(err error) bool { return errors.Is(err, syscall.EIO) }

@@ -6,6 +6,8 @@ import (
 	"io"
 	"sync"
 	"time"
+
+	"example.org/comet/server/neterr"
 )
 
 // guard has the command's reading end with ctx, and ctx with those who read its
@@ -58,7 +60,7 @@ func (o *outlet) Write(p []byte) (int, error) {
 	n, err := o.Writer.Write(p)
 	switch {
 	case err == nil:
-	case isBrokenPipe(err) && !o.gone(), isHangup(err) && o.hungUp():
+	case neterr.IsBrokenPipe(err) && !o.gone(), isHangup(err) && o.hungUp():
 		return len(p), nil // nobody is there to miss it
 	}
 	return n, err

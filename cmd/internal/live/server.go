@@ -13,11 +13,11 @@ import (
 	"net"
 	"os"
 	"sync"
-	"syscall"
 	"time"
 
 	"example.org/comet/cmd/internal/result"
 	"example.org/comet/server/adminhttp"
+	"example.org/comet/server/neterr"
 )
 
 // Config says where the page is and what it is of. Only Address must be set.
@@ -96,9 +96,9 @@ func New(cfg Config) (*Server, error) {
 func listenError(address string, err error) error {
 	hint := ""
 	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
+	case neterr.IsAddrInUse(err):
 		hint = ": another program listens there; choose another port, or 0 for a free one"
-	case errors.Is(err, syscall.EADDRNOTAVAIL):
+	case neterr.IsAddrNotAvail(err):
 		hint = ": this machine has no such address"
 	case errors.Is(err, fs.ErrPermission):
 		hint = ": ports below 1024 need root or CAP_NET_BIND_SERVICE"

@@ -9,10 +9,12 @@ import (
 	"math"
 	"net"
 	"net/http"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -298,6 +300,21 @@ func TestNew(t *testing.T) {
 			t.Errorf("%s is taken", address)
 		} else if !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", address, err, want)
+		}
+	}
+}
+
+// TestListenError: the number is explained that the system gives, on Unix and on
+// Windows.
+func TestListenError(t *testing.T) {
+	for number, says := range map[syscall.Errno]string{
+		syscall.EADDRINUSE: "another program listens there", 10048: "another program listens there",
+		syscall.EADDRNOTAVAIL: "no such address", 10049: "no such address",
+		syscall.EACCES: "ports below 1024",
+	} {
+		err := listenError("127.0.0.1:9100", &net.OpError{Op: "listen", Err: os.NewSyscallError("bind", number)})
+		if !strings.Contains(err.Error(), says) {
+			t.Errorf("%v, want %q", err, says)
 		}
 	}
 }

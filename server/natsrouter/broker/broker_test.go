@@ -17,6 +17,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"example.org/comet/server/natsrouter"
+	"example.org/comet/server/neterr"
 )
 
 // running is a router whose Run runs until the test or stop ends it.
@@ -294,7 +295,7 @@ func TestURL(t *testing.T) {
 	// this one holds most of them, on addresses of its own.
 	for _, address := range []string{"0.0.0.0:0", "[::]:0"} {
 		ln, err := net.Listen("tcp", address)
-		if isAddrInUse(err) {
+		if neterr.IsAddrInUse(err) {
 			t.Skipf("no port is free on %s now: many connections are open on this machine", address)
 		} else if err != nil {
 			t.Fatal(err)

@@ -12,9 +12,10 @@ import (
 	"net"
 	"os"
 	"strings"
-	"syscall"
 	"time"
 	"unicode"
+
+	"example.org/comet/server/neterr"
 )
 
 // infoTimeout is how long the process that holds our address has to show that it
@@ -34,14 +35,14 @@ func (c Config) tryListen() error {
 func (c Config) listenError(what, flag, address string, err error) error {
 	var hint string
 	switch {
-	case isAddrInUse(err) && flag == "--listen":
+	case neterr.IsAddrInUse(err) && flag == "--listen":
 		if url, who, ok := askNATS(address); ok {
 			return fmt.Errorf("broker: another NATS server (%s) listens on %s: use it as it is, with `comet serve --router %s`; or choose another %s: %w", who, address, url, flag, err)
 		}
 		fallthrough
-	case isAddrInUse(err):
+	case neterr.IsAddrInUse(err):
 		hint = fmt.Sprintf(": another program listens there (see `ss -ltnp`); choose another %s, or port 0 for a free one", flag)
-	case isAddrNotAvail(err):
+	case neterr.IsAddrNotAvail(err):
 		hint = ": this machine has no such address"
 	case errors.Is(err, os.ErrPermission):
 		hint = ": ports below 1024 need root or CAP_NET_BIND_SERVICE"
@@ -115,14 +116,4 @@ func printable(text string) string {
 		text = string(runes[:80]) + "…"
 	}
 	return text
-}
-
-// The numbers are Windows's: WSAEADDRINUSE and WSAEADDRNOTAVAIL. No Unix has
-// errors of such numbers.
-func isAddrInUse(err error) bool {
-	return errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, syscall.Errno(10048))
-}
-
-func isAddrNotAvail(err error) bool {
-	return errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.Errno(10049))
 }
