@@ -67,7 +67,7 @@ type Poller struct {
 	n       int // events in raw
 	errno   syscall.Errno
 	events  []Event
-	end     unix.Timespec // of a wait
+	end     timespec // of a wait
 	keeps   bool
 	brisk   bool // the last events came within keepTime
 	// woken is set from a Wake until Wait has returned for it: many are one.

@@ -364,6 +364,21 @@ func TestKeep(t *testing.T) {
 	}
 }
 
+// TestCallEndsInTime: the kernel ends a wait that nothing else does. A signal of the
+// runtime's, which wants the processor after 10 ms, would end it otherwise.
+func TestCallEndsInTime(t *testing.T) {
+	p := newPoller(t)
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		p.call(time.Millisecond)
+		if p.errno == 0 {
+			break // one that was not interrupted
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("no wait of a millisecond ends by itself: the last ended with %v", p.errno)
+		}
+	}
+}
+
 // TestKeepQuiet: what comes while a Poller keeps its processor does not wake the
 // runtime's poller as well.
 func TestKeepQuiet(t *testing.T) {

@@ -142,11 +142,15 @@ func (p *Poller) lookNow(uintptr) bool {
 // 5.11, or a sandbox that refuses it.
 var noNanos atomic.Bool
 
+// timespec is struct __kernel_timespec, which epoll_pwait2 takes on every machine.
+// [unix.Timespec] is half as long on those of 32 bits.
+type timespec struct{ sec, nsec int64 }
+
 // call makes the system call, with an end to the nanosecond where that can be had.
 func (p *Poller) call(timeout time.Duration) {
 	events, most := uintptr(unsafe.Pointer(unsafe.SliceData(p.raw))), uintptr(len(p.raw))
 	if timeout > 0 && !noNanos.Load() {
-		p.end = unix.NsecToTimespec(int64(timeout)) // not on a stack, which may move
+		p.end = timespec{int64(timeout / time.Second), int64(timeout % time.Second)} // not on a stack, which may move
 		n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT2, uintptr(p.fd), events, most, uintptr(unsafe.Pointer(&p.end)), 0, 0)
 		if errno != unix.ENOSYS && errno != unix.EPERM {
 			p.took(n, errno)
