@@ -115,7 +115,7 @@ func TestChangesAnew(t *testing.T) {
 	waitFor(t, "b to be gone", func() bool { return a.Stats().Subscriptions.Nodes == 1 })
 	ids := make([]string, 10_000)
 	for i := range ids {
-		ids[i] = fmt.Sprint(i * 1_000_003)
+		ids[i] = fmt.Sprint(int64(i) * 1_000_003)
 	}
 	all := strings.Join(ids, ",")
 	if nodes, known := a.change("PUT", "3", `{"publishers":[`+all+`]}`); nodes != 1 || known != 1 {
