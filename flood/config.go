@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -130,11 +131,11 @@ func (c Config) withDefaults() Config {
 		c.random = rand.Uint64
 	}
 	if c.Connections == 0 {
-		rooms := max(len(c.URLs), int(max(c.LastID-c.FirstID+1, 0)))
+		rooms := max(int64(len(c.URLs)), c.LastID-c.FirstID+1, 0)
 		if c.LastID == 0 {
-			rooms = max(len(c.URLs), 1)
+			rooms = max(int64(len(c.URLs)), 1)
 		}
-		c.Connections = rooms * c.Subscribers
+		c.Connections = int(min(rooms, math.MaxInt/int64(max(c.Subscribers, 1)))) * c.Subscribers
 	}
 	if c.LastID == 0 {
 		c.FirstID = max(c.FirstID, 1)

@@ -21,6 +21,7 @@ func TestDefaults(t *testing.T) {
 		{"one for each id", Config{URL: "http://h/{id}", FirstID: 10, LastID: 12}, 3, 10, 12},
 		{"from id 0", Config{URL: "http://h/{id}", LastID: 2}, 3, 0, 2},
 		{"more than ids", Config{URL: "http://h/{id}", Connections: 7, LastID: 2}, 7, 0, 2},
+		{"more ids than are counted", Config{URL: "http://h/{id}", FirstID: 1, LastID: math.MaxInt64, Subscribers: 4}, math.MaxInt &^ 3, 1, math.MaxInt64},
 		{"one for each URL", Config{URLs: []string{"http://h/1", "http://h/2"}}, 2, 1, 2},
 	} {
 		got := c.in.withDefaults()

@@ -20,8 +20,9 @@ const (
 	// DefaultWindow is how many messages may be in flight without a pace.
 	DefaultWindow = 50_000
 
-	// maxIDs bounds the table of counts: 8 bytes for each id.
-	maxIDs = 1 << 30
+	// maxIDs bounds the table of counts, 8 bytes for each id: 8 GiB, or 1 GiB where an
+	// address has 32 bits.
+	maxIDs = min(1<<30, math.MaxInt>>4+1)
 	// maxSenders bounds the table of random streams: 16 bytes for each.
 	maxSenders = 1 << 26
 	// maxSize bounds one message.

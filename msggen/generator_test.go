@@ -9,6 +9,7 @@ import (
 	"math"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -417,6 +418,17 @@ func TestUnansweredStaysUnderTheWindowWithoutFeedback(t *testing.T) {
 		return nil
 	}
 	mustRun(t.Context(), t, Config{Sender: sender, Max: true, Window: 10, Count: 500, MaxID: 2})
+}
+
+// TestMostIDs: the counts of as many ids as are taken are memory that can be had.
+func TestMostIDs(t *testing.T) {
+	if bytes := uint64(maxIDs) * 8; bytes > math.MaxInt {
+		t.Errorf("the counts of %d ids take %d bytes, and an address reaches %d", maxIDs, bytes, math.MaxInt)
+	}
+	err := Config{To: "http://127.0.0.1:8001", MaxID: maxIDs + 1}.Validate()
+	if err == nil || !strings.Contains(err.Error(), "ids would cost over "+strconv.Itoa(maxIDs>>27)+" GiB") {
+		t.Error(err)
+	}
 }
 
 func TestValidateNamesEveryField(t *testing.T) {

@@ -17,7 +17,7 @@ func TestRampMemory(t *testing.T) {
 	machine := func(connected, ends int, used float64) ramp {
 		return ramp{total: 23.5 * gib, begun: gib, used: used, connected: connected, ends: ends}
 	}
-	after := func(connected, each int) ramp { return machine(connected, 2, gib+float64(connected*each)) }
+	after := func(connected, each int) ramp { return machine(connected, 2, gib+float64(connected)*float64(each)) }
 	for _, c := range []struct {
 		name     string
 		m        ramp
@@ -97,7 +97,7 @@ func TestMemoryLeft(t *testing.T) {
 	if err := r.memoryLeft(); err != nil {
 		t.Errorf("%v for two connections", err)
 	}
-	r.plan.pairs[0].connections = min(1<<40, math.MaxInt)
+	r.plan.pairs[0].connections = min(1<<40, math.MaxInt/rampWidth)
 	err := r.memoryLeft()
 	full, ok := errors.AsType[*memoryError](err)
 	if !ok || !strings.Contains(err.Error(), "bench: the machine's memory is nearly full") || full.total <= full.used {

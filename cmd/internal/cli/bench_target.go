@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"slices"
 
@@ -116,7 +117,7 @@ func (b *benchTarget) readStreams(env *Env, f *pflag.FlagSet, o *benchOptions) (
 	case len(b.Target.URLs) > 0:
 		o.Config.Connections = len(b.Target.URLs) * o.Config.Streams.Subscribers
 	case b.Target.LastID > 0:
-		o.Config.Connections = int(b.Target.LastID-b.Target.FirstID+1) * o.Config.Streams.Subscribers
+		o.Config.Connections = int(min(b.Target.LastID-b.Target.FirstID+1, math.MaxInt/int64(o.Config.Streams.Subscribers))) * o.Config.Streams.Subscribers
 	}
 	return nil
 }

@@ -27,6 +27,18 @@ func benchOf(t *testing.T, args ...string) *benchOptions {
 	return got
 }
 
+// TestBenchOfTooManyIDs: more ids than an int of 32 bits counts are too many, and not a
+// few.
+func TestBenchOfTooManyIDs(t *testing.T) {
+	env, _, _ := testEnv(nil)
+	cmd := newBench(env, func(context.Context, *Env, *benchOptions) error { return nil })
+	cmd.SetArgs([]string{"--url", "http://h/{id}", "--ids", "1-4294967297"})
+	cmd.SetErr(io.Discard)
+	if err := cmd.ExecuteContext(t.Context()); err == nil || !strings.Contains(err.Error(), "ids would cost over") {
+		t.Errorf("%v, want that they cost too much", err)
+	}
+}
+
 func TestBenchTarget(t *testing.T) {
 	cfg := benchOf(t, "--url", "http://h/{id}", "--publish", "http://h/{id}", "-r", "5", "--ids", "101-200", "--max-id", "150",
 		"-H", "TE: chunked", "--publish-header", "X-A: b", "--publish-connections", "3", "--source-ip", "10.0.0.2", "--pid", "7,8").Config

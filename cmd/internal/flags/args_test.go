@@ -71,7 +71,7 @@ func (o odd) duration() time.Duration {
 	return pick(o, time.Millisecond, 1500*time.Millisecond, time.Minute, 25*time.Hour, 36500*24*time.Hour)
 }
 
-func (o odd) count() int { return pick(o, 1, 17, 1000, 1_000_000, min(1<<40, math.MaxInt)) }
+func (o odd) count() int { return pick(o, 1, 17, 1000, 1_000_000, min(1<<40, math.MaxInt-1024)) }
 
 func (o odd) bool() bool { return o.IntN(2) == 0 }
 

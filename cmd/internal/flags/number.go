@@ -50,7 +50,7 @@ func Count[N ~int | ~int64 | ~uint64](fs *pflag.FlagSet, field *N, name, short s
 	bind(fs, field, name, short, def, usage, kind[N]{
 		name: "count",
 		parse: func(s string) (N, error) {
-			n, err := ParseCount(s)
+			n, err := parseFitting[N](s)
 			if err != nil {
 				return 0, err
 			}
@@ -64,9 +64,18 @@ func Count[N ~int | ~int64 | ~uint64](fs *pflag.FlagSet, field *N, name, short s
 // Counts adds a flag of counts with commas between them: 10k,100k,1M.
 func Counts(fs *pflag.FlagSet, field *[]int, name, usage string) {
 	List(fs, field, name, usage, func(s string) (int, error) {
-		n, err := ParseCount(strings.TrimSpace(s))
+		n, err := parseFitting[int](strings.TrimSpace(s))
 		return int(n), err
 	}, strconv.Itoa).DefValue = ""
+}
+
+// parseFitting reads a count for a field of type N, which may be an int of 32 bits.
+func parseFitting[N ~int | ~int64 | ~uint64](s string) (int64, error) {
+	n, err := ParseCount(s)
+	if err == nil && int64(N(n)) != n {
+		return 0, fmt.Errorf("%q is too much: use %d or less", s, math.MaxInt)
+	}
+	return n, err
 }
 
 // ParseCount reads a whole number with an optional k (thousand), M (million)

@@ -3,6 +3,7 @@ package flags
 import (
 	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +22,35 @@ func TestParseCount(t *testing.T) {
 		}
 		if (err == nil) != (want >= 0) || got != want {
 			t.Errorf("%q: %d, %v; want %d", text, got, err, want)
+		}
+	}
+}
+
+// TestCountFits: a count that the field of a flag does not hold is refused, on machines
+// where an int has 32 bits.
+func TestCountFits(t *testing.T) {
+	fs := pflag.NewFlagSet("", pflag.ContinueOnError)
+	var one int
+	var several []int
+	var ids int64
+	var messages uint64
+	Count(fs, &one, "one", "", 1, "")
+	Counts(fs, &several, "several", "")
+	Count(fs, &ids, "ids", "", 1, "")
+	Count(fs, &messages, "messages", "", 1, "")
+	const large = "4294967297"
+	for _, name := range []string{"ids", "messages"} {
+		if err := fs.Set(name, large); err != nil || fs.Lookup(name).Value.String() != large {
+			t.Errorf("--%s %s is %s, %v", name, large, fs.Lookup(name).Value, err)
+		}
+	}
+	for _, name := range []string{"one", "several"} {
+		err := fs.Set(name, large)
+		switch {
+		case strconv.IntSize == 64 && err != nil:
+			t.Errorf("--%s %s: %v", name, large, err)
+		case strconv.IntSize == 32 && (err == nil || !strings.Contains(err.Error(), "is too much: use 2147483647 or less")):
+			t.Errorf("--%s %s is %s, %v", name, large, fs.Lookup(name).Value, err)
 		}
 	}
 }
