@@ -73,10 +73,10 @@ func parseRange(text string) (first, last netip.Addr, err error) {
 type sources struct {
 	addrs  []netip.Addr
 	low    uint16
-	count  int // ports in the range
-	next   int // how many were handed out
-	offset int // where in the range the first one is
-	inUse  int // how many in a row, up to the last one, were taken
+	count  int    // ports in the range
+	next   uint64 // how many were handed out
+	offset int    // where in the range the first one is
+	inUse  int    // how many in a row, up to the last one, were taken
 }
 
 func newSources(addrs []netip.Addr) (*sources, error) {
@@ -97,8 +97,9 @@ func (s *sources) take() (from netip.AddrPort, ok bool) {
 	if len(s.addrs) == 0 {
 		return from, false
 	}
-	addr := s.addrs[s.next%len(s.addrs)]
-	port := int(s.low) + (s.next/len(s.addrs)+s.offset)%s.count
+	addrs := uint64(len(s.addrs))
+	addr := s.addrs[s.next%addrs]
+	port := uint64(s.low) + (s.next/addrs+uint64(s.offset))%uint64(s.count)
 	s.next++
 	return netip.AddrPortFrom(addr, uint16(port)), true
 }

@@ -1,6 +1,7 @@
 package flood
 
 import (
+	"math"
 	"net/netip"
 	"slices"
 	"strings"
@@ -133,6 +134,17 @@ func TestSourcesHandOutEveryPairOnce(t *testing.T) {
 	for from, n := range seen {
 		if n != 2 {
 			t.Errorf("%v came %d times in 12, want 2", from, n)
+		}
+	}
+}
+
+// TestSourcesAfterLong: a flood whose connections return for days hands out more pairs
+// than an int of 32 bits counts.
+func TestSourcesAfterLong(t *testing.T) {
+	s := &sources{addrs: addrs("127.0.0.2", "127.0.0.3"), low: 100, count: 3, offset: 2, next: math.MaxInt32}
+	for range 6 {
+		if from, ok := s.take(); !ok || from.Port() < 100 || from.Port() > 102 {
+			t.Error(from, ok)
 		}
 	}
 }

@@ -88,7 +88,7 @@ func (e *epollEngine) takeIntake(a *admin) {
 	}
 	var next atomic.Uint32
 	if !a.Divert(func(c *adminhttp.Conn) bool {
-		return e.loops[int(next.Add(1))%len(e.loops)].offer(c)
+		return e.loops[next.Add(1)%uint32(len(e.loops))].offer(c)
 	}) {
 		return
 	}
