@@ -2,7 +2,7 @@
 GO   ?= go
 TOOL := $(GO) tool -modfile=.ci/tools/go.mod
 
-.PHONY: all build man dist fmt lint test race cross nonats fuzz bench seeds licenses supply reproducible installs system endings capacity floor wide chaos soak ci
+.PHONY: all build man dist fmt lint test race cross bits32 nonats fuzz bench seeds licenses supply reproducible installs system endings capacity floor wide chaos soak ci
 
 
 all: lint test build
@@ -50,8 +50,13 @@ race:
 cross: ## the engine is Linux only, the rest works everywhere
 	GOOS=darwin GOARCH=arm64 $(GO) vet ./...
 	GOOS=windows GOARCH=amd64 $(GO) vet ./...
+	GOOS=linux GOARCH=386 $(GO) vet ./...
+	GOOS=linux GOARCH=arm $(GO) vet ./...
 	GOOS=darwin GOARCH=arm64 $(GO) build -o /dev/null ./cmd/comet
 	GOOS=windows GOARCH=amd64 $(GO) build -o /dev/null ./cmd/comet
+
+bits32: ## what meets the kernel or large numbers, run on 32 bits (Linux on amd64)
+	GOOS=linux GOARCH=386 $(GO) test ./server/epoll ./server/wire ./flood/pace ./memlog/... ./cmd/internal/flags
 
 nonats: ## without the router, a third smaller
 	$(GO) vet -tags nonats ./server/natsrouter/...
