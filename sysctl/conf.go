@@ -17,10 +17,10 @@ func Conf(w io.Writer, n Need, s System, limits []Limit) error {
 		return fmt.Errorf("sysctl: only Linux reads sysctl.d files: %w", errors.ErrUnsupported)
 	}
 	var short, enough, byHand strings.Builder
-	files := 0
+	files := Value(0)
 	for _, l := range limits {
 		if l.Setting == SoftOpenFiles || l.Setting == HardOpenFiles {
-			files = int(l.NeededValue)
+			files = l.NeededValue
 			continue
 		}
 		isSysctl := strings.HasPrefix(l.Setting, "fs.") || strings.HasPrefix(l.Setting, "net.")

@@ -2,6 +2,7 @@ package sysctl
 
 import (
 	"errors"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -36,6 +37,15 @@ func TestConf(t *testing.T) {
 		if !strings.Contains(b.String(), part) {
 			t.Errorf("lacks %q:\n%s", part, b.String())
 		}
+	}
+}
+
+// TestConfOfVeryMany: more files than an int of 32 bits counts are printed.
+func TestConfOfVeryMany(t *testing.T) {
+	n, s := Need{Connections: math.MaxInt32}, roomy()
+	var b strings.Builder
+	if err := Conf(&b, n, s, Examine(n, s)); err != nil || !strings.Contains(b.String(), "# LimitNOFILE=2147483711\n") {
+		t.Errorf("%v:\n%s", err, b.String())
 	}
 }
 
