@@ -38,6 +38,7 @@ const (
 const (
 	errorBrokenPipe syscall.Errno = 109
 	errorNoData     syscall.Errno = 232
+	errorNotPiped   syscall.Errno = 233 // ERROR_PIPE_NOT_CONNECTED
 )
 
 // IsRefused reports whether nothing listens at the address.
@@ -53,7 +54,7 @@ func IsReset(err error) bool {
 
 // IsBrokenPipe reports whether a write failed because nobody reads any more.
 func IsBrokenPipe(err error) bool {
-	return is(err, syscall.EPIPE) || runtime.GOOS == "windows" && is(err, errorBrokenPipe, errorNoData)
+	return is(err, syscall.EPIPE) || runtime.GOOS == "windows" && is(err, errorBrokenPipe, errorNoData, errorNotPiped)
 }
 
 // IsAddrInUse reports whether another socket has the address.

@@ -53,6 +53,7 @@ func TestConditions(t *testing.T) {
 		{syscall.Errno(10053), []string{"reset"}},
 		{syscall.Errno(109), onWindows("broken pipe")},
 		{syscall.Errno(232), onWindows("broken pipe")},
+		{syscall.Errno(233), onWindows("broken pipe")},
 		{syscall.Errno(10048), []string{"in use"}},
 		{syscall.Errno(10049), []string{"not available"}},
 		{syscall.Errno(10051), []string{"unreachable"}},

@@ -19,4 +19,5 @@ var (
 	_ = [1]bool{windows.WSAEHOSTUNREACH - wsaHostUnreach: true}
 	_ = [1]bool{windows.ERROR_BROKEN_PIPE - errorBrokenPipe: true}
 	_ = [1]bool{windows.ERROR_NO_DATA - errorNoData: true}
+	_ = [1]bool{windows.ERROR_PIPE_NOT_CONNECTED - errorNotPiped: true}
 )
