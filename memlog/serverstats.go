@@ -46,7 +46,7 @@ type serverStats struct {
 func statsURL(s string) (string, error) {
 	u, err := url.Parse(s)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return "", fmt.Errorf("the StatsURL %q is not an http or https URL: write http://127.0.0.1:8001/stats", shown(s))
+		return "", fmt.Errorf("the URL %q to ask the server at is not an http or https URL: write http://127.0.0.1:8001/stats", shown(s))
 	}
 	if u.Path == "" || u.Path == "/" {
 		u.Path = "/stats"

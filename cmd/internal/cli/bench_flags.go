@@ -159,7 +159,7 @@ func (o *benchOptions) validate() error {
 	if messages.Max = cfg.Rate.Unpaced(); !messages.Max {
 		messages.Rate = float64(cfg.Rate)
 	}
-	errs := []error{cfg.Validate(), messages.Validate()}
+	errs := []error{cfg.Validate(), flags.ByFlag(messages.Validate())}
 	if cfg.Target == nil {
 		errs = append(errs, server.Config{Engine: cfg.Engine, Loops: cfg.Loops}.Validate())
 	} else {

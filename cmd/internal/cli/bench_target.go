@@ -27,7 +27,7 @@ func (b *benchTarget) bind(f *pflag.FlagSet) {
 		flags.URL(f, &b.Target.URL, "url", "", "measure a server that is there already: the `URL` of its streams, with {id} in it")
 		flags.String(f, &b.URLFile, "urls", "", "", "the same with a `file` of URLs, one connection each in turn; - is standard input")
 		flags.PIDs(f, &b.Target.PIDs, "with --url: measure the processes `N[,N...]` of this machine and their descendants")
-		flags.String(f, &b.Target.Match, "match", "", "", "with --url: measure the process whose command line matches the regular expression `PATTERN`, and its descendants")
+		flags.Pattern(f, &b.Target.Match, "with --url: measure the process whose command line matches the regular expression `PATTERN`, and its descendants")
 		flags.String(f, &b.Target.Log, "server-log", "", "", "with --url: a memory log that grows meanwhile, from the server's own host: a `FILE`, or - for standard input (see comet memlog)")
 		flags.URL(f, &b.Publish.URL, "publish", "", "with --url: the `URL` to send each message to by itself, with {id} in it (see comet msggen)")
 		flags.Publish(f, &b.Publish, "publish-header", "", "with --publish: request header `\"Name: value\"`; repeatable (msggen's --header; -H goes to the streams)")

@@ -26,10 +26,11 @@ func TestMemlogUsage(t *testing.T) {
 		want string
 	}{
 		{nil, "--pid N or --match PATTERN"},
-		{[]string{"--pid", self, "--match", "x"}, "not by both"},
+		{[]string{"--pid", self, "--match", "x"}, "by --pid or by --match, not by both"},
 		{[]string{"--pid", "x"}, "pid"},
 		{[]string{"--pid", "-1"}, "process id"},
-		{[]string{"--match", "("}, "Match"},
+		{[]string{"--match", "("}, `--match: "(" is not a regular expression: missing closing ): `},
+		{[]string{"--match", ""}, `"" is empty: give a value, or leave --match out`},
 		{[]string{"--match", "no process has this " + "in its command line"}, "nothing that runs matches"},
 		{[]string{"--pid", "2147483646"}, "2147483646"},
 		{[]string{"--pid", self, "--listen", "localhost:80"}, "localhost"},

@@ -61,7 +61,7 @@ func runMsggen(ctx context.Context, env *Env, o *flags.MsggenCommand) error {
 	}
 	generator, err := msggen.New(cfg)
 	if err != nil {
-		return usageError{err}
+		return usageError{flags.ByFlag(err)}
 	}
 	out, err := newMsggenOutput(env, generator, o.JSON, o.Log)
 	if err != nil {

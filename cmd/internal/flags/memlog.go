@@ -43,7 +43,7 @@ func (c *MemlogCommand) Bind(fs *pflag.FlagSet) {
 func Memlog(fs *pflag.FlagSet, cfg *memlog.Config) {
 	Group(fs, Target, func() {
 		PIDs(fs, &cfg.PIDs, "watch the processes `N[,N...]` and their descendants")
-		String(fs, &cfg.Match, "match", "", "", "watch the process whose command line matches the regular expression `PATTERN`, and its descendants")
+		Pattern(fs, &cfg.Match, "watch the process whose command line matches the regular expression `PATTERN`, and its descendants")
 		fs.BoolVar(&cfg.NoChildren, "no-children", false, "leave the descendants out")
 		fs.BoolVar(&cfg.PSS, "pss", false, "add pss_kb=, which counts shared memory once (Linux; 20 ms for each GiB)")
 		List(fs, &cfg.Listen, "listen", "count connections at this local `PORT`, ADDRESS:PORT or prefix such as 127.0.0.0/8:8000; repeatable", sockdiag.ParseFilter, sockdiag.Filter.String)
@@ -63,6 +63,8 @@ func (c *MemlogCommand) Complete(fs *pflag.FlagSet, getenv func(string) string) 
 		return c.checkMark(fs)
 	case len(c.Config.PIDs) == 0 && c.Config.Match == "":
 		return errors.New("say which process to watch: --pid N or --match PATTERN")
+	case len(c.Config.PIDs) > 0 && c.Config.Match != "":
+		return errors.New("say which process to watch by --pid or by --match, not by both")
 	case c.AdminToken.File != "" && c.Config.StatsURL == "":
 		return errors.New("--admin-token-file goes with --stats")
 	case c.Config.StatsURL == "":

@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
 
+	"example.org/comet/flood/pace"
 	"example.org/comet/msggen"
 	"example.org/comet/server/natsrouter"
 	"example.org/comet/server/tlsclient"
@@ -120,9 +122,32 @@ func (r *loadRate) Set(text string) error {
 		return nil
 	}
 	rate, err := ParseRate(text)
+	if err == nil {
+		_, err = pace.PerSecond(rate)
+	}
 	r.cfg.Rate = rate
 	return err
 }
+
+// byFlag are the fields of a [msggen.Config] as its errors name them, and their flags.
+var byFlag = strings.NewReplacer(
+	"Senders is", "--senders is", "FirstID is", "--first-id is", "above MaxID", "above --max-id", "MaxID is", "--max-id is",
+	"Rate is", "--rate is", "Arrivals: ", "--arrivals: ", "which Max is not", "which max is not", "Users: ", "--users: ", "To: ", "--to: ",
+)
+
+// ByFlag returns err, of a [msggen.Config], with the names of flags instead of fields.
+func ByFlag(err error) error {
+	if err == nil {
+		return nil
+	}
+	return named{err}
+}
+
+type named struct{ error }
+
+func (n named) Error() string { return byFlag.Replace(n.error.Error()) }
+
+func (n named) Unwrap() error { return n.error }
 
 // Complete reads the secrets and checks the flags against each other. Of
 // Config.Sender nothing is set: see c.Publish and c.Router.

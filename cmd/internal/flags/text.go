@@ -2,8 +2,11 @@ package flags
 
 import (
 	"encoding"
+	"errors"
 	"fmt"
 	"net/netip"
+	"regexp"
+	"regexp/syntax"
 	"strconv"
 	"strings"
 
@@ -24,6 +27,24 @@ func String[T ~string](fs *pflag.FlagSet, field *T, name, short string, def T, u
 			return T(s), nil
 		},
 		format: func(s T) string { return string(s) },
+	})
+}
+
+// Pattern adds --match, a regular expression.
+func Pattern(fs *pflag.FlagSet, field *string, usage string) {
+	bind(fs, field, "match", "", "", usage, kind[string]{
+		name: "string",
+		parse: func(s string) (string, error) {
+			if s == "" {
+				return "", fmt.Errorf("%q is empty: give a value, or leave --match out", s)
+			}
+			_, err := regexp.Compile(s)
+			if wrong, ok := errors.AsType[*syntax.Error](err); ok {
+				return "", fmt.Errorf("%q is not a regular expression: %s: `%s`", s, wrong.Code, wrong.Expr)
+			}
+			return s, err
+		},
+		format: func(s string) string { return s },
 	})
 }
 
