@@ -89,7 +89,12 @@ func (a *Arrivals) UnmarshalText(text []byte) error {
 	if !ok {
 		return fmt.Errorf("%q are not arrivals: %s", text, write)
 	}
-	if read.Shape == Ramp {
+	switch read.Shape {
+	case Bursts:
+		if read.Burst > maxBurst {
+			return fmt.Errorf("%d messages at once: write bursts:%d or less", read.Burst, maxBurst)
+		}
+	case Ramp:
 		if _, err := pace.NewRamp(read.From, 1, read.Over); err != nil {
 			return err
 		}

@@ -88,7 +88,7 @@ func TestArrivalsText(t *testing.T) {
 		"ramp:1d,.5":   Arrivals{Shape: Ramp, Over: 24 * time.Hour, From: 0.5},
 		"ramp:1m,10k":  Arrivals{Shape: Ramp, Over: time.Minute, From: 10_000},
 		"ramp:1ms,1.5": Arrivals{Shape: Ramp, Over: time.Millisecond, From: 1.5},
-		"":             bad, "constant:5": bad, "poisson:": bad, "bursts:0": bad, "bursts:x": bad, "bursts:-1": bad,
+		"":             bad, "constant:5": bad, "poisson:": bad, "bursts:0": bad, "bursts:x": bad, "bursts:-1": bad, "bursts:10000001": bad,
 		"ramp": bad, "ramp:": bad, "ramp:30": bad, "ramp:0s": bad, "ramp:0": bad, "ramp:-1s": bad, "ramp:30s,": bad, "ramp:30s,-1": bad,
 		"ramp:30s,max": bad, "ramp:36500d2562047h": bad, "ramp:NaNd": bad, "uniform": bad,
 	} {

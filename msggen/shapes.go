@@ -106,6 +106,9 @@ type Arrivals struct {
 	Over time.Duration
 }
 
+// maxBurst bounds what is due at once: a run that ends counts all of it as refused.
+const maxBurst = 10_000_000
+
 // moments returns a's moments for a constant rate of pacer; validate is this
 // without the result. random is for Poisson alone.
 func (a Arrivals) moments(pacer pace.Pacer, random rand.Source) (pace.Moments, error) {
@@ -124,6 +127,9 @@ func (a Arrivals) moments(pacer pace.Pacer, random rand.Source) (pace.Moments, e
 		size := a.Burst
 		if size == 0 {
 			size = DefaultBurst
+		}
+		if size > maxBurst {
+			return nil, fmt.Errorf("%d messages at once: use up to %d", size, maxBurst)
 		}
 		return pace.Of(pace.Bursts{Pacer: pacer, Size: size}), nil
 	case Ramp:

@@ -69,6 +69,16 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"msggen", "--seed", "0x"}, `--seed: "0x" is not a whole number from 0`},
 		{[]string{"serve", "--slow-client", "discnect"}, `"discnect" is unknown: did you mean disconnect? use disconnect or drop`},
 		{[]string{"plot", "-o", "-", "--format", "pgn", "x"}, `"pgn" is unknown: did you mean png? use png, svg or pdf`},
+		// A value that cannot work.
+		{[]string{"serve", "--memory-limit", "1"}, `--memory-limit: "1" is too little: use 32000000 or more, or 0 for no limit`},
+		{[]string{"msggen", "--rate", "1e308"}, "--rate: pace: a rate of 1e+308/s cannot be paced"},
+		{[]string{"msggen", "--arrivals", "bursts:9000000G"}, "--arrivals: 9000000000000000 messages at once: write bursts:10000000 or less"},
+		{[]string{"msggen", "--senders", "1G"}, "msggen: --senders is 1000000000: it must be from 1 to "},
+		{[]string{"msggen", "--first-id", "9", "--max-id", "5"}, "--first-id is 9, above --max-id, which is 5"},
+		{[]string{"msggen", "--arrivals", "poisson", "--rate", "max"}, "--arrivals: poisson arrivals need a rate, which max is not"},
+		{[]string{"bench", "--senders", "1G"}, "--senders is 1000000000"},
+		{[]string{"bench", "--interval", "1ns"}, "bench: a sample of the memory every 1ns: use 1ms or more, or 0 for the default"},
+		{[]string{"bench", "--match", "(", "--url", "http://h/{id}"}, `--match: "(" is not a regular expression: missing closing ): `},
 		// A URL without a scheme.
 		{[]string{"flood", "127.0.0.1:8000/test/{id}"}, `"127.0.0.1:8000/test/{id}" has no scheme: write http://127.0.0.1:8000/test/{id}`},
 		{[]string{"flood", "--url", "//h/{id}"}, "write http://h/{id}"},
