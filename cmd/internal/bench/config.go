@@ -104,6 +104,9 @@ type Config struct {
 	shares  []agent.Share // of the crew's hosts, once there is a plan
 }
 
+// mostConnections bounds what a plan is made for: as many ids as msggen counts.
+const mostConnections = 1 << 30
+
 // Validate names every field that is wrong, as far as no part would refuse it.
 func (c Config) Validate() error {
 	var errs []error
@@ -122,11 +125,12 @@ func (c Config) Validate() error {
 	for _, n := range steps {
 		err := flood.CheckSubscribers(n, c.subscribers())
 		bad(err == nil, "%w", err)
+		bad(n <= mostConnections, "%d connections: use up to %d", n, mostConnections)
 	}
 	bad(c.Connections > 0 || len(c.Steps) > 0, "%d connections: use 1 or more", c.Connections)
 	bad(c.Duration > 0 || c.Rate == 0, "messages for %v: give a duration, or --rate none", c.Duration)
 	bad(c.Interval >= 0, "a sample every %v: give a positive interval", c.Interval)
-	bad(c.Interval == 0 || c.Interval >= time.Millisecond, "a sample of the memory every %v: use 1ms or more, or 0 for the default", c.Interval)
+	bad(c.Interval <= 0 || c.Interval >= time.Millisecond, "a sample of the memory every %v: use 1ms or more, or 0 for the default", c.Interval)
 	bad(c.Nodes >= 0, "%d nodes: use 1 or more", c.Nodes)
 	bad(c.Idle >= time.Second, "an idle phase of %v: give 1s or more, for the memory to settle", c.Idle)
 	bad(c.Repeat >= 0, "%d repeats: use 1 or more", c.Repeat)

@@ -155,7 +155,7 @@ func (o *benchOptions) gather() {
 func (o *benchOptions) validate() error {
 	cfg := &o.Config
 	messages := o.Msggen
-	messages.To, messages.MaxID, messages.Duration = "http://127.0.0.1:1/send", int64(max(cfg.Connections/max(cfg.Streams.Subscribers, 1), 1)), cfg.Duration
+	messages.To, messages.MaxID, messages.Duration = "http://127.0.0.1:1/send", 1, cfg.Duration
 	if messages.Max = cfg.Rate.Unpaced(); !messages.Max {
 		messages.Rate = float64(cfg.Rate)
 	}

@@ -78,6 +78,9 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"msggen", "--arrivals", "poisson", "--rate", "max"}, "--arrivals: poisson arrivals need a rate, which max is not"},
 		{[]string{"bench", "--senders", "1G"}, "--senders is 1000000000"},
 		{[]string{"bench", "--interval", "1ns"}, "bench: a sample of the memory every 1ns: use 1ms or more, or 0 for the default"},
+		{[]string{"bench", "-c", "9000000G"}, "bench: 9000000000000000 connections: use up to 1073741824"},
+		{[]string{"bench", "--steps", "10,9000000G"}, "bench: 9000000000000000 connections: use up to 1073741824"},
+		{[]string{"capacity", "--from", "9000000G"}, "bench: 9000000000000000 connections: use up to 1073741824"},
 		{[]string{"bench", "--match", "(", "--url", "http://h/{id}"}, `--match: "(" is not a regular expression: missing closing ): `},
 		// A URL without a scheme.
 		{[]string{"flood", "127.0.0.1:8000/test/{id}"}, `"127.0.0.1:8000/test/{id}" has no scheme: write http://127.0.0.1:8000/test/{id}`},
