@@ -291,7 +291,7 @@ func TestMethods(t *testing.T) {
 		"GET /send/1":    {405, "POST", `GET is not for \"/send/1\", which takes POST`},
 		"PUT /send/1":    {405, "POST", `PUT is not for \"/send/1\", which takes POST`},
 		"POST /stats":    {405, "GET, HEAD", `POST is not for \"/stats\", which takes GET, HEAD`},
-		"GET /nothing":   {404, "", `there is nothing at \"/nothing\"; this listener has /debug/pprof/, /event/{publisher}, /gc, /healthz, /metrics, /nodes, /readyz, /send, /send/{id}, /stats, /subscriptions/{follower}, /subscriptions/{follower}/{publisher}`},
+		"GET /nothing":   {404, "", `there is nothing at \"/nothing\"; this listener has /, /debug/pprof/, /event/{publisher}, /gc, /healthz, /metrics, /nodes, /readyz, /send, /send/{id}, /stats, /subscriptions/{follower}, /subscriptions/{follower}/{publisher}`},
 		"POST /event":    {404, "", `there is nothing at \"/event\"; this listener has `},
 		"POST /send/1/2": {404, "", `there is nothing at \"/send/1/2\"; this listener has `},
 		"POST /a%0a%22b": {404, "", `there is nothing at \"/a\\n\\\"b\"; `},

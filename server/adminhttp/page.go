@@ -23,6 +23,7 @@ var contentTypes = map[string]string{
 // browser does not send a bearer token by itself, so that where there is one a page is
 // refused like everything else.
 func (s *Server) AddPage(files fs.FS, folder string) {
+	s.addPath("/")
 	s.addFiles(common, "page")
 	s.addFiles(files, folder)
 }
