@@ -246,6 +246,9 @@ func (p *picture) paintAxes(c *canvas, area box, x, y axis, label string, last b
 	edge := pen{color: frame, width: 1}
 	c.line(edge, point{area.left + 0.5, area.top}, point{area.left + 0.5, area.bottom})
 	c.line(edge, point{area.left, area.bottom + 0.5}, point{area.right, area.bottom + 0.5})
+	if y.low > 0 && !y.log {
+		label += ", not from 0" // which makes much of little
+	}
 	size, room := labelSize, area.height()+panelGap
 	for size > leastLabel && textWidth(label, size) > room {
 		size--

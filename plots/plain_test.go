@@ -55,9 +55,13 @@ func TestPlainPicture(t *testing.T) {
 	if p, err = newPicture(cfg); err != nil || p.panels[0].yAxis(6).low == 0 || len(p.marks) > 0 {
 		t.Errorf("%v, %+v", err, p.panels[0].yAxis(6))
 	}
-	out.Reset()
-	if err := Draw(&out, SVG, cfg); err != nil || !strings.Contains(out.String(), "<svg") {
-		t.Error(err)
+	// Which says that its axis does not begin at zero; one that does says nothing.
+	for plain, says := range map[bool]bool{false: true, true: false} {
+		out.Reset()
+		cfg.Plain = plain
+		if err := Draw(&out, SVG, cfg); err != nil || !strings.Contains(out.String(), "<svg") || strings.Contains(out.String(), ">Mem (KB), not from 0<") != says {
+			t.Errorf("plain %v: %v, want an axis that says it does not begin at 0: %v", plain, err, says)
+		}
 	}
 }
 
