@@ -34,8 +34,8 @@ func TestBenchOfTooManyIDs(t *testing.T) {
 	cmd := newBench(env, func(context.Context, *Env, *benchOptions) error { return nil })
 	cmd.SetArgs([]string{"--url", "http://h/{id}", "--ids", "1-4294967297"})
 	cmd.SetErr(io.Discard)
-	if err := cmd.ExecuteContext(t.Context()); err == nil || !strings.Contains(err.Error(), "ids would cost over") {
-		t.Errorf("%v, want that they cost too much", err)
+	if err := cmd.ExecuteContext(t.Context()); err == nil || !strings.Contains(err.Error(), "connections: use up to") {
+		t.Errorf("%v, want that they are too many", err)
 	}
 }
 

@@ -70,7 +70,6 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"serve", "--slow-client", "discnect"}, `"discnect" is unknown: did you mean disconnect? use disconnect or drop`},
 		{[]string{"plot", "-o", "-", "--format", "pgn", "x"}, `"pgn" is unknown: did you mean png? use png, svg or pdf`},
 		// A value that cannot work.
-		{[]string{"serve", "--memory-limit", "1"}, `--memory-limit: "1" is too little: use 32000000 or more, or 0 for no limit`},
 		{[]string{"msggen", "--rate", "1e308"}, "--rate: pace: a rate of 1e+308/s cannot be paced"},
 		{[]string{"msggen", "--arrivals", "bursts:9000000G"}, "--arrivals: 9000000000000000 messages at once: write bursts:10000000 or less"},
 		{[]string{"msggen", "--senders", "1G"}, "msggen: --senders is 1000000000: it must be from 1 to "},

@@ -123,7 +123,7 @@ func (o odd) serve() ServeCommand {
 	c := ServeCommand{AdminToken: Secret{File: o.text()}, Router: o.router(), AccessLog: o.text(), JSON: o.bool(), EndWithStdin: o.bool()}
 	c.Config = server.Config{
 		Listen: o.text(), Admin: o.text(), Engine: pick(o, server.Auto, server.Epoll, server.Goroutine), Loops: o.count(),
-		MaxConnections: o.count(), ConnectionLimit: o.count(), MaxIDs: o.count(), MemoryLimit: leastMemory + int64(o.count()), BacklogBytes: 1024 + o.count(), MaxHeadBytes: 1024 + o.count(), AllowOrigins: o.list(), AdminCertFile: o.text(), AdminKeyFile: o.text(), TLSCertFile: o.text(), TLSKeyFile: o.text(), SlowClient: pick(o, server.Disconnect, server.Drop),
+		MaxConnections: o.count(), ConnectionLimit: o.count(), MaxIDs: o.count(), MemoryLimit: int64(o.count()), BacklogBytes: 1024 + o.count(), MaxHeadBytes: 1024 + o.count(), AllowOrigins: o.list(), AdminCertFile: o.text(), AdminKeyFile: o.text(), TLSCertFile: o.text(), TLSKeyFile: o.text(), SlowClient: pick(o, server.Disconnect, server.Drop),
 		PollTimeout: o.duration(), KeepAlive: pick(o, -1, o.duration()), DrainSpread: pick(o, -1, o.duration()), Heartbeat: o.duration(), AccessLogSample: o.count(),
 		DrainDelay: o.duration(), DrainTimeout: o.duration(), WithoutRouter: pick(o, server.AcceptAway, server.RefuseAway),
 	}

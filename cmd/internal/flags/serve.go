@@ -40,9 +40,6 @@ func (c *ServeCommand) Bind(fs *pflag.FlagSet) {
 	Group(fs, Output, func() { fs.BoolVar(&c.JSON, "json", false, "print the addresses as a line of JSON") })
 }
 
-// leastMemory is the least --memory-limit, in bytes: a server at rest has some 25 MB.
-const leastMemory int64 = 32_000_000
-
 // Serve adds the flags of a server's Config.
 func Serve(fs *pflag.FlagSet, cfg *server.Config) {
 	Group(fs, Server, func() {
@@ -55,8 +52,7 @@ func Serve(fs *pflag.FlagSet, cfg *server.Config) {
 		Count(fs, &cfg.MaxConnections, "max-connections", "", 0, "answer streams beyond this many with 503; 0: what the open-file limit allows")
 		Count(fs, &cfg.ConnectionLimit, "connection-limit", "", 0, "answer streams of one client address beyond this many with 503; 0: no limit")
 		Count(fs, &cfg.MaxIDs, "max-ids-per-connection", "", 0, "answer streams of more ids than this with 400; 0: as many as a request head holds")
-		Count(fs, &cfg.MemoryLimit, "memory-limit", "", 0, "answer streams with 503 while the server has more than this many bytes of memory, such as 2G; 0: no limit",
-			None, LeastOr(leastMemory, "0 for no limit"))
+		Count(fs, &cfg.MemoryLimit, "memory-limit", "", 0, "answer streams with 503 while the server has more than this many bytes of memory, such as 2G; 0: no limit")
 		String(fs, &cfg.AuthKeyFile, "auth-key-file", "", "", "`file` with the keys of tokens: each stream then takes a JSON Web Token that allows its ids (public keys in PEM, a JSON Web Key Set, or a secret)")
 		String(fs, &cfg.AuthAudience, "auth-audience", "", "", "`name` of this server that tokens must have as their audience (aud)")
 		Count(fs, &cfg.BacklogBytes, "backlog-bytes", "", 64<<10, "how much may wait for one connection whose socket is full", Least(1024))
