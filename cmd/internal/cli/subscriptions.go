@@ -84,7 +84,11 @@ func openEdges(ctx context.Context, env *Env, arg string) (in io.ReadCloser, nam
 		f.Close()
 		return nil, "", fmt.Errorf("cannot read the edges: %s is a directory: name a file", arg)
 	}
-	return f, arg, nil
+	ending := &endingReader{ctx: ctx, in: f, hungUp: func() bool { return false }} // f may be a pipe
+	return struct {
+		io.Reader
+		io.Closer
+	}{ending, f}, arg, nil
 }
 
 // checkMade refuses - for a file that is to be made: it is read and written in no order.
