@@ -42,10 +42,26 @@ func build(ctx context.Context, path string, fill func(*builder) error) (err err
 	if err := os.Chmod(temporary.Name(), 0o644); err != nil {
 		return fmt.Errorf("subscriptions: cannot make %s: %w", path, err)
 	}
-	if err := os.Rename(temporary.Name(), path); err != nil {
+	if err := claim(temporary.Name(), path); err != nil {
 		return fmt.Errorf("subscriptions: cannot make %s: %w", path, err)
 	}
 	return syncFolder(folder)
+}
+
+// errTaken is the error of a file that was not there when build began, and is now.
+var errTaken = errors.New("somebody else has made it meanwhile: remove it, or choose another name")
+
+// claim gives the file at temporary the name path. A file that has taken that name
+// meanwhile stays: a server may have noted changes in it.
+func claim(temporary, path string) error {
+	err := os.Link(temporary, path)
+	if err == nil {
+		return os.Remove(temporary)
+	}
+	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+		return errTaken
+	}
+	return os.Rename(temporary, path) // there are no hard links here
 }
 
 // syncFolder makes the new name in folder durable, where that can be asked for.

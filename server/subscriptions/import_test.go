@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"math"
@@ -70,6 +71,35 @@ func TestImportFails(t *testing.T) {
 	_, err := Import(t.Context(), path, NewEdges(strings.NewReader("1 2"), "edges.tsv"), false)
 	if content, _ := os.ReadFile(path); err == nil || !errors.Is(err, fs.ErrExist) || string(content) != "precious" {
 		t.Errorf("over a file: %v, it has %q", err, content)
+	}
+}
+
+// TestImportsTogether: of two imports to one name the one that ends first makes the
+// file, and the other one leaves it as it is.
+func TestImportsTogether(t *testing.T) {
+	folder := t.TempDir()
+	path := filepath.Join(folder, "friends.db")
+	in, writer := io.Pipe()
+	second := make(chan error)
+	go func() {
+		_, err := Import(t.Context(), path, NewEdges(in, "second"), false)
+		second <- err
+	}()
+	if _, err := io.WriteString(writer, "3\t4\n"); err != nil { // it is under way
+		t.Fatal(err)
+	}
+	if _, err := Import(t.Context(), path, NewEdges(strings.NewReader("1\t2\n"), "first"), false); err != nil {
+		t.Fatal(err)
+	}
+	writer.Close()
+	if err := <-second; !errors.Is(err, errTaken) || errors.Is(err, fs.ErrExist) {
+		t.Errorf("the second import: %v", err)
+	}
+	if got := exported(t, opened(t, OpenReadOnly, path)); got != "1\t2\n" {
+		t.Errorf("the file of the first import has %q", got)
+	}
+	if left, err := os.ReadDir(folder); err != nil || len(left) != 1 {
+		t.Errorf("%v is left, %v", left, err)
 	}
 }
 
