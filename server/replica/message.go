@@ -87,10 +87,13 @@ func (r *Replica) say(to string, k kind, m *message) bool {
 		r.cfg.Logger.Error("a message about subscriptions cannot be encoded", "error", err)
 		return false
 	}
+	r.posting.Lock()
+	defer r.posting.Unlock()
 	r.mu.Lock()
-	linked := r.linked
+	silent := !r.linked || r.ended
+	r.ended = r.ended || k == goneKind
 	r.mu.Unlock()
-	if !linked {
+	if silent {
 		return false
 	}
 	if err := r.cfg.Post(to, text); err != nil {

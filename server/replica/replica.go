@@ -52,6 +52,9 @@ type Replica struct {
 	cfg Config
 	// look has room for one token: there is a change to send, or the link is back.
 	look chan struct{}
+	// posting is held by who posts: goodbye is the last word, or the others would
+	// know this server again.
+	posting sync.Mutex
 
 	mu     sync.Mutex
 	linked bool
@@ -60,7 +63,7 @@ type Replica struct {
 	greeted time.Time
 	// joining: what was missed before the link was there is not known to be here.
 	joining bool
-	ended   bool
+	ended   bool                 // goodbye was said
 	peers   map[string]*peer     // by where messages to them go
 	sent    subscriptions.Head   // the last of our changes that went out
 	wanted  []subscriptions.Head // changes that others have and we do not

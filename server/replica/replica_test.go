@@ -73,6 +73,27 @@ func TestConfirmed(t *testing.T) {
 	})
 }
 
+// TestGone: a server that has said goodbye applies what still comes and is not known any
+// more, whatever it is told.
+func TestGone(t *testing.T) {
+	paths := []string{friends(t, "1 7\n"), friends(t, "1 7\n")}
+	synctest.Test(t, func(t *testing.T) {
+		w := newNetwork(t)
+		a, b := w.open("a", paths[0], subscriptions.Open), w.open("b", paths[1], subscriptions.Open)
+		time.Sleep(greetingTime)
+		check(t, "both", a.change(a.file.Add, 1, 8), "2 of 2")
+		b.cancel()
+		synctest.Wait()
+		check(t, "after goodbye", a.change(a.file.Add, 1, 9), "1 of 1")
+		time.Sleep(sayInterval)
+		check(t, "later", a.change(a.file.Add, 1, 10), "1 of 1")
+		synctest.Wait()
+		check(t, "b", b.follows(1), "[7 8 9 10]")
+		a.end(false)
+		b.end(false)
+	})
+}
+
 // TestAway: a server that was cut off is not ready until it has what it missed, and
 // the others get what was changed there meanwhile.
 func TestAway(t *testing.T) {
