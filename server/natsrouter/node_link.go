@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -183,7 +184,7 @@ func (n *Node) connLost(_ *nats.Conn, err error) {
 	n.lookAgain()
 }
 
-// connMissed records a failed attempt to reconnect.
+// connMissed records a failed attempt to reconnect, or to write.
 func (n *Node) connMissed(err error) {
 	l := &n.link
 	l.mu.Lock()
@@ -224,6 +225,10 @@ func (n *Node) asyncError(_ *nats.Conn, sub *nats.Subscription, err error) {
 	if errors.Is(err, nats.ErrSlowConsumer) {
 		n.feed.lost.add(sub)
 		n.feed.complain(n.cfg.Servers.Logger)
+		return
+	}
+	if errors.As(err, new(net.Error)) { // of a write: connLost says that the connection has gone
+		n.connMissed(err)
 		return
 	}
 	l := &n.link

@@ -735,3 +735,28 @@ func TestReports(t *testing.T) {
 		t.Errorf("in the end it says %+v", r)
 	}
 }
+
+// TestAsyncError: what the router says no to is logged as that, and a write to a
+// connection that has gone is not.
+func TestAsyncError(t *testing.T) {
+	reset := &net.OpError{Op: "write", Net: "tcp", Err: errors.New("connection reset by peer")}
+	for _, test := range []struct {
+		err  error
+		says string
+	}{
+		{nats.ErrPermissionViolation, "the router refuses something"},
+		{nats.ErrMaxSubscriptionsExceeded, "the router refuses something"},
+		{reset, ""},
+	} {
+		var log bytes.Buffer
+		n := new(Node)
+		n.cfg.Servers.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		n.asyncError(nil, nil, test.err)
+		if got := log.String(); !strings.Contains(got, test.says) || test.says == "" && got != "" {
+			t.Errorf("%v: it logs %q, want %q", test.err, got, test.says)
+		}
+		if got := n.link.stats().LastError; got != test.err.Error() {
+			t.Errorf("%v: the last error is %q", test.err, got)
+		}
+	}
+}
