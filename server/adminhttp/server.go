@@ -1,17 +1,20 @@
 package adminhttp
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -148,9 +151,31 @@ func Listen(cfg Config) (*Server, error) {
 		MaxHeaderBytes:               64 << 10,
 		ConnState:                    s.listener.follow,
 		ConnContext:                  connContext,
-		ErrorLog:                     slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+		ErrorLog:                     errorLog(logger),
 	}
 	return s, nil
+}
+
+// errorLog returns where net/http logs. Any client can fail in a TLS handshake, as often
+// as it likes: only the first one is a warning.
+func errorLog(logger *slog.Logger) *log.Logger {
+	h := logger.Handler()
+	return log.New(&errorLines{warn: slog.NewLogLogger(h, slog.LevelWarn), detail: slog.NewLogLogger(h, slog.LevelDebug)}, "", 0)
+}
+
+type errorLines struct {
+	warn, detail *log.Logger
+	failed       atomic.Bool // a handshake has
+}
+
+// Write takes a line.
+func (l *errorLines) Write(line []byte) (int, error) {
+	to := l.warn
+	if bytes.HasPrefix(line, []byte("http: TLS handshake error ")) && l.failed.Swap(true) {
+		to = l.detail
+	}
+	to.Print(string(line))
+	return len(line), nil
 }
 
 // Addr returns where the server listens.

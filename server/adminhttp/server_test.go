@@ -1,6 +1,7 @@
 package adminhttp
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -8,6 +9,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"io"
+	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
@@ -288,4 +290,40 @@ func TestPatience(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestHandshakesFail: of TLS handshakes that fail the first is a warning, and the others
+// are detail, since any client can have as many as it likes.
+func TestHandshakesFail(t *testing.T) {
+	cfg, _ := certificate(t)
+	lines := make(chan slog.Record, 16)
+	cfg.Logger = slog.New(recorder{lines})
+	s := start(t, cfg)
+	for i, want := range []slog.Level{slog.LevelWarn, slog.LevelDebug, slog.LevelDebug} {
+		conn, err := net.Dial("tcp", s.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.WriteString(conn, "\x16\x03\x01\x02\x00\x01") // and no more
+		conn.Close()
+		select {
+		case line := <-lines:
+			if line.Level != want || !strings.HasPrefix(line.Message, "http: TLS handshake error ") || strings.HasSuffix(line.Message, "\n") {
+				t.Errorf("handshake %d: %v %q, want %v", i, line.Level, line.Message, want)
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatalf("handshake %d is not logged", i)
+		}
+	}
+}
+
+// recorder is a handler that passes on everything.
+type recorder struct{ lines chan slog.Record }
+
+func (recorder) Enabled(context.Context, slog.Level) bool { return true }
+func (r recorder) WithAttrs([]slog.Attr) slog.Handler     { return r }
+func (r recorder) WithGroup(string) slog.Handler          { return r }
+func (r recorder) Handle(_ context.Context, line slog.Record) error {
+	r.lines <- line
+	return nil
 }
