@@ -484,7 +484,7 @@ func TestValidateNamesEveryField(t *testing.T) {
 func TestResultAsJSON(t *testing.T) {
 	result := Result{Seed: 5, Run: "0badf00d", Stats: Stats{Asked: 3, Receipt: Receipt{Sent: 3, Reached: 2}}}
 	got, err := json.Marshal(result)
-	want := `{"seed":5,"run":"0badf00d","seconds":0,"asked":3,"sent":3,"reached":2,"unaddressed":0,"refused":0,"unknown":0,"unanswered":0,"written_off":0,"late":0,"late_ms":null,"away":false}`
+	want := `{"seed":5,"run":"0badf00d","seconds":0,"asked":3,"sent":3,"reached":2,"unaddressed":0,"refused":0,"unknown":0,"unanswered":0,"written_off":0,"late":0,"late_ms":null,"woke_late_ms":null,"away":false}`
 	if err != nil || string(got) != want {
 		t.Errorf("got %s, %v\nwant %s", got, err, want)
 	}

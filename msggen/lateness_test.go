@@ -244,6 +244,28 @@ func (b *blocker) Close(context.Context) error {
 	return nil
 }
 
+// TestWhoIsLate: what a sender holds up is late, and the generator did not wake late
+// for it.
+func TestWhoIsLate(t *testing.T) {
+	sender := &recorder{}
+	sender.fail = func(verb string) error {
+		if verb == "flush" {
+			time.Sleep(50 * time.Millisecond)
+		}
+		return nil
+	}
+	result := mustRun(t.Context(), t, Config{Sender: sender, Rate: 1000, Count: 300, MaxID: 2})
+	if late, woke := result.Late, result.Woke; woke == nil || woke.Count != 300 || late.P50 < 20 || woke.P50 > late.P50/2 {
+		t.Errorf("messages are late by %+v, of which the generator's own is %+v", late, woke)
+	}
+
+	m := newMeter()
+	m.recordWoke([]time.Duration{time.Second, 2 * time.Second, 4 * time.Second}, 1500*time.Millisecond, 3*time.Second)
+	if woke := m.stats().Woke; woke.Count != 3 || int(woke.Max) != 1500 || int(woke.P50) != 1000 {
+		t.Errorf("woke late by %+v, want 1.5 s since it was ready, 1 s since it was due, and 0", woke)
+	}
+}
+
 func TestOverdue(t *testing.T) {
 	var o overdue
 	const n = 3*maxGroups + 7

@@ -18,6 +18,8 @@ type run struct {
 	// is due after the start; 0 without a pace.
 	next     uint64
 	upcoming time.Duration
+	// ready is since when the run waits for what is due, after the start.
+	ready time.Duration
 	// dues are when the messages of the batch in hand are due.
 	dues []time.Duration
 	// overdue are when the messages were due that the outage under way refused.
@@ -67,6 +69,7 @@ func (r *run) paced(ctx context.Context) error {
 			}
 			return unlessEnded(ctx, err)
 		}
+		r.ready = time.Since(r.start)
 	}
 	return nil
 }
@@ -111,6 +114,7 @@ func (r *run) tick(ctx context.Context, elapsed time.Duration) error {
 			r.overdue.add(r.dues)
 			continue
 		}
+		r.meter.recordWoke(r.dues, r.ready, elapsed)
 		err := r.send(ctx, uint64(len(r.dues)))
 		if err == nil {
 			err = r.settleIfQuiet(ctx)

@@ -30,6 +30,10 @@ type Stats struct {
 	// it covers all messages that were due; until then, those whose fate is known.
 	// nil if there are none, or no pace.
 	Late *Lateness `json:"late_ms"`
+	// Woke is how much of that is the generator's own: from when it could have taken
+	// a message in hand until it woke. The time for which its sender held it up is
+	// not in it. nil if nothing was sent by a pace.
+	Woke *Lateness `json:"woke_late_ms"`
 	// Away reports that the server cannot be reached now.
 	Away bool `json:"away"`
 }
@@ -95,13 +99,14 @@ type meter struct {
 	late    *hdrhistogram.Histogram
 	overdue uint64                  // more than OnTime late
 	recent  *hdrhistogram.Histogram // as late, since takeRecent
+	woke    *hdrhistogram.Histogram
 	answers Answers
 }
 
 func newMeter() *meter {
 	// In microseconds, up to an hour: later ones count as that.
 	histogram := func() *hdrhistogram.Histogram { return hdrhistogram.New(1, time.Hour.Microseconds(), 3) }
-	return &meter{late: histogram(), recent: histogram()}
+	return &meter{late: histogram(), recent: histogram(), woke: histogram()}
 }
 
 func (m *meter) start(now time.Time) {
@@ -163,6 +168,16 @@ func (m *meter) record(dues []time.Duration, elapsed time.Duration) {
 	}
 }
 
+// recordWoke counts how late the generator itself took messages that were due at
+// dues: it was ready for them from ready on, and woke at elapsed.
+func (m *meter) recordWoke(dues []time.Duration, ready, elapsed time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, due := range dues {
+		_ = m.woke.RecordValue(m.trackable(elapsed - max(due, ready)))
+	}
+}
+
 // recordOne counts the lateness of one message.
 func (m *meter) recordOne(late time.Duration) {
 	m.mu.Lock()
@@ -184,10 +199,15 @@ func (m *meter) recordLocked(late time.Duration, n int64) {
 	if late > OnTime {
 		m.overdue += uint64(n)
 	}
-	value := max(0, min(late.Microseconds(), m.late.HighestTrackableValue()))
-	// They fail only beyond that value.
+	value := m.trackable(late)
 	_ = m.late.RecordValues(value, n)
 	_ = m.recent.RecordValues(value, n)
+}
+
+// trackable returns late in microseconds, as far as a histogram takes them: recording
+// fails only beyond that.
+func (m *meter) trackable(late time.Duration) int64 {
+	return max(0, min(late.Microseconds(), m.late.HighestTrackableValue()))
 }
 
 // takeRecent returns the lateness since it was last called.
@@ -227,6 +247,6 @@ func (m *meter) stats() Stats {
 	default:
 		s.Seconds = m.ended.Sub(m.started).Seconds()
 	}
-	s.Late = lateness(m.late)
+	s.Late, s.Woke = lateness(m.late), lateness(m.woke)
 	return s
 }

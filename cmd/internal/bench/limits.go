@@ -9,6 +9,7 @@ import (
 	"example.org/comet/cmd/internal/probe"
 	"example.org/comet/cmd/internal/result"
 	"example.org/comet/flood"
+	"example.org/comet/msggen"
 )
 
 // Above these shares a part counts as the bottleneck.
@@ -18,7 +19,8 @@ const (
 	busyGenerator = 0.95 // of the one processor that a generator's clock runs on
 	busyMachine   = 0.92 // of all processors
 	kept          = 0.99 // of the messages asked for must have been sent
-	held          = 0.1  // of the messages may be late on their way to another server
+	held          = 0.1  // of the messages may be late on the wire
+	mostly        = 0.5  // of the latency's p99 may be their lateness
 )
 
 // finder gathers what held the figures back.
@@ -58,6 +60,7 @@ func limits(rec *record, p *plan, r *result.Result) {
 	}
 	before := len(r.LimitedBy)
 	f.intake()
+	f.lateness(len(r.LimitedBy) > before)
 	f.whereto()
 	f.processors()
 	switch {
@@ -140,10 +143,37 @@ func (f *finder) intake() {
 	case !f.plan.rate.Unpaced() && float64(g.Sent) < kept*float64(g.Asked):
 		f.add("the message generator or the server's intake", "of %d messages that were due %d were accepted", g.Asked, g.Sent)
 	}
-	if late := g.Late; f.plan.posted && late != nil && float64(g.LateCount) > held*float64(g.Asked) {
-		f.add("the way to the server's intake", "%.0f %% of the messages were on the wire more than 1 ms after they were due (p99 %.1f ms), which counts as latency: one waits until its connection has had its answer, so more of them may help (--publish-connections)",
-			100*float64(g.LateCount)/float64(g.Asked), late.P99)
+}
+
+// lateness finds whose doing it is that messages were on the wire late. Those that the
+// intake refused are late too: what was named for it stands for that.
+func (f *finder) lateness(named bool) {
+	const evidence = "%.0f %% of the messages were on the wire more than 1 ms after they were due (p99 %.1f ms), which counts as latency"
+	g := f.rec.generated
+	if !f.late() {
+		return
 	}
+	share := 100 * float64(g.LateCount) / float64(g.Asked)
+	switch {
+	case g.Woke != nil && g.Woke.P99 >= mostly*g.Late.P99:
+		f.add("the message generator", evidence+": the generator itself woke late (p99 %.1f ms), since it was stopped or other programs had its processor", share, g.Late.P99, g.Woke.P99)
+	case f.plan.posted:
+		f.add("the way to the server's intake", evidence+": one waits until its connection has had its answer, so more of them may help (--publish-connections)", share, g.Late.P99)
+	case !named:
+		f.add("the message generator or the server's intake", evidence, share, g.Late.P99)
+	}
+}
+
+// late reports whether many messages were late on the wire, or a few so late that this
+// makes most of the latency's p99.
+func (f *finder) late() bool {
+	g := f.rec.generated
+	if g.Late == nil {
+		return false
+	}
+	p99, known := f.r.Latency.P99.Value()
+	return float64(g.LateCount) > held*float64(g.Asked) ||
+		known && g.Late.P99 > float64(msggen.OnTime.Milliseconds()) && g.Late.P99 >= mostly*p99
 }
 
 // whereto finds that messages were accepted and none arrived.

@@ -30,6 +30,14 @@ func fail(rec *record, kind flood.Failure, n uint64) {
 	})
 }
 
+// late makes messages, of 100, late on the wire, with p99 in milliseconds of that, of
+// how late the generator woke, and of the latency.
+func late(rec *record, n uint64, p99, woke, latency float64) {
+	rec.generated.LateCount = n
+	rec.generated.Late, rec.generated.Woke = &msggen.Lateness{Count: 100, P99: p99}, &msggen.Lateness{Count: 100, P99: woke}
+	counted(rec, func(r *flood.Result) { r.Latency = &flood.Quantiles{Count: 100, P99: latency} })
+}
+
 var connectingLimits = []limit{
 	{"nothing", func(rec *record, _ *plan) {
 		rec.generatorCPU = result.Of(0.94 * seconds)
@@ -87,6 +95,23 @@ var messageLimits = []limit{
 		foreignSite(rec, p)
 		rec.generated.LateCount, rec.generated.Late = 25, &msggen.Lateness{Count: 100, P99: 31.5}
 	}, "the way to the server's intake", []string{"25 %", "31.5 ms", "--publish-connections"}},
+	{"few so late on the way to another server that they make its p99", func(rec *record, p *plan) {
+		foreignSite(rec, p)
+		late(rec, 3, 300, 2, 440)
+	}, "the way to the server's intake", []string{"3 %", "300.0 ms", "--publish-connections"}},
+	{"many that the intake held up", func(rec *record, _ *plan) { late(rec, 25, 31.5, 2, 90) }, "the message generator or the server's intake", []string{"25 % of the messages were on the wire more than 1 ms", "p99 31.5 ms"}},
+	{"few so late that they make the latency's p99", func(rec *record, _ *plan) { late(rec, 8, 436, 2, 440) }, "the message generator or the server's intake", []string{"8 %", "436.0 ms"}},
+	{"few, and the latency's p99 is the server's", func(rec *record, _ *plan) { late(rec, 8, 100, 90, 440) }, "", nil},
+	{"few, and on time as far as that counts", func(rec *record, _ *plan) { late(rec, 1, 0.9, 0.9, 1.2) }, "", nil},
+	{"a generator that woke late", func(rec *record, _ *plan) { late(rec, 8, 436, 430, 440) }, "the message generator", []string{"8 %", "woke late (p99 430.0 ms)"}},
+	{"a generator that woke late, before another server", func(rec *record, p *plan) {
+		foreignSite(rec, p)
+		late(rec, 25, 436, 430, 440)
+	}, "the message generator", []string{"25 %", "woke late (p99 430.0 ms)"}},
+	{"lateness of what was refused", func(rec *record, _ *plan) {
+		late(rec, 40, 436, 2, 440)
+		rec.generated.Sent, rec.generated.Refused = 60, 40
+	}, "the message generator or the server's intake", []string{"of 100 messages that were due 60"}},
 	{"no message arrived", func(rec *record, p *plan) {
 		foreignSite(rec, p)
 		counted(rec, func(r *flood.Result) { r.Stamped, r.Delivered = 0, 0 })

@@ -42,7 +42,7 @@ func stoppedBy(s sides) result.StoppedBy {
 		return result.StoppedBy{}
 	}
 	for _, cause := range []func(sides) (result.StoppedBy, bool){
-		generatorsLoss, generatorsFiles, files, memory, backlog, processors, oneThread, generatorsProcessors, machine, configuration, intake,
+		generatorsLoss, generatorsFiles, files, memory, backlog, processors, oneThread, generatorsProcessors, machine, configuration, generatorsLateness, intake,
 	} {
 		if by, ok := cause(s); ok {
 			return by
@@ -64,6 +64,7 @@ var generators = map[string]struct{ limit, raise string }{
 	"ports to connect from":             {"ports", "Add source addresses (--source-ip), or widen net.ipv4.ip_local_port_range."},
 	"the flood":                         {"CPU", "Run the clients on a faster machine, or on several."},
 	"the message generator's processor": {"CPU", "Run the generator on a faster machine."},
+	"the message generator":             {"CPU", "Run the generator on a machine with processors to spare."},
 	"this machine's processors":         {"CPU", "Run comet on a machine with more processors."},
 	"memory":                            {"memory", "Run comet on a machine with more memory."},
 }
@@ -112,6 +113,12 @@ func generatorsFiles(s sides) (result.StoppedBy, bool) {
 
 func generatorsProcessors(s sides) (result.StoppedBy, bool) {
 	return byGenerator(s.failed, "the flood", "the message generator's processor", "this machine's processors")
+}
+
+// generatorsLateness finds a generator that woke late: with nothing else at its limit,
+// what the step missed is its doing.
+func generatorsLateness(s sides) (result.StoppedBy, bool) {
+	return byGenerator(s.failed, "the message generator")
 }
 
 // files finds a server's process that may not open more.

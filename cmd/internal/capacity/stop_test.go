@@ -149,6 +149,14 @@ func TestStoppedBy(t *testing.T) {
 			change: []func(*sides){rate, limit("the message generator's processor", "it used 30 s")}, says: "30 s",
 		},
 		{
+			name: "a generator that woke late", part: theGenerator, limit: "CPU",
+			change: []func(*sides){rate, limit("the message generator", "it woke late (p99 430 ms)")}, says: "woke late", raise: "to spare",
+		},
+		{
+			name: "a generator that woke late, since nothing was left of the machine", part: "this machine", limit: "CPU",
+			change: []func(*sides){rate, limit("the machine's processors", "all 2 were busy"), limit("the message generator", "it woke late")}, says: "all 2",
+		},
+		{
 			name: "the generator's files", part: theGenerator, limit: "open files",
 			change: []func(*sides){limit("the floods' open files", "44 failed (EMFILE)")}, says: "EMFILE", raise: "ulimit -n",
 		},
