@@ -44,7 +44,7 @@ func memoryTile(r *result.Result) tile {
 		return tile{}
 	}
 	t := tile{"memory per connection", each.Text(result.UnitBytes), ""}
-	if _, ok := r.Memory.KernelBytesPerConnection.Value(); ok {
+	if _, ok := r.Memory.KernelBytesPerConnection.Value(); ok && r.ResolvesKernel() {
 		t.Below = "and " + r.Memory.KernelBytesPerConnection.Text(result.UnitBytes) + " in the kernel"
 	}
 	if !r.ResolvesMemory() {

@@ -1,6 +1,7 @@
 package result_test
 
 import (
+	"strings"
 	"testing"
 
 	"example.org/comet/cmd/internal/result"
@@ -22,6 +23,30 @@ func TestMemoryThatIsNoise(t *testing.T) {
 	r.Memory = result.Memory{}
 	if !r.ResolvesMemory() || r.Doubts() != nil {
 		t.Error("what was not measured is called noise")
+	}
+}
+
+// TestTableOfMemoryThatIsNoise: the table says what the sentence leaves out.
+func TestTableOfMemoryThatIsNoise(t *testing.T) {
+	r := run()
+	r.Connections.Asked, r.Connections.Established = result.Of(50), result.Of(50)
+	r.Memory = result.Memory{BytesPerConnection: result.Of(57), BytesPerConnectionAfterGC: result.Of(-20), PSSPerConnection: result.Of(200_000), KernelBytesPerConnection: result.Of(2007)}
+	table := text(t, r)
+	for _, want := range []string{
+		"Memory per connection is little more than noise: a process takes and gives back about 128 KiB by itself, which is 2,621 B for each of 50 connections, and the kernel 4 MiB.",
+		" 57 B, ± 2,621 B of noise\n", " -20 B, ± 2,621 B of noise\n", " 195.3 KiB\n", " 2,007 B, ± 41.0 KiB of noise\n",
+	} {
+		if !strings.Contains(table, want) {
+			t.Errorf("%q is not in\n%s", want, table)
+		}
+	}
+	r = run()
+	if table := text(t, r); strings.Contains(table, "noise") {
+		t.Errorf("10,000 connections are called too few:\n%s", table)
+	}
+	r.Connections.Established, r.Memory.BytesPerConnection = result.Of(900), result.Of(25_000)
+	if table := text(t, r); strings.Contains(table, "in the kernel)") || !strings.Contains(table, "The kernel's memory per connection is little more than noise: it takes and gives back about 4 MiB by itself, which is 2,330 B for each end of 900 connections.") {
+		t.Errorf("the kernel's memory is not called noise:\n%s", table)
 	}
 }
 

@@ -343,7 +343,7 @@ func TestTable(t *testing.T) {
 		}
 	}
 	// Each figure has its line; three more are derived, one is a reason.
-	rows := regexp.MustCompile(`(?m)^  \S.*  +[-\d.,]+( \S+)?$`).FindAllString(table, -1)
+	rows := regexp.MustCompile(`(?m)^  \S.*  +[-\d.,]+( \S+)?(, ± \S+ \S+ of noise)?$`).FindAllString(table, -1)
 	if want := figureCount() + 3 + 1; len(rows) != want {
 		t.Errorf("the table has %d lines with a figure, want %d:\n%s", len(rows), want, table)
 	}

@@ -49,7 +49,11 @@ func (r *Result) Sections() []Section {
 			_, known := f.Value()
 			measured = measured || known && m.Presence != Given
 			if known || m.Presence == Always && !r.Interrupted {
-				s.Rows = append(s.Rows, rowOf(m.Label, f, m.Unit))
+				row := rowOf(m.Label, f, m.Unit)
+				if noise := r.noise(m.Key, f); noise.measured {
+					row.Unit += ", ± " + noise.Text(m.Unit) + " of noise"
+				}
+				s.Rows = append(s.Rows, row)
 			}
 			s.Rows = append(s.Rows, r.parts(m.Key)...)
 		}

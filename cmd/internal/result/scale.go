@@ -183,7 +183,7 @@ func (s *Scale) Table(w io.Writer) error {
 	rows = append(rows, s.Cells()...)
 	var b strings.Builder
 	b.WriteString(s.Title() + "\n\n")
-	if sentences := s.caveats(); len(sentences) > 0 {
+	if sentences := s.Doubts(); len(sentences) > 0 {
 		b.WriteString(strings.Join(sentences, "\n") + "\n\n")
 	}
 	if len(s.Steps) > 0 {

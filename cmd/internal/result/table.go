@@ -14,7 +14,7 @@ import (
 func (r *Result) Table(w io.Writer) error {
 	var b strings.Builder
 	b.WriteString(r.Title() + "\n\n" + r.verdict() + "\n")
-	for _, sentence := range r.caveats() {
+	for _, sentence := range r.Doubts() {
 		b.WriteString(sentence + "\n")
 	}
 	sections := r.Sections()

@@ -113,7 +113,7 @@ func (r *Result) held() string {
 		if established != 1 {
 			clause += " each"
 		}
-		if kernel, ok := r.Memory.KernelBytesPerConnection.Value(); ok {
+		if kernel, ok := r.Memory.KernelBytesPerConnection.Value(); ok && r.ResolvesKernel() {
 			clause += " (and " + size(kernel) + " in the kernel)"
 		}
 	}
