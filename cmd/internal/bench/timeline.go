@@ -161,7 +161,7 @@ func (t *timeline) addSending(m *result.Moment, now time.Time) {
 	if s == nil {
 		return
 	}
-	m.Sent, m.Refused = result.Of(written(&s.stats)), result.Of(s.stats.Refused)
+	m.Sent, m.Accepted, m.Refused = result.Of(written(&s.stats)), result.Of(s.stats.Sent), result.Of(s.stats.Refused)
 	if !s.at.IsZero() && now.Sub(s.at) <= staleAfter {
 		m.SentPerSecond = s.perSecond
 		if l := s.late; l != nil {

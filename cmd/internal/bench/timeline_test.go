@@ -111,13 +111,13 @@ func TestTimelineSending(t *testing.T) {
 	if m := moment(3 * time.Second); show(m.Sent) != "300" || show(m.Refused) != "7" || show(m.SentPerSecond) != "100" || show(m.Late.P99) != "2" {
 		t.Errorf("after two: %+v", m)
 	}
-	if m := moment(time.Minute); show(m.Sent) != "300" || show(m.SentPerSecond) != "null" || show(m.Late.P99) != "null" {
+	if m := moment(time.Minute); show(m.Sent) != "300" || show(m.Accepted) != "250" || show(m.SentPerSecond) != "null" || show(m.Late.P99) != "null" {
 		t.Errorf("of a generator that is silent: %+v", m)
 	}
 	// What was on the wire without an answer was refused: how many others were sent
 	// meanwhile is not known.
 	line.sent(begun.Add(4*time.Second), stats(250, 0, 57), nil)
-	if m := moment(4 * time.Second); show(m.Sent) != "250" || show(m.SentPerSecond) != "null" {
+	if m := moment(4 * time.Second); show(m.Sent) != "250" || show(m.Accepted) != "250" || show(m.SentPerSecond) != "null" {
 		t.Errorf("after what was on the wire was refused: %+v", m)
 	}
 	line.sendingEnded(stats(400, 0, 8))

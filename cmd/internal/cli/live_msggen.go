@@ -37,7 +37,7 @@ func (p *msggenPage) add(now time.Time, s msggen.Stats, recent *msggen.Lateness)
 func (p *msggenPage) moment(now time.Time, s msggen.Stats, recent *msggen.Lateness) result.Moment {
 	m := result.Moment{
 		Seconds: now.Sub(p.begun).Seconds(), Phase: "messages",
-		Sent: result.Of(s.Sent + s.Unanswered), Refused: result.Of(s.Refused), Late: latenessOf(recent),
+		Sent: result.Of(s.Sent + s.Unanswered), Accepted: result.Of(s.Sent), Refused: result.Of(s.Refused), Late: latenessOf(recent),
 		CPU: map[string]result.Figure{"msggen": p.cpu.cores(now)},
 	}
 	m.SentPerSecond = m.Sent.Since(p.last.Sent).Per(result.Of(m.Seconds - p.last.Seconds))

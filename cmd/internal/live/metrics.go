@@ -62,7 +62,7 @@ func (s *Server) metrics() []adminhttp.Metric {
 	l.add(adminhttp.Gauge("comet_run_connects_per_second", "Connections opened, the first time or again.", "", 0), m.ConnectedPerSecond, 1)
 	l.add(adminhttp.Counter("comet_run_reconnect_attempts_total", "Attempts to open a connection again.", "", 0), m.Attempts, 1)
 	l.add(adminhttp.Counter("comet_run_messages_delivered_total", "Messages that arrived at a connection, each once.", "", 0), m.Delivered, 1)
-	l.add(adminhttp.Counter("comet_run_messages_sent_total", "Messages that the generator has on the wire.", "", 0), m.Sent, 1)
+	l.add(adminhttp.Counter("comet_run_messages_sent_total", "Messages that were accepted.", "", 0), m.Accepted, 1)
 	l.add(adminhttp.Counter("comet_run_messages_refused_total", "Messages that were not accepted.", "", 0), m.Refused, 1)
 	const latency = "From when a message was due to when it arrived, over the last second or the run; percentile 100 is the longest."
 	l.quantiles("comet_run_latency_seconds", latency, "second", m.Latency)

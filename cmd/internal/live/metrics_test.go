@@ -70,9 +70,9 @@ func TestMetrics(t *testing.T) {
 			runs++
 		}
 	}
-	// Three rates are those of counters, and so not there; info, ended, elapsed, phase,
+	// Three rates are those of counters, and so not there, as what is on the wire; info, ended, elapsed, phase,
 	// two of CPU and one of the latency so far are there besides.
-	if want := figures - 3 + 7; runs != want {
+	if want := figures - 4 + 7; runs != want {
 		t.Errorf("%d lines of the run, want %d:\n%s", runs, want, text)
 	}
 	lines := []string{
@@ -86,6 +86,19 @@ func TestMetrics(t *testing.T) {
 	for _, line := range lines {
 		if !strings.Contains(text, "\n"+line) {
 			t.Errorf("no %q in\n%s", line, text)
+		}
+	}
+}
+
+// TestSentNeverFalls: what was on the wire and is refused was never counted as sent.
+func TestSentNeverFalls(t *testing.T) {
+	s, _ := start(t, Config{})
+	for i, m := range []result.Moment{{Sent: result.Of(300), Accepted: result.Of(250), Refused: result.Of(7)}, {Sent: result.Of(250), Accepted: result.Of(250), Refused: result.Of(57)}} {
+		m.Seconds = float64(1 + i)
+		s.Add(m, result.Quantiles{})
+		body, err := io.ReadAll(ask(t, s, "GET", "/metrics", nil).Body)
+		if err != nil || !strings.Contains(string(body), "\ncomet_run_messages_sent_total 250\n") {
+			t.Errorf("250 are not sent (%v) in\n%s", err, body)
 		}
 	}
 }

@@ -43,9 +43,11 @@ type Moment struct {
 	// Latency is from due to received.
 	Latency Quantiles `json:"latency_ms"`
 	// Sent are the messages that the generator has on the wire, and Refused those that
-	// were not accepted. Late is from when one was due to when it was written.
+	// were not accepted. Accepted are those of Sent that were, and alone never become
+	// fewer: one without an answer may yet be refused. Late is from when one was due to when it was written.
 	Sent          Figure    `json:"sent"`
 	SentPerSecond Figure    `json:"sent_per_second"`
+	Accepted      Figure    `json:"-"`
 	Refused       Figure    `json:"refused"`
 	Late          Quantiles `json:"late_ms"`
 	// Memory is resident, of all servers; Machine is the memory in use on this
