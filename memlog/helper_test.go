@@ -61,6 +61,29 @@ func play(role, arg string) error {
 		child.Stdout = os.Stdout
 		keep = append(keep, child)
 		return child.Start()
+	case "burn": // as much processor time as it says, and no more
+		d, err := time.ParseDuration(arg)
+		if err != nil {
+			return err
+		}
+		for end := time.Now().Add(d); time.Now().Before(end); {
+		}
+		fmt.Println("burnt")
+		os.Exit(0)
+	case "burnt": // a child that has burnt, and that it waits for once it reads a byte
+		child := exec.Command(os.Args[0])
+		child.Env = append(os.Environ(), roleVariable+"=burn "+arg)
+		out, err := child.StdoutPipe()
+		if err != nil {
+			return err
+		}
+		if err := child.Start(); err != nil {
+			return err
+		}
+		_, _ = io.Copy(io.Discard, out)
+		fmt.Println("ready")
+		_, _ = os.Stdin.Read(make([]byte, 1))
+		_ = child.Wait()
 	case "serve": // accept whoever comes, at an address or anywhere
 		listener, err := net.Listen("tcp", cmp.Or(arg, "127.0.0.1:0"))
 		if err != nil {
@@ -131,7 +154,7 @@ func play(role, arg string) error {
 
 type helper struct {
 	cmd   *exec.Cmd
-	stdin io.Closer
+	stdin io.WriteCloser
 	first string // its first line of output
 }
 

@@ -15,6 +15,9 @@ import (
 
 const pssSupported = true
 
+// tick is what /proc counts time in: USER_HZ, which no kernel setting changes.
+const tick = time.Second / 100
+
 func procPath(pid int32, name string) string {
 	return "/proc/" + strconv.Itoa(int(pid)) + "/" + name
 }
@@ -27,7 +30,7 @@ func gone(err error) bool {
 
 // readStatus reads /proc/<pid>/stat (proc_pid_stat(5)). A process that is ending,
 // or has ended and waits for its parent (a zombie), counts as ended: it gives its
-// files, memory and network back one after the other.
+// files, memory and network back one after the other. Its status comes with the error.
 func readStatus(pid int32) (status, error) {
 	line, err := os.ReadFile(procPath(pid, "stat"))
 	if gone(err) {
@@ -41,7 +44,7 @@ func readStatus(pid int32) (status, error) {
 		return status{}, fmt.Errorf("memlog: process %d: /proc has an unknown format: %.80q", pid, line)
 	}
 	if ended {
-		return status{}, ErrTargetGone
+		return st, ErrTargetGone
 	}
 	return st, nil
 }
@@ -55,6 +58,7 @@ func parseStat(line []byte) (st status, ended, ok bool) {
 	}
 	// Numbers as in proc_pid_stat(5).
 	const first, stateField, parentField, flagsField, threadsField, startField = 3, 3, 4, 9, 20, 22
+	const utimeField, stimeField, cutimeField, cstimeField = 14, 15, 16, 17
 	n := first
 	for field := range bytes.FieldsSeq(line[nameEnd+1:]) {
 		var err error
@@ -70,6 +74,14 @@ func parseStat(line []byte) (st status, ended, ok bool) {
 			var flags uint64
 			flags, err = strconv.ParseUint(string(field), 10, 64)
 			ended = ended || flags&exiting != 0
+		case utimeField, stimeField, cutimeField, cstimeField:
+			var ticks int64
+			ticks, err = strconv.ParseInt(string(field), 10, 64)
+			if n < cutimeField {
+				st.cpu += time.Duration(ticks) * tick
+			} else {
+				st.reaped += time.Duration(ticks) * tick
+			}
 		case threadsField:
 			st.threads, err = strconv.ParseInt(string(field), 10, 64)
 		case startField:
@@ -91,12 +103,11 @@ func parseStat(line []byte) (st status, ended, ok bool) {
 // show a restart. (gopsutil's CreateTime subtracts the uptime from the time of
 // day, so its second depends on when it is called.)
 func createdAt(ticks uint64) time.Time {
-	const perSecond = 100 // USER_HZ, which no kernel setting changes
 	boot, err := bootTime()
 	if err != nil {
 		return time.Time{}
 	}
-	return boot.Add(time.Duration(ticks) * (time.Second / perSecond))
+	return boot.Add(time.Duration(ticks) * tick)
 }
 
 // bootTime reads btime of /proc/stat (proc_stat(5)), to the second.
@@ -112,6 +123,15 @@ func bootTime() (time.Time, error) {
 		}
 	}
 	return time.Time{}, fmt.Errorf("memlog: /proc/stat has no btime, when the system was started: %w", errors.ErrUnsupported)
+}
+
+// cpu returns the processor time in the status of m, with that of children that have
+// ended if it is asked for.
+func (m *member) cpu(st status, children bool) (time.Duration, error) {
+	if children {
+		return st.cpu + st.reaped, nil
+	}
+	return st.cpu, nil
 }
 
 // appendDescendants appends the descendants of the processes in tree, from the list

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"example.org/comet/memlog/internal/machine"
 	"example.org/comet/memlog/series"
@@ -18,7 +19,7 @@ import (
 )
 
 func TestParseStat(t *testing.T) {
-	const tail = " 1 4711 4711 0 -1 4194560 100 0 0 0 1 2 0 0 20 0 13 0 987654 1000000 500 18446744073709551615"
+	const tail = " 1 4711 4711 0 -1 4194560 100 0 0 0 1 2 30 40 20 0 13 0 987654 1000000 500 18446744073709551615"
 	ending := strings.Replace(tail, "4194560", "4194564", 1)
 	tests := []struct {
 		line      string
@@ -36,7 +37,7 @@ func TestParseStat(t *testing.T) {
 		if ok != tt.ok || ended != tt.ended {
 			t.Errorf("%q: ended %v, %v", tt.line, ended, ok)
 		}
-		if want := (status{parent: 1, start: 987654, threads: 13}); ok && st != want {
+		if want := (status{parent: 1, start: 987654, threads: 13, cpu: 30 * time.Millisecond, reaped: 700 * time.Millisecond}); ok && st != want {
 			t.Errorf("%q: %+v, want %+v", tt.line, st, want)
 		}
 	}
@@ -76,6 +77,40 @@ func TestAStoppedProcess(t *testing.T) {
 	t.Cleanup(func() { h.cmd.Process.Signal(syscall.SIGCONT) }) // before it is waited for
 	if u := take(t, s); u.RSSBytes < 16<<20 || u.Files < 3 || u.Threads < 1 || u.Procs != 1 {
 		t.Errorf("%+v", u)
+	}
+}
+
+// TestChildrenThatHaveEnded: the processor time of a tree does not fall when a child
+// ends, nor when its parent waits for it.
+func TestChildrenThatHaveEnded(t *testing.T) {
+	const burnt, least = 400 * time.Millisecond, 100 * time.Millisecond // it may have to share its processor
+	h := start(t, "burnt "+burnt.String())
+	s := newSampler(t, Config{PIDs: []int32{h.pid()}})
+	alone := newSampler(t, Config{PIDs: []int32{h.pid()}, NoChildren: true})
+	before := take(t, s)
+	for end := time.Now().Add(10 * time.Second); before.Procs > 1 && time.Now().Before(end); {
+		before = take(t, s)
+	}
+	if before.Procs != 1 || before.CPU < least {
+		t.Fatalf("with a child that has ended %d processes used %v", before.Procs, before.CPU)
+	}
+	if _, err := h.stdin.Write([]byte("w")); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(10 * time.Second); ; {
+		if list, err := appendDescendants([]int32{h.pid()}); err != nil || len(list) == 1 {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("nobody waits for the child")
+		}
+	}
+	after, own := take(t, s), take(t, alone)
+	if after.CPU < before.CPU || after.CPU > before.CPU+burnt/2 {
+		t.Errorf("%v after the child was waited for, %v before", after.CPU, before.CPU)
+	}
+	if own.CPU > after.CPU-least {
+		t.Errorf("without children the process used %v, with them %v", own.CPU, after.CPU)
 	}
 }
 

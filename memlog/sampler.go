@@ -121,7 +121,7 @@ func (s *Sampler) find() error {
 	slices.Sort(pids)
 	var roots []*member
 	for _, pid := range slices.Compact(pids) {
-		m, err := newMember(pid)
+		m, _, err := newMember(pid)
 		if gone(err) {
 			return fmt.Errorf("memlog: process %d: %w", pid, ErrNoTarget)
 		}
@@ -135,20 +135,25 @@ func (s *Sampler) find() error {
 	return nil
 }
 
-func newMember(pid int32) (*member, error) {
+// newMember returns the process of a pid, and its status, which also one that has ended
+// may have.
+func newMember(pid int32) (*member, status, error) {
 	st, err := readStatus(pid)
 	if err != nil {
-		return nil, err
+		return nil, st, err
 	}
-	return &member{pid: pid, start: st.start, handle: &process.Process{Pid: pid}}, nil
+	return &member{pid: pid, start: st.start, handle: &process.Process{Pid: pid}}, st, nil
 }
 
 // alive reports whether m still runs and was not replaced by another process of
-// the same pid.
+// the same pid. The status may be there when it does not.
 func (m *member) alive() (status, bool, error) {
 	st, err := readStatus(m.pid)
-	if gone(err) || err == nil && st.start != m.start {
+	switch {
+	case (err == nil || gone(err)) && st.start != m.start:
 		return status{}, false, nil
+	case gone(err):
+		return st, false, nil
 	}
 	return st, err == nil, err
 }
@@ -267,8 +272,10 @@ func (s *Sampler) sum(u *Usage, tree []int32) error {
 	for _, pid := range tree {
 		m := last[pid]
 		if m == nil {
+			var st status
 			var err error
-			if m, err = newMember(pid); gone(err) {
+			if m, st, err = newMember(pid); gone(err) {
+				s.addEnded(u, st)
 				continue
 			} else if err != nil {
 				return err
@@ -296,21 +303,33 @@ func (s *Sampler) sum(u *Usage, tree []int32) error {
 	return nil
 }
 
-// add adds one process, if it still runs.
+// addEnded adds the processor time of a process that has ended and that nobody has
+// waited for: then its parent's account has it.
+func (s *Sampler) addEnded(u *Usage, st status) {
+	if !s.cfg.NoChildren {
+		u.CPU += st.cpu + st.reaped
+	}
+}
+
+// add adds one process, if it still runs; its processor time in any case.
 func (s *Sampler) add(u *Usage, m *member) (bool, error) {
 	st, alive, err := m.alive()
+	if err == nil && !alive {
+		s.addEnded(u, st)
+	}
 	if err != nil || !alive {
 		return false, err
 	}
+	cpu, cpuErr := m.cpu(st, !s.cfg.NoChildren)
+	u.CPU += cpu
 	mem, err := m.handle.MemoryInfo()
 	if err == nil && mem.RSS == 0 && mem.VMS == 0 {
 		// It has given its memory back and will have ended in a moment. A process
 		// that is swapped out still has an address space.
 		return false, nil
 	}
-	var cpu time.Duration
 	if err == nil {
-		cpu, err = m.cpu()
+		err = cpuErr
 	}
 	files, filesErr := countFiles(m.pid)
 	var pss int64
@@ -328,7 +347,6 @@ func (s *Sampler) add(u *Usage, m *member) (bool, error) {
 	}
 	u.Procs++
 	u.RSSBytes += int64(min(mem.RSS, math.MaxInt64))
-	u.CPU += cpu
 	u.Threads = plus(u.Threads, st.threads)
 	u.Files = plus(u.Files, s.orUnknown("fds", files, filesErr))
 	if s.cfg.PSS {
@@ -347,14 +365,6 @@ func (s *Sampler) orUnknown(figure string, n int64, err error) int64 {
 		s.failed[figure] = err
 	}
 	return series.Unknown
-}
-
-func (m *member) cpu() (time.Duration, error) {
-	t, err := m.handle.Times()
-	if err != nil {
-		return 0, err
-	}
-	return time.Duration((t.User + t.System) * float64(time.Second)), nil
 }
 
 // connections counts in each network namespace of the processes of tree. It returns

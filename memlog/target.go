@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/shirou/gopsutil/v3/process"
 )
@@ -15,6 +16,9 @@ type status struct {
 	parent  int32
 	start   uint64 // with the pid, tells a process from a later one of the same pid
 	threads int64
+	// cpu is the processor time that it used, and reaped what its children that have
+	// ended used, and theirs, as far as it waited for them: both on Linux only.
+	cpu, reaped time.Duration
 }
 
 // matches returns the processes whose command line matches, without this process

@@ -25,7 +25,11 @@ type Usage struct {
 	// memory.
 	RSSBytes, PSSBytes int64
 	// CPU is the processor time, in user and kernel mode, that the processes
-	// running now have used since they were started.
+	// running now have used since they were started. On Linux, unless the Config
+	// leaves descendants out, that of descendants that have ended is in it: as long
+	// as nobody has waited for one, its own, and then its parent's account of it. It is
+	// lost, and CPU falls, where the parent ends first, or ignores SIGCHLD: then the
+	// kernel has no such account.
 	CPU time.Duration
 	// Files and Threads are open file descriptors and threads.
 	Files, Threads int64
