@@ -46,6 +46,8 @@ type run struct {
 	sending atomic.Bool // messages are being sent
 
 	timeline atomic.Pointer[timeline] // nil before there is one
+	// laps: what a flood tells at the end of a trial is of that trial alone.
+	laps bool
 
 	mu   sync.Mutex
 	busy mean   // of the floods while messages are sent; guarded by mu, like what follows
@@ -378,6 +380,17 @@ func every(interval time.Duration, do func()) (stop func()) {
 
 // totals returns the floods' counts so far, summed.
 func (r *run) totals() counts { return totals(r.accounts()) }
+
+// counted returns what the floods have counted since they were started.
+func (r *run) counted() counts {
+	list := r.accounts()
+	if r.laps {
+		for i := range list {
+			list[i].ended = nil
+		}
+	}
+	return totals(list)
+}
 
 // accounts returns what each flood has reported so far.
 func (r *run) accounts() []floodAccount {

@@ -149,7 +149,7 @@ func (b *bench) holds(cfg Config) int {
 }
 
 func newSession(cfg *Config, p *plan, r *run) *Session {
-	r.joint = true
+	r.joint, r.laps = true, true
 	cfg.Streams.SampleInterval = sessionSample
 	s := &Session{cfg: *cfg, run: r, plan: p, hosts: make([]int, len(p.pairs))}
 	for range mostTrials {

@@ -25,8 +25,9 @@ const leastSpan = 250 * time.Millisecond
 type timeline struct {
 	taking sync.Mutex // one moment after the other
 
-	run   *run
-	begun time.Time
+	run    *run
+	begun  time.Time
+	before flood.Counts // what the floods had counted then, in earlier trials
 	// log is flood's own log where several floods would each write one; nil where one
 	// does.
 	log *series.Writer
@@ -69,6 +70,12 @@ func (r *run) beginTimeline() (end func()) {
 	t.out.Started = float64(t.begun.UnixMilli()) / 1000
 	if r.joint {
 		t.log, _ = series.OpenAppend(filepath.Join(r.folder, floodLog)) // what a folder without it lacks is told when the result is written
+	}
+	t.before = r.counted().Counts
+	for _, f := range r.floods {
+		if s := f.live.Load(); s != nil {
+			t.floods[f] = &pulse{at: s.Time, counts: s.Counts}
+		}
 	}
 	r.timeline.Store(t)
 	t.moment()
@@ -198,14 +205,15 @@ func (t *timeline) moment() {
 	defer t.taking.Unlock()
 	now := time.Now()
 	usage := t.measure()
-	c := t.run.totals()
+	c := t.run.counted()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	m := result.Moment{
 		Seconds: now.Sub(t.begun).Seconds(), Phase: t.phase,
 		Connected: result.Of(c.Connected), Closed: result.Of(c.Closed), Failed: result.Of(c.Failed),
-		Attempts: result.Of(c.Reconnect.Attempts), Delivered: result.Of(c.Delivered),
-		Memory: probe.Snapshot{Usage: usage}.Sum("server", probe.RSS), Machine: probe.Memory().InUse,
+		Attempts:  result.Of(c.Reconnect.Attempts - min(t.before.Reconnect.Attempts, c.Reconnect.Attempts)),
+		Delivered: result.Of(c.Delivered - min(t.before.Delivered, c.Delivered)),
+		Memory:    probe.Snapshot{Usage: usage}.Sum("server", probe.RSS), Machine: probe.Memory().InUse,
 		Latency: quantiles(t.came.Quantiles()),
 	}
 	if span := now.Sub(t.rated); span >= leastSpan {

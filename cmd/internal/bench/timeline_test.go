@@ -86,6 +86,37 @@ func TestTimeline(t *testing.T) {
 	}
 }
 
+// TestTimelineOfATrial: the floods go on counting from trial to trial, and their lap is
+// of the last one. What a moment counts is of its trial, and does not fall at its end.
+func TestTimelineOfATrial(t *testing.T) {
+	r, _ := onStage(t, new(stage))
+	r.laps = true
+	f := &floodPart{Process: new(fleet.Process)}
+	r.floods = []*floodPart{f}
+	delivered := func(n, attempts uint64) flood.Counts {
+		return flood.Counts{Connected: 5, Delivered: n, Reconnect: flood.Reconnects{Attempts: attempts}}
+	}
+	f.live.Store(&flood.Sample{Counts: delivered(1000, 10)})
+	end := r.beginTimeline()
+	now := time.Now()
+	r.timeline.Load().sample(f, &flood.Sample{Time: now, Elapsed: time.Minute, Counts: delivered(1000, 10)})
+	if perSecond, attempts, opened := r.timeline.Load().rates(now); perSecond != 0 || attempts != 0 || opened != 0 {
+		t.Errorf("%v messages, %v attempts and %v connections per second, of earlier trials", perSecond, attempts, opened)
+	}
+	f.live.Store(&flood.Sample{Counts: delivered(1600, 13)})
+	r.enter("drain")
+	f.ended.Store(&flood.Result{Counts: delivered(600, 3)})
+	end()
+	r.seal()
+	var got []string
+	for _, m := range r.rec.timeline.Moments {
+		got = append(got, show(m.Delivered)+" "+show(m.Attempts))
+	}
+	if text := strings.Join(got, ", "); text != "0 0, 600 3, 600 3" {
+		t.Errorf("delivered and attempts are %s", text)
+	}
+}
+
 // TestTimelineSending: what the generator reports stands in the moments after it, its
 // rate as long as it is new, and its account to the end.
 func TestTimelineSending(t *testing.T) {

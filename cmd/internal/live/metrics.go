@@ -35,11 +35,24 @@ func (l *metricList) quantiles(name, help, over string, q result.Quantiles) {
 	}
 }
 
+// totals are what is counted over all runs of a series, each of which begins at 0: a
+// counter never falls.
+type totals struct{ attempts, delivered, accepted, refused result.Figure }
+
+// with returns the totals with those of one more run.
+func (t totals) with(m result.Moment) totals {
+	return totals{
+		result.Add(t.attempts, m.Attempts), result.Add(t.delivered, m.Delivered),
+		result.Add(t.accepted, m.Accepted), result.Add(t.refused, m.Refused),
+	}
+}
+
 // metrics lists the figures of the last moment under the names that Prometheus users
 // expect: base units, counters in _total.
 func (s *Server) metrics() []adminhttp.Metric {
 	s.mu.Lock()
 	m, soFar, begun, ended := s.last, s.soFar, !s.started.IsZero(), s.ended != nil
+	total := s.before.with(m)
 	s.mu.Unlock()
 	l := metricList{
 		adminhttp.Gauge("comet_run_info", "What is run, as a label of the constant 1.", adminhttp.Labels("title", s.title), 1),
@@ -60,10 +73,10 @@ func (s *Server) metrics() []adminhttp.Metric {
 		l.add(adminhttp.Gauge("comet_run_connections", connections, adminhttp.Labels("state", state.name), 0), state.figure, 1)
 	}
 	l.add(adminhttp.Gauge("comet_run_connects_per_second", "Connections opened, the first time or again.", "", 0), m.ConnectedPerSecond, 1)
-	l.add(adminhttp.Counter("comet_run_reconnect_attempts_total", "Attempts to open a connection again.", "", 0), m.Attempts, 1)
-	l.add(adminhttp.Counter("comet_run_messages_delivered_total", "Messages that arrived at a connection, each once.", "", 0), m.Delivered, 1)
-	l.add(adminhttp.Counter("comet_run_messages_sent_total", "Messages that were accepted.", "", 0), m.Accepted, 1)
-	l.add(adminhttp.Counter("comet_run_messages_refused_total", "Messages that were not accepted.", "", 0), m.Refused, 1)
+	l.add(adminhttp.Counter("comet_run_reconnect_attempts_total", "Attempts to open a connection again.", "", 0), total.attempts, 1)
+	l.add(adminhttp.Counter("comet_run_messages_delivered_total", "Messages that arrived at a connection, each once.", "", 0), total.delivered, 1)
+	l.add(adminhttp.Counter("comet_run_messages_sent_total", "Messages that were accepted.", "", 0), total.accepted, 1)
+	l.add(adminhttp.Counter("comet_run_messages_refused_total", "Messages that were not accepted.", "", 0), total.refused, 1)
 	const latency = "From when a message was due to when it arrived, over the last second or the run; percentile 100 is the longest."
 	l.quantiles("comet_run_latency_seconds", latency, "second", m.Latency)
 	l.quantiles("comet_run_latency_seconds", latency, "run", soFar)

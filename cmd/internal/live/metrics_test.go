@@ -90,15 +90,29 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-// TestSentNeverFalls: what was on the wire and is refused was never counted as sent.
-func TestSentNeverFalls(t *testing.T) {
+// TestCountersNeverFall: what was on the wire and is refused was never counted as sent,
+// and the next run of a series counts on from the last.
+func TestCountersNeverFall(t *testing.T) {
 	s, _ := start(t, Config{})
-	for i, m := range []result.Moment{{Sent: result.Of(300), Accepted: result.Of(250), Refused: result.Of(7)}, {Sent: result.Of(250), Accepted: result.Of(250), Refused: result.Of(57)}} {
-		m.Seconds = float64(1 + i)
-		s.Add(m, result.Quantiles{})
+	of := result.Of[int]
+	for _, c := range []struct {
+		m     result.Moment
+		lines []string
+	}{
+		{result.Moment{Seconds: 1, Sent: of(300), Accepted: of(250), Refused: of(7), Delivered: of(200), Attempts: of(3)}, []string{"messages_sent_total 250", "messages_refused_total 7", "messages_delivered_total 200", "reconnect_attempts_total 3"}},
+		{result.Moment{Seconds: 2, Sent: of(250), Accepted: of(250), Refused: of(57), Delivered: of(250), Attempts: of(3)}, []string{"messages_sent_total 250", "messages_refused_total 57", "messages_delivered_total 250"}},
+		{result.Moment{Seconds: 0, Delivered: of(0), Attempts: of(0)}, []string{"messages_sent_total 250", "messages_refused_total 57", "messages_delivered_total 250", "reconnect_attempts_total 3"}},
+		{result.Moment{Seconds: 1, Sent: of(400), Accepted: of(400), Refused: of(1), Delivered: of(390), Attempts: of(2)}, []string{"messages_sent_total 650", "messages_refused_total 58", "messages_delivered_total 640", "reconnect_attempts_total 5"}},
+	} {
+		s.Add(c.m, result.Quantiles{})
 		body, err := io.ReadAll(ask(t, s, "GET", "/metrics", nil).Body)
-		if err != nil || !strings.Contains(string(body), "\ncomet_run_messages_sent_total 250\n") {
-			t.Errorf("250 are not sent (%v) in\n%s", err, body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range c.lines {
+			if !strings.Contains(string(body), "\ncomet_run_"+line+"\n") {
+				t.Errorf("no %q in\n%s", line, body)
+			}
 		}
 	}
 }

@@ -57,6 +57,7 @@ type Server struct {
 	last    result.Moment
 	soFar   result.Quantiles
 	offset  float64 // of the seconds of the run that goes on, where there are several
+	before  totals  // of the runs before that one
 	history history
 	viewers map[*viewer]struct{}
 	ended   []byte // the last event, nil while the run goes on
@@ -168,6 +169,7 @@ func (s *Server) Add(m result.Moment, soFar result.Quantiles) {
 	}
 	if m.Seconds+s.offset < s.last.Seconds {
 		s.offset = max(now.Sub(s.started).Seconds()-m.Seconds, s.last.Seconds)
+		s.before = s.before.with(s.last)
 	}
 	m.Seconds += s.offset
 	m.CPU = maps.Clone(m.CPU)
