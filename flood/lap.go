@@ -15,7 +15,8 @@ func (f *Flood) Lap() { f.lap.Store(true) }
 func (o *observer) lap() *Result {
 	r := o.end()
 	r.Counts = o.counts.since(o.lapped, o.config.Returns())
-	o.lapped = o.counts
+	r.BeforeDueMS, r.Reconnect.PeakPerSecond = o.highest.BeforeDueMS, o.highest.Reconnect.PeakPerSecond
+	o.lapped, o.highest = o.counts, Counts{}
 	for _, h := range []*hdrhistogram.Histogram{o.connect, o.firstByte, o.latency, o.firstMessage, o.gap, o.stream, o.offline} {
 		h.Reset()
 	}
@@ -29,9 +30,9 @@ func (o *observer) lap() *Result {
 	return &r
 }
 
-// since returns what was counted after before. How many connections there are, and
-// the highest of something, is as it is now; where connections come back, so is how
-// many are gone.
+// since returns what was counted after before. How many connections there are is as
+// it is now, and the highest of something as it was; where connections come back, how
+// many are gone is as it is now, too.
 func (c Counts) since(before Counts, returns bool) Counts {
 	for _, one := range []struct {
 		now    *uint64

@@ -427,7 +427,9 @@ func (o *observer) unknown(already *bool) {
 func (o *observer) late(d time.Duration) {
 	if d < 0 {
 		o.counts.BeforeDue++
-		o.counts.BeforeDueMS = max(o.counts.BeforeDueMS, -d.Seconds()*1000)
+		for _, c := range []*Counts{&o.counts, &o.highest} {
+			c.BeforeDueMS = max(c.BeforeDueMS, -d.Seconds()*1000)
+		}
 		return
 	}
 	record(o.latency, d)

@@ -177,3 +177,27 @@ func TestClockOffset(t *testing.T) {
 		t.Errorf("%+v", o.counts)
 	}
 }
+
+// TestHighestOfALap: it is not that of an earlier lap; over all laps it stays.
+func TestHighestOfALap(t *testing.T) {
+	o := newObserver(&Flood{})
+	now := o.begun
+	for range 3 {
+		o.attempt(now)
+	}
+	o.late(-50 * time.Millisecond)
+	if c := o.lap().Counts; c.BeforeDue != 1 || c.BeforeDueMS != 50 || c.Reconnect.PeakPerSecond != 3 {
+		t.Errorf("the first lap: %+v", c)
+	}
+	if c := o.lap().Counts; c.BeforeDue != 0 || c.BeforeDueMS != 0 || c.Reconnect.PeakPerSecond != 0 {
+		t.Errorf("the second lap: %+v", c)
+	}
+	o.late(-2 * time.Millisecond)
+	o.attempt(now.Add(time.Minute))
+	if c := o.lap().Counts; c.BeforeDueMS != 2 || c.Reconnect.PeakPerSecond != 1 {
+		t.Errorf("the third lap: %+v", c)
+	}
+	if c := o.counts; c.BeforeDueMS != 50 || c.Reconnect.PeakPerSecond != 3 || c.BeforeDue != 2 {
+		t.Errorf("in all: %+v", c)
+	}
+}

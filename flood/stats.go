@@ -278,6 +278,8 @@ type observer struct {
 	lastLap  *Result
 	lapAsked *atomic.Bool
 	lapped   Counts
+	// highest has BeforeDueMS and PeakPerSecond of this lap.
+	highest Counts
 }
 
 // latest is what feed has just taken of one connection.
@@ -314,7 +316,9 @@ func (o *observer) attempt(now time.Time) {
 	}
 	o.inSecond++
 	o.counts.Reconnect.Attempts++
-	o.counts.Reconnect.PeakPerSecond = max(o.counts.Reconnect.PeakPerSecond, o.inSecond)
+	for _, c := range []*Counts{&o.counts, &o.highest} {
+		c.Reconnect.PeakPerSecond = max(c.Reconnect.PeakPerSecond, o.inSecond)
+	}
 }
 
 // failed counts a connection whose request was not sent.
