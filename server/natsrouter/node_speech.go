@@ -147,6 +147,7 @@ type publisher struct {
 	node       *Node
 	conn       *nats.Conn // of the messages since the last Confirm
 	reconnects uint64
+	before     error // conn's last one by then, which it keeps until it reconnects
 	subject    []byte
 }
 
@@ -170,7 +171,7 @@ func (p *publisher) publish(message []byte) error {
 	}
 	if p.conn == nil {
 		p.conn = n.conn.Load()
-		p.reconnects = p.conn.Stats().Reconnects
+		p.reconnects, p.before = p.conn.Stats().Reconnects, p.conn.LastError()
 	}
 	if err := p.conn.Publish(string(p.subject), message); err != nil {
 		return publishError(err)
@@ -205,7 +206,7 @@ func (p *publisher) Confirm(ctx context.Context) error {
 		return errors.New("the connection to the router was lost and came back")
 	}
 	// The server says so for each message, but not for which.
-	if err := conn.LastError(); errors.Is(err, nats.ErrPermissionViolation) && strings.Contains(err.Error(), `Publish to "`+p.node.cfg.Servers.SubjectPrefix) {
+	if err := conn.LastError(); err != p.before && errors.Is(err, nats.ErrPermissionViolation) && strings.Contains(err.Error(), `Publish to "`+p.node.cfg.Servers.SubjectPrefix) {
 		return fmt.Errorf("the router does not let us publish: %w", err)
 	}
 	return nil

@@ -613,6 +613,25 @@ func TestRefusedSubscription(t *testing.T) {
 	}
 }
 
+// TestRefusedMessage: that one message may not be published is said of that one, and
+// not of those after it.
+func TestRefusedMessage(t *testing.T) {
+	s := natstest.Start(t, func(o *natsserver.Options) {
+		o.Users = []*natsserver.User{{Username: "u", Password: "p", Permissions: &natsserver.Permissions{
+			Publish: &natsserver.SubjectPermission{Deny: []string{"comet.msg.0.7"}},
+		}}}
+	})
+	servers := at(s)
+	servers.Credentials = "u:p"
+	w := startWeb(t, NodeConfig{Servers: servers}, server.Config{})
+	w.waitReady(true)
+	for _, c := range []struct{ id, code int }{{1, 200}, {7, 503}, {1, 200}, {7, 503}, {7, 503}, {1, 200}} {
+		if code, answer := w.ask("POST", fmt.Sprintf("/send/%d", c.id), "m"); code != c.code || code == 503 && !strings.Contains(answer, "does not let us publish") {
+			t.Errorf("a message to %d was answered %d %s, want %d", c.id, code, answer, c.code)
+		}
+	}
+}
+
 // recorder is an inbox that remembers, or takes nothing.
 type recorder struct {
 	mu  sync.Mutex
