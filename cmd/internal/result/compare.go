@@ -197,7 +197,7 @@ func (c *Comparison) doubt(a, b Runs) {
 		c.Notes = append(c.Notes, "A and B are the same result: nothing can differ.")
 	}
 	for i, side := range []Runs{a, b} {
-		for _, sentence := range Median(side.Results...).Doubts() {
+		for _, sentence := range Median(side.Results...).caveats() {
 			c.Notes = append(c.Notes, "AB"[i:i+1]+": "+sentence)
 		}
 	}
