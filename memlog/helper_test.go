@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -66,7 +67,8 @@ func play(role, arg string) error {
 		if err != nil {
 			return err
 		}
-		for end := time.Now().Add(d); time.Now().Before(end); {
+		for begun := time.Now(); time.Since(begun) < d; {
+			runtime.Gosched()
 		}
 		fmt.Println("burnt")
 		os.Exit(0)

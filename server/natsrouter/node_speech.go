@@ -206,7 +206,7 @@ func (p *publisher) Confirm(ctx context.Context) error {
 		return errors.New("the connection to the router was lost and came back")
 	}
 	// The server says so for each message, but not for which.
-	if err := conn.LastError(); err != p.before && errors.Is(err, nats.ErrPermissionViolation) && strings.Contains(err.Error(), `Publish to "`+p.node.cfg.Servers.SubjectPrefix) {
+	if err := conn.LastError(); !errors.Is(err, p.before) && errors.Is(err, nats.ErrPermissionViolation) && strings.Contains(err.Error(), `Publish to "`+p.node.cfg.Servers.SubjectPrefix) {
 		return fmt.Errorf("the router does not let us publish: %w", err)
 	}
 	return nil
