@@ -148,7 +148,7 @@ func (l *loop) turn() error {
 	l.now = time.Now()
 	timeout := l.open()
 	asleep := time.Now()
-	if l.mayNap(timeout) {
+	if l.arrivals.napped = l.mayNap(timeout); l.arrivals.napped {
 		epoll.Nap(napTime)
 		timeout -= napTime
 	}

@@ -20,9 +20,12 @@ const (
 	// many messages anyway, and a buffer of the kernel's might be full before the nap is
 	// over.
 	napBytes = 64 << 10
-	// napShare is how many messages there must be for each that is read together with a
-	// later one of its connection, whose time it gets: too few to change a percentile.
-	napShare = 2000
+	// napShare is how many messages there must be for each that is read behind a nap
+	// together with a later one of its connection, whose time it gets: too few to change a
+	// percentile. What comes together without a nap is none of its doing. napMemory is what a
+	// window leaves of both counts, so that a burst is forgotten after some 10 s.
+	napShare  = 2000
+	napMemory = 0.99
 )
 
 // arrivals is what the loop knows of when something came.
@@ -32,7 +35,9 @@ type arrivals struct {
 	unknown  bool  // it did not say so of what came last
 	bytes    int   // that this turn has read
 	messages uint64
-	together uint64 // those of them that were read together with a later one
+
+	napped           bool    // before this turn
+	recent, together float64 // messages, and those read behind a nap together with a later one
 
 	rate          float64 // messages a second in the last window
 	window        time.Time
@@ -44,7 +49,7 @@ type arrivals struct {
 // timeout.
 func (l *loop) mayNap(timeout time.Duration) bool {
 	a := &l.arrivals
-	return timeout > napTime && a.bytes > 0 && a.bytes <= napBytes && !a.unknown && a.rate >= napRate && a.together*napShare <= a.messages &&
+	return timeout > napTime && a.bytes > 0 && a.bytes <= napBytes && !a.unknown && a.rate >= napRate && a.together*napShare <= a.recent &&
 		l.connected && l.obs.counts.InFlight == 0 && l.flood.cfg.Protocol != Poll
 }
 
@@ -54,6 +59,8 @@ func (a *arrivals) begin(now time.Time) {
 	if passed := now.Sub(a.window); passed >= napWindow {
 		a.rate = float64(a.messages-a.windowed) / passed.Seconds()
 		a.window, a.windowed = now, a.messages
+		a.recent *= napMemory
+		a.together *= napMemory
 	}
 }
 
@@ -83,7 +90,8 @@ func (l *loop) readNow(fd int) (n int, err error) {
 // noteMessages counts what came at once on one connection.
 func (a *arrivals) noteMessages(n uint64) {
 	a.messages += n
-	if n > 1 {
-		a.together += n - 1
+	a.recent += float64(n)
+	if n > 1 && a.napped {
+		a.together += float64(n - 1)
 	}
 }

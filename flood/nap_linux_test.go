@@ -54,19 +54,24 @@ func TestNaps(t *testing.T) {
 		"two at once":      func() time.Duration { l.arrivals.noteMessages(2); return time.Second },
 		"of few": func() time.Duration {
 			l.arrivals.noteMessages(2)
-			l.arrivals.messages += napShare - 3
+			l.arrivals.recent += napShare - 3
 			return time.Second
 		},
 		"of many": func() time.Duration {
 			l.arrivals.noteMessages(2)
-			l.arrivals.messages += napShare - 2
+			l.arrivals.recent += napShare - 2
+			return time.Second
+		},
+		"two at once without a nap": func() time.Duration {
+			l.arrivals.napped = false
+			l.arrivals.noteMessages(2)
 			return time.Second
 		},
 		"a long poll": func() time.Duration { f.cfg.Protocol = Poll; return time.Second },
 	} {
-		l.arrivals = arrivals{bytes: 1, rate: napRate}
+		l.arrivals = arrivals{bytes: 1, rate: napRate, napped: true}
 		l.connected, l.obs.counts.InFlight, f.cfg.Protocol = true, 0, Stream
-		want := what == "some came" || what == "of many"
+		want := what == "some came" || what == "of many" || what == "two at once without a nap"
 		if got := l.mayNap(change()); got != want {
 			t.Errorf("%s: naps %t", what, got)
 		}
@@ -76,7 +81,7 @@ func TestNaps(t *testing.T) {
 // TestArrivalsAreCounted: the rate is that of the last window, and an arrival was not before
 // the turn before.
 func TestArrivalsAreCounted(t *testing.T) {
-	var a arrivals
+	a := arrivals{napped: true}
 	at := time.Now()
 	a.begin(at)
 	for range 50 {
@@ -86,8 +91,8 @@ func TestArrivalsAreCounted(t *testing.T) {
 	if a.rate != 0 || a.messages != 100 || a.together != 50 {
 		t.Errorf("before the window is over: %+v", a)
 	}
-	if a.begin(at.Add(napWindow)); a.rate != 1000 {
-		t.Errorf("100 messages in %v: %v/s", napWindow, a.rate)
+	if a.begin(at.Add(napWindow)); a.rate != 1000 || a.recent >= 100 || a.together >= 50 {
+		t.Errorf("100 messages in %v: %+v", napWindow, a)
 	}
 	if a.begin(at.Add(3 * napWindow)); a.rate != 0 {
 		t.Errorf("none since: %v/s", a.rate)
