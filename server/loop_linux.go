@@ -145,14 +145,19 @@ func (l *loop) wait(timeout time.Duration) ([]epoll.Event, error) {
 	return events, err
 }
 
-// steadItems is how many messages are written in the stead of a loop. With more, two
-// processors are sooner done.
+// steadItems is how many messages are written in the stead of the only loop. Where there
+// are several, whoever has more than one had better leave them to the loop: two processors
+// are sooner done.
 const steadItems = 8
 
 // wake lets the loop deliver what is in its inbox. A few messages for a loop that waits
 // are written here and now, which costs less than to wake the loop.
 func (l *loop) wake() {
-	if l.inbox.atMost(steadItems) && l.turning.TryLock() {
+	few := 1
+	if l.core.Loops == 1 {
+		few = steadItems
+	}
+	if l.inbox.atMost(few) && l.turning.TryLock() {
 		delivered := l.waits && l.deliverInStead()
 		l.turning.Unlock() // the loop would run into it
 		if delivered {
