@@ -44,7 +44,8 @@ type Moment struct {
 	Latency Quantiles `json:"latency_ms"`
 	// Sent are the messages that the generator has on the wire, and Refused those that
 	// were not accepted. Accepted are those of Sent that were, and alone never become
-	// fewer: one without an answer may yet be refused. Late is from when one was due to when it was written.
+	// fewer: one without an answer may yet be refused. Late is from when one was due to
+	// when it was written.
 	Sent          Figure    `json:"sent"`
 	SentPerSecond Figure    `json:"sent_per_second"`
 	Accepted      Figure    `json:"-"`
